@@ -1,0 +1,12 @@
+# Warnings and sanitizers of our own targets; nothing global, so that a consumer's flags stay his.
+function(pgcluster_target target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+  if(PGCLUSTER_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(PGCLUSTER_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${PGCLUSTER_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PUBLIC -fsanitize=${PGCLUSTER_SANITIZE})
+  endif()
+endfunction()

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgcluster {
+
+/// A password or key with the name that people see in its place.
+struct Secret {
+  std::string name;    ///< "patroni_superuser_password"
+  std::string value;
+  friend bool operator==(const Secret&, const Secret&) = default;
+};
+
+/// A string in which some spans are secret. Whoever prints uses masked(); only executors call reveal().
+class Text {
+ public:
+  struct Span {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    std::string name;
+    friend bool operator==(const Span&, const Span&) = default;
+  };
+
+  Text() = default;
+  Text(std::string plain) : bytes_(std::move(plain)) {}           // NOLINT: a plain string is a Text
+  Text(std::string_view plain) : bytes_(plain) {}                 // NOLINT
+  Text(const char* plain) : bytes_(plain) {}                      // NOLINT
+  Text(const Secret& secret) { *this += secret; }                 // NOLINT
+
+  Text& operator+=(std::string_view plain);
+  Text& operator+=(const char* plain) { return *this += std::string_view(plain); }
+  Text& operator+=(char c) { return *this += std::string_view(&c, 1); }
+  Text& operator+=(const Secret& secret);
+  Text& operator+=(const Text& other);
+  friend Text operator+(Text a, const Text& b) { return a += b; }
+
+  bool empty() const noexcept { return bytes_.empty(); }
+  bool has_secret() const noexcept { return !spans_.empty(); }
+  const std::vector<Span>& spans() const noexcept { return spans_; }
+
+  /// Each secret span as "<secret NAME>".
+  std::string masked() const;
+  /// The bytes as they are. For executors, and for comparing with what a host has.
+  const std::string& reveal() const noexcept { return bytes_; }
+
+  friend bool operator==(const Text&, const Text&) = default;
+
+ private:
+  std::string bytes_;
+  std::vector<Span> spans_;
+};
+
+/// Unified text of what changes from `before` (bytes of a host) to `after`, "" where nothing does.
+/// Secret spans of `after` are masked, and so is what stands in their places in `before`.
+Text unified_diff(std::string_view path, std::string_view before, const Text& after);
+
+}  // namespace pgcluster

@@ -1,0 +1,282 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <pgcluster/base/error.hpp>
+#include <pgcluster/base/text.hpp>
+
+namespace pgcluster {
+
+// Asks: what a step wants to know. Asking changes nothing.
+
+struct FileOf {
+  std::string path;
+  bool content = true;    ///< false: only its digest and access
+  friend bool operator==(const FileOf&, const FileOf&) = default;
+};
+struct PackageOf {
+  std::string name;
+  friend bool operator==(const PackageOf&, const PackageOf&) = default;
+};
+/// A systemd unit, and whether it runs on its present files.
+struct UnitOf {
+  std::string name;                         ///< "etcd.service"
+  std::vector<std::string> start_files{};   ///< files that the running process read when it started
+  std::vector<std::string> load_files{};    ///< files that it reads when started or reloaded
+  friend bool operator==(const UnitOf&, const UnitOf&) = default;
+};
+struct AccountOf {
+  std::string name;
+  friend bool operator==(const AccountOf&, const AccountOf&) = default;
+};
+/// A command that only reads. argv[0] that is not there is Output with status 127, one that takes too long has status 124.
+struct Exec {
+  std::vector<std::string> argv;
+  Text input{};                            ///< its standard input; the only place for a secret
+  std::vector<std::string> about{};        ///< resource keys that the answer depends on: "unit:patroni.service", "dcs:config"
+  std::chrono::milliseconds limit{10'000};
+  friend bool operator==(const Exec&, const Exec&) = default;
+};
+/// A request that only reads, to an API that the controller reaches.
+struct Http {
+  std::string method;
+  std::string url;
+  std::vector<std::pair<std::string, Text>> headers{};
+  Text body{};
+  std::vector<std::string> about{};
+  friend bool operator==(const Http&, const Http&) = default;
+};
+
+struct Ask {
+  std::string at;    ///< a host of the fleet, or an API (a cloud)
+  std::variant<FileOf, PackageOf, UnitOf, AccountOf, Exec, Http> what;
+  friend bool operator==(const Ask&, const Ask&) = default;
+};
+
+/// The same text for equal asks, another for others. Not for people.
+std::string key(const Ask& ask);
+
+// Answers.
+
+struct Absent {
+  friend bool operator==(const Absent&, const Absent&) = default;
+};
+struct File {
+  enum class Kind { regular, directory, other };
+  Kind kind = Kind::regular;
+  std::string content{};    ///< empty where only the digest was asked for
+  std::string sha256{};     ///< lower-case hex; of a regular file
+  unsigned mode = 0644;     ///< permission bits
+  std::string owner = "root";
+  std::string group = "root";
+  friend bool operator==(const File&, const File&) = default;
+};
+struct Package {
+  std::string version;
+  friend bool operator==(const Package&, const Package&) = default;
+};
+struct Unit {
+  std::string active = "inactive";    ///< systemd's ActiveState: active, activating, inactive, failed, …
+  std::string sub{};                  ///< SubState
+  bool enabled = false;
+  bool masked = false;
+  std::int64_t pid = 0;
+  std::uint64_t started = 0;          ///< ActiveEnterTimestampMonotonic, µs; 0: never
+  bool start_files_current = true;    ///< it runs on its start_files as they are now
+  bool load_files_current = true;
+  std::string result{};               ///< systemd's Result: success, exit-code, timeout, …
+  int restarts = 0;                   ///< NRestarts: by systemd itself since the last start
+  friend bool operator==(const Unit&, const Unit&) = default;
+};
+struct Account {
+  unsigned uid = 0;
+  std::string home{};
+  std::string shell{};
+  friend bool operator==(const Account&, const Account&) = default;
+};
+struct Output {
+  int status = 0;         ///< exit status; 124 timed out, 127 no such program, 128 + n killed by signal n
+  std::string out{};
+  std::string err{};
+  friend bool operator==(const Output&, const Output&) = default;
+};
+/// It may be there or not: permission, a broken answer, a host that does not answer.
+struct Unreadable {
+  std::string why;
+  friend bool operator==(const Unreadable&, const Unreadable&) = default;
+};
+
+using Answer = std::variant<Absent, File, Package, Unit, Account, Output, Unreadable>;
+
+// Dos: what changes a host.
+
+/// Written beside and renamed; parents are made (0755, root).
+struct WriteFile {
+  std::string path;
+  Text content;
+  unsigned mode = 0644;
+  std::string owner = "root";
+  std::string group = "root";
+  friend bool operator==(const WriteFile&, const WriteFile&) = default;
+};
+/// A block between marker lines in a file that is not ours ("# BEGIN pgcluster MARKER" … "# END pgcluster MARKER").
+struct WriteBlock {
+  std::string path;
+  std::string marker;
+  std::string content;
+  friend bool operator==(const WriteBlock&, const WriteBlock&) = default;
+};
+/// A file of the controller, whole.
+struct Upload {
+  std::string path;
+  std::string source;    ///< on the controller
+  std::string sha256;
+  unsigned mode = 0755;
+  friend bool operator==(const Upload&, const Upload&) = default;
+};
+/// Packages by apt. Units that they would start are masked at run time until a SetUnit starts them.
+struct Install {
+  std::vector<std::string> packages;
+  std::vector<std::string> mask{};
+  friend bool operator==(const Install&, const Install&) = default;
+};
+struct SetUnit {
+  enum class Go { nothing, start, stop, restart, reload };
+  std::string name;
+  Go go = Go::nothing;
+  std::optional<bool> enabled{};    ///< empty: left as it is
+  friend bool operator==(const SetUnit&, const SetUnit&) = default;
+};
+struct SetAccount {
+  std::string name;
+  std::string home;
+  std::string shell = "/usr/sbin/nologin";
+  friend bool operator==(const SetAccount&, const SetAccount&) = default;
+};
+/// A command that changes something.
+struct Run {
+  std::vector<std::string> argv;
+  Text input{};
+  std::vector<std::string> touches{};    ///< resource keys that it may change
+  std::optional<Exec> look{};            ///< asked on the host just before; its Output must equal the Do's `was` (status and out)
+  bool slow = false;                     ///< ends a program
+  friend bool operator==(const Run&, const Run&) = default;
+};
+struct Send {
+  Http request;
+  friend bool operator==(const Send&, const Send&) = default;
+};
+struct Remove {
+  enum class Kind { file, tree, block, package, unit };    ///< unit: stopped and disabled
+  Kind kind = Kind::file;
+  std::string name;         ///< path, package or unit
+  std::string marker{};     ///< of a block
+  friend bool operator==(const Remove&, const Remove&) = default;
+};
+
+struct Do {
+  std::string at;
+  std::variant<WriteFile, WriteBlock, Upload, Install, SetUnit, SetAccount, Run, Send, Remove> what;
+  /// Compare-and-set: the host acts where it still finds this, skips where it finds what is wished, else stops as drifted.
+  /// Empty where an earlier step of the plan may touch it: then only "as wished: skip" is looked at.
+  /// WriteFile, Remove: File (sha256, mode, owner, group) or Absent. SetUnit restart and reload: Unit (`started`); Run: Output of `look`.
+  std::optional<Answer> was{};
+  std::chrono::milliseconds limit{60'000};
+  friend bool operator==(const Do&, const Do&) = default;
+};
+
+/// Resource keys: "file:/etc/default/etcd", "block:/etc/hosts#NAME", "package:etcd-server", "unit:etcd.service", "account:postgres", or a
+/// step's own ("dcs:config").
+std::vector<std::string> resources(const Do& d);
+std::vector<std::string> resources(const Ask& ask);
+/// Short and without secrets: "write /etc/default/etcd", "apt install etcd-server".
+std::string describe(const Do& d);
+std::string describe(const Ask& ask);
+/// Whether it ends a program: installs, uploads, slow runs.
+bool is_slow(const Do& d);
+
+// Programs: what travels to one host.
+
+/// A line of /var/lib/pgcluster/owned.
+struct Owned {
+  std::string resource;    ///< as in resources()
+  std::string step;
+  friend bool operator==(const Owned&, const Owned&) = default;
+  friend auto operator<=>(const Owned&, const Owned&) = default;
+};
+
+struct Program {
+  std::vector<Do> dos{};
+  std::vector<Ask> asks{};
+  std::vector<Owned> own{};                     ///< noted before the first Do acts
+  std::vector<std::string> disown{};            ///< resources struck from the list after the last Do
+  std::function<void(std::size_t)> on_do{};     ///< a Do begins; called on the thread that runs the program
+};
+
+struct DoResult {
+  enum class What { done, skipped, drifted, failed, not_run };
+  What what = What::not_run;
+  Output output{};        ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
+  std::string found{};    ///< drifted: what stands there instead, without secrets
+};
+
+struct ProgramResult {
+  std::vector<DoResult> dos{};       ///< as many as Program::dos; after the first failed or drifted one, not_run
+  std::vector<Answer> answers{};     ///< as many as Program::asks
+};
+
+// Hosts.
+
+/// How ssh reaches a host.
+struct HostAccess {
+  std::string name;                               ///< as in the spec
+  std::string address;                            ///< of ssh
+  int port = 22;
+  std::string user = "root";                      ///< others use sudo
+  std::vector<std::string> private_keys{};        ///< paths; empty: the agent's and the usual ones
+  bool agent = true;
+  std::vector<std::string> known_hosts{};         ///< paths
+  bool accept_new_host_key = false;
+  std::chrono::seconds connect_timeout{15};
+  friend bool operator==(const HostAccess&, const HostAccess&) = default;
+};
+
+/// What a host is, read once at the beginning.
+struct Facts {
+  std::string hostname;
+  std::string os_id;                              ///< "debian"
+  std::string os_version;                         ///< "13"
+  std::string os_codename;                        ///< "trixie"
+  std::string arch;                               ///< "x86_64"
+  std::uint64_t memory_bytes = 0;
+  unsigned cpus = 1;
+  std::uint64_t nofile_limit = 1024;              ///< hard limit of open files that a service can get
+  std::string container{};                        ///< "systemd-nspawn"; empty on a machine of its own
+  std::int64_t clock = 0;                         ///< the host's clock, Unix time
+  struct Interface {
+    std::string name;
+    std::string cidr;    ///< "10.77.0.11/24"
+    friend bool operator==(const Interface&, const Interface&) = default;
+  };
+  std::vector<Interface> interfaces{};
+  std::string default_interface{};
+  std::vector<Owned> owned{};
+  std::string cluster{};                          ///< /var/lib/pgcluster/cluster as it stands; empty: none
+  std::map<std::string, std::string> secrets{};   ///< /var/lib/pgcluster/secrets by name
+  friend bool operator==(const Facts&, const Facts&) = default;
+};
+
+/// What to ask a host for its facts: one exec.
+std::vector<Ask> facts_asks(const std::string& host);
+/// Throws Error (host_unsupported) where the answers make no sense.
+Facts read_facts(const std::string& host, const std::vector<Answer>& answers);
+
+}  // namespace pgcluster

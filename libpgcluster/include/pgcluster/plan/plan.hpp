@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <pgcluster/executor/executor.hpp>
+#include <pgcluster/step/step.hpp>
+
+namespace pgcluster {
+
+using Hosts = std::map<std::string, HostAccess>;
+
+/// One thing that apply will do, or wait for.
+struct PlannedChange {
+  std::string id;           ///< the step's name
+  std::string host;         ///< empty: of the cluster
+  std::string component;
+  std::string step;         ///< last part of the name
+  Action action = Action::update;
+  Impact impact = Impact::none;
+  bool known = true;        ///< false: decided when reached, at most this
+  std::string reason;
+  std::vector<std::string> after;    ///< ids of changes that it waits for
+  std::optional<Text> diff;
+  friend bool operator==(const PlannedChange&, const PlannedChange&) = default;
+};
+
+/// What a planner promises beyond the steps, for the plan's document.
+struct PlanOrigin {
+  std::string planner;                              ///< "deploy"
+  std::string spec{};                               ///< YAML, secrets as references
+  std::map<std::string, std::string> options{};
+};
+
+/// What would be done. A value; cheap to copy. Nothing in it shows a secret but the steps inside, which nobody can print.
+class Plan {
+ public:
+  struct Data;
+  explicit Plan(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
+
+  const std::vector<PlannedChange>& changes() const;
+  const std::vector<Diagnostic>& warnings() const;
+  bool empty() const;
+  explicit operator bool() const { return !empty(); }
+  std::size_t unchanged() const;
+
+  /// For people; `diff` adds the texts. `color` adds ANSI colours.
+  std::string text(bool diff = false, bool color = false) const;
+  /// The contract's document: format 1, changes, warnings, summary.
+  std::string json() const;
+  /// What --out writes: format, library version, spec, planner, options, promised changes.
+  std::string document() const;
+
+  const Data& data() const { return *data_; }
+
+ private:
+  std::shared_ptr<const Data> data_;
+};
+
+struct PlanOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};
+  std::size_t parallel = 32;                       ///< hosts at once
+  std::vector<Diagnostic> warnings{};              ///< taken over into the plan
+  PlanOrigin origin{};
+  std::function<void(const std::string& host, const std::string& what)> on_progress{};
+};
+
+/// Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing.
+/// Throws Error: spec_invalid or internal for two steps that keep one resource, refused where a step refuses, or a host's own error.
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options = {});
+
+/// Asks several hosts at once, `parallel` at a time. Errors by host instead of answers where a host cannot be asked.
+struct Observed {
+  std::map<std::string, std::vector<Answer>> answers;
+  std::map<std::string, Error> errors;
+};
+Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask>>& asks, Executor& executor, const PlanOptions& options = {});
+
+/// What happens during an apply, in order of time. Delivered on the thread that called apply.
+struct Event {
+  enum class Kind { apply_started, lock_taken, step_started, step_progress, step_done, step_failed, step_blocked, host_lost, host_back, apply_done };
+  Kind kind = Kind::apply_started;
+  std::chrono::milliseconds at{0};    ///< since apply began
+  std::string host{};
+  std::string step{};
+  std::string message{};
+  std::chrono::milliseconds took{0};
+};
+std::string_view to_string(Event::Kind kind) noexcept;
+/// One line of JSON without its newline.
+std::string json(const Event& event);
+
+struct StepReport {
+  enum class State { done, unchanged, failed, blocked, not_reached };
+  std::string id;
+  std::string host;
+  State state = State::not_reached;
+  std::chrono::milliseconds took{0};
+  std::optional<Failure> failure{};
+  std::string blocked_by{};    ///< id of the step that failed
+};
+
+/// How an apply went.
+class Report {
+ public:
+  std::vector<StepReport> steps;             ///< of the plan's changes
+  std::vector<Failure> failures;             ///< one per cause
+  std::chrono::milliseconds took{0};
+  std::size_t changed = 0;
+  bool cancelled = false;
+
+  bool ok() const { return failures.empty() && !cancelled; }
+  /// Throws the first failure, with the others as its diagnostics; returns the report itself where it is ok.
+  const Report& check() const;
+  std::string text() const;
+  std::string json() const;
+};
+
+struct ApplyOptions {
+  std::function<void(const Event&)> on_event{};
+  std::stop_token stop{};                          ///< no further program; running ones end
+  std::chrono::seconds deadline{3600};
+  std::chrono::seconds reconnect{90};              ///< how long a lost connection is tried again
+  std::size_t parallel = 32;
+  std::string who{};                               ///< for the lock: "root@host pid 4711"; empty: made from the process
+  std::function<void()> poll{};                    ///< called on the calling thread at least every 100 ms
+};
+
+/// Does what the plan says, and nothing else. Throws Error only where nothing was begun (locked, unreachable); else see the report.
+Report apply(const Plan& plan, Executor& executor, const ApplyOptions& options = {});
+
+}  // namespace pgcluster

@@ -1,0 +1,201 @@
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <pgcluster/op/op.hpp>
+
+namespace pgcluster {
+
+/// What a change does, as people call it.
+enum class Action { create, update, start, stop, restart, reload, remove, run, wait, switchover };
+/// What a change means for clients, in rising order. From `restart` on it disturbs: it takes the lane, one host at a time.
+enum class Impact { none, reload, restart, switchover, outage, data };
+
+std::string_view to_string(Action action) noexcept;
+std::string_view to_string(Impact impact) noexcept;
+inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
+
+/// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
+class Answers {
+ public:
+  /// The answer; Unreadable where nobody asked.
+  const Answer& operator[](const Ask& ask) const;
+  bool pending(const Ask& ask) const;
+  /// The answer as a T, or null where it is another kind.
+  template <class T>
+  const T* get(const Ask& ask) const {
+    return std::get_if<T>(&(*this)[ask]);
+  }
+  /// out of an Output with status 0; null otherwise.
+  const std::string* out(const Ask& ask) const;
+
+  void set(const Ask& ask, Answer answer, bool pending = false);
+
+ private:
+  struct Entry {
+    Answer answer;
+    bool pending = false;
+  };
+  std::map<std::string, Entry, std::less<>> entries_;
+};
+
+/// It holds already.
+struct Done {};
+/// What has to be done. `impact` and `action` are what people and the lane see, `diff` is for people.
+struct Change {
+  std::vector<Do> todo;
+  Action action = Action::update;
+  Impact impact = Impact::none;
+  Text diff{};
+  std::string reason{};    ///< why, for people: "file differs", "runs on an older configuration"
+};
+/// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
+struct Later {
+  std::string until;
+  Impact at_most = Impact::none;
+  Action action = Action::wait;
+};
+/// Unsafe, or not ours. The plan is refused; found while applying, the step fails at once.
+struct Refused {
+  Diagnostic why;
+  Code code = Code::refused;
+};
+using Decision = std::variant<Done, Change, Later, Refused>;
+
+/// A wish: how something should be, how to see whether it is, and what to do where it is not. Immutable; used on one thread.
+class Step {
+ public:
+  virtual ~Step() = default;
+  /// Unique and stable in a plan: "pg1/etcd/config", or "cluster/patroni/config" where it is nobody's own.
+  virtual std::string name() const = 0;
+  virtual std::vector<Ask> asks() const = 0;
+  /// Pure and total: every kind of answer has a decision.
+  virtual Decision decide(const Answers& answers) const = 0;
+  /// How long Done may take after the change, or Later may last; 0 for a file.
+  virtual std::chrono::seconds settle() const { return std::chrono::seconds(0); }
+  /// Resources that it keeps as wished; no two steps of a plan may keep the same one. What a step keeps and has changed is owned.
+  virtual std::vector<std::string> keeps() const { return {}; }
+  /// Asked when it fails, to explain: the unit's journal, a service's log.
+  virtual std::vector<Ask> evidence() const { return {}; }
+};
+using StepPtr = std::shared_ptr<const Step>;
+
+/// "pg1" of "pg1/etcd/config"; "" of "cluster/…".
+std::string host_of(std::string_view step_name);
+/// "etcd" of "pg1/etcd/config".
+std::string component_of(std::string_view step_name);
+
+/// In which order the members of a rolling group are disturbed. Asked again at each turn; must be pure.
+struct Order {
+  std::vector<Ask> asks{};
+  /// Members in order. What it leaves out is not disturbed now; the reason stands in `waiting`.
+  std::function<std::vector<std::string>(const Answers&)> order{};
+};
+
+/// A graph of steps, a value. The same step in two places is one step.
+class Steps {
+ public:
+  struct Node {
+    StepPtr step;
+    std::string group{};     ///< id of its rolling group; empty: none
+    std::string member{};    ///< which member of it
+  };
+
+  Steps() = default;
+  Steps(StepPtr step);    // NOLINT: a step is a graph of one
+  template <class T>
+    requires std::derived_from<T, Step>
+  Steps(std::shared_ptr<T> step) : Steps(StepPtr(std::move(step))) {}    // NOLINT
+
+  bool empty() const noexcept { return nodes_.empty(); }
+  /// In a possible order of execution: a step comes after all that it waits for.
+  std::vector<Node> nodes() const;
+  /// Names of the steps that the named one waits for directly.
+  std::vector<std::string> before(const std::string& name) const;
+  const std::map<std::string, Order>& orders() const noexcept { return orders_; }
+
+  friend Steps join(const std::vector<Steps>& parts, bool in_sequence);
+  friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
+
+ private:
+  std::map<std::string, Node> nodes_;                          // by step name
+  std::vector<std::string> insertion_;                         // names, first mention first
+  std::map<std::string, std::vector<std::string>> before_;    // name -> what it waits for
+  std::map<std::string, Order> orders_;                        // by group
+};
+
+Steps join(const std::vector<Steps>& parts, bool in_sequence);
+
+/// Each part after the whole of the one before it.
+template <class... Parts>
+Steps sequence(Parts&&... parts) {
+  return join({Steps(std::forward<Parts>(parts))...}, true);
+}
+inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true); }
+/// All parts at once.
+template <class... Parts>
+Steps parallel(Parts&&... parts) {
+  return join({Steps(std::forward<Parts>(parts))...}, false);
+}
+inline Steps parallel(const std::vector<Steps>& parts) { return join(parts, false); }
+
+/// `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no other member of any
+/// group does, in the group's order; where none does, it runs as if it stood alone. Parts with the same group id are one group.
+Steps rolling(std::string group, std::string member, Order order, Steps steps);
+/// All members of a group at once, as one graph.
+Steps rolling(const std::map<std::string, Steps>& members, std::string group, Order order);
+
+// Ready-made steps for one host. `name` is the whole step name.
+
+/// A file with exactly this content and access. The diff masks secrets.
+StepPtr file(std::string name, std::string host, WriteFile wish);
+/// A marked block in somebody else's file.
+StepPtr block(std::string name, std::string host, WriteBlock wish);
+/// Packages are installed, of whatever version; the units in `mask` are not started by that.
+StepPtr packages(std::string name, std::string host, std::vector<std::string> packages, std::vector<std::string> mask = {});
+
+struct ServiceWish {
+  std::string unit;                          ///< "etcd.service"
+  std::vector<std::string> start_files{};    ///< a change of one of these: restart
+  std::vector<std::string> load_files{};     ///< a change of one of these: reload
+  bool reloadable = false;
+  Impact restart_impact = Impact::restart;
+  Impact reload_impact = Impact::reload;
+  std::chrono::seconds settle{60};
+};
+/// Enabled, active, and running on its present files. A unit that has died is Refused (not_converged) with its journal as evidence.
+StepPtr service(std::string name, std::string host, ServiceWish wish);
+/// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
+WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
+
+/// Something of ours is not there any more. `resource` as in Owned; the owned line goes with it.
+StepPtr absent(std::string name, std::string host, std::string resource);
+
+/// A condition that others bring about.
+struct GateWish {
+  std::vector<Ask> asks;
+  std::function<Decision(const Answers&)> decide;    ///< Done, Later or Refused
+  std::chrono::seconds settle{60};
+  std::vector<Ask> evidence{};
+};
+StepPtr gate(std::string name, GateWish wish);
+
+/// A step made of functions, for what none of the above fits.
+struct StepParts {
+  std::vector<Ask> asks;
+  std::function<Decision(const Answers&)> decide;
+  std::chrono::seconds settle{0};
+  std::vector<std::string> keeps{};
+  std::vector<Ask> evidence{};
+};
+StepPtr make_step(std::string name, StepParts parts);
+
+}  // namespace pgcluster
