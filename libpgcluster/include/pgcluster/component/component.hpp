@@ -1,0 +1,64 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pgcluster/op/op.hpp>
+#include <pgcluster/spec/spec.hpp>
+#include <pgcluster/step/step.hpp>
+#include <pgcluster/topology/topology.hpp>
+
+namespace pgcluster {
+
+/// The cluster as components see it: everything that was known when the plan was made. Outlives the steps that refer to it by value only.
+struct ClusterView {
+  Spec spec;
+  Topology topology;
+  std::map<std::string, Facts> facts;      ///< by host
+  std::map<std::string, Secret> secrets;   ///< by name, all of them: given, found on the hosts, or made for this plan
+
+  /// Throws Error (internal) for a name that no component declared.
+  const Secret& secret(std::string_view name) const;
+};
+
+/// What a component sees of one host.
+struct NodeView {
+  const ClusterView& cluster;
+  const TopologyHost& host;
+  const Facts& facts;
+
+  const Spec& spec() const { return cluster.spec; }
+  const Topology& topology() const { return cluster.topology; }
+  const std::string& name() const { return host.name; }
+  bool has(Role role) const { return host.has(role); }
+  /// "pg1/COMPONENT/WHAT"
+  std::string step(std::string_view component, std::string_view what) const;
+};
+
+/// A part of the system. Its functions are pure, and are called on the thread that plans.
+class Component {
+ public:
+  virtual ~Component() = default;
+  virtual std::string name() const = 0;
+  /// What this host needs; empty Steps where it needs nothing. Waiting for other hosts is done by gates.
+  virtual Steps steps(const NodeView& node) const = 0;
+  /// Work that is nobody's own (SQL on the leader, Patroni's dynamic settings); after it asks all candidates it chooses where to act.
+  virtual Steps cluster_steps(const ClusterView&) const { return {}; }
+  /// Names of the secrets that it needs, each made by apply where the spec does not give it.
+  virtual std::vector<std::string> secrets(const Spec&) const { return {}; }
+  /// Removing what it keeps also removes data (only by destroy or prune): paths of trees.
+  virtual std::vector<std::string> data(const NodeView&) const { return {}; }
+};
+using ComponentPtr = std::shared_ptr<const Component>;
+
+/// Ours, in the order in which they come on a host: system, etcd, patroni (with PostgreSQL), pgbouncer, vip-manager.
+std::vector<ComponentPtr> builtin_components();
+
+/// Packages and a service for a user's own component; names "NODE/PACKAGE/package" and "NODE/UNIT/service".
+Steps package(const NodeView& node, const std::string& name);
+Steps service(const NodeView& node, const std::string& unit);
+
+}  // namespace pgcluster

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pgcluster/op/op.hpp>
+#include <pgcluster/spec/spec.hpp>
+
+namespace pgcluster {
+
+enum class Role { postgres, etcd, consul, consul_client, balancer };
+std::string_view to_string(Role role) noexcept;
+
+/// A host with all defaults filled in.
+struct TopologyHost {
+  std::string name;
+  std::string address;
+  std::string datacenter;
+  std::vector<Role> roles;
+  Pairs patroni_tags;
+  HostAccess access;
+  bool has(Role role) const noexcept;
+  friend bool operator==(const TopologyHost&, const TopologyHost&) = default;
+};
+
+/// Where clients connect.
+struct Endpoint {
+  std::string kind;       ///< read-write, read-only, read-only-sync, read-only-async
+  std::string address;
+  int port = 0;
+  std::string uri;        ///< libpq, no password
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+/// A spec resolved: who does what, what it survives, where clients go. A value.
+struct Topology {
+  std::string cluster;
+  std::vector<TopologyHost> hosts;        ///< in the spec's order
+  std::string dcs_type;
+  std::vector<std::string> dcs_members;   ///< names
+  bool dcs_named = false;                 ///< some host names a DCS role; else placed by default
+  std::vector<std::string> database;      ///< names, in the spec's order; the first is preferred as leader
+  std::vector<Endpoint> endpoints;
+  std::vector<Diagnostic> warnings;
+
+  std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
+  std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
+  const TopologyHost& host(std::string_view name) const;    ///< throws Error (internal) where there is none
+  std::vector<const TopologyHost*> with(Role role) const;
+  /// "etcd=2379" endpoints: "10.77.0.11:2379,10.77.0.12:2379"
+  std::string dcs_endpoints(int port) const;
+  friend bool operator==(const Topology&, const Topology&) = default;
+};
+
+/// Pure. The spec must be valid.
+Topology resolve(const Spec& spec);
+
+/// The topology as a picture: "dot" or "mermaid".
+std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
+
+/// Names, access and roles of all hosts: what stands in /var/lib/pgcluster/cluster (JSON), and back.
+std::string cluster_file(const Topology& topology);
+struct KnownHost {
+  std::string name;
+  HostAccess access;
+  std::vector<Role> roles;
+  friend bool operator==(const KnownHost&, const KnownHost&) = default;
+};
+struct KnownCluster {
+  std::string cluster;
+  std::vector<KnownHost> hosts;
+};
+/// Empty where the text is not one.
+std::optional<KnownCluster> read_cluster_file(const std::string& text);
+
+}  // namespace pgcluster
