@@ -56,6 +56,7 @@ struct Change {
   Impact impact = Impact::none;
   Text diff{};
   std::string reason{};    ///< why, for people: "file differs", "runs on an older configuration"
+  std::string failed{};    ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
 };
 /// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
 struct Later {
@@ -96,7 +97,7 @@ std::string component_of(std::string_view step_name);
 /// In which order the members of a rolling group are disturbed. Asked again at each turn; must be pure.
 struct Order {
   std::vector<Ask> asks{};
-  /// Members in order. What it leaves out is not disturbed now; the reason stands in `waiting`.
+  /// Members in order. What it leaves out is not disturbed now, and asked about again.
   std::function<std::vector<std::string>(const Answers&)> order{};
 };
 

@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <set>
+
+#include <pgcluster/step/step.hpp>
+
+namespace pgcluster {
+
+std::string host_of(std::string_view step_name) {
+  const auto host = step_name.substr(0, step_name.find('/'));
+  return host == "cluster" || host.size() == step_name.size() ? std::string() : std::string(host);
+}
+
+std::string component_of(std::string_view step_name) {
+  const auto begin = step_name.find('/');
+  if (begin == std::string_view::npos) return {};
+  return std::string(step_name.substr(begin + 1, step_name.find('/', begin + 1) - begin - 1));
+}
+
+Steps::Steps(StepPtr step) {
+  const std::string name = step->name();
+  nodes_.emplace(name, Node{std::move(step)});
+  insertion_.push_back(name);
+}
+
+std::vector<std::string> Steps::before(const std::string& name) const {
+  const auto it = before_.find(name);
+  return it == before_.end() ? std::vector<std::string>() : it->second;
+}
+
+std::vector<Steps::Node> Steps::nodes() const {
+  std::vector<Node> ordered;
+  ordered.reserve(nodes_.size());
+  enum class Mark { open, done };
+  std::map<std::string_view, Mark> marks;
+  // Depth first with a stack of its own: a sequence may be thousands of steps long.
+  std::vector<std::pair<const std::string*, std::size_t>> stack;
+  for (const std::string& first : insertion_) {
+    if (marks.contains(first)) continue;
+    stack.emplace_back(&first, 0);
+    marks[first] = Mark::open;
+    while (!stack.empty()) {
+      auto& [name, next] = stack.back();
+      const auto it = before_.find(*name);
+      if (it == before_.end() || next == it->second.size()) {
+        ordered.push_back(nodes_.at(*name));
+        marks[*name] = Mark::done;
+        stack.pop_back();
+        continue;
+      }
+      const std::string& wanted = it->second[next++];
+      const auto mark = marks.find(wanted);
+      if (mark == marks.end()) {
+        marks[wanted] = Mark::open;
+        stack.emplace_back(&wanted, 0);
+      } else if (mark->second == Mark::open) {
+        throw Error(Code::internal, "the steps wait for each other in a circle: " + wanted + " and " + *name);
+      }
+    }
+  }
+  return ordered;
+}
+
+namespace {
+
+using Before = std::map<std::string, std::vector<std::string>>;
+
+std::vector<std::string> sources(const std::vector<std::string>& names, const Before& before) {
+  std::vector<std::string> found;
+  for (const std::string& name : names)
+    if (const auto it = before.find(name); it == before.end() || it->second.empty()) found.push_back(name);
+  return found;
+}
+
+std::vector<std::string> sinks(const std::vector<std::string>& names, const Before& before) {
+  std::set<std::string_view> awaited;
+  for (const auto& [name, waits_for] : before) awaited.insert(waits_for.begin(), waits_for.end());
+  std::vector<std::string> found;
+  for (const std::string& name : names)
+    if (!awaited.contains(name)) found.push_back(name);
+  return found;
+}
+
+}  // namespace
+
+Steps join(const std::vector<Steps>& parts, bool in_sequence) {
+  Steps whole;
+  std::vector<std::string> ends;    // sinks of the part before
+  for (const Steps& part : parts) {
+    if (part.empty()) continue;
+    for (const std::string& name : part.insertion_) {
+      const Steps::Node& node = part.nodes_.at(name);
+      const auto [it, is_new] = whole.nodes_.emplace(name, node);
+      if (is_new) {
+        whole.insertion_.push_back(name);
+      } else if (it->second.step != node.step) {
+        throw Error(Code::internal, "two different steps have the name " + name, "a step's name must be unique in a plan");
+      } else if (it->second.group.empty()) {
+        it->second = node;
+      }
+    }
+    for (const auto& [name, waits_for] : part.before_) {
+      auto& all = whole.before_[name];
+      for (const std::string& one : waits_for)
+        if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
+    }
+    for (const auto& [group, order] : part.orders_) whole.orders_.emplace(group, order);
+    if (in_sequence) {
+      for (const std::string& begin : sources(part.insertion_, part.before_)) {
+        auto& all = whole.before_[begin];
+        for (const std::string& end : ends)
+          if (end != begin && std::find(all.begin(), all.end(), end) == all.end()) all.push_back(end);
+      }
+      ends = sinks(part.insertion_, part.before_);
+    }
+  }
+  return whole;
+}
+
+Steps rolling(std::string group, std::string member, Order order, Steps steps) {
+  for (auto& [name, node] : steps.nodes_) {
+    node.group = group;
+    node.member = member;
+  }
+  steps.orders_.emplace(std::move(group), std::move(order));
+  return steps;
+}
+
+Steps rolling(const std::map<std::string, Steps>& members, std::string group, Order order) {
+  std::vector<Steps> parts;
+  for (const auto& [member, steps] : members) parts.push_back(rolling(group, member, order, steps));
+  return parallel(parts);
+}
+
+}  // namespace pgcluster
