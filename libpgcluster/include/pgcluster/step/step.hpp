@@ -137,12 +137,14 @@ Steps join(const std::vector<Steps>& parts, bool in_sequence);
 
 /// Each part after the whole of the one before it.
 template <class... Parts>
+  requires(std::constructible_from<Steps, Parts> && ...)
 Steps sequence(Parts&&... parts) {
   return join({Steps(std::forward<Parts>(parts))...}, true);
 }
 inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true); }
 /// All parts at once.
 template <class... Parts>
+  requires(std::constructible_from<Steps, Parts> && ...)
 Steps parallel(Parts&&... parts) {
   return join({Steps(std::forward<Parts>(parts))...}, false);
 }
