@@ -70,6 +70,7 @@ struct PlanOptions {
   std::vector<Diagnostic> warnings{};              ///< taken over into the plan
   PlanOrigin origin{};
   std::function<void(const std::string& host, const std::string& what)> on_progress{};
+  std::function<void()> poll{};                    ///< called on the calling thread at least every 100 ms
 };
 
 /// Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing.
@@ -96,6 +97,8 @@ struct Event {
 std::string_view to_string(Event::Kind kind) noexcept;
 /// One line of JSON without its newline.
 std::string json(const Event& event);
+/// The contract's document of an error, in one line: {"format": 1, "error": {code, host, step, message, hint, …}}.
+std::string json(const Failure& failure);
 
 struct StepReport {
   enum class State { done, unchanged, failed, blocked, not_reached };

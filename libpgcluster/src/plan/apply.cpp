@@ -1,0 +1,143 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <random>
+#include <utility>
+
+#include "plan/engine.hpp"
+
+namespace pgcluster {
+namespace {
+
+std::string random_token() {
+  std::random_device random;
+  std::string token;
+  for (int i = 0; i < 16; ++i) token += "0123456789abcdef"[random() % 16];
+  return token;
+}
+
+std::string this_process() {
+  char host[256] = {};
+  gethostname(host, sizeof(host) - 1);
+  const char* user = std::getenv("USER");
+  return (user && *user ? std::string(user) : "uid " + std::to_string(geteuid())) + "@" + host + " pid " + std::to_string(getpid());
+}
+
+std::string ago(std::int64_t since) {
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::to_string(std::max<std::int64_t>(0, now - since)) + " s ago";
+}
+
+}  // namespace
+
+void Engine::lock() {
+  std::optional<Error> failed;
+  const auto take = [&](const std::string& name, const HostAccess& access) {
+    workers_->post([&, name, access] {
+      std::optional<Error> error;
+      try {
+        if (const auto holder = executor_.lock(access, us_))
+          error = Error({.code = Code::locked,
+                         .message = name + " is locked by " + holder->who + ", since " + ago(holder->since),
+                         .hint = "wait for that apply to end; a lock whose holder has died is free within 30 s",
+                         .host = name,
+                         .retryable = true});
+      } catch (const Error& broken) {
+        error = broken.with(name);
+      }
+      workers_->tell([&, name, error] {
+        if (error && !failed) failed = error;
+        if (!error) hosts_.at(name).locked = true, hosts_.at(name).last_contact = executor_.now();
+        --running_;
+      });
+    });
+    ++running_;
+  };
+  const auto wait = [&] {
+    while (running_ > 0) {
+      workers_->serve(executor_.now() + std::chrono::milliseconds(100));
+      if (options_.poll) options_.poll();
+    }
+  };
+  // The first in name order decides who of two gets all; then the others need not go one by one.
+  bool first = true;
+  for (const auto& [name, host] : hosts_) {
+    take(name, host.access);
+    if (std::exchange(first, false)) wait();
+    if (failed) break;
+  }
+  wait();
+  if (!failed) return emit(Event::Kind::lock_taken, {}, {});
+  unlock();
+  throw *failed;
+}
+
+void Engine::unlock() noexcept {
+  for (auto& [name, host] : hosts_)
+    if (std::exchange(host.locked, false)) executor_.unlock(host.access);
+}
+
+Report Engine::run() {
+  const Time deadline = started_ + options_.deadline;
+  emit(Event::Kind::apply_started, {}, {}, std::to_string(plan_.changes.size()) + " changes");
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (plan(i).before.empty()) reach(i);
+  bool timed_out = false;
+  while (open_ > 0) {
+    if (!cancelled_ && (options_.stop.stop_requested() || executor_.now() > deadline)) {
+      cancelled_ = true;
+      timed_out = !options_.stop.stop_requested();
+    }
+    pump();
+    if (open_ == 0 || (cancelled_ && running_ == 0)) break;
+    if (!cancelled_) beat();
+    Time until = executor_.now() + std::chrono::milliseconds(100);
+    if (!executor_.blocking()) until = executor_.now() + std::chrono::seconds(1);
+    if (!timers_.empty()) until = std::min(until, timers_.begin()->first);
+    workers_->serve(until);
+    if (options_.poll) options_.poll();
+  }
+  if (timed_out)
+    failures_.push_back({.code = Code::timed_out,
+                         .message = "apply took longer than its limit of " + std::to_string(options_.deadline.count()) + " s",
+                         .hint = "apply again: it goes on from here"});
+  return report();
+}
+
+Report Engine::report() {
+  Report report;
+  report.failures = failures_;
+  report.took = since(started_);
+  report.cancelled = cancelled_ && options_.stop.stop_requested() && open_ > 0;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    const Node& node = nodes_[i];
+    if (!plan(i).changes() && node.at != At::failed) continue;
+    StepReport step{.id = plan(i).id, .host = plan(i).host, .took = node.took, .failure = node.failure, .blocked_by = node.blocked_by};
+    if (node.at == At::done) step.state = node.changed ? StepReport::State::done : StepReport::State::unchanged;
+    if (node.at == At::failed) step.state = StepReport::State::failed;
+    if (node.at == At::blocked) step.state = StepReport::State::blocked;
+    if (node.changed) ++report.changed;
+    report.steps.push_back(std::move(step));
+  }
+  emit(Event::Kind::apply_done, {}, {}, report.ok() ? "done" : report.cancelled ? "cancelled" : "failed", report.took);
+  return report;
+}
+
+Report apply(const Plan& plan, Executor& executor, const ApplyOptions& options) {
+  if (plan.empty()) return {};
+  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  Engine engine(plan.data(), executor, options, {options.who.empty() ? this_process() : options.who, now, random_token()});
+  engine.lock();
+  try {
+    Report report = engine.run();
+    engine.unlock();
+    return report;
+  } catch (...) {
+    engine.unlock();
+    throw;
+  }
+}
+
+}  // namespace pgcluster

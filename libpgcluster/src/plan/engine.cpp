@@ -1,0 +1,263 @@
+#include "plan/engine.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace pgcluster {
+namespace {
+
+constexpr std::chrono::milliseconds first_pause{50};
+constexpr std::chrono::milliseconds longest_pause{1000};
+constexpr std::chrono::seconds order_patience{120};
+
+}  // namespace
+
+Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& options, LockHolder us)
+    : plan_(plan),
+      executor_(executor),
+      options_(options),
+      us_(std::move(us)),
+      started_(executor.now()),
+      nodes_(plan.nodes.size()),
+      open_(plan.nodes.size()),
+      turns_(disturbing_turns(plan.nodes)),
+      workers_(std::make_unique<Workers>(executor, std::min(options.parallel, std::max<std::size_t>(1, plan.hosts.size())))) {
+  for (const auto& [name, access] : plan.hosts) hosts_[name].access = access;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].waits = plan.nodes[i].before.size();
+}
+
+std::chrono::milliseconds Engine::since(Time begin) const { return std::chrono::duration_cast<std::chrono::milliseconds>(executor_.now() - begin); }
+
+void Engine::emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message, std::chrono::milliseconds took) {
+  if (options_.on_event) options_.on_event({kind, since(started_), host, step, std::move(message), took});
+}
+
+// All steps before it are done.
+void Engine::reach(std::size_t i) {
+  if (terminal(i)) return;
+  const auto turn = turns_.find(lane_key(plan(i)));
+  if (turn != turns_.end() && lane_ != turn->first) {
+    if (lane_broken_by_) return block(i, *lane_broken_by_);
+    nodes_[i].at = At::held;
+    held_.insert(i);
+    return;
+  }
+  begin(i);
+}
+
+void Engine::begin(std::size_t i) {
+  Node& node = nodes_[i];
+  node.reached = executor_.now();
+  node.deadline = node.reached + plan(i).step->settle();
+  const Decision& promise = plan(i).promise;
+  if (std::holds_alternative<Done>(promise) && !plan(i).verify && !node.refresh) return finish(i);
+  if (const auto* change = std::get_if<Change>(&promise); change && !node.refresh) return act(i, *change);
+  if (std::holds_alternative<Later>(promise)) {
+    node.announced = true;
+    emit(Event::Kind::step_started, plan(i).host, plan(i).id, "waits until " + std::get<Later>(promise).until);
+  }
+  start_round(i, plan(i).asks);
+}
+
+void Engine::act(std::size_t i, Change change) {
+  Node& node = nodes_[i];
+  node.at = At::acting;
+  node.change = std::move(change);
+  node.next_do = 0;
+  if (node.change->todo.empty()) {
+    node.acted = true;
+    return start_round(i, plan(i).asks);
+  }
+  const std::string& at = node.change->todo[0].at;
+  const auto host = hosts_.find(at);
+  if (host == hosts_.end()) return fail(i, {.code = Code::internal, .message = plan(i).id + " acts on " + at + ", which is not a host of the plan"});
+  if (host->second.dead || host->second.stopped) return block(i, host->second.stopped_by.value_or(i));
+  host->second.acts.insert(i);
+}
+
+void Engine::start_round(std::size_t i, std::vector<Ask> asks) {
+  if (i != order_round && nodes_[i].at != At::explaining) nodes_[i].at = At::asking;
+  Round& r = round(i);
+  r = Round{.asks = std::move(asks)};
+  for (const Ask& ask : r.asks) {
+    if (fresh_)
+      if (const auto it = fresh_->find(key(ask)); it != fresh_->end()) {
+        r.answers.set(ask, it->second);
+        continue;
+      }
+    const auto host = hosts_.find(ask.at);
+    if (host == hosts_.end())
+      r.answers.set(ask, Unreadable{ask.at + " is not a host of the plan"});
+    else if (host->second.dead)
+      r.answers.set(ask, Unreadable{ask.at + " cannot be reached"});
+    else
+      r.missing.insert(ask.at);
+  }
+  for (const std::string& name : r.missing) hosts_.at(name).asks.insert(i);
+  if (r.missing.empty()) judge(i);
+}
+
+// The program that went to `host` has brought the round's answers from there, in fresh_.
+void Engine::feed(std::size_t i, const std::string& host) {
+  Round& r = round(i);
+  if (!r.missing.erase(host)) return;
+  for (const Ask& ask : r.asks)
+    if (ask.at == host) {
+      const auto it = fresh_ ? fresh_->find(key(ask)) : std::map<std::string, Answer>::const_iterator();
+      r.answers.set(ask, fresh_ && it != fresh_->end() ? it->second : Answer(Unreadable{host + " cannot be reached"}));
+    }
+  if (r.missing.empty()) judge(i);
+}
+
+bool Engine::announced(std::size_t i, const Change& change) const {
+  const Decision& promise = plan(i).promise;
+  if (const auto* known = std::get_if<Change>(&promise)) return change.impact <= known->impact;
+  if (const auto* later = std::get_if<Later>(&promise)) return later->action != Action::wait && change.impact <= later->at_most;
+  return false;
+}
+
+void Engine::judge(std::size_t i) {
+  if (i == order_round) return order_known();
+  Node& node = nodes_[i];
+  if (node.at == At::explaining) {
+    for (const Ask& ask : node.round.asks)
+      if (const auto* output = node.round.answers.get<Output>(ask); output && !output->out.empty())
+        node.failure->causes.push_back(describe(ask) + ":\n" + output->out);
+    return settle_failure(i);
+  }
+  Decision decision;
+  try {
+    decision = plan(i).step->decide(node.round.answers);
+  } catch (const std::exception& error) {
+    return fail(i, {.code = Code::internal, .message = plan(i).id + " could not decide: " + error.what()});
+  }
+  if (std::holds_alternative<Done>(decision)) return finish(i);
+  if (const auto* refused = std::get_if<Refused>(&decision))
+    return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
+  if (const auto* later = std::get_if<Later>(&decision)) return again_later(i, later->until);
+  Change& change = std::get<Change>(decision);
+  if (node.acted) {
+    if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed});
+    return again_later(i, "it is as wished (" + change.reason + ")");
+  }
+  if (!announced(i, change))
+    return fail(i, {.code = Code::drifted,
+                    .message = "something has changed since the plan was made: " + plan(i).id + " would now " + std::string(to_string(change.action)) +
+                               (change.reason.empty() ? "" : " (" + change.reason + ")") + ", which the plan did not announce",
+                    .hint = "plan and apply again: the new plan shows it"});
+  act(i, std::move(change));
+}
+
+void Engine::again_later(std::size_t i, const std::string& what) {
+  Node& node = nodes_[i];
+  const Time now = executor_.now();
+  if (now >= node.deadline)
+    return fail(i, {.code = Code::not_converged,
+                    .message = "after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
+                               " s it still does not hold that " + what,
+                    .hint = "when the cause is mended, apply again: it goes on from here"});
+  node.pause = node.pause.count() == 0 ? first_pause : std::min(longest_pause, node.pause * 3 / 2);
+  timers_.emplace(std::min(node.deadline, now + node.pause), i);
+}
+
+void Engine::finish(std::size_t i) {
+  Node& node = nodes_[i];
+  node.at = At::done;
+  node.took = since(node.reached);
+  if (plan(i).changes() || node.changed) emit(Event::Kind::step_done, plan(i).host, plan(i).id, {}, node.took);
+  close(i);
+  for (const std::size_t next : plan(i).after)
+    if (--nodes_[next].waits == 0) reach(next);
+}
+
+void Engine::fail(std::size_t i, Failure failure) {
+  Node& node = nodes_[i];
+  failure.step = plan(i).id;
+  if (failure.host.empty()) failure.host = plan(i).host;
+  node.failure = std::move(failure);
+  node.took = since(node.reached);
+  if (std::vector<Ask> evidence = plan(i).step->evidence(); !evidence.empty() && node.at != At::explaining) {
+    node.at = At::explaining;
+    return start_round(i, std::move(evidence));
+  }
+  settle_failure(i);
+}
+
+void Engine::settle_failure(std::size_t i) {
+  Node& node = nodes_[i];
+  node.at = At::failed;
+  failures_.push_back(*node.failure);
+  emit(Event::Kind::step_failed, plan(i).host, plan(i).id, text(*node.failure), node.took);
+  if (turns_.contains(lane_key(plan(i))) && !lane_broken_by_) lane_broken_by_ = i;
+  close(i);
+  block_after(i);
+}
+
+void Engine::block_after(std::size_t i) {
+  for (const std::size_t next : plan(i).after) block(next, i);
+}
+
+void Engine::block(std::size_t i, std::size_t by) {
+  if (terminal(i)) return;
+  Node& node = nodes_[i];
+  node.at = At::blocked;
+  node.blocked_by = nodes_[by].at == At::blocked ? nodes_[by].blocked_by : plan(by).id;
+  for (auto& [name, host] : hosts_) host.acts.erase(i), host.asks.erase(i);
+  if (plan(i).changes()) emit(Event::Kind::step_blocked, plan(i).host, plan(i).id, "blocked by " + node.blocked_by);
+  if (turns_.contains(lane_key(plan(i))) && lane_ == lane_key(plan(i)) && !lane_broken_by_) lane_broken_by_ = i;
+  close(i);
+  block_after(i);
+}
+
+void Engine::close(std::size_t i) {
+  --open_;
+  held_.erase(i);
+  if (lane_.empty() || lane_key(plan(i)) != lane_) return;
+  const auto& turn = turns_.at(lane_);
+  if (std::all_of(turn.begin(), turn.end(), [this](std::size_t one) { return terminal(one); })) lane_.clear();
+}
+
+// Gives the lane to the next turn, where it is free and somebody waits for it.
+void Engine::take_lane() {
+  if (!lane_.empty() || held_.empty() || !ordering_.empty()) return;
+  if (lane_broken_by_) {
+    while (!held_.empty()) block(*held_.begin(), *lane_broken_by_);
+    return;
+  }
+  const PlanNode& first = plan(*held_.begin());
+  const auto order = plan_.orders.find(first.group);
+  if (first.group.empty() || order == plan_.orders.end() || !order->second.order) return give_lane(lane_key(first));
+  if (executor_.now() < order_again_) return;
+  ordering_ = first.group;
+  start_round(order_round, order->second.asks);
+}
+
+void Engine::give_lane(const std::string& key) {
+  order_since_.reset();
+  lane_ = key;
+  const auto turn = turns_.at(key);
+  for (const std::size_t i : turn) nodes_[i].refresh = true;
+  for (const std::size_t i : turn)
+    if (held_.erase(i)) begin(i);
+}
+
+void Engine::order_known() {
+  const std::string group = std::exchange(ordering_, {});
+  for (const std::string& member : plan_.orders.at(group).order(order_.answers)) {
+    const auto turn = turns_.find("group " + group + " " + member);
+    if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
+    if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
+    break;    // its time has come, but what it waits for is not done yet
+  }
+  const Time now = executor_.now();
+  if (!order_since_) order_since_ = now;
+  order_again_ = now + std::chrono::milliseconds(500);
+  if (now - *order_since_ < order_patience) return;
+  for (const std::size_t i : std::set<std::size_t>(held_))
+    if (plan(i).group == group && !terminal(i))
+      fail(i, {.code = Code::refused,
+               .message = "for " + std::to_string(order_patience.count()) + " s no member of " + group + " could be disturbed safely",
+               .hint = "see status: the cluster must be healthy before a member is restarted"});
+}
+
+}  // namespace pgcluster

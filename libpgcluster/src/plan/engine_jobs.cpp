@@ -1,0 +1,313 @@
+// What each host is told next, and what comes back.
+#include <algorithm>
+#include <utility>
+
+#include "plan/engine.hpp"
+
+namespace pgcluster {
+namespace {
+
+bool owns(const std::vector<std::string>& keeps, const std::string& resource) { return std::find(keeps.begin(), keeps.end(), resource) != keeps.end(); }
+
+constexpr std::chrono::seconds beat_every{5};
+
+}  // namespace
+
+// One program: ready, decided Dos up to and including the first slow or disturbing one, installs as one; then what is asked.
+std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
+  Job job{.host = name};
+  Install install;
+  std::chrono::milliseconds install_limit{0};
+  std::vector<Item> installing;
+  std::set<std::size_t> front = host.acts;
+  std::map<std::size_t, std::size_t> waits;     // of steps that this program itself makes ready
+  std::vector<std::size_t> early;               // steps that will want answers when the program is through
+  bool ended = false;
+
+  const auto passed = [&](std::size_t i, auto&& self) -> void {
+    for (const std::size_t next : plan(i).after) {
+      const auto it = waits.try_emplace(next, nodes_[next].waits).first;
+      if (it->second == 0 || --it->second > 0 || nodes_[next].at != At::waiting) continue;
+      if (turns_.contains(lane_key(plan(next))) && lane_ != lane_key(plan(next))) continue;
+      const Decision& promise = plan(next).promise;
+      const auto* change = std::get_if<Change>(&promise);
+      if (change && !nodes_[next].refresh && !change->todo.empty() && change->todo[0].at == name)
+        front.insert(next);
+      else if (std::holds_alternative<Done>(promise) && !plan(next).verify && !nodes_[next].refresh)
+        self(next, self);
+      else if (!change)
+        early.push_back(next);
+    }
+  };
+
+  while (!front.empty() && !ended) {
+    const std::size_t i = *front.begin();
+    front.erase(front.begin());
+    const bool begun = nodes_[i].at == At::acting;
+    const Change& change = begun ? *nodes_[i].change : std::get<Change>(plan(i).promise);
+    const std::vector<std::string> keeps = plan(i).step->keeps();
+    Item item{.node = i, .count = 0, .first = job.program.dos.size()};
+    bool waits_for_install = false;
+    for (std::size_t k = begun ? nodes_[i].next_do : 0; k < change.todo.size() && change.todo[k].at == name && !ended; ++k) {
+      const Do& d = change.todo[k];
+      for (const std::string& resource : resources(d)) {
+        if (std::holds_alternative<Remove>(d.what))
+          job.program.disown.push_back(resource);
+        else if (owns(keeps, resource))
+          job.program.own.push_back({resource, plan(i).id});
+      }
+      if (const auto* wanted = std::get_if<Install>(&d.what)) {
+        for (const std::string& package : wanted->packages)
+          if (!owns(install.packages, package)) install.packages.push_back(package);
+        install.mask.insert(install.mask.end(), wanted->mask.begin(), wanted->mask.end());
+        install_limit = std::max(install_limit, d.limit);
+        waits_for_install = true;
+        break;
+      }
+      job.program.dos.push_back(d);
+      ++item.count;
+      ended = is_slow(d) || disturbs(change.impact);
+    }
+    if (waits_for_install) {
+      if (item.count == 0) installing.push_back({.node = i, .count = 1, .first = 0});
+    }
+    if (item.count == 0) continue;
+    job.items.push_back(item);
+    if (!ended && (begun ? nodes_[i].next_do : 0) + item.count == change.todo.size()) passed(i, passed);
+  }
+  if (!installing.empty() && !ended) {
+    for (Item item : installing) {
+      item.first = job.program.dos.size();
+      job.items.push_back(item);
+    }
+    job.program.dos.push_back({.at = name, .what = std::move(install), .limit = install_limit});
+  }
+
+  std::set<std::string> asked;
+  const auto ask_all = [&](const std::vector<Ask>& asks) {
+    for (const Ask& ask : asks)
+      if (ask.at == name && asked.insert(key(ask)).second) job.program.asks.push_back(ask);
+  };
+  for (const Item& item : job.items) ask_all(plan(item.node).asks);
+  for (const std::size_t i : host.asks) {
+    ask_all(round(i).asks);
+    job.asked.push_back(i);
+  }
+  if (job.program.dos.empty() && job.program.asks.empty()) return std::nullopt;
+  for (const std::size_t i : early) ask_all(plan(i).asks);
+  return job;
+}
+
+void Engine::pump() {
+  const Time now = executor_.now();
+  while (!timers_.empty() && timers_.begin()->first <= now) {
+    const std::size_t i = timers_.begin()->second;
+    timers_.erase(timers_.begin());
+    if (!terminal(i)) start_round(i, plan(i).asks);
+  }
+  take_lane();
+  if (cancelled_) return;
+  for (auto& [name, host] : hosts_) {
+    if (host.busy || host.dead || now < host.retry_at || (host.acts.empty() && host.asks.empty())) continue;
+    if (host.stopped) {
+      for (const std::size_t i : std::set<std::size_t>(host.acts)) block(i, *host.stopped_by);
+    }
+    if (auto job = build(name, host)) {
+      host.acts.clear();
+      host.asks.clear();
+      launch(std::move(*job));
+    }
+  }
+}
+
+void Engine::launch(Job job) {
+  Host& host = hosts_.at(job.host);
+  host.busy = true;
+  ++running_;
+  for (const Item& item : job.items)
+    if (!std::exchange(nodes_[item.node].announced, true)) {
+      const auto& change = nodes_[item.node].change ? *nodes_[item.node].change : std::get<Change>(plan(item.node).promise);
+      emit(Event::Kind::step_started, job.host, plan(item.node).id, std::string(to_string(change.action)));
+    }
+  auto shared = std::make_shared<Job>(std::move(job));
+  std::map<std::size_t, std::string> names;
+  for (const Item& item : shared->items) names.emplace(item.first, plan(item.node).id);
+  shared->program.on_do = [this, name = shared->host, names = std::move(names), job = std::weak_ptr<Job>(shared)](std::size_t k) {
+    if (const auto whole = job.lock(); whole && k < whole->program.dos.size())
+      workers_->tell([this, name, step = names.contains(k) ? names.at(k) : std::string(), what = describe(whole->program.dos[k])] {
+        emit(Event::Kind::step_progress, name, step, what);
+      });
+  };
+  workers_->post([this, shared, access = host.access, locked = host.locked] {
+    try {
+      if (!locked)
+        if (const auto holder = executor_.lock(access, us_))
+          throw Error(Code::locked, "the lock of " + access.name + " was taken over by " + holder->who + " while the connection was lost");
+      ProgramResult result = executor_.run(access, shared->program);
+      workers_->tell([this, shared, result = std::move(result)]() mutable { completed(*shared, std::move(result)); });
+    } catch (const Error& error) {
+      workers_->tell([this, shared, error] { broken(*shared, error); });
+    } catch (const std::exception& error) {
+      workers_->tell([this, shared, error = Error(Code::internal, error.what())] { broken(*shared, error); });
+    }
+  });
+}
+
+void Engine::completed(Job& job, ProgramResult result) {
+  Host& host = hosts_.at(job.host);
+  host.busy = false;
+  host.locked = true;
+  host.last_contact = executor_.now();
+  host.backoff = std::chrono::milliseconds(500);
+  --running_;
+  if (host.lost_since) {
+    emit(Event::Kind::host_back, job.host, {}, "reached again after " + std::to_string(since(*host.lost_since).count() / 1000) + " s");
+    host.lost_since.reset();
+  }
+  result.dos.resize(job.program.dos.size());
+  std::map<std::string, Answer> fresh;
+  for (std::size_t k = 0; k < job.program.asks.size(); ++k)
+    fresh.emplace(key(job.program.asks[k]), k < result.answers.size() ? result.answers[k] : Answer(Unreadable{"the host gave no answer"}));
+  fresh_ = &fresh;
+  for (const Item& item : job.items) item_result(job, item, result);
+  for (const std::size_t i : job.asked)
+    if (i == order_round || !terminal(i)) feed(i, job.host);
+  fresh_ = nullptr;
+}
+
+void Engine::item_result(Job& job, const Item& item, const ProgramResult& result) {
+  Node& node = nodes_[item.node];
+  hosts_.at(job.host).acts.erase(item.node);
+  if (terminal(item.node)) return;
+  for (std::size_t k = item.first; k < item.first + item.count; ++k) {
+    const DoResult& one = result.dos[k];
+    const Do& d = job.program.dos[k];
+    if (one.what == DoResult::What::done) node.changed = true;
+    if (one.what == DoResult::What::done || one.what == DoResult::What::skipped) continue;
+    if (one.what == DoResult::What::not_run) {
+      if (node.at == At::acting) hosts_.at(job.host).acts.insert(item.node);
+      return;
+    }
+    node.reached = node.reached == Time{} ? executor_.now() : node.reached;
+    Host& host = hosts_.at(job.host);
+    if (one.what == DoResult::What::drifted) {
+      host.stopped = true;
+      host.stopped_by = item.node;
+      return fail(item.node, {.code = Code::drifted,
+                              .message = describe(d) + ": it is no longer as the plan found it" + (one.found.empty() ? "" : " (now: " + one.found + ")"),
+                              .hint = "nothing more was changed on this host; plan and apply again: the new plan shows what is there now",
+                              .host = job.host});
+    }
+    // Several steps share one install; the first tells, the others were blocked by it.
+    for (const Item& other : job.items)
+      if (other.first == item.first && other.node != item.node && nodes_[other.node].failure) return block(item.node, other.node);
+    Failure failure{.code = one.output.status == 124 ? Code::timed_out : Code::command_failed,
+                    .message = describe(d) + " failed with status " + std::to_string(one.output.status),
+                    .hint = "when the cause is mended, apply again: it goes on from here",
+                    .host = job.host};
+    if (!one.output.err.empty()) failure.causes.push_back(one.output.err);
+    if (!one.output.out.empty() && one.output.err.empty()) failure.causes.push_back(one.output.out);
+    return fail(item.node, std::move(failure));
+  }
+  // Not begun: a step before it is still settling. It looks again when it is reached.
+  if (node.at != At::acting) {
+    node.refresh = true;
+    return;
+  }
+  node.next_do += item.count;
+  if (node.next_do < node.change->todo.size()) {
+    const std::string& at = node.change->todo[node.next_do].at;
+    const auto next = hosts_.find(at);
+    if (next == hosts_.end() || next->second.dead)
+      return fail(item.node, {.code = Code::host_unreachable, .message = plan(item.node).id + " cannot go on at " + at});
+    next->second.acts.insert(item.node);
+    return;
+  }
+  node.acted = true;
+  node.pause = std::chrono::milliseconds(0);
+  node.deadline = executor_.now() + plan(item.node).step->settle();
+  start_round(item.node, plan(item.node).asks);
+}
+
+void Engine::broken(Job& job, const Error& error) {
+  Host& host = hosts_.at(job.host);
+  host.busy = false;
+  --running_;
+  const Time now = executor_.now();
+  // Whether the program ran is not known: everything in it looks again.
+  for (const Item& item : job.items) {
+    Node& node = nodes_[item.node];
+    node.refresh = true;
+    if (node.at == At::acting) {
+      node.change.reset();
+      start_round(item.node, plan(item.node).asks);
+    }
+  }
+  for (const std::size_t i : job.asked) host.asks.insert(i);
+  if (cancelled_ && error.code() == Code::cancelled) return;
+  const bool again = error.failure().retryable || error.code() == Code::connection_lost;
+  if (again) {
+    host.locked = false;
+    if (!host.lost_since) {
+      host.lost_since = now;
+      emit(Event::Kind::host_lost, job.host, {}, error.message());
+    }
+    if (now - *host.lost_since < options_.reconnect) {
+      host.retry_at = now + host.backoff;
+      host.backoff = std::min<std::chrono::milliseconds>(host.backoff * 2, std::chrono::seconds(5));
+      return;
+    }
+  }
+  lose_host(job.host, error.with(job.host).failure());
+}
+
+// The host is given up: its steps cannot go on, others' questions to it have no answer.
+void Engine::lose_host(const std::string& name, const Failure& failure) {
+  Host& host = hosts_.at(name);
+  host.dead = true;
+  std::set<std::size_t> concerned = std::exchange(host.acts, {});
+  const std::set<std::size_t> asked = std::exchange(host.asks, {});
+  for (const std::size_t i : asked)
+    if (i != order_round && plan(i).host == name) concerned.insert(i);
+  for (const std::size_t i : concerned) {
+    if (terminal(i)) continue;
+    if (!host.stopped_by) {
+      host.stopped_by = i;
+      nodes_[i].at = At::explaining;    // nobody there to ask for evidence
+      nodes_[i].failure = failure;
+      nodes_[i].failure->step = plan(i).id;
+      settle_failure(i);
+    } else {
+      block(i, *host.stopped_by);
+    }
+  }
+  for (const std::size_t i : asked)
+    if (i == order_round || !terminal(i)) feed(i, name);
+}
+
+// Keeps the locks of hosts that have nothing to do.
+void Engine::beat() {
+  const Time now = executor_.now();
+  for (auto& [name, host] : hosts_) {
+    if (host.busy || host.dead || !host.locked || now - host.last_contact < beat_every) continue;
+    host.busy = true;
+    ++running_;
+    workers_->post([this, name = name, access = host.access] {
+      std::optional<Error> lost;
+      try {
+        executor_.beat(access);
+      } catch (const Error& error) {
+        lost = error;
+      }
+      workers_->tell([this, name, lost] {
+        Host& here = hosts_.at(name);
+        here.busy = false;
+        here.last_contact = executor_.now();
+        if (lost) here.locked = false;
+        --running_;
+      });
+    });
+  }
+}
+
+}  // namespace pgcluster

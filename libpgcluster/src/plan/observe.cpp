@@ -1,0 +1,53 @@
+#include <algorithm>
+
+#include "plan/workers.hpp"
+#include <pgcluster/plan/plan.hpp>
+
+namespace pgcluster {
+
+Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask>>& asks, Executor& executor, const PlanOptions& options) {
+  Observed observed;
+  std::size_t open = 0;
+  const auto deadline = executor.now() + options.deadline;
+  {
+    Workers workers(executor, std::min(options.parallel, asks.size()));
+    for (const auto& [name, questions] : asks) {
+      const auto host = hosts.find(name);
+      if (host == hosts.end()) {
+        observed.errors.emplace(name, Error(Code::internal, "a step asks " + name + ", which is not a host of the plan"));
+        continue;
+      }
+      ++open;
+      workers.post([&, name = name, host = host->second, questions = questions] {
+        try {
+          if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled before " + name + " was asked");
+          ProgramResult result = executor.run(host, Program{.asks = questions});
+          workers.tell([&, name, answers = std::move(result.answers)]() mutable {
+            observed.answers[name] = std::move(answers);
+            --open;
+          });
+        } catch (const Error& error) {
+          workers.tell([&, name, error] {
+            observed.errors.emplace(name, error.with(name));
+            --open;
+          });
+        }
+      });
+    }
+    while (open > 0) {
+      workers.serve(executor.now() + std::chrono::milliseconds(100));
+      if (options.poll) options.poll();
+      if (open > 0 && (options.stop.stop_requested() || executor.now() > deadline)) {
+        executor.cancel();
+        while (open > 0) workers.serve(executor.now() + std::chrono::milliseconds(100));
+        executor.resume();
+        if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled while the hosts were being asked");
+        break;
+      }
+      if (options.on_progress && open == 0) options.on_progress("", "all hosts have answered");
+    }
+  }
+  return observed;
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,128 @@
+#include "plan/projection.hpp"
+
+#include <array>
+
+namespace pgcluster {
+namespace {
+
+// Resources of a host carry its name; others ("dcs:config") are the cluster's.
+std::string scoped(const std::string& host, std::string_view resource) {
+  static constexpr std::array own{"file:", "block:", "package:", "unit:", "account:", "tree:"};
+  for (const std::string_view prefix : own)
+    if (resource.starts_with(prefix)) return host + "|" + std::string(resource);
+  return std::string(resource);
+}
+
+std::vector<std::string> all_resources(const Ask& ask) {
+  std::vector<std::string> found = resources(ask);
+  if (const auto* unit = std::get_if<UnitOf>(&ask.what)) {
+    for (const std::string& path : unit->start_files) found.push_back("file:" + path);
+    for (const std::string& path : unit->load_files) found.push_back("file:" + path);
+  }
+  return found;
+}
+
+bool lists(const std::vector<std::string>& files, const std::string& path) {
+  for (const std::string& one : files)
+    if (one == path) return true;
+  return false;
+}
+
+}  // namespace
+
+void Projection::add(const Ask& ask, Answer answer) {
+  const std::string name = key(ask);
+  for (const std::string& resource : all_resources(ask)) about_[scoped(ask.at, resource)].push_back(name);
+  entries_.insert_or_assign(name, Entry{ask, std::move(answer)});
+}
+
+bool Projection::pending(const Ask& ask) const {
+  for (const std::string& resource : all_resources(ask))
+    if (touched_.contains(scoped(ask.at, resource))) return true;
+  // What a package brings is not known: a file or unit that is absent now may be there then.
+  if (!installing_.contains(ask.at)) return false;
+  const auto it = entries_.find(key(ask));
+  return it != entries_.end() && std::holds_alternative<Absent>(it->second.answer) && !std::holds_alternative<PackageOf>(ask.what);
+}
+
+Answers Projection::answers(const std::vector<Ask>& asks) const {
+  Answers found;
+  for (const Ask& ask : asks)
+    if (const auto it = entries_.find(key(ask)); it != entries_.end()) found.set(ask, it->second.answer, pending(ask));
+  return found;
+}
+
+bool Projection::touched(const Do& d) const {
+  for (const std::string& resource : resources(d))
+    if (touched_.contains(scoped(d.at, resource))) return true;
+  if (const auto* run = std::get_if<Run>(&d.what); run && run->look) return pending(Ask{d.at, *run->look});
+  const auto* was_absent = d.was ? std::get_if<Absent>(&*d.was) : nullptr;
+  return was_absent && installing_.contains(d.at) && !std::holds_alternative<Install>(d.what);
+}
+
+void Projection::each(const std::string& resource, const std::function<void(Entry&)>& change) {
+  if (const auto it = about_.find(resource); it != about_.end())
+    for (const std::string& name : it->second) change(entries_.at(name));
+}
+
+void Projection::project(const Do& d) {
+  for (const std::string& resource : resources(d)) touched_.insert(scoped(d.at, resource));
+  const auto file_changes = [&](const std::string& path, const Answer& now) {
+    touched_.insert(scoped(d.at, "file:" + path));
+    each(scoped(d.at, "file:" + path), [&](Entry& entry) {
+      if (std::holds_alternative<FileOf>(entry.ask.what)) entry.answer = now;
+      if (const auto* asked = std::get_if<UnitOf>(&entry.ask.what))
+        if (auto* unit = std::get_if<Unit>(&entry.answer)) {
+          if (lists(asked->start_files, path)) unit->start_files_current = false;
+          if (lists(asked->load_files, path)) unit->load_files_current = false;
+        }
+    });
+  };
+  const auto unit_changes = [&](const std::string& name, const std::function<void(Unit&)>& change) {
+    each(scoped(d.at, "unit:" + name), [&](Entry& entry) {
+      if (!std::holds_alternative<UnitOf>(entry.ask.what)) return;
+      Unit unit;
+      if (const auto* found = std::get_if<Unit>(&entry.answer)) unit = *found;
+      change(unit);
+      entry.answer = unit;
+    });
+  };
+
+  if (const auto* write = std::get_if<WriteFile>(&d.what)) {
+    file_changes(write->path, File{.content = write->content.reveal(), .mode = write->mode, .owner = write->owner, .group = write->group});
+  } else if (const auto* block = std::get_if<WriteBlock>(&d.what)) {
+    file_changes(block->path, Unreadable{"its block is about to be written"});
+  } else if (const auto* upload = std::get_if<Upload>(&d.what)) {
+    file_changes(upload->path, File{.sha256 = upload->sha256, .mode = upload->mode});
+  } else if (const auto* install = std::get_if<Install>(&d.what)) {
+    installing_.insert(d.at);
+    for (const std::string& package : install->packages)
+      each(scoped(d.at, "package:" + package), [](Entry& entry) {
+        if (std::holds_alternative<PackageOf>(entry.ask.what)) entry.answer = Package{};
+      });
+  } else if (const auto* set = std::get_if<SetUnit>(&d.what)) {
+    unit_changes(set->name, [&](Unit& unit) {
+      if (set->enabled) unit.enabled = *set->enabled;
+      if (set->go == SetUnit::Go::stop) unit.active = "inactive";
+      if (set->go == SetUnit::Go::start || set->go == SetUnit::Go::restart) {
+        unit.active = "active";
+        unit.masked = false;
+        unit.start_files_current = unit.load_files_current = true;
+      }
+      if (set->go == SetUnit::Go::reload) unit.load_files_current = true;
+    });
+  } else if (const auto* remove = std::get_if<Remove>(&d.what)) {
+    if (remove->kind == Remove::Kind::file) file_changes(remove->name, Absent{});
+    if (remove->kind == Remove::Kind::unit) unit_changes(remove->name, [](Unit& unit) { unit.active = "inactive", unit.enabled = false; });
+    if (remove->kind == Remove::Kind::package)
+      each(scoped(d.at, "package:" + remove->name), [](Entry& entry) {
+        if (std::holds_alternative<PackageOf>(entry.ask.what)) entry.answer = Absent{};
+      });
+  }
+}
+
+void Projection::may_touch(const std::string& host, const std::vector<std::string>& names) {
+  for (const std::string& resource : names) touched_.insert(scoped(host, resource));
+}
+
+}  // namespace pgcluster

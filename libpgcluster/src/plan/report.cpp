@@ -1,0 +1,49 @@
+#include <pgcluster/plan/plan.hpp>
+
+#include <cstdio>
+
+namespace pgcluster {
+
+std::string_view to_string(Event::Kind kind) noexcept {
+  switch (kind) {
+    case Event::Kind::apply_started: return "apply_started";
+    case Event::Kind::lock_taken: return "lock_taken";
+    case Event::Kind::step_started: return "step_started";
+    case Event::Kind::step_progress: return "step_progress";
+    case Event::Kind::step_done: return "step_done";
+    case Event::Kind::step_failed: return "step_failed";
+    case Event::Kind::step_blocked: return "step_blocked";
+    case Event::Kind::host_lost: return "host_lost";
+    case Event::Kind::host_back: return "host_back";
+    case Event::Kind::apply_done: return "apply_done";
+  }
+  return "apply_done";
+}
+
+const Report& Report::check() const {
+  if (!failures.empty()) {
+    Failure failure = failures.front();
+    for (std::size_t i = 1; i < failures.size(); ++i)
+      failure.diagnostics.push_back({.message = failures[i].message, .hint = failures[i].hint, .path = failures[i].step});
+    throw Error(std::move(failure));
+  }
+  if (cancelled) throw Error(Code::cancelled, "cancelled; what had begun was ended, the rest was not begun", "apply again: it goes on from here");
+  return *this;
+}
+
+std::string Report::text() const {
+  std::string text;
+  for (const Failure& failure : failures) text += pgcluster::text(failure) + "\n";
+  std::size_t blocked = 0;
+  for (const StepReport& step : steps)
+    if (step.state == StepReport::State::blocked) ++blocked;
+  char seconds[32];
+  std::snprintf(seconds, sizeof seconds, "%.1f s", static_cast<double>(took.count()) / 1000);
+  if (steps.empty() && ok()) return "Nothing had to change.\n";
+  text += (ok() ? "Done: " : cancelled ? "Cancelled: " : "Failed: ") + std::to_string(changed) + " changed in " + seconds;
+  if (!failures.empty()) text += ", " + std::to_string(failures.size()) + " failed";
+  if (blocked > 0) text += ", " + std::to_string(blocked) + " blocked";
+  return text + ".\n";
+}
+
+}  // namespace pgcluster
