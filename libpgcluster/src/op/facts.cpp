@@ -1,0 +1,181 @@
+#include "op/facts.hpp"
+
+#include <charconv>
+#include <sstream>
+
+#include <openssl/evp.h>
+
+namespace pgcluster {
+namespace {
+
+// "key value" a line. Builtins where they do: a fork costs a millisecond. The limit is what systemd gives to services, not ours.
+constexpr const char* kFacts = R"sh(
+(
+  . /etc/os-release
+  printf 'os_id %s\nos_version %s\nos_codename %s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME"
+) 2>/dev/null
+read -r v </proc/sys/kernel/hostname && printf 'hostname %s\n' "$v"
+printf 'arch %s\n' "$(uname -m)"
+while read -r k v u; do
+  case $k in MemTotal:) printf 'memory_kib %s\n' "$v"; break ;; esac
+done </proc/meminfo
+printf 'cpus %s\n' "$(nproc)"
+v=$(systemctl show -p DefaultLimitNOFILE 2>/dev/null)
+v=${v#*=}
+if [ -z "$v" ]; then
+  while read -r a b c soft hard u; do
+    case "$a $b $c" in 'Max open files') v=$hard; break ;; esac
+  done </proc/1/limits
+fi
+printf 'nofile %s\n' "$v"
+ip -o addr 2>/dev/null | while read -r n dev family cidr rest; do
+  case $family in inet|inet6) printf 'address %s %s\n' "$dev" "$cidr" ;; esac
+done
+r=$(ip route show default 2>/dev/null)
+[ -n "$r" ] || r=$(ip -6 route show default 2>/dev/null)
+case $r in *' dev '*) r=${r#* dev }; printf 'route %s\n' "${r%% *}" ;; esac
+v=$(systemd-detect-virt --container 2>/dev/null)
+[ "$v" = none ] || printf 'container %s\n' "$v"
+printf 'clock %s\n' "$(date +%s)"
+)sh";
+
+constexpr const char* kSecrets = R"sh(
+for f in /var/lib/pgcluster/secrets/*; do
+  [ -f "$f" ] && printf '%s %s\n' "${f##*/}" "$(base64 -w0 <"$f")"
+done
+exit 0
+)sh";
+
+constexpr const char* kOwned = "/var/lib/pgcluster/owned";
+constexpr const char* kCluster = "/var/lib/pgcluster/cluster";
+
+std::string from_base64(const std::string& text) {
+  std::string bytes(text.size() / 4 * 3 + 3, '\0');
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  if (size < 0) return {};
+  std::size_t padding = 0;
+  for (auto it = text.rbegin(); it != text.rend() && *it == '=' && padding < 2; ++it) ++padding;
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  return bytes;
+}
+
+std::string to_base64(const std::string& bytes) {
+  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
+                                   static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(size));
+  return text;
+}
+
+template <class N>
+bool number(const std::string& text, N& into) {
+  N value{};
+  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (bad != std::errc() || end != text.data() + text.size()) return false;
+  into = value;
+  return true;
+}
+
+[[noreturn]] void unsupported(const std::string& host, const std::string& why) {
+  throw Error(Failure{.code = Code::host_unsupported,
+                      .message = "cannot tell what kind of machine this is: " + why,
+                      .hint = "pgcluster needs Debian with systemd and iproute2; try `cat /etc/os-release` on the host",
+                      .host = host});
+}
+
+const Output& output(const std::string& host, const Answer& answer, const std::string& what) {
+  const auto* found = std::get_if<Output>(&answer);
+  if (!found) {
+    const auto* why = std::get_if<Unreadable>(&answer);
+    unsupported(host, what + " gave no output" + (why ? ": " + why->why : ""));
+  }
+  if (found->status != 0) unsupported(host, what + " ended with status " + std::to_string(found->status) + ": " + found->err);
+  return *found;
+}
+
+std::string content(const std::string& host, const Answer& answer, const std::string& path) {
+  if (std::holds_alternative<Absent>(answer)) return {};
+  if (const auto* file = std::get_if<File>(&answer); file && file->kind == File::Kind::regular) return file->content;
+  const auto* why = std::get_if<Unreadable>(&answer);
+  throw Error(Failure{.code = Code::command_failed,
+                      .message = "cannot read " + path + (why ? ": " + why->why : ""),
+                      .hint = "without it pgcluster does not know what is its own on this host",
+                      .host = host});
+}
+
+}  // namespace
+
+std::vector<Ask> facts_asks(const std::string& host) {
+  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, Exec{{"sh", "-c", kSecrets}}}};
+}
+
+Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
+  if (answers.size() != 4) throw Error(Failure{.code = Code::internal, .message = "facts need 4 answers", .host = host});
+  Facts facts;
+  std::istringstream lines(output(host, answers[0], "reading facts").out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto space = line.find(' ');
+    if (space == std::string::npos) continue;
+    const std::string name = line.substr(0, space);
+    const std::string value = line.substr(space + 1);
+    std::uint64_t n = 0;
+    if (name == "hostname") {
+      facts.hostname = value;
+    } else if (name == "os_id") {
+      facts.os_id = value;
+    } else if (name == "os_version") {
+      facts.os_version = value;
+    } else if (name == "os_codename") {
+      facts.os_codename = value;
+    } else if (name == "arch") {
+      facts.arch = value;
+    } else if (name == "memory_kib") {
+      if (number(value, n)) facts.memory_bytes = n * 1024;
+    } else if (name == "cpus") {
+      unsigned cpus = 0;
+      if (number(value, cpus) && cpus > 0) facts.cpus = cpus;
+    } else if (name == "nofile") {
+      if (value == "infinity" || value == "unlimited") n = 1'073'741'816;
+      if (n != 0 || (number(value, n) && n > 0)) facts.nofile_limit = n;
+    } else if (name == "container") {
+      facts.container = value;
+    } else if (name == "clock") {
+      number(value, facts.clock);
+    } else if (name == "address") {
+      if (const auto end = value.find(' '); end != std::string::npos) facts.interfaces.push_back({value.substr(0, end), value.substr(end + 1)});
+    } else if (name == "route") {
+      facts.default_interface = value;
+    }
+  }
+  if (facts.os_id.empty()) unsupported(host, "/etc/os-release says no ID");
+  if (facts.arch.empty() || facts.memory_bytes == 0) unsupported(host, "uname or /proc/meminfo say nothing");
+
+  std::istringstream owned(content(host, answers[1], kOwned));
+  for (std::string line; std::getline(owned, line);)
+    if (const auto tab = line.find('\t'); tab != std::string::npos && tab > 0) facts.owned.push_back({line.substr(0, tab), line.substr(tab + 1)});
+  facts.cluster = content(host, answers[2], kCluster);
+  std::istringstream secrets(output(host, answers[3], "reading /var/lib/pgcluster/secrets").out);
+  for (std::string line; std::getline(secrets, line);)
+    if (const auto space = line.find(' '); space != std::string::npos) facts.secrets[line.substr(0, space)] = from_base64(line.substr(space + 1));
+  return facts;
+}
+
+std::vector<Answer> facts_answers(const Facts& facts) {
+  std::ostringstream text;
+  text << "os_id " << facts.os_id << "\nos_version " << facts.os_version << "\nos_codename " << facts.os_codename << "\nhostname " << facts.hostname
+       << "\narch " << facts.arch << "\nmemory_kib " << facts.memory_bytes / 1024 << "\ncpus " << facts.cpus << "\nnofile " << facts.nofile_limit
+       << "\n";
+  for (const auto& interface : facts.interfaces) text << "address " << interface.name << " " << interface.cidr << "\n";
+  if (!facts.default_interface.empty()) text << "route " << facts.default_interface << "\n";
+  if (!facts.container.empty()) text << "container " << facts.container << "\n";
+  text << "clock " << facts.clock << "\n";
+  std::string owned;
+  for (const Owned& one : facts.owned) owned += one.resource + "\t" + one.step + "\n";
+  std::string secrets;
+  for (const auto& [name, value] : facts.secrets) secrets += name + " " + to_base64(value) + "\n";
+  auto file = [](const std::string& content) { return content.empty() ? Answer(Absent{}) : Answer(File{.content = content}); };
+  return {Output{.out = text.str()}, file(owned), file(facts.cluster), Output{.out = secrets}};
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,10 @@
+#pragma once
+
+#include <pgcluster/op/op.hpp>
+
+namespace pgcluster {
+
+/// What a host with these facts answers to facts_asks(): the other way round of read_facts(), for simulated hosts and tests.
+std::vector<Answer> facts_answers(const Facts& facts);
+
+}  // namespace pgcluster

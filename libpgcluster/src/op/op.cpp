@@ -1,0 +1,206 @@
+#include <pgcluster/op/op.hpp>
+
+namespace pgcluster {
+namespace {
+
+template <class... T>
+struct Overloaded : T... {
+  using T::operator()...;
+};
+template <class... T>
+Overloaded(T...) -> Overloaded<T...>;
+
+// Length before each field, so that no two lists of fields give the same text.
+struct Key {
+  std::string text;
+  explicit Key(std::string_view kind) { add(kind); }
+  Key& add(std::string_view field) {
+    text += std::to_string(field.size());
+    text += ':';
+    text += field;
+    return *this;
+  }
+  Key& add(std::int64_t number) { return add(std::string_view(std::to_string(number))); }
+  Key& add(const std::vector<std::string>& fields) {
+    add(static_cast<std::int64_t>(fields.size()));
+    for (const std::string& field : fields) add(std::string_view(field));
+    return *this;
+  }
+  Key& add(const Text& field) {
+    add(std::string_view(field.reveal()));
+    add(static_cast<std::int64_t>(field.spans().size()));
+    for (const Text::Span& span : field.spans())
+      add(static_cast<std::int64_t>(span.begin)).add(static_cast<std::int64_t>(span.end)).add(std::string_view(span.name));
+    return *this;
+  }
+};
+
+std::string without_version(const std::string& package) { return package.substr(0, package.find('=')); }
+
+// A command as people read it, one line and not too long. Arguments never hold secrets.
+std::string shown(const std::vector<std::string>& argv) {
+  std::string text;
+  for (const std::string& word : argv) {
+    if (!text.empty()) text += ' ';
+    text += word;
+  }
+  for (char& c : text)
+    if (c == '\n' || c == '\t') c = ' ';
+  if (text.size() > 100) {
+    text.resize(97);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xC0) text.pop_back();
+    text += "…";
+  }
+  return text;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += " " + word;
+  return text;
+}
+
+}  // namespace
+
+std::string key(const Ask& ask) {
+  Key key(ask.at);
+  std::visit(Overloaded{
+                 [&](const FileOf& of) { key.add("file").add(of.path).add(std::int64_t{of.content}); },
+                 [&](const PackageOf& of) { key.add("package").add(of.name); },
+                 [&](const UnitOf& of) { key.add("unit").add(of.name).add(of.start_files).add(of.load_files); },
+                 [&](const AccountOf& of) { key.add("account").add(of.name); },
+                 [&](const Exec& exec) { key.add("exec").add(exec.argv).add(exec.input).add(exec.about).add(std::int64_t{exec.limit.count()}); },
+                 [&](const Http& http) {
+                   key.add("http").add(http.method).add(http.url).add(static_cast<std::int64_t>(http.headers.size()));
+                   for (const auto& [name, value] : http.headers) key.add(name).add(value);
+                   key.add(http.body).add(http.about);
+                 },
+             },
+             ask.what);
+  return std::move(key.text);
+}
+
+std::vector<std::string> resources(const Do& d) {
+  using List = std::vector<std::string>;
+  return std::visit(Overloaded{
+                        [](const WriteFile& write) { return List{"file:" + write.path}; },
+                        [](const WriteBlock& write) { return List{"block:" + write.path + "#" + write.marker}; },
+                        [](const Upload& upload) { return List{"file:" + upload.path}; },
+                        [](const Install& install) {
+                          List list;
+                          for (const std::string& package : install.packages) list.push_back("package:" + without_version(package));
+                          return list;
+                        },
+                        [](const SetUnit& set) { return List{"unit:" + set.name}; },
+                        [](const SetAccount& set) { return List{"account:" + set.name}; },
+                        [](const Run& run) { return run.touches; },
+                        [](const Send& send) { return send.request.about; },
+                        [](const Remove& remove) {
+                          switch (remove.kind) {
+                            case Remove::Kind::file:
+                              return List{"file:" + remove.name};
+                            case Remove::Kind::tree:
+                              return List{"tree:" + remove.name};
+                            case Remove::Kind::block:
+                              return List{"block:" + remove.name + "#" + remove.marker};
+                            case Remove::Kind::package:
+                              return List{"package:" + remove.name};
+                            case Remove::Kind::unit:
+                              return List{"unit:" + remove.name};
+                          }
+                          return List{};
+                        },
+                    },
+                    d.what);
+}
+
+std::vector<std::string> resources(const Ask& ask) {
+  using List = std::vector<std::string>;
+  return std::visit(Overloaded{
+                        [](const FileOf& of) { return List{"file:" + of.path}; },
+                        [](const PackageOf& of) { return List{"package:" + of.name}; },
+                        [](const UnitOf& of) {
+                          // Whether a unit runs on its present files changes with the files, too.
+                          List list{"unit:" + of.name};
+                          for (const auto* files : {&of.start_files, &of.load_files})
+                            for (const std::string& path : *files) list.push_back("file:" + path);
+                          return list;
+                        },
+                        [](const AccountOf& of) { return List{"account:" + of.name}; },
+                        [](const Exec& exec) { return exec.about; },
+                        [](const Http& http) { return http.about; },
+                    },
+                    ask.what);
+}
+
+std::string describe(const Do& d) {
+  return std::visit(Overloaded{
+                        [](const WriteFile& write) { return "write " + write.path; },
+                        [](const WriteBlock& write) { return "write block " + write.marker + " in " + write.path; },
+                        [](const Upload& upload) { return "upload " + upload.source + " to " + upload.path; },
+                        [](const Install& install) { return "apt install" + listed(install.packages); },
+                        [](const SetUnit& set) {
+                          std::string text;
+                          if (set.enabled) text = *set.enabled ? "enable" : "disable";
+                          const char* go = "";
+                          switch (set.go) {
+                            case SetUnit::Go::nothing:
+                              break;
+                            case SetUnit::Go::start:
+                              go = "start";
+                              break;
+                            case SetUnit::Go::stop:
+                              go = "stop";
+                              break;
+                            case SetUnit::Go::restart:
+                              go = "restart";
+                              break;
+                            case SetUnit::Go::reload:
+                              go = "reload";
+                              break;
+                          }
+                          if (*go != '\0') text = go;  // that it is enabled besides needs no word
+                          return (text.empty() ? "look at" : text) + " " + set.name;
+                        },
+                        [](const SetAccount& set) { return "account " + set.name; },
+                        [](const Run& run) { return "run " + shown(run.argv); },
+                        [](const Send& send) { return send.request.method + " " + send.request.url; },
+                        [](const Remove& remove) {
+                          switch (remove.kind) {
+                            case Remove::Kind::file:
+                              return "remove " + remove.name;
+                            case Remove::Kind::tree:
+                              return "remove " + remove.name + " and all in it";
+                            case Remove::Kind::block:
+                              return "remove block " + remove.marker + " from " + remove.name;
+                            case Remove::Kind::package:
+                              return "apt purge " + remove.name;
+                            case Remove::Kind::unit:
+                              return "stop and disable " + remove.name;
+                          }
+                          return std::string();
+                        },
+                    },
+                    d.what);
+}
+
+std::string describe(const Ask& ask) {
+  return std::visit(Overloaded{
+                        [](const FileOf& of) { return "read " + of.path; },
+                        [](const PackageOf& of) { return "package " + of.name; },
+                        [](const UnitOf& of) { return "state of " + of.name; },
+                        [](const AccountOf& of) { return "account " + of.name; },
+                        [](const Exec& exec) { return "run " + shown(exec.argv); },
+                        [](const Http& http) { return http.method + " " + http.url; },
+                    },
+                    ask.what);
+}
+
+bool is_slow(const Do& d) {
+  if (const auto* run = std::get_if<Run>(&d.what)) return run->slow;
+  if (const auto* remove = std::get_if<Remove>(&d.what)) return remove->kind == Remove::Kind::package;
+  return std::holds_alternative<Install>(d.what) || std::holds_alternative<Upload>(d.what);
+}
+
+}  // namespace pgcluster
