@@ -17,6 +17,7 @@ std::vector<PlanNode> lay_out(const Steps& steps) {
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
     for (const std::string& resource : node.step->keeps()) {
+      if (resource.starts_with("package:")) continue;    // installed is the only wish that there is for a package
       const auto [it, is_new] = keeper.emplace(made.host + " " + resource, made.id);
       if (!is_new)
         throw Error(Code::spec_invalid, "two steps keep " + resource + (made.host.empty() ? "" : " on " + made.host) + ": " + it->second + " and " + made.id,
@@ -86,7 +87,9 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
 }
 
 PlannedChange describe(const PlanNode& node) {
-  PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id), .step = node.id.substr(node.id.rfind('/') + 1)};
+  PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id)};
+  const auto end = node.id.find('/', node.id.find('/') + 1);
+  change.step = end == std::string::npos ? node.id : node.id.substr(end + 1);
   change.impact = node.impact();
   if (const auto* known = std::get_if<Change>(&node.promise)) {
     change.action = known->action;

@@ -1,0 +1,117 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+#include <pgcluster/plan/plan.hpp>
+#include <pgcluster/spec/spec.hpp>
+#include <pgcluster/topology/topology.hpp>
+
+namespace pgcluster {
+
+/// What all planners take.
+struct OperateOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};           ///< for asking the hosts
+  std::size_t parallel = 32;                    ///< hosts at once
+  std::function<void()> poll{};                 ///< called on the calling thread at least every 100 ms
+};
+
+struct DeployOptions : OperateOptions {
+  std::vector<ComponentPtr> components{};       ///< the user's own, beside ours
+  bool prune = false;                           ///< also remove what stands on hosts that left the spec
+};
+
+/// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
+/// Throws Error: spec_invalid, refused, or a host's own (host_unreachable, auth_failed, …).
+Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
+
+struct MemberOptions : OperateOptions {
+  std::string to{};      ///< switchover, failover: the new leader; empty: Patroni chooses
+  std::string host{};    ///< restart, reload, reinit: this member; empty: all (reinit needs one)
+};
+Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Promotes `to` (needed) where there is no healthy leader any more.
+Plan plan_failover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+Plan plan_pause(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+Plan plan_resume(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+/// Removes all that is owned on all hosts, data included.
+Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
+
+/// A plan's document (Plan::document) as a plan again: planned anew with the same planner, spec and options.
+/// `spec` gives the secrets that the document only names. Throws Error (drifted) where the promised changes are others now.
+Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const DeployOptions& options = {});
+
+/// How a cluster is. Reads only; a host that does not answer is a finding, not an error.
+struct Status {
+  struct Member {
+    std::string name;
+    std::string address;
+    std::string role;     ///< leader, standby_leader, replica, sync_standby, quorum_standby; "" where unknown
+    std::string state;    ///< running, streaming, starting, stopped, …; "unreachable"
+    int timeline = 0;
+    std::optional<std::int64_t> lag_bytes;
+    bool pending_restart = false;
+  };
+  struct Dcs {
+    std::string type;
+    std::vector<std::string> members;    ///< described
+    std::vector<std::string> healthy_members;
+    bool healthy = false;                ///< every described member is
+    std::size_t quorum = 0;
+    std::size_t tolerates = 0;           ///< how many more may be lost now
+  };
+  struct Vip {
+    std::string address;
+    std::vector<std::string> holders;
+  };
+  struct Host {
+    std::string name;
+    bool reachable = false;
+    std::vector<std::string> problems;
+  };
+  std::string cluster;
+  bool healthy = false;
+  bool paused = false;
+  std::string leader;                    ///< empty: none
+  std::vector<Member> members;
+  Dcs dcs;
+  std::optional<Vip> vip;
+  std::vector<Host> hosts;
+  std::vector<Endpoint> endpoints;
+
+  std::string text(bool color = false) const;
+  std::string json() const;              ///< the contract's document
+};
+Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+
+/// Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages.
+struct CheckReport {
+  struct Finding {
+    std::string host;
+    Diagnostic what;
+    Code code = Code::refused;
+  };
+  std::vector<Finding> findings;
+  std::vector<std::string> hosts;        ///< that were looked at
+  bool ok() const;                       ///< no finding is an error
+  std::string text(bool color = false) const;
+  std::string json() const;
+};
+CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+
+/// The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec), as the spec or the hosts have it.
+/// Throws Error (refused) where there is none.
+std::string read_password(const Spec& spec, Executor& executor, const std::string& role, const OperateOptions& options = {});
+
+}  // namespace pgcluster
