@@ -1,0 +1,96 @@
+#include <algorithm>
+
+#include "operate/view.hpp"
+
+namespace pgcluster {
+namespace {
+
+void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
+  for (const auto& [name, yaml] : spec.extra)
+    if (std::none_of(own.begin(), own.end(), [&name = name](const ComponentPtr& one) { return one->name() == name; }))
+      throw Error({.code = Code::spec_invalid,
+                   .message = "extra." + name + " is for a component that is not there",
+                   .hint = "pass a component of that name to plan_deploy, or take the key out",
+                   .diagnostics = {{.message = "no component has this name", .path = "extra." + name}}});
+}
+
+// A host that the spec no longer describes: all that it owns, and what its databases keep.
+Steps farewell(const KnownHost& host, const Facts& facts) {
+  std::vector<Owned> owned = facts.owned;
+  return sequence(removals(host.name, owned, {}), absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
+}
+
+}  // namespace
+
+Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
+  if (std::vector<Diagnostic> findings = validate(spec);
+      std::any_of(findings.begin(), findings.end(), [](const Diagnostic& d) { return d.severity == Severity::error; }))
+    throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
+  check_extra(spec, options.components);
+  const Topology topology = resolve(spec);
+  Hosts hosts = hosts_of(topology);
+  std::vector<ComponentPtr> components = builtin_components();
+  components.insert(components.end(), options.components.begin(), options.components.end());
+
+  PlanOptions plan = plan_options(options);
+  plan.warnings = topology.warnings;
+  plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
+  if (options.prune) plan.origin.options["prune"] = "true";
+
+  auto facts = gather_facts(hosts, executor, options);
+  const std::vector<KnownHost> left = left_hosts(topology, facts);
+  std::map<std::string, Facts> left_facts;
+  if (options.prune) {
+    Hosts reach;
+    for (const KnownHost& host : left) {
+      if (std::find(host.roles.begin(), host.roles.end(), Role::etcd) != host.roles.end())
+        throw Error({.code = Code::refused,
+                     .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
+                     .hint = "describe the host again",
+                     .host = host.name});
+      reach.emplace(host.name, host.access);
+      HostAccess& access = reach.at(host.name);
+      const HostAccess& like = topology.hosts.front().access;
+      access.private_keys = like.private_keys;
+      access.known_hosts = like.known_hosts;
+    }
+    left_facts = gather_facts(reach, executor, options);
+    hosts.insert(reach.begin(), reach.end());
+  } else {
+    for (const KnownHost& host : left)
+      plan.warnings.push_back({.severity = Severity::warning,
+                               .message = "is no longer described, but still belongs to the cluster",
+                               .hint = "apply --prune removes what stands there",
+                               .path = "hosts." + host.name});
+  }
+  const auto view = make_view(spec, topology, std::move(facts), components);
+
+  std::vector<Steps> all;
+  std::string cluster_text = cluster_file(topology);
+  for (const TopologyHost& host : topology.hosts) {
+    const NodeView node{*view, host, view->facts.at(host.name)};
+    Steps system;
+    std::vector<Steps> parts;
+    for (const ComponentPtr& component : components) {
+      Steps steps = component->steps(node);
+      if (component->name() == "system")
+        system = std::move(steps);
+      else
+        parts.push_back(std::move(steps));
+    }
+    const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = cluster_text});
+    Steps wanted = sequence(parallel(noted, system), parallel(parts));
+    std::set<std::string> kept;
+    for (const Steps::Node& one : wanted.nodes())
+      for (const std::string& resource : one.step->keeps()) kept.insert(resource);
+    std::vector<Owned> owned = node.facts.owned;
+    std::erase_if(owned, [](const Owned& one) { return one.resource.starts_with("file:/var/lib/pgcluster/"); });
+    all.push_back(sequence(removals(host.name, owned, kept), wanted));
+  }
+  for (const KnownHost& host : left)
+    if (options.prune) all.push_back(farewell(host, left_facts.at(host.name)));
+  for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
+  return make_plan(hosts, sequence(secret_steps(*view, components), parallel(all)), executor, plan);
+}
+
+}  // namespace pgcluster

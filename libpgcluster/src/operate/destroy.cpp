@@ -1,0 +1,50 @@
+#include <algorithm>
+
+#include "operate/view.hpp"
+
+namespace pgcluster {
+
+Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& options) {
+  const Topology topology = resolve(spec);
+  Hosts hosts = hosts_of(topology);
+  std::vector<ComponentPtr> components = builtin_components();
+  components.insert(components.end(), options.components.begin(), options.components.end());
+  auto facts = gather_facts(hosts, executor, options);
+  for (const KnownHost& host : left_hosts(topology, facts)) {
+    HostAccess access = host.access;
+    access.private_keys = topology.hosts.front().access.private_keys;
+    access.known_hosts = topology.hosts.front().access.known_hosts;
+    hosts.emplace(host.name, access);
+    facts.merge(gather_facts({{host.name, access}}, executor, options));
+  }
+  const auto view = make_view(spec, topology, facts, components);
+
+  // Clients' way in first, the DCS last: what is left at any moment still works.
+  std::vector<std::string> turns;
+  for (auto it = components.rbegin(); it != components.rend(); ++it) turns.push_back((*it)->name());
+  std::vector<Steps> stops(turns.size() + 1), rest;
+  for (const auto& [name, fact] : facts) {
+    std::vector<Owned> units, others;
+    for (const Owned& one : fact.owned) (one.resource.starts_with("unit:") ? units : others).push_back(one);
+    for (const Owned& unit : units) {
+      const auto turn = std::find(turns.begin(), turns.end(), component_of(unit.step));
+      Steps& at = stops[static_cast<std::size_t>(turn - turns.begin())];
+      at = parallel(at, removals(name, {unit}, {}));
+    }
+    std::vector<Steps> data;
+    if (!fact.owned.empty())
+      for (const TopologyHost& host : topology.hosts)
+        if (host.name == name)
+          for (const ComponentPtr& component : components)
+            for (const std::string& tree : component->data(NodeView{*view, host, fact}))
+              data.push_back(absent(name + "/" + component->name() + "/remove:tree:" + tree, name, "tree:" + tree));
+    const Steps state = absent(name + "/pgcluster/remove:tree:/var/lib/pgcluster", name, "tree:/var/lib/pgcluster");
+    rest.push_back(sequence(removals(name, others, {}), parallel(data), state));
+  }
+  stops.push_back(parallel(rest));
+  PlanOptions plan = plan_options(options);
+  plan.origin = {.planner = "destroy", .spec = dump(spec, Secrets::references), .options = {}};
+  return make_plan(hosts, sequence(stops), executor, plan);
+}
+
+}  // namespace pgcluster

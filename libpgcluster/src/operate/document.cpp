@@ -1,0 +1,60 @@
+#include <nlohmann/json.hpp>
+
+#include "operate/view.hpp"
+
+namespace pgcluster {
+
+Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& given, const Spec& spec, Executor& executor,
+                  const DeployOptions& own) {
+  const auto option = [&](const char* name) {
+    const auto it = given.find(name);
+    return it == given.end() ? std::string() : it->second;
+  };
+  DeployOptions deploy = own;
+  deploy.prune = option("prune") == "true";
+  MemberOptions member;
+  static_cast<OperateOptions&>(member) = own;
+  member.to = option("to");
+  member.host = option("host");
+  if (planner == "deploy") return plan_deploy(spec, executor, deploy);
+  if (planner == "destroy") return plan_destroy(spec, executor, deploy);
+  if (planner == "switchover") return plan_switchover(spec, executor, member);
+  if (planner == "failover") return plan_failover(spec, executor, member);
+  if (planner == "restart") return plan_restart(spec, executor, member);
+  if (planner == "reload") return plan_reload(spec, executor, member);
+  if (planner == "reinit") return plan_reinit(spec, executor, member);
+  if (planner == "pause") return plan_pause(spec, executor, own);
+  if (planner == "resume") return plan_resume(spec, executor, own);
+  throw Error(Code::refused, "the plan was made by a planner that this version does not have: " + planner, "make a new plan");
+}
+
+Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const DeployOptions& options) {
+  using Json = nlohmann::ordered_json;
+  const Json promised = Json::parse(document, nullptr, false);
+  if (!promised.is_object() || promised.value("format", 0) != 1 || !promised.contains("planner") || !promised.contains("changes"))
+    throw Error(Code::refused, "this is not a plan's document", "plan --out FILE writes one");
+  if (promised.value("version", "") != PGCLUSTER_VERSION)
+    throw Error(Code::refused, "the plan was made by version " + promised.value("version", "?") + ", this is " PGCLUSTER_VERSION, "make a new plan");
+  if (promised.value("spec", "") != dump(spec, Secrets::references))
+    throw Error(Code::drifted, "the spec is not the one that the plan was made for", "make a new plan");
+  const Plan plan = plan_by_name(promised.value("planner", ""), promised.value("options", std::map<std::string, std::string>()), spec, executor, options);
+  const Json now = Json::parse(plan.document());
+  if (now["changes"] == promised["changes"]) return plan;
+  std::string which;
+  std::map<std::string, Json> before, after;
+  for (const Json& change : promised["changes"]) before[change.value("id", "")] = change;
+  for (const Json& change : now["changes"]) after[change.value("id", "")] = change;
+  Failure failure{.code = Code::drifted,
+                  .message = "the hosts are not as they were when the plan was made; nothing was changed",
+                  .hint = "make a new plan, and look at it"};
+  for (const auto& [id, change] : after)
+    if (!before.contains(id))
+      failure.diagnostics.push_back({.message = "was not needed then: " + change.value("reason", ""), .path = id});
+    else if (before[id] != change)
+      failure.diagnostics.push_back({.message = "would be done in another way now", .path = id});
+  for (const auto& [id, change] : before)
+    if (!after.contains(id)) failure.diagnostics.push_back({.message = "is not needed any more", .path = id});
+  throw Error(std::move(failure));
+}
+
+}  // namespace pgcluster

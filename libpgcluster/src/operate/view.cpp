@@ -1,0 +1,91 @@
+#include "operate/view.hpp"
+
+#include <algorithm>
+
+namespace pgcluster {
+
+Hosts hosts_of(const Topology& topology) {
+  Hosts hosts;
+  for (const TopologyHost& host : topology.hosts) hosts.emplace(host.name, host.access);
+  return hosts;
+}
+
+PlanOptions plan_options(const OperateOptions& options) {
+  PlanOptions plan;
+  plan.stop = options.stop;
+  plan.deadline = options.deadline;
+  plan.parallel = options.parallel;
+  plan.poll = options.poll;
+  return plan;
+}
+
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options) {
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const auto& [name, access] : hosts) asks[name] = facts_asks(name);
+  const Observed observed = observe(hosts, asks, executor, plan_options(options));
+  std::map<std::string, Facts> facts;
+  std::map<std::string, Error> errors = observed.errors;
+  for (const auto& [name, answers] : observed.answers) {
+    try {
+      Facts read = read_facts(name, answers);
+      if (read.os_id != "debian" && read.os_id != "ubuntu")
+        throw Error({.code = Code::host_unsupported,
+                     .message = name + " runs " + (read.os_id.empty() ? "an unknown system" : read.os_id + " " + read.os_version),
+                     .hint = "pgcluster deploys on Debian and its kin, with systemd and apt",
+                     .host = name});
+      facts.emplace(name, std::move(read));
+    } catch (const Error& error) {
+      errors.emplace(name, error.with(name));
+    }
+  }
+  if (errors.empty()) return facts;
+  Failure failure = errors.begin()->second.failure();
+  for (const auto& [name, error] : errors)
+    if (name != errors.begin()->first) failure.diagnostics.push_back({.message = error.message(), .hint = error.hint(), .path = name});
+  throw Error(std::move(failure));
+}
+
+std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
+                                             const std::vector<ComponentPtr>& components) {
+  auto view = std::make_shared<ClusterView>();
+  view->spec = spec;
+  view->topology = topology;
+  view->secrets = resolve_secrets(spec, topology, facts, components);
+  view->facts = std::move(facts);
+  return view;
+}
+
+Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept) {
+  std::vector<Steps> units, packages, files;
+  for (const Owned& one : owned) {
+    if (kept.contains(one.resource)) continue;
+    const std::string kind = one.resource.substr(0, one.resource.find(':'));
+    if (kind != "unit" && kind != "package" && kind != "file" && kind != "block" && kind != "tree") continue;
+    const std::string component = component_of(one.step);
+    const Steps step = absent(host + "/" + (component.empty() ? "pgcluster" : component) + "/remove:" + one.resource, host, one.resource);
+    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(step);
+  }
+  return sequence(parallel(units), parallel(packages), parallel(files));
+}
+
+std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts) {
+  std::map<std::string, KnownHost> left;
+  for (const auto& [name, fact] : facts) {
+    if (fact.cluster.empty()) continue;
+    const auto known = read_cluster_file(fact.cluster);
+    if (!known) continue;
+    if (known->cluster != topology.cluster)
+      throw Error({.code = Code::refused,
+                   .message = name + " belongs to the cluster " + known->cluster + ", not to " + topology.cluster,
+                   .hint = "a cluster keeps its name; to give the host to another cluster, destroy the old one first",
+                   .host = name});
+    for (const KnownHost& host : known->hosts)
+      if (std::none_of(topology.hosts.begin(), topology.hosts.end(), [&](const TopologyHost& one) { return one.name == host.name; }))
+        left.emplace(host.name, host);
+  }
+  std::vector<KnownHost> all;
+  for (auto& [name, host] : left) all.push_back(std::move(host));
+  return all;
+}
+
+}  // namespace pgcluster
