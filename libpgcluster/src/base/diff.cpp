@@ -8,7 +8,7 @@ namespace pgcluster {
 namespace {
 
 constexpr std::size_t context = 3;
-constexpr std::size_t longest = 4000;    // lines; beyond it only the counts are told
+constexpr std::size_t longest = 4000;  // lines; beyond it only the counts are told
 
 std::vector<std::string> lines_of(const std::string& bytes) {
   std::vector<std::string> lines;
@@ -26,7 +26,7 @@ void replace_all(std::string& text, const std::string& what, const std::string& 
 
 // What stands in the old text where the new one has a secret is a secret, too: an older password.
 std::string masked_before(std::string_view before, const Text& after) {
-  std::map<std::string, std::string> prefixes;    // of a line up to its first secret -> the secret's name
+  std::map<std::string, std::string> prefixes;  // of a line up to its first secret -> the secret's name
   for (const Text::Span& span : after.spans()) {
     const std::string& bytes = after.reveal();
     const std::size_t begin = span.begin == 0 ? std::string::npos : bytes.rfind('\n', span.begin - 1);
@@ -35,7 +35,8 @@ std::string masked_before(std::string_view before, const Text& after) {
   }
   std::string out;
   for (std::string line : lines_of(std::string(before))) {
-    for (const Text::Span& span : after.spans()) replace_all(line, after.reveal().substr(span.begin, span.end - span.begin), "<secret " + span.name + ">");
+    for (const Text::Span& span : after.spans())
+      replace_all(line, after.reveal().substr(span.begin, span.end - span.begin), "<secret " + span.name + ">");
     for (const auto& [prefix, name] : prefixes)
       if (!prefix.empty() && line.starts_with(prefix) && line.find("<secret ") == std::string::npos) line = prefix + "<another secret " + name + ">";
     out += line + "\n";
@@ -44,7 +45,7 @@ std::string masked_before(std::string_view before, const Text& after) {
 }
 
 struct Edit {
-  char kind;    // ' ', '-', '+'
+  char kind;  // ' ', '-', '+'
   const std::string* line;
 };
 
@@ -96,7 +97,7 @@ Text unified_diff(std::string_view path, std::string_view before, const Text& af
     }
     any = true;
     const std::size_t back = std::min({context, i, line_a, line_b});
-    std::size_t end = i, quiet = 0;    // a hunk ends where more than twice the context is the same
+    std::size_t end = i, quiet = 0;  // a hunk ends where more than twice the context is the same
     for (std::size_t k = i; k < all.size() && quiet <= 2 * context; ++k) {
       quiet = all[k].kind == ' ' ? quiet + 1 : 0;
       if (quiet == 0) end = k + 1;

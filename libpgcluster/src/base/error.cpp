@@ -6,22 +6,38 @@ namespace pgcluster {
 
 std::string_view to_string(Code code) noexcept {
   switch (code) {
-    case Code::spec_invalid: return "spec_invalid";
-    case Code::host_unreachable: return "host_unreachable";
-    case Code::auth_failed: return "auth_failed";
-    case Code::host_key_unknown: return "host_key_unknown";
-    case Code::host_key_changed: return "host_key_changed";
-    case Code::sudo_denied: return "sudo_denied";
-    case Code::host_unsupported: return "host_unsupported";
-    case Code::command_failed: return "command_failed";
-    case Code::timed_out: return "timed_out";
-    case Code::not_converged: return "not_converged";
-    case Code::drifted: return "drifted";
-    case Code::refused: return "refused";
-    case Code::locked: return "locked";
-    case Code::connection_lost: return "connection_lost";
-    case Code::cancelled: return "cancelled";
-    case Code::internal: return "internal";
+    case Code::spec_invalid:
+      return "spec_invalid";
+    case Code::host_unreachable:
+      return "host_unreachable";
+    case Code::auth_failed:
+      return "auth_failed";
+    case Code::host_key_unknown:
+      return "host_key_unknown";
+    case Code::host_key_changed:
+      return "host_key_changed";
+    case Code::sudo_denied:
+      return "sudo_denied";
+    case Code::host_unsupported:
+      return "host_unsupported";
+    case Code::command_failed:
+      return "command_failed";
+    case Code::timed_out:
+      return "timed_out";
+    case Code::not_converged:
+      return "not_converged";
+    case Code::drifted:
+      return "drifted";
+    case Code::refused:
+      return "refused";
+    case Code::locked:
+      return "locked";
+    case Code::connection_lost:
+      return "connection_lost";
+    case Code::cancelled:
+      return "cancelled";
+    case Code::internal:
+      return "internal";
   }
   return "internal";
 }
@@ -62,7 +78,8 @@ std::string text(const Failure& failure) {
 Error::Error(Failure failure)
     : failure_(std::make_shared<const Failure>(std::move(failure))), what_(std::make_shared<const std::string>(pgcluster::text(*failure_))) {}
 
-Error::Error(Code code, std::string message, std::string hint) : Error(Failure{.code = code, .message = std::move(message), .hint = std::move(hint)}) {}
+Error::Error(Code code, std::string message, std::string hint)
+    : Error(Failure{.code = code, .message = std::move(message), .hint = std::move(hint)}) {}
 
 Error Error::with(std::string_view host, std::string_view step) const {
   Failure failure = *failure_;

@@ -16,7 +16,7 @@ Text& Text::operator+=(const Secret& secret) {
 
 Text& Text::operator+=(const Text& other) {
   const std::size_t offset = bytes_.size();
-  const std::vector<Span> spans = other.spans_;    // other may be *this
+  const std::vector<Span> spans = other.spans_;  // other may be *this
   bytes_ += std::string(other.bytes_);
   for (const Span& span : spans) spans_.push_back({span.begin + offset, span.end + offset, span.name});
   return *this;

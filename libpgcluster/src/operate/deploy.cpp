@@ -17,7 +17,8 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
 Steps farewell(const KnownHost& host, const Facts& facts) {
   std::vector<Owned> owned = facts.owned;
-  return sequence(removals(host.name, owned, {}), absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
+  return sequence(removals(host.name, owned, {}),
+                  absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
 }
 
 }  // namespace

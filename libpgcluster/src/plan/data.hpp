@@ -12,14 +12,14 @@ namespace pgcluster {
 struct PlanNode {
   StepPtr step;
   std::string id;
-  std::string host;            // of its name; empty: the cluster's
-  std::string group;           // rolling group
+  std::string host;   // of its name; empty: the cluster's
+  std::string group;  // rolling group
   std::string member;
-  std::vector<std::size_t> before;    // indices of what it waits for
-  std::vector<std::size_t> after;     // indices of what waits for it
+  std::vector<std::size_t> before;  // indices of what it waits for
+  std::vector<std::size_t> after;   // indices of what waits for it
   std::vector<Ask> asks;
   Decision promise;
-  bool verify = false;         // promised Done on answers that an earlier change may alter: asked again when reached
+  bool verify = false;  // promised Done on answers that an earlier change may alter: asked again when reached
 
   bool changes() const { return !std::holds_alternative<Done>(promise); }
   Impact impact() const {
@@ -31,9 +31,9 @@ struct PlanNode {
 
 struct Plan::Data {
   Hosts hosts;
-  std::vector<PlanNode> nodes;             // a step comes after all that it waits for
-  std::map<std::string, Order> orders;     // by rolling group
-  std::vector<PlannedChange> changes;      // in the order in which apply begins them
+  std::vector<PlanNode> nodes;          // a step comes after all that it waits for
+  std::map<std::string, Order> orders;  // by rolling group
+  std::vector<PlannedChange> changes;   // in the order in which apply begins them
   std::vector<Diagnostic> warnings;
   PlanOrigin origin;
   std::size_t parallel = 32;

@@ -141,10 +141,11 @@ void Engine::judge(std::size_t i) {
     return again_later(i, "it is as wished (" + change.reason + ")");
   }
   if (!announced(i, change))
-    return fail(i, {.code = Code::drifted,
-                    .message = "something has changed since the plan was made: " + plan(i).id + " would now " + std::string(to_string(change.action)) +
-                               (change.reason.empty() ? "" : " (" + change.reason + ")") + ", which the plan did not announce",
-                    .hint = "plan and apply again: the new plan shows it"});
+    return fail(i,
+                {.code = Code::drifted,
+                 .message = "something has changed since the plan was made: " + plan(i).id + " would now " + std::string(to_string(change.action)) +
+                            (change.reason.empty() ? "" : " (" + change.reason + ")") + ", which the plan did not announce",
+                 .hint = "plan and apply again: the new plan shows it"});
   act(i, std::move(change));
 }
 
@@ -247,7 +248,7 @@ void Engine::order_known() {
     const auto turn = turns_.find("group " + group + " " + member);
     if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
     if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
-    break;    // its time has come, but what it waits for is not done yet
+    break;  // its time has come, but what it waits for is not done yet
   }
   const Time now = executor_.now();
   if (!order_since_) order_since_ = now;

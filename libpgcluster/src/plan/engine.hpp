@@ -29,12 +29,12 @@ class Engine {
   struct Round {
     std::vector<Ask> asks;
     Answers answers;
-    std::set<std::string> missing;    // hosts that have not answered yet
+    std::set<std::string> missing;  // hosts that have not answered yet
   };
   struct Node {
     At at = At::waiting;
-    std::size_t waits = 0;       // steps before it that are not done
-    bool refresh = false;        // look again before acting: the state may have moved on
+    std::size_t waits = 0;  // steps before it that are not done
+    bool refresh = false;   // look again before acting: the state may have moved on
     bool acted = false;
     bool changed = false;
     std::optional<Change> change{};
@@ -51,27 +51,27 @@ class Engine {
     HostAccess access{};
     bool busy = false;
     bool locked = false;
-    bool stopped = false;                   // drifted: nothing more is changed here
+    bool stopped = false;  // drifted: nothing more is changed here
     std::optional<std::size_t> stopped_by{};
-    bool dead = false;                      // not reached any more
+    bool dead = false;  // not reached any more
     std::optional<Time> lost_since{};
     Time retry_at{};
     std::chrono::milliseconds backoff{500};
     Time last_contact{};
-    std::set<std::size_t> acts{};           // nodes whose next Do is here
-    std::set<std::size_t> asks{};           // nodes (or the order round) that want answers from here
+    std::set<std::size_t> acts{};  // nodes whose next Do is here
+    std::set<std::size_t> asks{};  // nodes (or the order round) that want answers from here
   };
   // Part of a program: Dos of one node.
   struct Item {
     std::size_t node;
-    std::size_t count;     // how many Dos of it
-    std::size_t first;     // index in the program
+    std::size_t count;  // how many Dos of it
+    std::size_t first;  // index in the program
   };
   struct Job {
     std::string host;
     Program program;
     std::vector<Item> items;
-    std::vector<std::size_t> asked;    // nodes whose round it serves
+    std::vector<std::size_t> asked;  // nodes whose round it serves
   };
 
   static constexpr std::size_t order_round = static_cast<std::size_t>(-1);
@@ -89,7 +89,7 @@ class Engine {
   void settle_failure(std::size_t i);
   void block_after(std::size_t i);
   void block(std::size_t i, std::size_t by);
-  void close(std::size_t i);    // terminal: the lane may go on
+  void close(std::size_t i);  // terminal: the lane may go on
 
   void take_lane();
   void give_lane(const std::string& turn);
@@ -118,18 +118,18 @@ class Engine {
   Time started_;
   std::vector<Node> nodes_;
   std::map<std::string, Host> hosts_;
-  std::multimap<Time, std::size_t> timers_;              // nodes to ask again
+  std::multimap<Time, std::size_t> timers_;  // nodes to ask again
   std::size_t open_ = 0;
-  std::size_t running_ = 0;                              // jobs
-  std::map<std::string, std::vector<std::size_t>> turns_;    // disturbing, with all their nodes
-  std::string lane_;                                     // turn that has it
-  std::set<std::size_t> held_;                           // reached, but its turn has not come
+  std::size_t running_ = 0;                                // jobs
+  std::map<std::string, std::vector<std::size_t>> turns_;  // disturbing, with all their nodes
+  std::string lane_;                                       // turn that has it
+  std::set<std::size_t> held_;                             // reached, but its turn has not come
   std::optional<std::size_t> lane_broken_by_;
   Round order_;
-  std::string ordering_;                                 // group that is being asked for its order
-  std::optional<Time> order_since_;                      // nobody could be chosen since
+  std::string ordering_;             // group that is being asked for its order
+  std::optional<Time> order_since_;  // nobody could be chosen since
   Time order_again_{};
-  const std::map<std::string, Answer>* fresh_ = nullptr;    // by key: answers that have come with the program being looked at
+  const std::map<std::string, Answer>* fresh_ = nullptr;  // by key: answers that have come with the program being looked at
   std::vector<Failure> failures_;
   bool cancelled_ = false;
   std::unique_ptr<Workers> workers_;

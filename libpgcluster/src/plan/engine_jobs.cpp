@@ -7,7 +7,9 @@
 namespace pgcluster {
 namespace {
 
-bool owns(const std::vector<std::string>& keeps, const std::string& resource) { return std::find(keeps.begin(), keeps.end(), resource) != keeps.end(); }
+bool owns(const std::vector<std::string>& keeps, const std::string& resource) {
+  return std::find(keeps.begin(), keeps.end(), resource) != keeps.end();
+}
 
 constexpr std::chrono::seconds beat_every{5};
 
@@ -20,8 +22,8 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
   std::chrono::milliseconds install_limit{0};
   std::vector<Item> installing;
   std::set<std::size_t> front = host.acts;
-  std::map<std::size_t, std::size_t> waits;     // of steps that this program itself makes ready
-  std::vector<std::size_t> early;               // steps that will want answers when the program is through
+  std::map<std::size_t, std::size_t> waits;  // of steps that this program itself makes ready
+  std::vector<std::size_t> early;            // steps that will want answers when the program is through
   bool ended = false;
 
   const auto passed = [&](std::size_t i, auto&& self) -> void {
@@ -193,10 +195,11 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     if (one.what == DoResult::What::drifted) {
       host.stopped = true;
       host.stopped_by = item.node;
-      return fail(item.node, {.code = Code::drifted,
-                              .message = describe(d) + ": it is no longer as the plan found it" + (one.found.empty() ? "" : " (now: " + one.found + ")"),
-                              .hint = "nothing more was changed on this host; plan and apply again: the new plan shows what is there now",
-                              .host = job.host});
+      return fail(item.node,
+                  {.code = Code::drifted,
+                   .message = describe(d) + ": it is no longer as the plan found it" + (one.found.empty() ? "" : " (now: " + one.found + ")"),
+                   .hint = "nothing more was changed on this host; plan and apply again: the new plan shows what is there now",
+                   .host = job.host});
     }
     // Several steps share one install; the first tells, the others were blocked by it.
     for (const Item& other : job.items)
@@ -273,7 +276,7 @@ void Engine::lose_host(const std::string& name, const Failure& failure) {
     if (terminal(i)) continue;
     if (!host.stopped_by) {
       host.stopped_by = i;
-      nodes_[i].at = At::explaining;    // nobody there to ask for evidence
+      nodes_[i].at = At::explaining;  // nobody there to ask for evidence
       nodes_[i].failure = failure;
       nodes_[i].failure->step = plan(i).id;
       settle_failure(i);

@@ -64,11 +64,16 @@ std::string dump(const Json& json, int indent = -1) { return json.dump(indent, '
 
 std::string_view name(StepReport::State state) {
   switch (state) {
-    case StepReport::State::done: return "done";
-    case StepReport::State::unchanged: return "unchanged";
-    case StepReport::State::failed: return "failed";
-    case StepReport::State::blocked: return "blocked";
-    case StepReport::State::not_reached: return "not_reached";
+    case StepReport::State::done:
+      return "done";
+    case StepReport::State::unchanged:
+      return "unchanged";
+    case StepReport::State::failed:
+      return "failed";
+    case StepReport::State::blocked:
+      return "blocked";
+    case StepReport::State::not_reached:
+      return "not_reached";
   }
   return "not_reached";
 }
@@ -104,7 +109,8 @@ std::string Report::json() const {
   Json json{{"format", 1}, {"event", "report"}, {"ok", ok()}, {"changed", changed}, {"cancelled", cancelled}, {"took_ms", took.count()}};
   json["steps"] = Json::array();
   for (const StepReport& step : steps) {
-    Json one{{"id", step.id}, {"host", step.host.empty() ? Json(nullptr) : Json(step.host)}, {"state", name(step.state)}, {"took_ms", step.took.count()}};
+    Json one{
+        {"id", step.id}, {"host", step.host.empty() ? Json(nullptr) : Json(step.host)}, {"state", name(step.state)}, {"took_ms", step.took.count()}};
     if (!step.blocked_by.empty()) one["blocked_by"] = step.blocked_by;
     json["steps"].push_back(std::move(one));
   }

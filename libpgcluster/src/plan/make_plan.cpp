@@ -11,16 +11,17 @@ namespace {
 std::vector<PlanNode> lay_out(const Steps& steps) {
   std::vector<PlanNode> nodes;
   std::map<std::string, std::size_t> index;
-  std::map<std::string, std::string> keeper;    // resource -> step
+  std::map<std::string, std::string> keeper;  // resource -> step
   for (const Steps::Node& node : steps.nodes()) {
     PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = node.step->asks()};
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
     for (const std::string& resource : node.step->keeps()) {
-      if (resource.starts_with("package:")) continue;    // installed is the only wish that there is for a package
+      if (resource.starts_with("package:")) continue;  // installed is the only wish that there is for a package
       const auto [it, is_new] = keeper.emplace(made.host + " " + resource, made.id);
       if (!is_new)
-        throw Error(Code::spec_invalid, "two steps keep " + resource + (made.host.empty() ? "" : " on " + made.host) + ": " + it->second + " and " + made.id,
+        throw Error(Code::spec_invalid,
+                    "two steps keep " + resource + (made.host.empty() ? "" : " on " + made.host) + ": " + it->second + " and " + made.id,
                     "one resource, one step: change one of the components");
     }
     index[made.id] = nodes.size();

@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "plan/workers.hpp"
 #include <pgcluster/plan/plan.hpp>
+#include "plan/workers.hpp"
 
 namespace pgcluster {
 

@@ -31,10 +31,10 @@ class Projection {
   bool pending(const Ask& ask) const;
   void each(const std::string& resource, const std::function<void(Entry&)>& change);
 
-  std::map<std::string, Entry, std::less<>> entries_;                     // by key(ask)
-  std::map<std::string, std::vector<std::string>, std::less<>> about_;    // scoped resource -> keys of entries
-  std::set<std::string, std::less<>> touched_;                           // scoped resources
-  std::set<std::string, std::less<>> installing_;                        // hosts on which packages arrive, and with them files and units
+  std::map<std::string, Entry, std::less<>> entries_;                   // by key(ask)
+  std::map<std::string, std::vector<std::string>, std::less<>> about_;  // scoped resource -> keys of entries
+  std::set<std::string, std::less<>> touched_;                          // scoped resources
+  std::set<std::string, std::less<>> installing_;                       // hosts on which packages arrive, and with them files and units
 };
 
 }  // namespace pgcluster

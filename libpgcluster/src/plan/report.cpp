@@ -6,16 +6,26 @@ namespace pgcluster {
 
 std::string_view to_string(Event::Kind kind) noexcept {
   switch (kind) {
-    case Event::Kind::apply_started: return "apply_started";
-    case Event::Kind::lock_taken: return "lock_taken";
-    case Event::Kind::step_started: return "step_started";
-    case Event::Kind::step_progress: return "step_progress";
-    case Event::Kind::step_done: return "step_done";
-    case Event::Kind::step_failed: return "step_failed";
-    case Event::Kind::step_blocked: return "step_blocked";
-    case Event::Kind::host_lost: return "host_lost";
-    case Event::Kind::host_back: return "host_back";
-    case Event::Kind::apply_done: return "apply_done";
+    case Event::Kind::apply_started:
+      return "apply_started";
+    case Event::Kind::lock_taken:
+      return "lock_taken";
+    case Event::Kind::step_started:
+      return "step_started";
+    case Event::Kind::step_progress:
+      return "step_progress";
+    case Event::Kind::step_done:
+      return "step_done";
+    case Event::Kind::step_failed:
+      return "step_failed";
+    case Event::Kind::step_blocked:
+      return "step_blocked";
+    case Event::Kind::host_lost:
+      return "host_lost";
+    case Event::Kind::host_back:
+      return "host_back";
+    case Event::Kind::apply_done:
+      return "apply_done";
   }
   return "apply_done";
 }

@@ -24,8 +24,8 @@ std::vector<std::size_t> expected_order(const std::vector<PlanNode>& nodes, cons
   std::vector<std::size_t> order;
   order.reserve(nodes.size());
   std::vector<std::size_t> waits(nodes.size());
-  std::set<std::size_t> ready;          // undisturbing, in their own order
-  std::set<std::size_t> held;           // of disturbing turns
+  std::set<std::size_t> ready;  // undisturbing, in their own order
+  std::set<std::size_t> held;   // of disturbing turns
   std::string lane;
   const auto offer = [&](std::size_t i) { (turns.contains(lane_key(nodes[i])) && lane_key(nodes[i]) != lane ? held : ready).insert(i); };
   for (std::size_t i = 0; i < nodes.size(); ++i)

@@ -8,7 +8,9 @@ namespace {
 
 struct Style {
   bool color;
-  std::string operator()(const char* code, const std::string& text) const { return color ? "\x1b[" + std::string(code) + "m" + text + "\x1b[0m" : text; }
+  std::string operator()(const char* code, const std::string& text) const {
+    return color ? "\x1b[" + std::string(code) + "m" + text + "\x1b[0m" : text;
+  }
 };
 
 const char* color_of(const PlannedChange& change) {
@@ -16,11 +18,15 @@ const char* color_of(const PlannedChange& change) {
   if (change.impact >= Impact::restart) return "33";
   switch (change.action) {
     case Action::create:
-    case Action::start: return "32";
+    case Action::start:
+      return "32";
     case Action::remove:
-    case Action::stop: return "31";
-    case Action::wait: return "2";
-    default: return "36";
+    case Action::stop:
+      return "31";
+    case Action::wait:
+      return "2";
+    default:
+      return "36";
   }
 }
 
@@ -63,7 +69,8 @@ std::string Plan::text(bool diff, bool color) const {
   if (data_->changes.empty()) return text + "Nothing has to change: all " + std::to_string(unchanged()) + " steps hold already.\n";
   std::string summary;
   for (const auto& [action, count] : counts) summary += (summary.empty() ? "" : ", ") + std::to_string(count) + " " + action;
-  return text + "\n" + std::to_string(data_->changes.size()) + " changes (" + summary + "); " + std::to_string(unchanged()) + " steps hold already.\n";
+  return text + "\n" + std::to_string(data_->changes.size()) + " changes (" + summary + "); " + std::to_string(unchanged()) +
+         " steps hold already.\n";
 }
 
 }  // namespace pgcluster

@@ -14,7 +14,7 @@ namespace pgcluster {
 class Workers {
  public:
   Workers(Executor& executor, std::size_t threads);
-  ~Workers();    // waits for running jobs
+  ~Workers();  // waits for running jobs
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 

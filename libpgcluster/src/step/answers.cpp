@@ -22,28 +22,44 @@ void Answers::set(const Ask& ask, Answer answer, bool pending) { entries_[key(as
 
 std::string_view to_string(Action action) noexcept {
   switch (action) {
-    case Action::create: return "create";
-    case Action::update: return "update";
-    case Action::start: return "start";
-    case Action::stop: return "stop";
-    case Action::restart: return "restart";
-    case Action::reload: return "reload";
-    case Action::remove: return "remove";
-    case Action::run: return "run";
-    case Action::wait: return "wait";
-    case Action::switchover: return "switchover";
+    case Action::create:
+      return "create";
+    case Action::update:
+      return "update";
+    case Action::start:
+      return "start";
+    case Action::stop:
+      return "stop";
+    case Action::restart:
+      return "restart";
+    case Action::reload:
+      return "reload";
+    case Action::remove:
+      return "remove";
+    case Action::run:
+      return "run";
+    case Action::wait:
+      return "wait";
+    case Action::switchover:
+      return "switchover";
   }
   return "run";
 }
 
 std::string_view to_string(Impact impact) noexcept {
   switch (impact) {
-    case Impact::none: return "none";
-    case Impact::reload: return "reload";
-    case Impact::restart: return "restart";
-    case Impact::switchover: return "switchover";
-    case Impact::outage: return "outage";
-    case Impact::data: return "data";
+    case Impact::none:
+      return "none";
+    case Impact::reload:
+      return "reload";
+    case Impact::restart:
+      return "restart";
+    case Impact::switchover:
+      return "switchover";
+    case Impact::outage:
+      return "outage";
+    case Impact::data:
+      return "data";
   }
   return "none";
 }

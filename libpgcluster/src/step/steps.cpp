@@ -84,7 +84,7 @@ std::vector<std::string> sinks(const std::vector<std::string>& names, const Befo
 
 Steps join(const std::vector<Steps>& parts, bool in_sequence) {
   Steps whole;
-  std::vector<std::string> ends;    // sinks of the part before
+  std::vector<std::string> ends;  // sinks of the part before
   for (const Steps& part : parts) {
     if (part.empty()) continue;
     for (const std::string& name : part.insertion_) {

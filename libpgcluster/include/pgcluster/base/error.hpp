@@ -37,11 +37,11 @@ enum class Severity { error, warning };
 struct Diagnostic {
   Severity severity = Severity::error;
   std::string message;
-  std::string hint;      ///< what to write or do instead; may be empty
-  std::string path{};    ///< YAML path ("hosts.pg1.address"), a host's name, or empty
-  std::string file{};    ///< empty where the finding is not about a file
-  int line = 0;          ///< from 1; 0: unknown
-  int column = 0;        ///< from 1; 0: unknown
+  std::string hint;    ///< what to write or do instead; may be empty
+  std::string path{};  ///< YAML path ("hosts.pg1.address"), a host's name, or empty
+  std::string file{};  ///< empty where the finding is not about a file
+  int line = 0;        ///< from 1; 0: unknown
+  int column = 0;      ///< from 1; 0: unknown
 
   /// "cluster.yaml:3:5: error: hosts.pg1.adress: unknown key; did you mean address?"
   std::string text() const;
@@ -51,14 +51,14 @@ struct Diagnostic {
 /// What an Error says. All but `code` and `message` may be empty.
 struct Failure {
   Code code = Code::internal;
-  std::string message;                    ///< one line, for a person
-  std::string hint{};                     ///< what to do next
+  std::string message;  ///< one line, for a person
+  std::string hint{};   ///< what to do next
   std::string host{};
   std::string step{};
-  std::vector<std::string> causes{};      ///< evidence, outermost first: command, exit status, stderr, journal lines
+  std::vector<std::string> causes{};  ///< evidence, outermost first: command, exit status, stderr, journal lines
   std::vector<Diagnostic> diagnostics{};
-  bool retryable = false;                 ///< the same call may succeed later without anyone doing anything
-  bool state_unknown = false;             ///< a change may or may not have been made
+  bool retryable = false;      ///< the same call may succeed later without anyone doing anything
+  bool state_unknown = false;  ///< a change may or may not have been made
 };
 
 /// The library's only exception. Copying it cannot throw.

@@ -9,7 +9,7 @@ namespace pgcluster {
 
 /// A password or key with the name that people see in its place.
 struct Secret {
-  std::string name;    ///< "patroni_superuser_password"
+  std::string name;  ///< "patroni_superuser_password"
   std::string value;
   friend bool operator==(const Secret&, const Secret&) = default;
 };
@@ -25,12 +25,13 @@ class Text {
   };
 
   Text() = default;
-  Text(std::string plain) : bytes_(std::move(plain)) {}           // NOLINT: a plain string is a Text
-  Text(std::string_view plain) : bytes_(plain) {}                 // NOLINT
-  Text(const char* plain) : bytes_(plain) {}                      // NOLINT
-  Text(const Secret& secret) { *this += secret; }                 // NOLINT
+  Text(std::string plain) : bytes_(std::move(plain)) {}  // NOLINT: a plain string is a Text
+  Text(std::string_view plain) : bytes_(plain) {}        // NOLINT
+  Text(const char* plain) : bytes_(plain) {}             // NOLINT
+  Text(const Secret& secret) { *this += secret; }        // NOLINT
 
   Text& operator+=(std::string_view plain);
+  Text& operator+=(const std::string& plain) { return *this += std::string_view(plain); }
   Text& operator+=(const char* plain) { return *this += std::string_view(plain); }
   Text& operator+=(char c) { return *this += std::string_view(&c, 1); }
   Text& operator+=(const Secret& secret);

@@ -17,8 +17,8 @@ namespace pgcluster {
 struct ClusterView {
   Spec spec;
   Topology topology;
-  std::map<std::string, Facts> facts;      ///< by host
-  std::map<std::string, Secret> secrets;   ///< by name, all of them: given, found on the hosts, or made for this plan
+  std::map<std::string, Facts> facts;     ///< by host
+  std::map<std::string, Secret> secrets;  ///< by name, all of them: given, found on the hosts, or made for this plan
 
   /// Throws Error (internal) for a name that no component declared.
   const Secret& secret(std::string_view name) const;

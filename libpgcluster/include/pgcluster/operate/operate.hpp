@@ -19,14 +19,14 @@ namespace pgcluster {
 /// What all planners take.
 struct OperateOptions {
   std::stop_token stop{};
-  std::chrono::seconds deadline{120};           ///< for asking the hosts
-  std::size_t parallel = 32;                    ///< hosts at once
-  std::function<void()> poll{};                 ///< called on the calling thread at least every 100 ms
+  std::chrono::seconds deadline{120};  ///< for asking the hosts
+  std::size_t parallel = 32;           ///< hosts at once
+  std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
 };
 
 struct DeployOptions : OperateOptions {
-  std::vector<ComponentPtr> components{};       ///< the user's own, beside ours
-  bool prune = false;                           ///< also remove what stands on hosts that left the spec
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
+  bool prune = false;                      ///< also remove what stands on hosts that left the spec
 };
 
 /// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
@@ -34,8 +34,8 @@ struct DeployOptions : OperateOptions {
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 
 struct MemberOptions : OperateOptions {
-  std::string to{};      ///< switchover, failover: the new leader; empty: Patroni chooses
-  std::string host{};    ///< restart, reload, reinit: this member; empty: all (reinit needs one)
+  std::string to{};    ///< switchover, failover: the new leader; empty: Patroni chooses
+  std::string host{};  ///< restart, reload, reinit: this member; empty: all (reinit needs one)
 };
 Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
 /// Promotes `to` (needed) where there is no healthy leader any more.
@@ -57,19 +57,19 @@ struct Status {
   struct Member {
     std::string name;
     std::string address;
-    std::string role;     ///< leader, standby_leader, replica, sync_standby, quorum_standby; "" where unknown
-    std::string state;    ///< running, streaming, starting, stopped, …; "unreachable"
+    std::string role;   ///< leader, standby_leader, replica, sync_standby, quorum_standby; "" where unknown
+    std::string state;  ///< running, streaming, starting, stopped, …; "unreachable"
     int timeline = 0;
     std::optional<std::int64_t> lag_bytes;
     bool pending_restart = false;
   };
   struct Dcs {
     std::string type;
-    std::vector<std::string> members;    ///< described
+    std::vector<std::string> members;  ///< described
     std::vector<std::string> healthy_members;
-    bool healthy = false;                ///< every described member is
+    bool healthy = false;  ///< every described member is
     std::size_t quorum = 0;
-    std::size_t tolerates = 0;           ///< how many more may be lost now
+    std::size_t tolerates = 0;  ///< how many more may be lost now
   };
   struct Vip {
     std::string address;
@@ -83,7 +83,7 @@ struct Status {
   std::string cluster;
   bool healthy = false;
   bool paused = false;
-  std::string leader;                    ///< empty: none
+  std::string leader;  ///< empty: none
   std::vector<Member> members;
   Dcs dcs;
   std::optional<Vip> vip;
@@ -91,7 +91,7 @@ struct Status {
   std::vector<Endpoint> endpoints;
 
   std::string text(bool color = false) const;
-  std::string json() const;              ///< the contract's document
+  std::string json() const;  ///< the contract's document
 };
 Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
@@ -103,8 +103,8 @@ struct CheckReport {
     Code code = Code::refused;
   };
   std::vector<Finding> findings;
-  std::vector<std::string> hosts;        ///< that were looked at
-  bool ok() const;                       ///< no finding is an error
+  std::vector<std::string> hosts;  ///< that were looked at
+  bool ok() const;                 ///< no finding is an error
   std::string text(bool color = false) const;
   std::string json() const;
 };

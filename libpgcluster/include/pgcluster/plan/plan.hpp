@@ -18,23 +18,23 @@ using Hosts = std::map<std::string, HostAccess>;
 
 /// One thing that apply will do, or wait for.
 struct PlannedChange {
-  std::string id;           ///< the step's name
-  std::string host;         ///< empty: of the cluster
+  std::string id;    ///< the step's name
+  std::string host;  ///< empty: of the cluster
   std::string component;
-  std::string step;         ///< last part of the name
+  std::string step;  ///< last part of the name
   Action action = Action::update;
   Impact impact = Impact::none;
-  bool known = true;        ///< false: decided when reached, at most this
+  bool known = true;  ///< false: decided when reached, at most this
   std::string reason;
-  std::vector<std::string> after;    ///< ids of changes that it waits for
+  std::vector<std::string> after;  ///< ids of changes that it waits for
   std::optional<Text> diff;
   friend bool operator==(const PlannedChange&, const PlannedChange&) = default;
 };
 
 /// What a planner promises beyond the steps, for the plan's document.
 struct PlanOrigin {
-  std::string planner;                              ///< "deploy"
-  std::string spec{};                               ///< YAML, secrets as references
+  std::string planner;  ///< "deploy"
+  std::string spec{};   ///< YAML, secrets as references
   std::map<std::string, std::string> options{};
 };
 
@@ -66,11 +66,11 @@ class Plan {
 struct PlanOptions {
   std::stop_token stop{};
   std::chrono::seconds deadline{120};
-  std::size_t parallel = 32;                       ///< hosts at once
-  std::vector<Diagnostic> warnings{};              ///< taken over into the plan
+  std::size_t parallel = 32;           ///< hosts at once
+  std::vector<Diagnostic> warnings{};  ///< taken over into the plan
   PlanOrigin origin{};
   std::function<void(const std::string& host, const std::string& what)> on_progress{};
-  std::function<void()> poll{};                    ///< called on the calling thread at least every 100 ms
+  std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
 /// Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing.
@@ -88,7 +88,7 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
 struct Event {
   enum class Kind { apply_started, lock_taken, step_started, step_progress, step_done, step_failed, step_blocked, host_lost, host_back, apply_done };
   Kind kind = Kind::apply_started;
-  std::chrono::milliseconds at{0};    ///< since apply began
+  std::chrono::milliseconds at{0};  ///< since apply began
   std::string host{};
   std::string step{};
   std::string message{};
@@ -107,14 +107,14 @@ struct StepReport {
   State state = State::not_reached;
   std::chrono::milliseconds took{0};
   std::optional<Failure> failure{};
-  std::string blocked_by{};    ///< id of the step that failed
+  std::string blocked_by{};  ///< id of the step that failed
 };
 
 /// How an apply went.
 class Report {
  public:
-  std::vector<StepReport> steps;             ///< of the plan's changes
-  std::vector<Failure> failures;             ///< one per cause
+  std::vector<StepReport> steps;  ///< of the plan's changes
+  std::vector<Failure> failures;  ///< one per cause
   std::chrono::milliseconds took{0};
   std::size_t changed = 0;
   bool cancelled = false;
@@ -128,12 +128,12 @@ class Report {
 
 struct ApplyOptions {
   std::function<void(const Event&)> on_event{};
-  std::stop_token stop{};                          ///< no further program; running ones end
+  std::stop_token stop{};  ///< no further program; running ones end
   std::chrono::seconds deadline{3600};
-  std::chrono::seconds reconnect{90};              ///< how long a lost connection is tried again
+  std::chrono::seconds reconnect{90};  ///< how long a lost connection is tried again
   std::size_t parallel = 32;
-  std::string who{};                               ///< for the lock: "root@host pid 4711"; empty: made from the process
-  std::function<void()> poll{};                    ///< called on the calling thread at least every 100 ms
+  std::string who{};             ///< for the lock: "root@host pid 4711"; empty: made from the process
+  std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
 /// Does what the plan says, and nothing else. Throws Error only where nothing was begun (locked, unreachable); else see the report.

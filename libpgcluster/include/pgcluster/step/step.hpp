@@ -55,8 +55,8 @@ struct Change {
   Action action = Action::update;
   Impact impact = Impact::none;
   Text diff{};
-  std::string reason{};    ///< why, for people: "file differs", "runs on an older configuration"
-  std::string failed{};    ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
+  std::string reason{};  ///< why, for people: "file differs", "runs on an older configuration"
+  std::string failed{};  ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
 };
 /// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
 struct Later {
@@ -106,15 +106,14 @@ class Steps {
  public:
   struct Node {
     StepPtr step;
-    std::string group{};     ///< id of its rolling group; empty: none
-    std::string member{};    ///< which member of it
+    std::string group{};   ///< id of its rolling group; empty: none
+    std::string member{};  ///< which member of it
   };
 
   Steps() = default;
-  Steps(StepPtr step);    // NOLINT: a step is a graph of one
+  Steps(StepPtr step);  // NOLINT: a step is a graph of one
   template <class T>
-    requires std::derived_from<T, Step>
-  Steps(std::shared_ptr<T> step) : Steps(StepPtr(std::move(step))) {}    // NOLINT
+  requires std::derived_from<T, Step> Steps(std::shared_ptr<T> step) : Steps(StepPtr(std::move(step))) {}  // NOLINT
 
   bool empty() const noexcept { return nodes_.empty(); }
   /// In a possible order of execution: a step comes after all that it waits for.
@@ -127,27 +126,21 @@ class Steps {
   friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
 
  private:
-  std::map<std::string, Node> nodes_;                          // by step name
-  std::vector<std::string> insertion_;                         // names, first mention first
-  std::map<std::string, std::vector<std::string>> before_;    // name -> what it waits for
-  std::map<std::string, Order> orders_;                        // by group
+  std::map<std::string, Node> nodes_;                       // by step name
+  std::vector<std::string> insertion_;                      // names, first mention first
+  std::map<std::string, std::vector<std::string>> before_;  // name -> what it waits for
+  std::map<std::string, Order> orders_;                     // by group
 };
 
 Steps join(const std::vector<Steps>& parts, bool in_sequence);
 
 /// Each part after the whole of the one before it.
 template <class... Parts>
-  requires(std::constructible_from<Steps, Parts> && ...)
-Steps sequence(Parts&&... parts) {
-  return join({Steps(std::forward<Parts>(parts))...}, true);
-}
+requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, true); }
 inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true); }
 /// All parts at once.
 template <class... Parts>
-  requires(std::constructible_from<Steps, Parts> && ...)
-Steps parallel(Parts&&... parts) {
-  return join({Steps(std::forward<Parts>(parts))...}, false);
-}
+requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, false); }
 inline Steps parallel(const std::vector<Steps>& parts) { return join(parts, false); }
 
 /// `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no other member of any
@@ -166,9 +159,9 @@ StepPtr block(std::string name, std::string host, WriteBlock wish);
 StepPtr packages(std::string name, std::string host, std::vector<std::string> packages, std::vector<std::string> mask = {});
 
 struct ServiceWish {
-  std::string unit;                          ///< "etcd.service"
-  std::vector<std::string> start_files{};    ///< a change of one of these: restart
-  std::vector<std::string> load_files{};     ///< a change of one of these: reload
+  std::string unit;                        ///< "etcd.service"
+  std::vector<std::string> start_files{};  ///< a change of one of these: restart
+  std::vector<std::string> load_files{};   ///< a change of one of these: reload
   bool reloadable = false;
   Impact restart_impact = Impact::restart;
   Impact reload_impact = Impact::reload;
@@ -185,7 +178,7 @@ StepPtr absent(std::string name, std::string host, std::string resource);
 /// A condition that others bring about.
 struct GateWish {
   std::vector<Ask> asks;
-  std::function<Decision(const Answers&)> decide;    ///< Done, Later or Refused
+  std::function<Decision(const Answers&)> decide;  ///< Done, Later or Refused
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
 };

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include <pgcluster/executor/executor.hpp>
+
+namespace pgcluster {
+
+struct SshOptions {
+  std::size_t logins = 8;    ///< connections that log in at once: sshd drops more of them (MaxStartups)
+  /// Where a host keeps what is ours. For tests only.
+  std::string run_directory = "/run/pgcluster";
+  std::string state_directory = "/var/lib/pgcluster";
+  bool need_systemd = true;
+};
+
+/// What a host has cost.
+struct SshStatistics {
+  std::size_t connections = 0;
+  std::size_t execs = 0;
+};
+
+/// Reaches hosts by ssh: one connection a host, made when first needed and kept; host keys are always checked.
+/// A broken connection is a connection_lost (retryable); the next call connects again.
+class SshExecutor final : public Executor {
+ public:
+  explicit SshExecutor(SshOptions options = {});
+  ~SshExecutor() override;
+  SshExecutor(const SshExecutor&) = delete;
+  SshExecutor& operator=(const SshExecutor&) = delete;
+
+  ProgramResult run(const HostAccess& host, const Program& program) override;
+  std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override;
+  void beat(const HostAccess& host) override;
+  void unlock(const HostAccess& host) noexcept override;
+  void cancel() noexcept override;
+  void resume() noexcept override;
+
+  SshStatistics statistics(const std::string& host) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgcluster

@@ -1,0 +1,241 @@
+// Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
+#include <algorithm>
+
+#include "operate/member.hpp"
+#include "operate/view.hpp"
+
+namespace pgcluster {
+namespace {
+
+using std::chrono::seconds;
+
+// The cluster as it is when one of these planners begins.
+struct Scene {
+  std::shared_ptr<const ClusterView> view;
+  Hosts hosts;
+  std::vector<const TopologyHost*> members;
+  std::map<std::string, MemberState> states;
+  std::string leader;
+
+  const Spec& spec() const { return view->spec; }
+  int port() const { return view->spec.patroni_restapi_port; }
+  std::vector<Ask> asks() const {
+    std::vector<Ask> all;
+    for (const TopologyHost* host : members) all.push_back(member_ask(*host, port()));
+    return all;
+  }
+  MemberState state(const Answers& answers, const TopologyHost& host) const { return read_member(answers[member_ask(host, port())]); }
+  const TopologyHost& member(const std::string& name) const {
+    for (const TopologyHost* host : members)
+      if (host->name == name) return *host;
+    throw Error(Code::refused, name + " is not a database host of " + spec().patroni_cluster_name, "see the spec's hosts, or status");
+  }
+  Run call(const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body) const {
+    Run run = rest_call(host, port(), spec().patroni_restapi_username, view->secret("patroni_restapi_password"), method, path, body);
+    run.touches = {"unit:patroni.service"};
+    return run;
+  }
+};
+
+Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) {
+  Scene scene;
+  const Topology topology = resolve(spec);
+  scene.hosts = hosts_of(topology);
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const TopologyHost* host : topology.with(Role::postgres)) {
+    asks[host->name] = facts_asks(host->name);
+    asks[host->name].push_back(member_ask(*host, spec.patroni_restapi_port));
+  }
+  const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
+  std::map<std::string, Facts> facts;
+  for (const auto& [name, answers] : observed.answers) {
+    facts[name] = read_facts(name, answers);
+    scene.states[name] = read_member(answers.back());
+    if (scene.states[name].leads()) scene.leader = name;
+  }
+  if (facts.empty()) throw observed.errors.begin()->second;
+  scene.view = make_view(spec, topology, std::move(facts), builtin_components());
+  // Hosts that cannot be reached have no part in the plan: what is asked of the rest must not wait for them.
+  for (const auto& [name, error] : observed.errors) scene.hosts.erase(name);
+  std::erase_if(scene.hosts, [&](const auto& host) { return !scene.states.contains(host.first); });
+  for (const TopologyHost* host : scene.view->topology.with(Role::postgres))
+    if (scene.hosts.contains(host->name)) scene.members.push_back(host);
+  return scene;
+}
+
+Plan finish(const Scene& scene, const Steps& steps, Executor& executor, const OperateOptions& options, std::string planner,
+            std::map<std::string, std::string> given = {}) {
+  PlanOptions plan = plan_options(options);
+  plan.origin = {.planner = std::move(planner), .spec = dump(scene.spec(), Secrets::references), .options = std::move(given)};
+  return make_plan(scene.hosts, steps, executor, plan);
+}
+
+const std::string& need_leader(const Scene& scene) {
+  if (scene.leader.empty())
+    throw Error(Code::refused, "no member of " + scene.spec().patroni_cluster_name + " leads", "see status; failover --to HOST promotes a replica");
+  return scene.leader;
+}
+
+// The replica that loses least: synchronous ones first, then the one that has replayed most.
+std::string best_replica(const Scene& scene) {
+  std::string best;
+  const auto better = [&](const MemberState& a, const MemberState& b) {
+    const bool sync_a = a.role == "sync_standby", sync_b = b.role == "sync_standby";
+    return sync_a != sync_b ? sync_a : a.wal > b.wal;
+  };
+  for (const TopologyHost* host : scene.members) {
+    const MemberState& state = scene.states.at(host->name);
+    const bool barred = std::any_of(host->patroni_tags.begin(), host->patroni_tags.end(),
+                                    [](const auto& tag) { return tag.first == "nofailover" && tag.second == "true"; });
+    if (state.leads() || !state.runs() || barred) continue;
+    if (best.empty() || better(state, scene.states.at(best))) best = host->name;
+  }
+  if (best.empty()) throw Error(Code::refused, "no replica is fit to lead", "see status: a replica must be streaming, and not be tagged nofailover");
+  return best;
+}
+
+Decision ends_with(const Scene& scene, const Answers& answers, const std::string& to, const std::string& from) {
+  if (!scene.state(answers, scene.member(to)).leads()) return Later{to + " leads"};
+  if (!from.empty() && from != to && !scene.state(answers, scene.member(from)).runs()) return Later{from + " follows as a replica"};
+  return Done{};
+}
+
+// `what` of one member, until it shows another mark (start time, load time) than now.
+Steps once(const Scene& scene, const TopologyHost& host, const std::string& what, const Run& run, const Ask& mark, const std::string& now,
+           Action action, Impact impact) {
+  auto decide = [=, port = scene.port()](const Answers& answers) -> Decision {
+    const std::string* shown = answers.out(mark);
+    const std::string read = mark == member_ask(host, port) ? read_member(answers[mark]).start_time : shown ? *shown : "";
+    if (read.empty())
+      return now.empty() ? Decision(Refused{{.message = host.name + " does not answer", .hint = "see status"}}) : Later{host.name + " is back"};
+    if (read != now) return Done{};
+    return Change{.todo = {Do{.at = host.name, .what = run, .limit = seconds(120)}}, .action = action, .impact = impact, .reason = "asked for"};
+  };
+  const Steps step = make_step(host.name + "/patroni/" + what, {.asks = {mark}, .decide = decide, .settle = seconds(120)});
+  const Ask state = member_ask(host, scene.port());
+  auto healthy = [=, name = host.name](const Answers& answers) -> Decision {
+    if (read_member(answers[state]).runs()) return Done{};
+    return Later{name + " runs again"};
+  };
+  return sequence(step, gate(host.name + "/patroni/healthy-after-" + what, {.asks = {state}, .decide = healthy, .settle = seconds(300)}));
+}
+
+std::vector<const TopologyHost*> chosen(const Scene& scene, const std::string& host) {
+  if (!host.empty()) return {&scene.member(host)};
+  std::vector<const TopologyHost*> all = scene.members;
+  std::stable_partition(all.begin(), all.end(), [&](const TopologyHost* one) { return one->name != scene.leader; });
+  return all;
+}
+
+Plan set_pause(const Spec& spec, Executor& executor, const OperateOptions& options, bool pause) {
+  const Scene scene = look(spec, executor, options);
+  const TopologyHost& at = scene.member(need_leader(scene));
+  const Ask ask = member_ask(at, scene.port());
+  const Run run = scene.call(at, "PATCH", "/config", pause ? R"({"pause":true})" : R"({"pause":null})");
+  auto decide = [=](const Answers& answers) -> Decision {
+    const MemberState state = read_member(answers[ask]);
+    if (!state.answers) return Later{at.name + " answers"};
+    if (state.paused == pause) return Done{};
+    return Change{.todo = {Do{.at = at.name, .what = run}},
+                  .action = Action::update,
+                  .reason = pause ? "automatic failover is to stop" : "automatic failover is to go on"};
+  };
+  const std::string name = pause ? "pause" : "resume";
+  return finish(scene, make_step("cluster/patroni/" + name, {.asks = {ask}, .decide = decide, .settle = seconds(60)}), executor, options, name);
+}
+
+}  // namespace
+
+Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options) {
+  const Scene scene = look(spec, executor, options);
+  const std::string from = need_leader(scene);
+  const std::string to = options.to.empty() ? best_replica(scene) : options.to;
+  const MemberState target = scene.states.contains(scene.member(to).name) ? scene.states.at(to) : MemberState{};
+  if (from != to && !target.runs())
+    throw Error({.code = Code::refused,
+                 .message = to + " is not fit to lead: it is " + (target.state.empty() ? "silent" : target.state),
+                 .hint = "see status",
+                 .host = to});
+  const TopologyHost& leader = scene.member(from);
+  Run run = scene.call(leader, "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + to + "\"}");
+  run.look = rest_code(leader, scene.port(), "/primary");
+  auto decide = [=](const Answers& answers) -> Decision {
+    const Decision end = ends_with(scene, answers, to, from);
+    if (!std::holds_alternative<Later>(end) || !scene.state(answers, scene.member(from)).leads()) return end;
+    return Change{.todo = {Do{.at = from, .what = run, .was = Output{.out = "200"}, .limit = seconds(120)}},
+                  .action = Action::switchover,
+                  .impact = Impact::switchover,
+                  .reason = from + " hands over to " + to};
+  };
+  const Steps step = make_step("cluster/patroni/switchover", {.asks = scene.asks(), .decide = decide, .settle = seconds(120)});
+  return finish(scene, step, executor, options, "switchover", {{"to", to}});
+}
+
+Plan plan_failover(const Spec& spec, Executor& executor, const MemberOptions& options) {
+  if (options.to.empty())
+    throw Error(Code::refused, "failover needs to know which replica is to lead", "say --to HOST; status shows the replicas and their lag");
+  const Scene scene = look(spec, executor, options);
+  const TopologyHost& to = scene.member(options.to);
+  if (!scene.states.at(to.name).answers)
+    throw Error({.code = Code::refused, .message = to.name + " does not answer", .hint = "see status", .host = to.name});
+  const Run run = scene.call(to, "POST", "/failover", R"({"candidate":")" + to.name + "\"}");
+  auto decide = [=](const Answers& answers) -> Decision {
+    if (scene.state(answers, to).leads()) return Done{};
+    return Change{.todo = {Do{.at = to.name, .what = run, .limit = seconds(120)}},
+                  .action = Action::switchover,
+                  .impact = scene.leader.empty() ? Impact::data : Impact::switchover,
+                  .reason = to.name + " is promoted" + (scene.leader.empty() ? "; what it had not received is lost" : "")};
+  };
+  const Steps step = make_step("cluster/patroni/failover", {.asks = scene.asks(), .decide = decide, .settle = seconds(120)});
+  return finish(scene, step, executor, options, "failover", {{"to", options.to}});
+}
+
+Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& options) {
+  const Scene scene = look(spec, executor, options);
+  std::vector<Steps> all;
+  for (const TopologyHost* host : chosen(scene, options.host))
+    all.push_back(once(scene, *host, "restart", scene.call(*host, "POST", "/restart", "{}"), member_ask(*host, scene.port()),
+                       scene.states.at(host->name).start_time, Action::restart, host->name == scene.leader ? Impact::outage : Impact::restart));
+  return finish(scene, sequence(all), executor, options, "restart", {{"host", options.host}});
+}
+
+Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& options) {
+  const Scene scene = look(spec, executor, options);
+  std::map<std::string, std::vector<Ask>> asks;
+  const auto loaded = [&](const TopologyHost& host) {
+    return Ask{host.name,
+               Exec{.argv = {"runuser", "-u", "postgres", "--", "psql", "-XAtqc", "select pg_conf_load_time()"}, .about = {"unit:patroni.service"}}};
+  };
+  const auto members = chosen(scene, options.host);
+  for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};
+  const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
+  std::vector<Steps> all;
+  for (const TopologyHost* host : members) {
+    const auto it = observed.answers.find(host->name);
+    const auto* output = it == observed.answers.end() ? nullptr : std::get_if<Output>(&it->second.front());
+    all.push_back(once(scene, *host, "reload", scene.call(*host, "POST", "/reload", "{}"), loaded(*host),
+                       output && output->status == 0 ? output->out : "", Action::reload, Impact::reload));
+  }
+  return finish(scene, parallel(all), executor, options, "reload", {{"host", options.host}});
+}
+
+Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& options) {
+  if (options.host.empty()) throw Error(Code::refused, "reinit needs to know which replica is to be copied anew", "name the host");
+  const Scene scene = look(spec, executor, options);
+  const TopologyHost& host = scene.member(options.host);
+  if (host.name == need_leader(scene))
+    throw Error({.code = Code::refused, .message = host.name + " leads: its data is the cluster's", .hint = "switch over first", .host = host.name});
+  const std::string data = "/var/lib/postgresql/" + std::to_string(spec.postgresql_version) + "/main";
+  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", data}, .about = {"unit:patroni.service"}}};
+  const Observed observed = observe(scene.hosts, {{host.name, {birth}}}, executor, plan_options(options));
+  const auto it = observed.answers.find(host.name);
+  const auto* output = it == observed.answers.end() ? nullptr : std::get_if<Output>(&it->second.front());
+  const Steps steps = once(scene, host, "reinit", scene.call(host, "POST", "/reinitialize", R"({"force":true})"), birth, output ? output->out : "",
+                           Action::run, Impact::data);
+  return finish(scene, steps, executor, options, "reinit", {{"host", options.host}});
+}
+
+Plan plan_pause(const Spec& spec, Executor& executor, const OperateOptions& options) { return set_pause(spec, executor, options, true); }
+Plan plan_resume(const Spec& spec, Executor& executor, const OperateOptions& options) { return set_pause(spec, executor, options, false); }
+
+}  // namespace pgcluster

@@ -1,0 +1,133 @@
+#include <algorithm>
+
+#include "operate/member.hpp"
+#include "operate/view.hpp"
+
+namespace pgcluster {
+namespace {
+
+// Everything that is asked of one host, in one program.
+struct Questions {
+  std::optional<Ask> member, dcs, vip;
+  std::vector<Ask> units;
+  std::vector<Ask> all() const {
+    std::vector<Ask> asks = units;
+    for (const auto* ask : {&member, &dcs, &vip})
+      if (*ask) asks.push_back(**ask);
+    return asks;
+  }
+};
+
+Questions questions(const Spec& spec, const Topology& topology, const TopologyHost& host) {
+  Questions q;
+  const auto unit = [&](const char* name) { q.units.push_back({host.name, UnitOf{name}}); };
+  const bool member = std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end();
+  if (member && topology.dcs_type == "etcd") {
+    q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=http://" + host.address + ":" + std::to_string(spec.etcd_client_port),
+                                         "--command-timeout=2s", "--dial-timeout=1s", "endpoint", "health"}}};
+    unit("etcd.service");
+  }
+  if (host.has(Role::postgres)) {
+    q.member = member_ask(host, spec.patroni_restapi_port);
+    unit("patroni.service");
+    if (spec.pgbouncer_install) unit("pgbouncer.service");
+    if (!spec.cluster_vip.empty()) unit("vip-manager.service");
+  }
+  if (!spec.cluster_vip.empty()) q.vip = Ask{host.name, Exec{.argv = {"ip", "-o", "addr", "show", "to", spec.cluster_vip}}};
+  return q;
+}
+
+}  // namespace
+
+Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options) {
+  const Topology topology = resolve(spec);
+  Status status{.cluster = topology.cluster, .endpoints = topology.endpoints};
+  Hosts hosts = hosts_of(topology);
+  std::map<std::string, Questions> asked;
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const TopologyHost& host : topology.hosts) {
+    hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
+    asked[host.name] = questions(spec, topology, host);
+    asks[host.name] = asked[host.name].all();
+  }
+  const Observed observed = observe(hosts, asks, executor, plan_options(options));
+  if (!spec.cluster_vip.empty()) status.vip = Status::Vip{.address = spec.cluster_vip, .holders = {}};
+  status.dcs = {.type = topology.dcs_type, .members = topology.dcs_members, .healthy_members = {}, .quorum = topology.quorum()};
+
+  std::int64_t leader_wal = 0;
+  std::map<std::string, std::int64_t> wal;
+  std::size_t leaders = 0;
+  for (const TopologyHost& host : topology.hosts) {
+    Status::Host state{.name = host.name, .reachable = observed.answers.contains(host.name), .problems = {}};
+    Answers answers;
+    if (state.reachable) {
+      const auto& given = observed.answers.at(host.name);
+      for (std::size_t i = 0; i < asks[host.name].size() && i < given.size(); ++i) answers.set(asks[host.name][i], given[i]);
+    } else {
+      const auto error = observed.errors.find(host.name);
+      state.problems.push_back(error == observed.errors.end() ? "it did not answer in time"
+                                                              : std::string(to_string(error->second.code())) + ": " + error->second.message());
+    }
+    const Questions& q = asked[host.name];
+    if (state.reachable)
+      for (const Ask& ask : q.units) {
+        const auto* unit = answers.get<Unit>(ask);
+        const std::string& name = std::get<UnitOf>(ask.what).name;
+        if (!unit)
+          state.problems.push_back(name + " is not installed");
+        else if (unit->active != "active")
+          state.problems.push_back(name + " is " + unit->active);
+      }
+    if (q.member) {
+      const MemberState member = state.reachable ? read_member(answers[*q.member]) : MemberState{};
+      Status::Member one{.name = host.name,
+                         .address = host.address,
+                         .role = member.role,
+                         .state = member.state,
+                         .timeline = member.timeline,
+                         .lag_bytes = {},
+                         .pending_restart = member.pending_restart};
+      if (!member.answers) one.state = state.reachable ? "stopped" : "unreachable";
+      if (member.leads()) {
+        ++leaders;
+        status.leader = host.name;
+        leader_wal = member.wal;
+      } else if (member.answers) {
+        wal[host.name] = member.wal;
+      }
+      status.paused = status.paused || member.paused;
+      if (state.reachable && !member.answers) state.problems.push_back("Patroni does not answer");
+      if (member.answers && !member.runs()) state.problems.push_back("PostgreSQL is " + member.state);
+      status.members.push_back(std::move(one));
+    }
+    if (q.dcs && state.reachable) {
+      if (answers.out(*q.dcs))
+        status.dcs.healthy_members.push_back(host.name);
+      else
+        state.problems.push_back(topology.dcs_type + " is not healthy");
+    }
+    if (q.vip && state.reachable)
+      if (const std::string* out = answers.out(*q.vip); out && !out->empty()) status.vip->holders.push_back(host.name);
+    status.hosts.push_back(std::move(state));
+  }
+  if (leaders == 1)
+    for (Status::Member& member : status.members)
+      if (wal.contains(member.name)) member.lag_bytes = std::max<std::int64_t>(0, leader_wal - wal.at(member.name));
+  if (leaders > 1) {
+    status.leader.clear();
+    for (Status::Host& host : status.hosts)
+      for (const Status::Member& member : status.members)
+        if (member.name == host.name && member.role == "leader")
+          host.problems.push_back("it is one of " + std::to_string(leaders) + " members that say they lead");
+  }
+  const std::size_t up = status.dcs.healthy_members.size();
+  status.dcs.healthy = up == status.dcs.members.size();
+  status.dcs.tolerates = up >= status.dcs.quorum ? up - status.dcs.quorum : 0;
+  const bool members_run = std::all_of(status.members.begin(), status.members.end(), [](const Status::Member& one) {
+    return one.role == "leader" || one.role == "standby_leader" ? one.state == "running" : one.state == "streaming";
+  });
+  status.healthy = leaders == 1 && members_run && status.dcs.healthy && (!status.vip || status.vip->holders.size() == 1);
+  return status;
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,85 @@
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include <pgcluster/operate/operate.hpp>
+
+namespace pgcluster {
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
+std::string bytes(std::int64_t count) {
+  if (count < 10'000) return std::to_string(count) + " B";
+  if (count < 10'000'000) return std::to_string(count / 1024) + " kB";
+  return std::to_string(count / 1024 / 1024) + " MB";
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> width;
+  for (const auto& row : rows) {
+    width.resize(std::max(width.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line = "  ";
+    for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(i + 1 < row.size() ? width[i] - row[i].size() + 2 : 0, ' ');
+    text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Status::text(bool color) const {
+  const auto paint = [&](const char* code, const std::string& what) { return color ? "\x1b[" + std::string(code) + "m" + what + "\x1b[0m" : what; };
+  std::string out = cluster + ": " + (healthy ? paint("32", "healthy") : paint("31", "NOT healthy")) + (paused ? ", paused" : "") + "\n\n";
+  std::vector<std::vector<std::string>> rows{{"MEMBER", "ADDRESS", "ROLE", "STATE", "TL", "LAG", ""}};
+  for (const Member& member : members)
+    rows.push_back({member.name, member.address, member.role.empty() ? "?" : member.role, member.state,
+                    member.timeline ? std::to_string(member.timeline) : "", member.lag_bytes ? bytes(*member.lag_bytes) : "",
+                    member.pending_restart ? "restart pending" : ""});
+  out += table(rows) + "\n";
+  rows = {{dcs.type, std::to_string(dcs.healthy_members.size()) + "/" + std::to_string(dcs.members.size()) + " members healthy, quorum " +
+                         std::to_string(dcs.quorum) + ", " + std::to_string(dcs.tolerates) + " more may fail"}};
+  if (vip) rows.push_back({"vip", vip->address + (vip->holders.empty() ? " held by nobody" : " on " + joined(vip->holders))});
+  for (const Endpoint& endpoint : endpoints) rows.push_back({endpoint.kind, endpoint.uri});
+  out += table(rows);
+  for (const Host& host : hosts)
+    for (const std::string& problem : host.problems) out += "  " + paint("31", host.name + ": " + problem) + "\n";
+  return out;
+}
+
+std::string Status::json() const {
+  using Json = nlohmann::ordered_json;
+  Json json{{"format", 1}, {"cluster", cluster}, {"healthy", healthy}, {"paused", paused}, {"leader", leader.empty() ? Json(nullptr) : Json(leader)}};
+  json["members"] = Json::array();
+  for (const Member& member : members)
+    json["members"].push_back({{"name", member.name},
+                               {"address", member.address},
+                               {"role", member.role.empty() ? Json(nullptr) : Json(member.role)},
+                               {"state", member.state},
+                               {"timeline", member.timeline ? Json(member.timeline) : Json(nullptr)},
+                               {"lag_bytes", member.lag_bytes ? Json(*member.lag_bytes) : Json(nullptr)},
+                               {"pending_restart", member.pending_restart}});
+  json["dcs"] = {{"type", dcs.type},       {"members", dcs.members}, {"healthy_members", dcs.healthy_members},
+                 {"healthy", dcs.healthy}, {"quorum", dcs.quorum},   {"tolerates", dcs.tolerates}};
+  if (vip)
+    json["vip"] = {
+        {"address", vip->address}, {"holder", vip->holders.size() == 1 ? Json(vip->holders[0]) : Json(nullptr)}, {"holders", vip->holders}};
+  else
+    json["vip"] = nullptr;
+  json["hosts"] = Json::array();
+  for (const Host& host : hosts) json["hosts"].push_back({{"name", host.name}, {"reachable", host.reachable}, {"problems", host.problems}});
+  json["endpoints"] = Json::array();
+  for (const Endpoint& endpoint : endpoints)
+    json["endpoints"].push_back({{"kind", endpoint.kind}, {"address", endpoint.address}, {"port", endpoint.port}, {"uri", endpoint.uri}});
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace pgcluster
