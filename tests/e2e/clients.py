@@ -1,0 +1,54 @@
+"""Clients that run inside the lab's network: `clients.py NAME ARGS…`; one JSON object a line; they end when stdin is closed."""
+
+import json
+import os
+import select
+import sys
+import time
+
+import psycopg2
+
+
+def told_to_end(seconds):
+    ready, _, _ = select.select([sys.stdin], [], [], max(0, seconds))
+    return bool(ready) and not os.read(0, 4096)
+
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+
+def connect(host, port):
+    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=2, application_name="writer",
+                                  options=None, keepalives_idle=1, keepalives_interval=1, keepalives_count=2, tcp_user_timeout=2000)
+    connection.autocommit = True
+    return connection
+
+
+def writer(host, port):
+    connection, number = None, 0
+    while True:
+        began = time.time()
+        try:
+            if connection is None:
+                connection = connect(host, port)
+                with connection.cursor() as cursor:
+                    cursor.execute("create table if not exists written (n bigint primary key)")
+                    if number == 0:
+                        cursor.execute("select coalesce(max(n), 0) from written")
+                        number = cursor.fetchone()[0]
+            number += 1
+            with connection.cursor() as cursor:
+                cursor.execute("insert into written values (%s)", (number,))
+            say(at=time.time(), n=number, ok=True)
+        except psycopg2.Error as error:
+            say(at=time.time(), n=number, ok=False, why=str(error).strip()[:200])
+            if connection is not None:
+                connection.close()
+            connection = None
+        if told_to_end(began + 0.05 - time.time()):
+            return
+
+
+if __name__ == "__main__":
+    {"writer": writer}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,212 @@
+"""A lab and the pgcluster command on it; clients and watchers that run inside the lab's network."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+LAB = str(SOURCE / "tests/lab/lab")
+COMMAND = os.environ.get("PGCLUSTER_COMMAND", str(SOURCE / "build/release/bin/pgcluster"))
+VIP = "10.77.0.100"
+HOSTS = ["pg1", "pg2", "pg3"]
+
+
+def address(host):
+    return f"10.77.0.{10 + int(host[2:])}"
+
+
+SPEC = {
+    "patroni_cluster_name": "postgres-cluster",
+    "postgresql_version": 17,
+    "postgresql_parameters": {"max_connections": 100, "shared_buffers": "64MB"},
+    "cluster_vip": VIP,
+    "ssh": {"user": "root"},
+    "postgresql_users": [{"name": "app", "flags": "LOGIN"}],
+    "postgresql_databases": [{"db": "app", "owner": "app"}],
+}
+
+
+class Cluster:
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = pathlib.Path(folder)
+        self.spec = json.loads(json.dumps(SPEC))
+        self.hosts = list(HOSTS)
+        self.file = self.folder / "cluster.yaml"
+
+    # The lab.
+
+    def lab(self, *args, check=True, **options):
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.STDOUT)
+        done = subprocess.run([LAB, "-n", self.name, *args], text=True, **options)
+        if check and done.returncode != 0:
+            raise AssertionError(f"lab {' '.join(args)}: {done.returncode}\n{done.stdout}")
+        return done.stdout
+
+    def up(self, warm=False):
+        self.down()
+        self.lab("base", *(["--warm"] if warm else []))
+        self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []))
+        environment = dict(line.removeprefix("export ").split("=", 1) for line in self.lab("env").splitlines() if "=" in line)
+        self.spec["ssh"]["private_key"] = environment["PGCLUSTER_LAB_KEY"].strip("'\"")
+        self.spec["ssh"]["known_hosts"] = environment["PGCLUSTER_LAB_KNOWN_HOSTS"].strip("'\"")
+        self.write()
+
+    def fresh(self, warm=False):
+        """The same lab with hosts on which nothing was ever done."""
+        self.lab("down")
+        self.up(warm)
+
+    def down(self):
+        self.lab("down", check=False)
+
+    def inside(self, host, script, check=True):
+        """A shell script in the host, also when its network is cut."""
+        return self.lab("exec", host, "sh", "-c", script, check=check).strip()
+
+    # The spec and the command.
+
+    def write(self, **changes):
+        self.spec.update(changes)
+        spec = {key: value for key, value in self.spec.items() if value is not None}
+        spec["hosts"] = {host: {"address": address(host), "datacenter": "dc1", **self.spec.get("host_" + host, {})} for host in self.hosts}
+        self.file.write_text(json.dumps({k: v for k, v in spec.items() if not k.startswith("host_")}, indent=2))
+
+    def argv(self, *args):
+        return [LAB, "-n", self.name, "run", COMMAND, *args, "-f", str(self.file)]
+
+    def run(self, *args, status=0):
+        done = subprocess.run(self.argv(*args), text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        if status is not None and done.returncode != status:
+            raise AssertionError(f"pgcluster {' '.join(args)}: exit {done.returncode}, wanted {status}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+        return done
+
+    def apply(self, *args, status=0):
+        started = time.monotonic()
+        done = self.run("apply", "--yes", *args, status=status)
+        print(f"apply {' '.join(args)}: {time.monotonic() - started:.1f} s")
+        return done
+
+    def start_apply(self, *args):
+        return subprocess.Popen(self.argv("apply", "--yes", *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                start_new_session=True)
+
+    def plan(self):
+        return json.loads(self.run("plan", "--json").stdout)
+
+    def assert_converged(self):
+        plan = self.plan()
+        assert plan["changes"] == [], "\n".join(f"{c['id']} {c['action']} {c['reason']}\n{c['diff'] or ''}" for c in plan["changes"])
+
+    def status(self):
+        return json.loads(self.run("status", "--json", status=None).stdout)
+
+    def wait(self, condition, seconds=60, what="the condition"):
+        end = time.monotonic() + seconds
+        while True:
+            found = condition()
+            if found:
+                return found
+            assert time.monotonic() < end, f"after {seconds} s {what} does not hold\n{json.dumps(self.status(), indent=1)}"
+            time.sleep(0.5)
+
+    def wait_healthy(self, seconds=90):
+        return self.wait(lambda: (lambda s: s if s.get("healthy") else None)(self.status()), seconds, "that the cluster is healthy")
+
+    def password(self, role="superuser"):
+        return self.run("password", role).stdout.strip()
+
+    # Clients.
+
+    def psql(self, host, sql, port=6432, user="postgres", database="postgres", check=True):
+        environment = dict(os.environ, PGPASSWORD=self.password("superuser" if user == "postgres" else user), PGCONNECT_TIMEOUT="3")
+        return self.lab("run", "psql", "-XAtq", "-h", host, "-p", str(port), "-U", user, "-d", database, "-c", sql, env=environment, check=check).strip()
+
+    @contextlib.contextmanager
+    def client(self, name, *args, environment=None):
+        """A program of tests/e2e/clients.py in the lab's network; its lines, read as JSON, are in what this gives, when it is through."""
+        out = open(self.folder / f"{name}-{time.monotonic_ns()}.out", "w+")
+        process = subprocess.Popen([LAB, "-n", self.name, "run", sys.executable, str(SOURCE / "tests/e2e/clients.py"), name, *args], stdout=out, stderr=subprocess.STDOUT,
+                                   stdin=subprocess.PIPE, env=dict(os.environ, **(environment or {})), start_new_session=True)
+        lines = []
+        try:
+            yield lines
+        finally:
+            process.stdin.close()    # tells it to end
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            out.seek(0)
+            for line in out:
+                try:
+                    lines.append(json.loads(line))
+                except ValueError:
+                    print("client says:", line.rstrip())
+            out.close()
+
+    def writer(self, host=VIP, port=6432):
+        """Writes 20 rows a second, each in a transaction of its own, and says of each whether it was acknowledged."""
+        return self.client("writer", host, str(port), environment={"PGPASSWORD": self.password()})
+
+    @contextlib.contextmanager
+    def vip_watch(self):
+        """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (time, host, held)."""
+        samples = []
+        watchers = {}
+        script = f"while :; do if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
+        for host in self.hosts:
+            out = open(self.folder / f"vip-{host}-{time.monotonic_ns()}", "w+")
+            watchers[host] = (subprocess.Popen([LAB, "-n", self.name, "exec", host, "bash", "-c", script], stdout=out, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                                               start_new_session=True), out)
+        try:
+            yield samples
+        finally:
+            for host, (process, out) in watchers.items():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                out.seek(0)
+                for line in out:
+                    words = line.split()
+                    if len(words) == 2:
+                        samples.append((float(words[0]), host, words[1] == "1"))
+                out.close()
+            samples.sort()
+
+
+def vip_intervals(samples):
+    """[(host, from, to)]: when each host was seen with the VIP."""
+    intervals, since, last = [], {}, {}
+    for moment, host, held in samples:
+        if held and host not in since:
+            since[host] = moment
+        if not held and host in since:
+            intervals.append((host, since.pop(host), last[host]))
+        if held:
+            last[host] = moment
+    intervals += [(host, begin, last[host]) for host, begin in since.items()]
+    return sorted(intervals, key=lambda one: one[1])
+
+
+def assert_one_holder(samples):
+    """Never on two hosts; prints the gaps."""
+    intervals = vip_intervals(samples)
+    assert intervals, "nobody ever held the VIP"
+    for (a, a_from, a_to), (b, b_from, b_to) in zip(intervals, intervals[1:]):
+        assert b_from > a_to, f"{a} and {b} both held the VIP for {a_to - b_from:.2f} s"
+        print(f"VIP: {a} -> {b}, on nobody for {b_from - a_to:.2f} s")
+    return intervals
+
+
+def outages(lines, least=0.2):
+    """Times without an acknowledged write, in s, from a writer's lines."""
+    times = [line["at"] for line in lines if line.get("ok")]
+    return [b - a for a, b in zip(times, times[1:]) if b - a > least]

@@ -1,0 +1,81 @@
+"""What is killed, frozen or cut off: another leads, the VIP is never on two hosts, nothing acknowledged is lost. With synchronous_mode."""
+
+import time
+
+import pytest
+from cluster import assert_one_holder, outages
+from test_scheme_a import assert_nothing_lost
+
+warm = True
+
+
+@pytest.fixture(scope="module")
+def synchronous(cluster):
+    cluster.write(synchronous_mode=True, patroni_ttl=20, patroni_loop_wait=5, patroni_retry_timeout=5)
+    cluster.apply()
+    cluster.wait_healthy()
+    return cluster
+
+
+def another_leads(cluster, old, seconds=90):
+    return cluster.wait(lambda: (lambda s: s["leader"] if s["leader"] not in (None, old) and s["vip"]["holder"] == s["leader"] else None)(cluster.status()), seconds,
+                        f"that another than {old} leads and holds the VIP")
+
+
+def disturbed(cluster, disturb, mend, during=0.0):
+    """The leader is disturbed, another takes over, the old one is mended and comes back as a replica."""
+    cluster.wait(lambda: any(m["role"] == "sync_standby" for m in cluster.status()["members"]), 60, "that a replica is synchronous")
+    old = cluster.status()["leader"]
+    with cluster.vip_watch() as samples, cluster.writer() as lines:
+        time.sleep(2)
+        began = time.monotonic()
+        disturb(old)
+        new = another_leads(cluster, old)
+        print(f"{new} leads and holds the VIP {time.monotonic() - began:.1f} s after {old} was disturbed")
+        time.sleep(max(3.0, began + during - time.monotonic()))
+        mend(old)
+        cluster.wait_healthy(120)
+        time.sleep(2)
+    assert_one_holder(samples)
+    print("writer was down for", [round(gap, 2) for gap in outages(lines, 0.5)], "s")
+    assert_nothing_lost(cluster, lines)
+    assert next(m["role"] for m in cluster.status()["members"] if m["name"] == old) in ("replica", "sync_standby")
+    cluster.assert_converged()
+
+
+def test_the_leaders_host_is_killed(synchronous):
+    disturbed(synchronous, lambda host: synchronous.lab("kill", host), lambda host: synchronous.lab("start", host))
+
+
+def test_patroni_is_frozen_for_a_minute(synchronous):
+    def signal(name):
+        return lambda host: synchronous.inside(host, f"systemctl kill --kill-whom=main -s {name} patroni")
+
+    disturbed(synchronous, signal("STOP"), signal("CONT"), during=60)
+
+
+def test_the_leader_is_cut_off_with_its_carrier_up(synchronous):
+    disturbed(synchronous, lambda host: synchronous.lab("cut", host), lambda host: synchronous.lab("heal", host))
+
+
+def test_the_vip_program_is_killed_and_frozen(synchronous):
+    holder = synchronous.status()["vip"]["holder"]
+    with synchronous.vip_watch() as samples:
+        synchronous.inside(holder, "systemctl kill --kill-whom=main -s KILL vip-manager")
+        synchronous.wait(lambda: synchronous.status()["vip"]["holder"] == holder, 20, "that the VIP is back")
+        synchronous.inside(holder, "systemctl kill -s STOP vip-manager")
+        synchronous.wait(lambda: synchronous.status()["vip"]["holder"] is None, 10, "that the kernel has ended the address")
+        synchronous.inside(holder, "systemctl kill -s CONT vip-manager")
+        synchronous.wait(lambda: synchronous.status()["vip"]["holder"] == holder, 20, "that the VIP is back")
+    assert_one_holder(samples)
+
+
+def test_patroni_is_killed(synchronous):
+    leader = synchronous.status()["leader"]
+    with synchronous.vip_watch() as samples, synchronous.writer() as lines:
+        time.sleep(1)
+        synchronous.inside(leader, "systemctl kill --kill-whom=main -s KILL patroni")
+        time.sleep(3)
+        synchronous.wait_healthy()
+    assert_one_holder(samples)
+    assert_nothing_lost(synchronous, lines)

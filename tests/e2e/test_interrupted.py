@@ -1,0 +1,75 @@
+"""Applies that are killed, and applies that meet."""
+
+import json
+import os
+import random
+import signal
+import time
+
+warm = True
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_killed_at_any_moment_the_next_apply_ends_healthy(cluster, long):
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    moments = random.Random(seed)
+    cluster.fresh(warm=True)
+    started = time.monotonic()
+    cluster.apply()
+    whole = time.monotonic() - started
+    cluster.wait_healthy()
+    for number in range(20 if long else 4):
+        cluster.fresh(warm=True)
+        moment = moments.uniform(0.1, whole)
+        process = cluster.start_apply()
+        time.sleep(moment)
+        ended = process.poll()
+        kill(process)
+        time.sleep(0.2)
+        cluster.apply()
+        cluster.wait_healthy()
+        cluster.assert_converged()
+        print(f"{number}: killed after {moment:.2f} s of {whole:.1f} s" + (" (it was through)" if ended is not None else "") + ": healthy after one more apply")
+
+
+def test_a_second_apply_is_refused_and_told_why(cluster):
+    cluster.fresh(warm=True)
+    first = cluster.start_apply()
+    time.sleep(2.5)
+    assert first.poll() is None, first.communicate()
+    refused = cluster.run("apply", "--yes", "--json", status=3)
+    error = json.loads(refused.stdout.strip().splitlines()[-1])["error"]
+    assert error["code"] == "locked" and "pid" in error["message"] and "since" in error["message"], error
+    assert first.wait(120) == 0, first.communicate()
+    first.communicate()
+
+
+def test_a_dead_controllers_lock_is_free_within_30_s(cluster):
+    cluster.fresh(warm=True)
+    first = cluster.start_apply()
+    time.sleep(2)
+    assert first.poll() is None
+    kill(first)
+    died = time.monotonic()
+    while cluster.run("apply", "--yes", status=None).returncode == 3:
+        assert time.monotonic() - died < 60
+        time.sleep(0.5)
+    print(f"one more apply was through {time.monotonic() - died:.1f} s after the first one's death")
+    assert "locked" not in cluster.run("status", "--json", status=None).stdout
+    cluster.wait_healthy()
+
+
+def test_ctrl_c_ends_what_runs_and_the_next_apply_goes_on(cluster):
+    cluster.fresh(warm=True)
+    process = cluster.start_apply()
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    cluster.apply()
+    cluster.wait_healthy()
