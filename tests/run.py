@@ -82,7 +82,7 @@ def main():
         if wanted("unit"):
             part("unit, golden and simulated", unit)
         if wanted("command"):
-            part("command and structure", lambda: pytest("tests/command"))
+            part("command and structure", lambda: pytest("tests/command", "tests/structure"))
         if wanted("lab"):
             part("the lab itself", lab_selftest)
         if wanted("e2e"):

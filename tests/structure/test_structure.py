@@ -1,0 +1,76 @@
+"""The direction of includes, what public headers may include, and that each compiles alone."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = SOURCE / "libpgcluster"
+
+# What each module may include, as the design has it.
+MAY = {
+    "base": [],
+    "op": ["base"],
+    "executor": ["base", "op"],
+    "step": ["base", "op"],
+    "plan": ["base", "op", "step", "executor/executor.hpp"],
+    "spec": ["base", "op"],
+    "topology": ["base", "op", "spec"],
+    "component": ["base", "op", "step", "spec", "topology"],
+    "operate": ["base", "op", "step", "plan", "executor", "spec", "topology", "component"],
+}
+# Third parties, each behind one or two files.
+WALLS = {"libssh2": 3, "yaml-cpp": 1, "boost/": 2, "httplib": 0, "curl/": 0}
+
+HEADERS = sorted(LIBRARY.glob("include/pgcluster/*/*.hpp"))
+SOURCES = sorted(LIBRARY.glob("src/*/**/*.[ch]pp")) + HEADERS
+
+
+def module_of(path):
+    parts = path.parts
+    return parts[parts.index("pgcluster") + 1] if "include" in parts else parts[parts.index("src") + 1]
+
+
+def includes(path):
+    return re.findall(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', path.read_text(), re.M)
+
+
+def violations(path, module):
+    for included in includes(path):
+        own = re.fullmatch(r"(?:pgcluster/)?(" + "|".join(MAY) + r")/(.+\.hpp)", included)
+        if own and own[1] != module and own[1] not in MAY[module] and f"{own[1]}/{own[2]}" not in MAY[module]:
+            yield f"{path} includes {included}"
+
+
+def test_includes_point_down():
+    found = [one for path in SOURCES for one in violations(path, module_of(path))]
+    assert not found, "\n".join(found)
+
+
+def test_a_wrong_include_is_found(tmp_path):
+    wrong = tmp_path / "wrong.cpp"
+    wrong.write_text("#include <pgcluster/spec/spec.hpp>\n")
+    assert list(violations(wrong, "plan"))
+    assert not list(violations(wrong, "topology"))
+
+
+def test_public_headers_include_only_the_standard_library_and_pgcluster():
+    foreign = [f"{path.name}: {one}" for path in HEADERS for one in includes(path) if not one.startswith("pgcluster/") and ("/" in one or "." in one)]
+    assert not foreign, foreign
+
+
+def test_third_parties_stay_behind_their_walls():
+    for name, most in WALLS.items():
+        files = {path.relative_to(LIBRARY).as_posix() for path in SOURCES if any(one.startswith(name) for one in includes(path))}
+        assert len(files) <= most, f"{name} is included by {sorted(files)}"
+
+
+@pytest.mark.parametrize("header", HEADERS, ids=lambda path: path.relative_to(LIBRARY / "include").as_posix())
+def test_each_public_header_compiles_alone(header, tmp_path):
+    alone = tmp_path / "alone.cpp"
+    name = header.relative_to(LIBRARY / "include").as_posix()
+    alone.write_text(f"#include <{name}>\n#include <{name}>\n")
+    done = subprocess.run(["c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", LIBRARY / "include", alone], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
