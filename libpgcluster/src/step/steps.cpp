@@ -23,8 +23,11 @@ Steps::Steps(StepPtr step) {
 }
 
 std::vector<std::string> Steps::before(const std::string& name) const {
-  const auto it = before_.find(name);
-  return it == before_.end() ? std::vector<std::string>() : it->second;
+  std::vector<std::string> found;
+  if (const auto it = before_.find(name); it != before_.end())
+    for (const std::string& one : it->second)
+      if (nodes_.contains(one)) found.push_back(one);  // others are of parts that are not here
+  return found;
 }
 
 std::vector<Steps::Node> Steps::nodes() const {
@@ -48,6 +51,7 @@ std::vector<Steps::Node> Steps::nodes() const {
         continue;
       }
       const std::string& wanted = it->second[next++];
+      if (!nodes_.contains(wanted)) continue;
       const auto mark = marks.find(wanted);
       if (mark == marks.end()) {
         marks[wanted] = Mark::open;
@@ -65,9 +69,14 @@ namespace {
 using Before = std::map<std::string, std::vector<std::string>>;
 
 std::vector<std::string> sources(const std::vector<std::string>& names, const Before& before) {
+  const std::set<std::string_view> own(names.begin(), names.end());
+  const auto waits = [&](const std::string& name) {
+    const auto it = before.find(name);
+    return it != before.end() && std::any_of(it->second.begin(), it->second.end(), [&](const std::string& one) { return own.contains(one); });
+  };
   std::vector<std::string> found;
   for (const std::string& name : names)
-    if (const auto it = before.find(name); it == before.end() || it->second.empty()) found.push_back(name);
+    if (!waits(name)) found.push_back(name);
   return found;
 }
 
@@ -122,6 +131,15 @@ Steps rolling(std::string group, std::string member, Order order, Steps steps) {
     node.member = member;
   }
   steps.orders_.emplace(std::move(group), std::move(order));
+  return steps;
+}
+
+Steps after(const std::vector<std::string>& names, Steps steps) {
+  for (const std::string& begin : sources(steps.insertion_, steps.before_)) {
+    auto& all = steps.before_[begin];
+    for (const std::string& name : names)
+      if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+  }
   return steps;
 }
 

@@ -124,6 +124,7 @@ class Steps {
 
   friend Steps join(const std::vector<Steps>& parts, bool in_sequence);
   friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
+  friend Steps after(const std::vector<std::string>& names, Steps steps);
 
  private:
   std::map<std::string, Node> nodes_;                       // by step name
@@ -142,6 +143,10 @@ inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true
 template <class... Parts>
 requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, false); }
 inline Steps parallel(const std::vector<Steps>& parts) { return join(parts, false); }
+
+/// `steps` after the named ones, which other parts of the plan bring (another host's): where one of those fails, these are blocked by it.
+/// A name that no step of the plan has is nothing to wait for.
+Steps after(const std::vector<std::string>& names, Steps steps);
 
 /// `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no other member of any
 /// group does, in the group's order; where none does, it runs as if it stood alone. Parts with the same group id are one group.
