@@ -1,0 +1,28 @@
+// A component of one's own beside those of the library: Prometheus' node exporter on every host.
+#include <exception>
+#include <iostream>
+#include <memory>
+
+#include <pgcluster/executor/ssh.hpp>
+#include <pgcluster/operate/operate.hpp>
+
+class NodeExporter final : public pgcluster::Component {
+ public:
+  std::string name() const override { return "node_exporter"; }
+  pgcluster::Steps steps(const pgcluster::NodeView& node) const override {  // a graph, a value
+    return pgcluster::sequence(pgcluster::package(node, "prometheus-node-exporter"), pgcluster::service(node, "prometheus-node-exporter"));
+  }
+};
+
+int main(int argc, char** argv) try {
+  const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");
+  pgcluster::SshExecutor ssh;
+  pgcluster::DeployOptions options;
+  options.components = {std::make_shared<NodeExporter>()};
+  const auto plan = pgcluster::plan_deploy(spec, ssh, options);
+  std::cout << plan.text();
+  std::cout << pgcluster::apply(plan, ssh).check().text();
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return 1;
+}

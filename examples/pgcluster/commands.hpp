@@ -1,0 +1,57 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <pgcluster/executor/executor.hpp>
+#include <pgcluster/operate/operate.hpp>
+#include "console.hpp"
+#include "interrupt.hpp"
+
+namespace command {
+
+/// What stands on the command line.
+struct Arguments {
+  std::string spec;
+  std::string plan;  ///< a plan's document
+  std::string out;
+  std::string log;
+  std::string to;
+  std::string host;
+  std::string role = "superuser";
+  std::string format = "dot";
+  bool json = false;
+  bool diff = false;
+  bool detailed_exitcode = false;
+  bool yes = false;
+  bool prune = false;
+  bool watch = false;
+  bool no_color = false;
+};
+
+/// What every sub-command works with.
+struct Session {
+  const Arguments& arguments;
+  const Console& console;
+  pgcluster::Executor& executor;
+  Interrupt& interrupt;
+};
+
+// Each returns the exit status. Those that read:
+int validate(Session& session);
+int check(Session& session);
+int plan(Session& session);
+int show_status(Session& session);
+int password(Session& session);
+int graph(Session& session);
+int schema(Session& session);
+// Those that change something:
+int apply(Session& session);
+int destroy(Session& session);
+using Planner = std::function<pgcluster::Plan(const pgcluster::Spec&, pgcluster::Executor&, const pgcluster::OperateOptions&)>;
+int operate(Session& session, const Planner& planner);
+
+/// Calls `ask` with the options of the session, and shows meanwhile that the hosts are being asked.
+void asking(Session& session, const pgcluster::Spec& spec, const std::function<void(const pgcluster::OperateOptions&)>& ask);
+
+}  // namespace command

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+
+#include "console.hpp"
+
+namespace command {
+
+using Clock = std::chrono::steady_clock;
+
+struct Screen {
+  std::size_t columns = 80;
+  std::size_t lines = 24;
+};
+/// The terminal behind stderr.
+Screen screen();
+bool speaks_utf8();
+const char* spinner(bool utf8, std::size_t frame);
+/// "0.1 s", "42 s", "2 min 5 s"
+std::string duration(std::chrono::milliseconds time);
+std::chrono::milliseconds since(Clock::time_point then);
+/// The first line, without anything that would move the cursor.
+std::string one_line(const std::string& text);
+/// At most `columns` characters.
+std::string cut(const std::string& text, std::size_t columns);
+std::string padded(std::string text, std::size_t width);
+
+/// A line on stderr that is drawn over while hosts are asked; nothing where stderr is no terminal.
+class Waiting {
+ public:
+  Waiting(const Console& console, std::string what);
+  ~Waiting() { clear(); }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+  void poll();
+  void clear();
+
+ private:
+  const Console& console_;
+  std::string what_;
+  Clock::time_point began_ = Clock::now();
+  std::size_t frame_ = 0;
+  bool drawn_ = false;
+};
+
+}  // namespace command
