@@ -1,0 +1,13 @@
+#pragma once
+
+#include <pgcluster/component/component.hpp>
+
+namespace pgcluster {
+
+ComponentPtr system_component();
+ComponentPtr etcd_component();
+ComponentPtr patroni_component();
+ComponentPtr pgbouncer_component();
+ComponentPtr vip_manager_component();
+
+}  // namespace pgcluster

@@ -1,0 +1,28 @@
+#include <pgcluster/component/component.hpp>
+
+#include "component/builtin.hpp"
+
+namespace pgcluster {
+
+const Secret& ClusterView::secret(std::string_view name) const {
+  for (const auto& [key, secret] : secrets)
+    if (key == name) return secret;
+  throw Error(Code::internal, "no component has declared a secret of the name " + std::string(name), "name it in Component::secrets");
+}
+
+std::string NodeView::step(std::string_view component, std::string_view what) const {
+  return name() + "/" + std::string(component) + "/" + std::string(what);
+}
+
+std::vector<ComponentPtr> builtin_components() {
+  return {system_component(), etcd_component(), patroni_component(), pgbouncer_component(), vip_manager_component()};
+}
+
+Steps package(const NodeView& node, const std::string& name) { return packages(node.step(name, "package"), node.name(), {name}); }
+
+Steps service(const NodeView& node, const std::string& unit) {
+  const std::string name = unit.ends_with(".service") ? unit.substr(0, unit.size() - 8) : unit;
+  return service(node.step(name, "service"), node.name(), {.unit = unit.find('.') == std::string::npos ? unit + ".service" : unit});
+}
+
+}  // namespace pgcluster
