@@ -20,6 +20,8 @@ struct Key {
     text += field;
     return *this;
   }
+  Key& add(const std::string& field) { return add(std::string_view(field)); }
+  Key& add(const char* field) { return add(std::string_view(field)); }
   Key& add(std::int64_t number) { return add(std::string_view(std::to_string(number))); }
   Key& add(const std::vector<std::string>& fields) {
     add(static_cast<std::int64_t>(fields.size()));

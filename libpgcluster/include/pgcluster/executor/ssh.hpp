@@ -9,7 +9,7 @@
 namespace pgcluster {
 
 struct SshOptions {
-  std::size_t logins = 8;    ///< connections that log in at once: sshd drops more of them (MaxStartups)
+  std::size_t logins = 8;  ///< connections that log in at once: sshd drops more of them (MaxStartups)
   /// Where a host keeps what is ours. For tests only.
   std::string run_directory = "/run/pgcluster";
   std::string state_directory = "/var/lib/pgcluster";

@@ -1,0 +1,264 @@
+#include <pgcluster/executor/local.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <mutex>
+
+#include "executor/bytes.hpp"
+#include "executor/outcome.hpp"
+#include "executor/script.hpp"
+
+extern char** environ;
+
+namespace pgcluster {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+const Program kNothing{};
+
+// A shell with pipes at its three ends. Our signals for closed pipes are the caller's business: writes go by send-like care below.
+class Shell {
+ public:
+  Shell(const char* shell, std::string_view boot) {
+    std::array<std::array<int, 2>, 3> pipes{};
+    for (auto& ends : pipes)
+      if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(Code::internal, std::string("no pipe: ") + std::strerror(errno));
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, pipes[0][0], 0);
+    posix_spawn_file_actions_adddup2(&actions, pipes[1][1], 1);
+    posix_spawn_file_actions_adddup2(&actions, pipes[2][1], 2);
+    std::string code(boot), name(shell), dash_c("-c");
+    std::array<char*, 4> argv{name.data(), dash_c.data(), code.data(), nullptr};
+    const int error = ::posix_spawnp(&pid_, shell, &actions, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    ::close(pipes[0][0]);
+    ::close(pipes[1][1]);
+    ::close(pipes[2][1]);
+    in_ = pipes[0][1];
+    out_ = pipes[1][0];
+    err_ = pipes[2][0];
+    for (const int fd : {in_, out_, err_}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
+    if (error != 0) {
+      pid_ = -1;
+      close_all();
+      throw Error(Code::host_unsupported, std::string("cannot run ") + shell + ": " + std::strerror(error));
+    }
+  }
+  ~Shell() {
+    close_all();
+    if (pid_ > 0) {
+      // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
+      for (int i = 0; i < 200; ++i) {
+        if (::waitpid(pid_, nullptr, WNOHANG) != 0) return;
+        ::usleep(i < 20 ? 500 : 10'000);
+      }
+    }
+  }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  void feed(std::string_view bytes) { pending_ += bytes; }
+  std::size_t pending() const { return pending_.size(); }
+  void end_input() {
+    if (in_ >= 0) ::close(in_);
+    in_ = -1;
+  }
+
+  // Moves what can be moved within the time. False: both outputs have ended.
+  bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
+    std::array<pollfd, 3> fds{{{out_, POLLIN, 0}, {err_, POLLIN, 0}, {pending_.empty() ? -1 : in_, POLLOUT, 0}}};
+    if (::poll(fds.data(), fds.size(), static_cast<int>(time.count())) < 0 && errno != EINTR) throw Error(Code::internal, "poll failed");
+    if ((fds[2].revents & (POLLOUT | POLLERR)) != 0) write_some();
+    take(out_, fds[0].revents, out);
+    take(err_, fds[1].revents, err);
+    return out_ >= 0 || err_ >= 0;
+  }
+
+ private:
+  void write_some() {
+    // A shell that has gone must not end us by SIGPIPE.
+    sigset_t pipe_signal, before;
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    const ssize_t size = ::write(in_, pending_.data(), pending_.size());
+    const int error = errno;
+    if (size < 0 && error == EPIPE) {
+      const timespec now{};
+      sigtimedwait(&pipe_signal, nullptr, &now);
+      pending_.clear();
+      end_input();
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
+  }
+  static void take(int& fd, short events, std::string& into) {
+    if (fd < 0 || events == 0) return;
+    std::array<char, 65'536> buffer;
+    for (;;) {
+      const ssize_t size = ::read(fd, buffer.data(), buffer.size());
+      if (size > 0) {
+        into.append(buffer.data(), static_cast<std::size_t>(size));
+        continue;
+      }
+      if (size == 0) {
+        ::close(fd);
+        fd = -1;
+      }
+      return;
+    }
+  }
+  void close_all() {
+    for (int* fd : {&in_, &out_, &err_}) {
+      if (*fd >= 0) ::close(*fd);
+      *fd = -1;
+    }
+  }
+
+  pid_t pid_ = -1;
+  int in_ = -1, out_ = -1, err_ = -1;
+  std::string pending_;
+};
+
+}  // namespace
+
+class LocalExecutor::Impl {
+ public:
+  executor::Places places;
+  std::atomic<bool> cancelled = false;
+  std::recursive_mutex mutex;  // all hosts are one machine
+  std::unique_ptr<Shell> lock_holder;
+  Clock::time_point beaten{};
+
+  void check(const HostAccess& host) const {
+    if (cancelled) throw Error(Code::cancelled, "cancelled").with(host.name);
+    if (places.need_systemd && ::geteuid() != 0)
+      throw Error(Failure{.code = Code::sudo_denied,
+                          .message = "only root may change this machine",
+                          .hint = "run it as root, or reach the machine by ssh as a user with sudo",
+                          .host = host.name});
+  }
+
+  bool lock_lives() {
+    std::string out, err;
+    return lock_holder && lock_holder->pump(out, err, 0ms);
+  }
+};
+
+LocalExecutor::LocalExecutor(LocalOptions options) : impl_(std::make_unique<Impl>()) {
+  impl_->places = {std::move(options.run_directory), std::move(options.state_directory), options.need_systemd};
+}
+LocalExecutor::~LocalExecutor() = default;
+
+ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->check(host);
+  const std::string nonce = executor::random_hex(12);
+  const executor::Script script = executor::render(program, nonce, impl_->places);
+  executor::Reader reader(program, nonce);
+  Shell shell("sh", executor::kBoot);
+  executor::Deadline deadline(script, script.text.size());
+  shell.feed(script.stdin_head());
+  std::string log;
+  auto turn = [&] {
+    if (impl_->cancelled)
+      throw Error(Failure{.code = Code::cancelled, .message = "cancelled", .host = host.name, .state_unknown = !program.dos.empty()});
+    if (Clock::now() >= deadline.at(reader)) throw executor::too_late(host, program, deadline.limit());
+    if (impl_->lock_holder && Clock::now() - impl_->beaten >= 5s) beat(host);
+    std::string out, err;
+    const bool more = shell.pump(out, err, 100ms);
+    reader.feed(out);
+    executor::keep_tail(log, err);
+    return more && !reader.ended() && reader.refusal().empty();
+  };
+  bool more = true;
+  for (const auto& blob : script.blobs) {
+    std::ifstream file(blob.path, std::ios::binary);
+    std::string buffer(1U << 20, '\0');
+    for (std::uint64_t left = blob.size; left > 0 && more;) {
+      file.read(buffer.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, buffer.size())));
+      auto size = static_cast<std::uint64_t>(file.gcount());
+      if (size == 0) {
+        size = std::min<std::uint64_t>(left, buffer.size());
+        std::fill(buffer.begin(), buffer.end(), '\0');
+      }
+      left -= size;
+      shell.feed(std::string_view(buffer.data(), size));
+      while (more && shell.pending() > 0) more = turn();
+    }
+  }
+  while (more && shell.pending() > 0) more = turn();
+  shell.end_input();
+  while (more) more = turn();
+  if (!reader.refusal().empty()) throw executor::refused(host, reader);
+  if (!reader.ended()) throw executor::unfinished(host, program, reader, log);
+  return reader.result();
+}
+
+std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const LockHolder& us) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->check(host);
+  unlock(host);
+  auto shell = std::make_unique<Shell>("bash", executor::kLockBoot);
+  shell->feed(executor::lock_script(us.who, us.since, us.token, impl_->places));
+  std::string out, err;
+  const auto deadline = Clock::now() + 60s;
+  for (bool more = true;;) {
+    std::vector<std::string> lines;
+    for (std::size_t from = 0, to; (to = out.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(out.substr(from, to - from));
+    if (!lines.empty() && lines[0] == "ours") {
+      impl_->lock_holder = std::move(shell);
+      impl_->beaten = Clock::now();
+      return std::nullopt;
+    }
+    if (lines.size() >= 4) return LockHolder{lines[1], std::strtoll(lines[2].c_str(), nullptr, 10), lines[3]};
+    if (!more || (!lines.empty() && lines[0] == "broken"))
+      throw Error(
+          Failure{.code = Code::command_failed, .message = "cannot take the lock in " + impl_->places.run, .host = host.name, .causes = {err}});
+    if (impl_->cancelled) throw Error(Code::cancelled, "cancelled").with(host.name);
+    if (Clock::now() >= deadline) throw executor::too_late(host, kNothing, 60s);
+    more = shell->pump(out, err, 100ms);
+  }
+}
+
+void LocalExecutor::beat(const HostAccess& host) {
+  const std::lock_guard guard(impl_->mutex);
+  if (!impl_->lock_lives()) throw executor::lost(host, kNothing, "the process that holds the lock has ended");
+  impl_->lock_holder->feed("beat\n");
+  impl_->beaten = Clock::now();
+  impl_->lock_lives();
+}
+
+void LocalExecutor::unlock(const HostAccess&) noexcept {
+  try {
+    const std::lock_guard guard(impl_->mutex);
+    if (!impl_->lock_holder) return;
+    impl_->lock_holder->feed("unlock\n");
+    std::string out, err;
+    const auto deadline = Clock::now() + 2s;
+    while (impl_->lock_holder->pump(out, err, 50ms) && Clock::now() < deadline) {
+    }
+    impl_->lock_holder.reset();
+  } catch (...) {
+    impl_->lock_holder.reset();
+  }
+}
+
+void LocalExecutor::cancel() noexcept { impl_->cancelled = true; }
+void LocalExecutor::resume() noexcept { impl_->cancelled = false; }
+
+}  // namespace pgcluster
