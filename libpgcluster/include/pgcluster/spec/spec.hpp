@@ -1,9 +1,8 @@
 #pragma once
 
-#include <chrono>
-#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,7 +43,7 @@ struct HostSpec {
 struct UserSpec {
   std::string name;
   SpecSecret password{};
-  std::string flags{};                         ///< "LOGIN,CREATEDB,NOSUPERUSER"
+  std::string flags{};                         ///< "LOGIN,CREATEDB,NOSUPERUSER", of any case; empty: LOGIN
   friend bool operator==(const UserSpec&, const UserSpec&) = default;
 };
 struct DatabaseSpec {
@@ -115,7 +114,7 @@ struct Spec {
 
   SshSpec ssh{};
   std::vector<HostSpec> hosts{};
-  std::vector<std::pair<std::string, std::string>> extra{};    ///< user component's name, its YAML (flow style)
+  std::vector<std::pair<std::string, std::string>> extra{};    ///< user component's name, its YAML in flow style, see extra_json()
 
   const HostSpec* host(std::string_view name) const;
   friend bool operator==(const Spec&, const Spec&) = default;
@@ -123,17 +122,22 @@ struct Spec {
 
 /// A valid spec, with `!env` and `!file` followed. Throws Error (spec_invalid) that carries every finding at once.
 Spec load_spec(const std::string& path);
-/// The same from text; `name` stands for the file in findings, relative `!file` paths start at `folder`.
-Spec parse_spec(const std::string& yaml, const std::string& name = "<spec>", const std::string& folder = ".");
+/// The same from text; `name` stands for the file in findings, relative paths (`!file`, keys of ssh) start at `folder`.
+/// Passwords written as "!spec KEY" are taken from `secrets_from`: load_spec("cluster.yaml") for what dump(…, Secrets::references) wrote.
+Spec parse_spec(const std::string& yaml, const std::string& name = "<spec>", const std::string& folder = ".", const Spec* secrets_from = nullptr);
 /// What is wrong or doubtful with a spec that was built in code; empty: nothing. parse_spec calls it, too.
 std::vector<Diagnostic> validate(const Spec& spec);
 
 enum class Secrets { values, references };
-/// YAML that loads to an equal spec, hosts in their order; only what differs from the defaults. With Secrets::references passwords that stand
-/// in the spec are written as "!spec KEY".
+/// YAML that loads to an equal spec, hosts in their order; only what differs from the defaults. `!env` and `!file` of passwords and of `extra`
+/// stay what they are; with Secrets::references passwords that stand in the spec are written as "!spec KEY".
 std::string dump(const Spec& spec, Secrets secrets = Secrets::values);
 
 /// JSON Schema (2020-12) of cluster.yaml, from the same table of keys that parse_spec reads by.
 std::string spec_schema();
+
+/// What `extra` has for a component, as JSON with `!env` and `!file` followed; "{}" where it has nothing. Spec::extra keeps those as they are
+/// written, so that what they lead to never stands in a dump.
+std::string extra_json(const Spec& spec, const std::string& component);
 
 }  // namespace pgcluster

@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pgcluster/op/op.hpp>
@@ -12,6 +13,7 @@ namespace pgcluster {
 
 enum class Role { postgres, etcd, consul, consul_client, balancer };
 std::string_view to_string(Role role) noexcept;
+std::optional<Role> role_from(std::string_view name) noexcept;
 
 /// A host with all defaults filled in.
 struct TopologyHost {
@@ -25,7 +27,8 @@ struct TopologyHost {
   friend bool operator==(const TopologyHost&, const TopologyHost&) = default;
 };
 
-/// Where clients connect.
+/// Where clients connect. Where there is no single address for a kind, the URI names all database hosts and libpq chooses among them;
+/// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
 struct Endpoint {
   std::string kind;       ///< read-write, read-only, read-only-sync, read-only-async
   std::string address;
@@ -43,13 +46,13 @@ struct Topology {
   bool dcs_named = false;                 ///< some host names a DCS role; else placed by default
   std::vector<std::string> database;      ///< names, in the spec's order; the first is preferred as leader
   std::vector<Endpoint> endpoints;
-  std::vector<Diagnostic> warnings;
+  std::vector<Diagnostic> warnings;       ///< also the doubtful things that validate() finds in the spec
 
   std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
   std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
   const TopologyHost& host(std::string_view name) const;    ///< throws Error (internal) where there is none
   std::vector<const TopologyHost*> with(Role role) const;
-  /// "etcd=2379" endpoints: "10.77.0.11:2379,10.77.0.12:2379"
+  /// "10.77.0.11:2379,10.77.0.12:2379"
   std::string dcs_endpoints(int port) const;
   friend bool operator==(const Topology&, const Topology&) = default;
 };
@@ -57,14 +60,20 @@ struct Topology {
 /// Pure. The spec must be valid.
 Topology resolve(const Spec& spec);
 
-/// The topology as a picture: "dot" or "mermaid".
+/// A warning where database hosts could not hold the VIP, as it is outside of their networks. `cidrs` are the addresses of a host's interfaces
+/// ("10.77.0.11/24", from facts); with none at all the /24 (IPv6: /64) around the hosts' addresses stands in, and one host that fits is enough.
+std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
+                                              const std::map<std::string, std::vector<std::string>>& cidrs = {});
+
+/// The topology as a picture: "dot" or "mermaid"; throws Error (refused) for another format.
 std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
 
 /// Names, access and roles of all hosts: what stands in /var/lib/pgcluster/cluster (JSON), and back.
 std::string cluster_file(const Topology& topology);
 struct KnownHost {
   std::string name;
-  HostAccess access;
+  std::string address{};    ///< of the cluster's own traffic
+  HostAccess access;        ///< address, port and user; keys and known hosts are the spec's
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include <pgcluster/spec/spec.hpp>
+
+// The table of keys of cluster.yaml. Reading, dumping, checking and the JSON Schema all walk it; a key is added here and nowhere else.
+namespace pgcluster::keys {
+
+/// What a string, or what is in a list or map, has to look like.
+enum class Format {
+  any,
+  label,
+  identifier,
+  cluster_name,
+  ip,
+  host_or_ip,
+  path,
+  word,
+  size,
+  interface,
+  database,
+  flags,
+  hba,
+  parameters,
+  sysctl,
+  tags,
+  yaml
+};
+
+struct Rule {
+  bool required = false;
+  std::int64_t min = std::numeric_limits<std::int64_t>::min();
+  std::int64_t max = std::numeric_limits<std::int64_t>::max();
+  std::vector<std::string_view> values{};  ///< empty: any
+  std::vector<std::string_view> later{};   ///< known values of later versions
+  Format format = Format::any;
+  bool one_or_many = false;     ///< a list that may be written as its only item
+  std::string_view fallback{};  ///< the default where the member itself is empty
+};
+
+template <class Owner>
+struct Key {
+  using Member = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
+                              std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
+                              std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*>;
+  std::string_view name;
+  Member member;
+  std::string_view about;
+  Rule rule{};
+};
+
+/// The keys of a record; those of ssh depend on where it stands.
+template <class Owner, class Parent = void>
+const std::vector<Key<Owner>>& of();
+template <>
+const std::vector<Key<Spec>>& of<Spec>();
+template <>
+const std::vector<Key<HostSpec>>& of<HostSpec>();
+template <>
+const std::vector<Key<UserSpec>>& of<UserSpec>();
+template <>
+const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>();
+template <>
+const std::vector<Key<SshSpec>>& of<SshSpec, Spec>();
+template <>
+const std::vector<Key<SshSpec>>& of<SshSpec, HostSpec>();
+
+template <class Owner>
+std::vector<std::string_view> names(const std::vector<Key<Owner>>& keys) {
+  std::vector<std::string_view> out;
+  for (const auto& key : keys) out.push_back(key.name);
+  return out;
+}
+
+struct Tag {
+  enum class Type { boolean, number, host };
+  std::string_view name;
+  Type type;
+  std::string_view about;
+};
+const std::vector<Tag>& patroni_tags();
+
+/// A regular expression of a format; empty where none says it.
+std::string_view pattern(Format format);
+
+}  // namespace pgcluster::keys

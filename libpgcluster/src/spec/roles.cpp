@@ -1,0 +1,26 @@
+#include "spec/roles.hpp"
+
+#include <algorithm>
+
+namespace pgcluster {
+
+std::string_view dcs_role(const Spec& spec) { return spec.dcs_type; }
+
+bool has_role(const HostSpec& host, std::string_view role) { return std::find(host.roles.begin(), host.roles.end(), role) != host.roles.end(); }
+
+bool is_database(const HostSpec& host) { return host.roles.empty() || has_role(host, "postgres"); }
+
+bool dcs_is_named(const Spec& spec) {
+  return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
+}
+
+std::vector<const HostSpec*> dcs_hosts(const Spec& spec) {
+  std::vector<const HostSpec*> members;
+  const bool named = dcs_is_named(spec);
+  for (const HostSpec& host : spec.hosts)
+    if (named ? has_role(host, dcs_role(spec)) : is_database(host)) members.push_back(&host);
+  if (!named) members.resize(std::min<std::size_t>(members.size(), members.size() >= 7 ? 5 : 3));
+  return members;
+}
+
+}  // namespace pgcluster

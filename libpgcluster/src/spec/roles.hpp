@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pgcluster/spec/spec.hpp>
+
+namespace pgcluster {
+
+/// The role of the DCS's members: "etcd" or "consul".
+std::string_view dcs_role(const Spec& spec);
+bool has_role(const HostSpec& host, std::string_view role);
+/// A host without roles is a database node.
+bool is_database(const HostSpec& host);
+/// Whether some host names the DCS's role.
+bool dcs_is_named(const Spec& spec);
+/// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on.
+std::vector<const HostSpec*> dcs_hosts(const Spec& spec);
+
+}  // namespace pgcluster

@@ -1,0 +1,479 @@
+#include <algorithm>
+#include <map>
+#include <regex>
+#include <set>
+#include <string_view>
+
+#include "spec/keys.hpp"
+#include "spec/parameters.hpp"
+#include "spec/roles.hpp"
+#include "spec/words.hpp"
+
+namespace pgcluster {
+namespace {
+
+using keys::Format;
+using keys::Key;
+using keys::Rule;
+
+bool matches(const std::string& value, Format format) {
+  static std::map<Format, std::regex>* const compiled = [] {
+    auto* all = new std::map<Format, std::regex>;
+    for (int i = 0; i <= static_cast<int>(Format::yaml); ++i)
+      if (const auto format_pattern = keys::pattern(static_cast<Format>(i)); !format_pattern.empty() && static_cast<Format>(i) != Format::database)
+        all->emplace(static_cast<Format>(i), std::regex(std::string(format_pattern), std::regex::ECMAScript));
+    return all;
+  }();
+  const auto known = compiled->find(format);
+  return known == compiled->end() || std::regex_search(value, known->second);
+}
+
+bool has_control(std::string_view value) {
+  return std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
+struct Misfit {
+  std::string message;
+  std::string hint;
+};
+
+// What a string of a format has to look like, in words.
+std::optional<Misfit> misfit(const std::string& value, Format format) {
+  if (value.size() > 1000 && format != Format::hba) return Misfit{"is too long", "write something shorter"};
+  switch (format) {
+    case Format::ip:
+      if (!words::parse_ip(value))
+        return Misfit{value + " is not an IP address", "write one like 10.77.0.11; a name would need a name server that never fails"};
+      return std::nullopt;
+    case Format::path:
+      if (has_control(value)) return Misfit{"has a line break or another control character in it", "write a path"};
+      return std::nullopt;
+    case Format::database:
+      if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
+        return Misfit{value + " is not a good name", "write at most 63 characters, without double quotes and line breaks"};
+      return std::nullopt;
+    case Format::hba: {
+      const auto fields = words::split(value, " \t");
+      if (value.find_first_of("\r\n") != std::string::npos) return Misfit{"has a line break in it", "write one item for each line"};
+      if (!value.empty() && (value.front() == '#' || fields.empty()))
+        return Misfit{"is not a line with a rule", "remove it; comments stand in this file"};
+      if (!matches(value, format))
+        return Misfit{"begins with " + (fields.empty() ? "nothing" : fields.front()) + ", which is no kind of connection",
+                      "write like: hostssl all app 10.0.0.0/8 scram-sha-256"};
+      const std::size_t least = fields.front() == "local" ? 4 : 5;
+      if (fields.size() < least)
+        return Misfit{"has " + std::to_string(fields.size()) + " fields, and needs " + std::to_string(least),
+                      least == 4 ? "write like: local all app scram-sha-256" : "write like: hostssl all app 10.0.0.0/8 scram-sha-256"};
+      return std::nullopt;
+    }
+    default:
+      break;
+  }
+  if (matches(value, format)) return std::nullopt;
+  switch (format) {
+    case Format::label:
+      return Misfit{value + " is not a good name for a host",
+                    "write letters, digits and '-' between them, at most 63, like pg1; dots stand in ssh.host only"};
+    case Format::identifier:
+      return Misfit{value + " is not a good name for a role", "write small letters, digits and '_', a letter first, at most 63"};
+    case Format::cluster_name:
+      return Misfit{value + " is not a good name for a cluster", "write small letters, digits, '-' and '_', at most 63"};
+    case Format::host_or_ip:
+      return Misfit{value + " is not a host's name or address", "write a name or an IP address, without a port or user"};
+    case Format::size:
+      return Misfit{value + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
+    case Format::interface:
+      return Misfit{value + " is not the name of a network interface", "write a name like eth0, or remove the key"};
+    default:
+      return Misfit{"\"" + value + "\" has spaces or quotes in it", "write a single word"};
+  }
+}
+
+class Checker {
+ public:
+  explicit Checker(const Spec& spec) : spec_(spec) {}
+
+  std::vector<Diagnostic> check() {
+    record(spec_, "", keys::of<Spec>());
+    hosts();
+    ports();
+    patroni();
+    vip();
+    roles_and_databases();
+    check_parameters(spec_, findings_);
+    return std::move(findings_);
+  }
+
+ private:
+  void error(std::string path, std::string message, std::string hint) {
+    findings_.push_back({Severity::error, std::move(message), std::move(hint), std::move(path)});
+  }
+  void warning(std::string path, std::string message, std::string hint) {
+    findings_.push_back({Severity::warning, std::move(message), std::move(hint), std::move(path)});
+  }
+  bool faulty(std::string_view path) const {
+    return std::any_of(findings_.begin(), findings_.end(), [&](const Diagnostic& d) { return d.path == path && d.severity == Severity::error; });
+  }
+
+  // What the table says about each key.
+
+  template <class Owner>
+  void record(const Owner& owner, const std::string& path, const std::vector<Key<Owner>>& known) {
+    for (const auto& key : known) {
+      const std::string here = path.empty() ? std::string(key.name) : path + '.' + std::string(key.name);
+      std::visit([&](auto member) { value(owner.*member, here, key.rule); }, key.member);
+    }
+  }
+
+  void word(const std::string& value, const std::string& path, const Rule& rule) {
+    if (value.empty()) {
+      if (rule.required)
+        error(path, "is missing", path.ends_with(".address") ? "write the host's IP address, like address: 10.77.0.11" : "write a value");
+      return;
+    }
+    const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), value) != list.end(); };
+    if (in(rule.later)) {
+      error(path, value + " is not supported by this version of pgcluster",
+            rule.values.size() == 1 ? "write " + std::string(rule.values.front()) + ", or remove it" : "write " + words::one_of(rule.values));
+    } else if (!rule.values.empty() && !in(rule.values)) {
+      const auto near = words::nearest(value, rule.values);
+      error(path, "unknown value " + value,
+            near.empty() || rule.values.size() < 3 ? "write " + words::one_of(rule.values) : "did you mean " + std::string(near) + "?");
+    } else if (auto wrong = misfit(value, rule.format)) {
+      error(path, std::move(wrong->message), std::move(wrong->hint));
+    }
+  }
+  void count(long value, const std::string& path, const Rule& rule) {
+    if (value >= rule.min && value <= rule.max) return;
+    const bool bounded = rule.max < 2'147'483'647;
+    error(path, std::to_string(value) + " is out of range",
+          bounded ? "write " + std::to_string(rule.min) + " to " + std::to_string(rule.max) : "write " + std::to_string(rule.min) + " or more");
+  }
+
+  void value(bool value, const std::string& path, const Rule& rule) {
+    if (!rule.values.empty()) word(value ? "true" : "false", path, rule);
+  }
+  void value(int value, const std::string& path, const Rule& rule) { count(value, path, rule); }
+  void value(long value, const std::string& path, const Rule& rule) { count(value, path, rule); }
+  void value(const std::optional<int>& value, const std::string& path, const Rule& rule) {
+    if (value) count(*value, path, rule);
+  }
+  void value(const std::string& value, const std::string& path, const Rule& rule) { word(value, path, rule); }
+  void value(const std::optional<std::string>& value, const std::string& path, const Rule& rule) {
+    if (!value) return;
+    if (value->empty()) error(path, "is empty", "write a value, or remove the key");
+    word(*value, path, rule);
+  }
+  void value(const SpecSecret& value, const std::string& path, const Rule&) {
+    if (has_control(value.value)) error(path, "has a line break or another control character in it", "write a password without them");
+  }
+  void value(const std::vector<std::string>& value, const std::string& path, const Rule& rule) {
+    std::set<std::string_view> seen;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      const std::string here = rule.one_or_many && value.size() == 1 ? path : path + '[' + std::to_string(i) + ']';
+      if (value[i].empty()) {
+        error(here, "is empty", "write a value, or remove it");
+      } else if (!seen.insert(value[i]).second) {
+        error(here, value[i] + " stands here a second time", "remove one of them");
+      } else {
+        word(value[i], here, rule);
+      }
+    }
+  }
+  void value(const Pairs& value, const std::string& path, const Rule& rule) {
+    static const std::regex component("[A-Za-z0-9_][A-Za-z0-9_.-]*");
+    static const std::regex kernel("[a-z0-9_][A-Za-z0-9_./-]*");
+    for (const auto& [name, text] : value) {
+      const std::string here = path + '.' + name;
+      if (rule.format == Format::yaml && !std::regex_match(name, component))
+        error(here, "is not the name of a component", "write letters, digits, '-' and '_'");
+      if (rule.format != Format::sysctl) continue;
+      if (!std::regex_match(name, kernel)) error(here, "is not the name of a kernel parameter", "write one like vm.swappiness");
+      if (text.empty() || has_control(text)) error(here, "has no value, or more than a line", "write a value as sysctl takes it");
+    }
+  }
+  void value(const SshSpec& ssh, const std::string& path, const Rule&) {
+    if (path != "ssh") {
+      record(ssh, path, keys::of<SshSpec, HostSpec>());
+      return;
+    }
+    record(ssh, path, keys::of<SshSpec, Spec>());
+    if (ssh.host) error("ssh.host", "stands for one host only", "write it in that host's own ssh");
+  }
+  template <class Record>
+  void records(const std::vector<Record>& all, const std::string& path) {
+    for (std::size_t i = 0; i < all.size(); ++i) record(all[i], path + '[' + std::to_string(i) + ']', keys::of<Record>());
+  }
+  void value(const std::vector<UserSpec>& users, const std::string& path, const Rule&) { records(users, path); }
+  void value(const std::vector<DatabaseSpec>& databases, const std::string& path, const Rule&) { records(databases, path); }
+  void value(const std::vector<HostSpec>& hosts, const std::string& path, const Rule&) {
+    if (hosts.empty()) error(path, "no host is described", "write hosts: { pg1: { address: 10.77.0.11 } }");
+    for (const HostSpec& host : hosts) record(host, path + '.' + host.name, keys::of<HostSpec>());
+  }
+
+  // What one key means for another.
+
+  void hosts() {
+    std::map<std::string, std::string> names;
+    std::map<words::Ip, std::string> addresses;
+    bool database = false;
+    for (const HostSpec& host : spec_.hosts) {
+      const std::string path = "hosts." + host.name;
+      if (auto wrong = misfit(host.name, Format::label)) {
+        error(path, std::move(wrong->message), std::move(wrong->hint));
+      } else if (const auto [same, fresh] = names.emplace(words::lower(host.name), host.name); !fresh) {
+        error(path, "has the same name as " + same->second + "; upper and lower case do not differ", "give it another name");
+      }
+      if (const auto ip = words::parse_ip(host.address)) {
+        if (const auto [same, fresh] = addresses.emplace(*ip, host.name); !fresh)
+          error(path + ".address", "is also the address of " + same->second, "write the host's own address");
+        const bool any = std::all_of(ip->bytes.begin(), ip->bytes.end(), [](auto b) { return b == 0; });
+        const bool multicast = ip->v6 ? ip->bytes[0] == 0xff : ip->bytes[0] >= 224;
+        words::Ip v6_loopback{{}, true};
+        v6_loopback.bytes[15] = 1;
+        const bool loopback = ip->v6 ? *ip == v6_loopback : ip->bytes[0] == 127;
+        if (any || multicast) {
+          error(path + ".address", host.address + " is not the address of a host", "write the address that the other hosts reach it at");
+        } else if (loopback && spec_.hosts.size() > 1) {
+          error(path + ".address", host.address + " means each host itself, so the others would not reach this one",
+                "write the address that the other hosts reach it at; ssh.host is for where ssh goes");
+        }
+      }
+      database |= is_database(host);
+      tags(host, path + ".patroni_tags");
+      const std::string_view other = spec_.dcs_type == "etcd" ? "consul" : "etcd";
+      if (has_role(host, other) && !faulty("dcs_type") && other == "etcd")
+        error(path + ".roles", "etcd is a role here, but dcs_type is " + spec_.dcs_type, "remove the role, or write dcs_type: etcd");
+    }
+    if (spec_.hosts.empty()) return;
+    if (!database) error("hosts", "no host is a database node", "remove roles from a host, or add postgres to them");
+    const auto barred = [](const HostSpec& host) {
+      return std::any_of(host.patroni_tags.begin(), host.patroni_tags.end(), [](const auto& tag) {
+        return (tag.first == "nofailover" && tag.second == "true") || (tag.first == "failover_priority" && tag.second == "0");
+      });
+    };
+    if (database && std::all_of(spec_.hosts.begin(), spec_.hosts.end(), [&](const HostSpec& h) { return !is_database(h) || barred(h); }))
+      error("hosts", "no host may become leader: all have nofailover or failover_priority 0", "remove the tag from at least one, better two");
+    replication_chains();
+  }
+
+  void tags(const HostSpec& host, const std::string& path) {
+    if (!host.patroni_tags.empty() && !is_database(host))
+      error(path, "stands on a host without PostgreSQL", "remove it, or add postgres to the roles");
+    std::vector<std::string_view> names;
+    for (const auto& tag : keys::patroni_tags()) names.push_back(tag.name);
+    std::map<std::string_view, std::string_view> set;
+    for (const auto& [name, value] : host.patroni_tags) {
+      const std::string here = path + '.' + name;
+      const auto known =
+          std::find_if(keys::patroni_tags().begin(), keys::patroni_tags().end(), [&, &tag = name](const auto& t) { return t.name == tag; });
+      if (known == keys::patroni_tags().end()) {
+        const auto near = words::nearest(name, names);
+        error(here, "unknown tag", near.empty() ? "known are " + words::one_of(names) : "did you mean " + std::string(near) + "?");
+        continue;
+      }
+      if (!set.emplace(name, value).second) error(here, "stands here a second time", "remove one of them");
+      switch (known->type) {
+        case keys::Tag::Type::boolean:
+          if (value != "true" && value != "false") error(here, "expects true or false, has " + value, "write true or false");
+          break;
+        case keys::Tag::Type::number:
+          if (value.empty() || value.size() > 6 || value.find_first_not_of("0123456789") != std::string::npos)
+            error(here, "expects a number, has " + value, "write 0 or more; the highest is preferred");
+          break;
+        case keys::Tag::Type::host: {
+          const HostSpec* source = spec_.host(value);
+          std::vector<std::string_view> others;
+          for (const HostSpec& other : spec_.hosts)
+            if (other.name != host.name && is_database(other)) others.push_back(other.name);
+          if (value == host.name) {
+            error(here, "names the host itself", "name another database host");
+          } else if (source == nullptr || !is_database(*source)) {
+            const auto near = words::nearest(value, others);
+            error(here, value + " is not a database host of this cluster",
+                  near.empty() ? (others.empty() ? "remove it" : "write " + words::one_of(others)) : "did you mean " + std::string(near) + "?");
+          }
+        }
+      }
+    }
+    const auto has = [&](std::string_view name, std::string_view value) {
+      const auto found = set.find(name);
+      return found != set.end() && found->second == value;
+    };
+    if (set.contains("failover_priority") &&
+        ((has("nofailover", "true") && !has("failover_priority", "0")) || (has("nofailover", "false") && has("failover_priority", "0"))))
+      error(path + ".failover_priority", "contradicts nofailover, which wins", "keep only one of the two");
+    if (set.contains("sync_priority") &&
+        ((has("nosync", "true") && !has("sync_priority", "0")) || (has("nosync", "false") && has("sync_priority", "0"))))
+      error(path + ".sync_priority", "contradicts nosync, which wins", "keep only one of the two");
+  }
+
+  void replication_chains() {
+    const auto source = [&](const HostSpec& host) -> const HostSpec* {
+      for (const auto& [name, value] : host.patroni_tags)
+        if (name == "replicatefrom") return spec_.host(value);
+      return nullptr;
+    };
+    for (const HostSpec& host : spec_.hosts) {
+      std::size_t steps = 0;
+      const HostSpec* at = source(host);
+      while (at != nullptr && at != &host && steps++ < spec_.hosts.size()) at = source(*at);
+      if (at == &host && source(host) != &host)
+        error("hosts." + host.name + ".patroni_tags.replicatefrom", "leads back to " + host.name + ", so that nobody follows the leader",
+              "remove it from one of them");
+    }
+  }
+
+  void ports() {
+    std::set<const HostSpec*> dcs;
+    for (const HostSpec* host : dcs_hosts(spec_)) dcs.insert(host);
+    std::set<std::pair<std::string, std::string>> said;
+    for (const HostSpec& host : spec_.hosts) {
+      std::vector<std::pair<std::string, int>> used;
+      if (!host.ssh.host) used.emplace_back("ssh.port", host.ssh.port.value_or(spec_.ssh.port.value_or(22)));
+      if (is_database(host)) {
+        used.emplace_back("postgresql_port", spec_.postgresql_port);
+        if (spec_.pgbouncer_install) used.emplace_back("pgbouncer_listen_port", spec_.pgbouncer_listen_port);
+        used.emplace_back("patroni_restapi_port", spec_.patroni_restapi_port);
+      }
+      if (dcs.contains(&host) && spec_.dcs_type == "etcd") {
+        used.emplace_back("etcd_client_port", spec_.etcd_client_port);
+        used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
+      }
+      for (std::size_t i = 0; i < used.size(); ++i) {
+        for (std::size_t j = i + 1; j < used.size(); ++j) {
+          if (used[i].second != used[j].second || faulty(used[j].first) || !said.emplace(used[i].first, used[j].first).second) continue;
+          const std::string other = used[i].first == "ssh.port" ? "sshd's" : "that of " + used[i].first;
+          error(used[j].first, "port " + std::to_string(used[j].second) + " is also " + other + " on " + host.name, "give one of them another port");
+        }
+      }
+    }
+  }
+
+  void patroni() {
+    const Spec& s = spec_;
+    const long least = static_cast<long>(s.patroni_loop_wait) + 2L * s.patroni_retry_timeout;
+    if (s.patroni_ttl < least && !faulty("patroni_ttl") && !faulty("patroni_loop_wait") && !faulty("patroni_retry_timeout"))
+      error("patroni_ttl",
+            std::to_string(s.patroni_ttl) + " is less than patroni_loop_wait + 2 * patroni_retry_timeout = " + std::to_string(least) +
+                ", so that a slow DCS would cost the leader its place",
+            "write " + std::to_string(std::max(least, 20L)) + " or more, or lower the other two");
+    if (s.synchronous_mode_strict && !s.synchronous_mode)
+      error("synchronous_mode_strict", "says nothing without synchronous_mode", "write synchronous_mode: true, or remove it");
+    const auto databases = std::count_if(s.hosts.begin(), s.hosts.end(), is_database);
+    if (s.synchronous_mode && databases > 0 && s.synchronous_node_count >= databases && !faulty("synchronous_node_count")) {
+      const std::string message = std::to_string(s.synchronous_node_count) + " synchronous replicas need " +
+                                  std::to_string(s.synchronous_node_count + 1) + " database hosts, and there " +
+                                  (databases == 1 ? "is one" : "are " + std::to_string(databases));
+      if (s.synchronous_mode_strict) {
+        error("synchronous_node_count", message + "; with synchronous_mode_strict nothing could be written", "lower it, or add hosts");
+      } else {
+        warning("synchronous_node_count", message, "lower it, or add hosts");
+      }
+    }
+    if (s.synchronous_mode && s.synchronous_mode_strict && databases == s.synchronous_node_count + 1)
+      warning("synchronous_mode_strict", "writes stop as soon as one database host is away", "add a database host, or lower synchronous_node_count");
+  }
+
+  void vip() {
+    if (spec_.cluster_vip.empty()) {
+      if (!spec_.vip_interface.empty()) warning("vip_interface", "says nothing without cluster_vip", "remove it, or give a cluster_vip");
+      return;
+    }
+    const auto vip = words::parse_ip(spec_.cluster_vip);
+    if (!vip) return;
+    bool family = spec_.hosts.empty();
+    for (const HostSpec& host : spec_.hosts) {
+      const auto ip = words::parse_ip(host.address);
+      if (!ip) {
+        family = true;
+        continue;
+      }
+      family |= ip->v6 == vip->v6;
+      if (*ip == *vip) error("cluster_vip", "is also the address of " + host.name, "write an address that no host has");
+      if (host.ssh.host && words::parse_ip(*host.ssh.host) == vip)
+        error("hosts." + host.name + ".ssh.host", "is the cluster_vip, which moves from host to host", "write the host's own address");
+    }
+    if (!family)
+      error("cluster_vip",
+            vip->v6 ? "is an IPv6 address, and all hosts have IPv4 addresses" : "is an IPv4 address, and all hosts have IPv6 addresses",
+            "write an address of the hosts' network");
+  }
+
+  void roles_and_databases() {
+    const Spec& s = spec_;
+    const std::string reserved = "pgbouncer";
+    if (s.patroni_superuser_username == s.patroni_replication_username)
+      error("patroni_replication_username", "is also the superuser", "give replication a role of its own, like replicator");
+    for (const auto& [key, name] : {std::pair<std::string, std::string>{"patroni_superuser_username", s.patroni_superuser_username},
+                                    {"patroni_replication_username", s.patroni_replication_username}}) {
+      if (name == reserved) error(key, "pgbouncer is the role that PgBouncer looks passwords up with", "write another name");
+      if (name.starts_with("pg_")) error(key, "PostgreSQL keeps names that begin with pg_ for itself", "write another name");
+    }
+    std::set<std::string> users;
+    for (std::size_t i = 0; i < s.postgresql_users.size(); ++i) {
+      const UserSpec& user = s.postgresql_users[i];
+      const std::string path = "postgresql_users[" + std::to_string(i) + ']';
+      if (!user.name.empty()) {
+        if (!users.insert(user.name).second) error(path + ".name", user.name + " stands here a second time", "remove one of them");
+        if (user.name == s.patroni_superuser_username) {
+          error(path + ".name", user.name + " is the superuser, which is made anyway", "remove it; its password is patroni_superuser_password");
+        } else if (user.name == s.patroni_replication_username) {
+          error(path + ".name", user.name + " is the role of replication, which is made anyway",
+                "remove it; its password is patroni_replication_password");
+        } else if (user.name == reserved) {
+          error(path + ".name", "pgbouncer is the role that PgBouncer looks passwords up with",
+                "write another name; its password is pgbouncer_auth_password");
+        } else if (user.name.starts_with("pg_") || user.name == "public" || user.name == "none") {
+          error(path + ".name", "PostgreSQL keeps the name " + user.name + " for itself", "write another name");
+        }
+      }
+      flags(user, path + ".flags");
+    }
+    std::set<std::string> databases;
+    for (std::size_t i = 0; i < s.postgresql_databases.size(); ++i) {
+      const DatabaseSpec& database = s.postgresql_databases[i];
+      const std::string path = "postgresql_databases[" + std::to_string(i) + ']';
+      if (!database.db.empty()) {
+        if (!databases.insert(database.db).second) error(path + ".db", database.db + " stands here a second time", "remove one of them");
+        if (database.db == "postgres" || database.db == "template0" || database.db == "template1")
+          error(path + ".db", database.db + " is made with the cluster", "remove it, or write another name");
+        if (database.db == "pgbouncer" && s.pgbouncer_install)
+          error(path + ".db", "pgbouncer is the name of PgBouncer's own console", "write another name");
+      }
+      if (database.owner.empty() || database.owner == s.patroni_superuser_username || users.contains(database.owner)) continue;
+      std::vector<std::string_view> known(users.begin(), users.end());
+      known.push_back(s.patroni_superuser_username);
+      const auto near = words::nearest(database.owner, known);
+      error(path + ".owner", database.owner + " is neither one of postgresql_users nor the superuser",
+            near.empty() ? "add - { name: " + database.owner + " } to postgresql_users" : "did you mean " + std::string(near) + "?");
+    }
+  }
+
+  void flags(const UserSpec& user, const std::string& path) {
+    static const std::vector<std::string_view> known{"SUPERUSER",   "CREATEDB",  "CREATEROLE",    "INHERIT",    "LOGIN",
+                                                     "REPLICATION", "BYPASSRLS", "NOSUPERUSER",   "NOCREATEDB", "NOCREATEROLE",
+                                                     "NOINHERIT",   "NOLOGIN",   "NOREPLICATION", "NOBYPASSRLS"};
+    std::set<std::string> set;
+    for (const std::string& written : words::split(user.flags, ", \t")) {
+      const std::string flag = words::upper(written);
+      if (std::find(known.begin(), known.end(), flag) == known.end()) {
+        const auto near = words::nearest(flag, known);
+        error(path, "unknown flag " + written, near.empty() ? "known are " + words::one_of(known) : "did you mean " + std::string(near) + "?");
+        continue;
+      }
+      const std::string opposite = flag.starts_with("NO") ? flag.substr(2) : "NO" + flag;
+      if (set.contains(opposite)) error(path, flag + " contradicts " + opposite, "keep one of them");
+      if (!set.insert(flag).second) error(path, flag + " stands here a second time", "remove one of them");
+    }
+  }
+
+  const Spec& spec_;
+  std::vector<Diagnostic> findings_;
+};
+
+}  // namespace
+
+std::vector<Diagnostic> validate(const Spec& spec) { return Checker(spec).check(); }
+
+}  // namespace pgcluster

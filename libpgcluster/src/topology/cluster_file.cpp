@@ -1,0 +1,43 @@
+#include <nlohmann/json.hpp>
+
+#include <pgcluster/topology/topology.hpp>
+
+namespace pgcluster {
+
+std::string cluster_file(const Topology& topology) {
+  nlohmann::ordered_json json{{"format", 1}, {"cluster", topology.cluster}, {"hosts", nlohmann::ordered_json::array()}};
+  for (const TopologyHost& host : topology.hosts) {
+    nlohmann::ordered_json one{{"name", host.name}, {"address", host.address}};
+    for (const Role role : host.roles) one["roles"].push_back(to_string(role));
+    one["access"] = {{"address", host.access.address}, {"port", host.access.port}, {"user", host.access.user}};
+    json["hosts"].push_back(std::move(one));
+  }
+  return json.dump(2) + '\n';
+}
+
+std::optional<KnownCluster> read_cluster_file(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (json.at("format") != 1) return std::nullopt;
+    KnownCluster known;
+    known.cluster = json.at("cluster").get<std::string>();
+    for (const auto& one : json.at("hosts")) {
+      KnownHost host;
+      host.name = one.at("name").get<std::string>();
+      host.address = one.at("address").get<std::string>();
+      for (const auto& name : one.value("roles", nlohmann::json::array()))
+        if (const auto role = role_from(name.get<std::string>())) host.roles.push_back(*role);
+      const auto& access = one.at("access");
+      host.access.name = host.name;
+      host.access.address = access.at("address").get<std::string>();
+      host.access.port = access.at("port").get<int>();
+      host.access.user = access.at("user").get<std::string>();
+      known.hosts.push_back(std::move(host));
+    }
+    return known;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace pgcluster

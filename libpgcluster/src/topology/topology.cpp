@@ -1,0 +1,214 @@
+#include <pgcluster/topology/topology.hpp>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "spec/roles.hpp"
+#include "spec/words.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr std::array kRoles{Role::postgres, Role::etcd, Role::consul, Role::consul_client, Role::balancer};
+
+// What the host says, else what the cluster says, else the default.
+HostAccess access(const Spec& spec, const HostSpec& host) {
+  const SshSpec& own = host.ssh;
+  const SshSpec& all = spec.ssh;
+  HostAccess access;
+  access.name = host.name;
+  access.address = own.host.value_or(host.address);
+  access.port = own.port.value_or(all.port.value_or(22));
+  access.user = own.user.value_or(all.user.value_or("root"));
+  for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(words::expand_home(key));
+  access.known_hosts = {words::expand_home(own.known_hosts.value_or(all.known_hosts.value_or("~/.ssh/known_hosts")))};
+  access.accept_new_host_key = own.host_key.value_or(all.host_key.value_or("strict")) == "accept-new";
+  return access;
+}
+
+bool tagged(const TopologyHost& host, std::string_view tag) {
+  return std::any_of(host.patroni_tags.begin(), host.patroni_tags.end(), [&](const auto& t) { return t.first == tag && t.second == "true"; });
+}
+
+// libpq tries the hosts in turn. Without a timeout one that is switched off would cost minutes.
+std::string multi_host_uri(const std::vector<const TopologyHost*>& hosts, int port, std::string_view wanted) {
+  std::string uri = "postgresql://";
+  for (const TopologyHost* host : hosts) uri += (host == hosts.front() ? "" : ",") + words::host_port(host->address, port);
+  return uri + "/postgres?target_session_attrs=" + std::string(wanted) + (hosts.size() > 1 ? "&connect_timeout=3" : "");
+}
+
+std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
+  const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
+  std::vector<const TopologyHost*> writers = topology.with(Role::postgres);
+  if (writers.empty()) return {};
+  std::vector<Endpoint> found;
+  if (!spec.cluster_vip.empty()) {
+    found.push_back({"read-write", spec.cluster_vip, port,
+                     "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=read-write"});
+  } else {
+    found.push_back({"read-write", writers.front()->address, port, multi_host_uri(writers, port, "read-write")});
+  }
+  // The first host is preferred as leader: for reads it comes last, so that a client finds a replica at once, and also one that knows no
+  // more than address and port.
+  std::vector<const TopologyHost*> readers;
+  for (const TopologyHost* host : writers)
+    if (!tagged(*host, "noloadbalance")) readers.push_back(host);
+  if (readers.empty()) readers = writers;
+  if (readers.front() == writers.front()) std::rotate(readers.begin(), readers.begin() + 1, readers.end());
+  found.push_back({"read-only", readers.front()->address, port, multi_host_uri(readers, port, "prefer-standby")});
+  return found;
+}
+
+std::string plural(std::size_t n, const std::string& what) { return std::to_string(n) + ' ' + what + (n == 1 ? "" : "s"); }
+
+void warn(const Spec& spec, Topology& topology) {
+  const auto warning = [&](std::string message, std::string hint, std::string path) {
+    topology.warnings.push_back({Severity::warning, std::move(message), std::move(hint), std::move(path)});
+  };
+  const std::size_t members = topology.dcs_members.size();
+  const std::string dcs = topology.dcs_type;
+  if (members == 0) {
+    warning("nobody keeps the DCS", "name " + dcs + " in the roles of three hosts", "hosts");
+  } else if (members < 3) {
+    warning(dcs + " has " + plural(members, "member") + ": losing " + (members == 1 ? "it" : "one") + " stops the cluster",
+            "use three hosts: three members survive the loss of one", "hosts");
+  } else if (members % 2 == 0) {
+    warning(dcs + " has " + plural(members, "member") + ", and survives the loss of " + std::to_string(topology.tolerates()) +
+                ", no more than with " + std::to_string(members - 1),
+            "use " + std::to_string(members - 1) + " or " + std::to_string(members + 1), "hosts");
+  } else if (members > 7) {
+    warning(dcs + " has " + plural(members, "member") + ": each one more makes every write slower", "use three, five or seven", "hosts");
+  }
+  if (topology.database.size() == 1)
+    warning("only " + topology.database.front() + " has the database: without it there is none", "add a database host", "hosts");
+
+  std::map<std::string, std::size_t> by_datacenter;
+  for (const std::string& member : topology.dcs_members) ++by_datacenter[topology.host(member).datacenter];
+  std::set<std::string> datacenters;
+  for (const TopologyHost& host : topology.hosts) datacenters.insert(host.datacenter);
+  if (topology.hosts.size() > 1 && datacenters.size() == 1) {
+    warning("all hosts stand in one datacenter, " + *datacenters.begin() + ": it fails as a whole",
+            "spread them over three where you can, and say so: datacenter: …", "hosts");
+  } else if (members >= 3) {
+    for (const auto& [datacenter, count] : by_datacenter)
+      if (members - count < topology.quorum())
+        warning("the loss of datacenter " + datacenter + " stops the cluster: " + std::to_string(count) + " of " + plural(members, dcs + " member") +
+                    " stand there",
+                "spread them over three datacenters", "hosts");
+  }
+  if (auto outside = vip_network_warning(spec.cluster_vip, topology)) topology.warnings.push_back(std::move(*outside));
+}
+
+}  // namespace
+
+std::string_view to_string(Role role) noexcept {
+  switch (role) {
+    case Role::postgres:
+      return "postgres";
+    case Role::etcd:
+      return "etcd";
+    case Role::consul:
+      return "consul";
+    case Role::consul_client:
+      return "consul_client";
+    case Role::balancer:
+      return "balancer";
+  }
+  return "postgres";
+}
+
+std::optional<Role> role_from(std::string_view name) noexcept {
+  for (const Role role : kRoles)
+    if (to_string(role) == name) return role;
+  return std::nullopt;
+}
+
+bool TopologyHost::has(Role role) const noexcept { return std::find(roles.begin(), roles.end(), role) != roles.end(); }
+
+const TopologyHost& Topology::host(std::string_view name) const {
+  const auto found = std::find_if(hosts.begin(), hosts.end(), [&](const TopologyHost& h) { return h.name == name; });
+  if (found == hosts.end()) throw Error(Code::internal, "the topology has no host " + std::string(name));
+  return *found;
+}
+
+std::vector<const TopologyHost*> Topology::with(Role role) const {
+  std::vector<const TopologyHost*> found;
+  for (const TopologyHost& host : hosts)
+    if (host.has(role)) found.push_back(&host);
+  return found;
+}
+
+std::string Topology::dcs_endpoints(int port) const {
+  std::string out;
+  for (const std::string& member : dcs_members) out += (out.empty() ? "" : ",") + words::host_port(host(member).address, port);
+  return out;
+}
+
+Topology resolve(const Spec& spec) {
+  Topology topology;
+  topology.cluster = spec.patroni_cluster_name;
+  topology.dcs_type = spec.dcs_type;
+  topology.dcs_named = dcs_is_named(spec);
+  std::set<std::string_view> dcs;
+  for (const HostSpec* host : dcs_hosts(spec)) {
+    dcs.insert(host->name);
+    topology.dcs_members.push_back(host->name);
+  }
+  const auto dcs_as = role_from(dcs_role(spec));
+  for (const HostSpec& written : spec.hosts) {
+    TopologyHost host;
+    host.name = written.name;
+    host.address = written.address;
+    host.datacenter = written.datacenter.empty() ? "dc1" : written.datacenter;
+    host.patroni_tags = written.patroni_tags;
+    host.access = access(spec, written);
+    for (const Role role : kRoles) {
+      const bool has = role == Role::postgres ? is_database(written)
+                       : dcs_as == role       ? dcs.contains(written.name)
+                                              : has_role(written, to_string(role));
+      if (has) host.roles.push_back(role);
+    }
+    if (host.has(Role::postgres)) topology.database.push_back(host.name);
+    topology.hosts.push_back(std::move(host));
+  }
+  topology.endpoints = endpoints(spec, topology);
+  for (Diagnostic& doubt : validate(spec))
+    if (doubt.severity == Severity::warning) topology.warnings.push_back(std::move(doubt));
+  warn(spec, topology);
+  return topology;
+}
+
+std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
+                                              const std::map<std::string, std::vector<std::string>>& cidrs) {
+  const auto wanted = words::parse_ip(vip);
+  if (!wanted) return std::nullopt;
+  std::vector<std::string> outside;
+  const auto database = topology.with(Role::postgres);
+  for (const TopologyHost* host : database) {
+    const auto known = cidrs.find(host->name);
+    bool inside = false;
+    if (known == cidrs.end()) {
+      const auto own = words::parse_ip(host->address);
+      inside = own && words::same_network(*own, *wanted, wanted->v6 ? 64 : 24);
+    } else {
+      for (const std::string& cidr : known->second) {
+        const auto slash = cidr.find('/');
+        const auto own = words::parse_ip(cidr.substr(0, slash));
+        const int prefix = slash == std::string::npos ? (wanted->v6 ? 128 : 32) : std::atoi(cidr.c_str() + slash + 1);
+        inside |= own && words::same_network(*own, *wanted, prefix);
+      }
+    }
+    if (!inside) outside.push_back(host->name);
+  }
+  // Without facts /24 is a guess: one host that fits is enough.
+  if (outside.empty() || (cidrs.empty() && outside.size() < database.size())) return std::nullopt;
+  std::string names;
+  for (const std::string& name : outside) names += (names.empty() ? "" : ", ") + name;
+  return Diagnostic{Severity::warning,
+                    outside.size() == database.size() ? vip + " seems to be in no network of the database hosts, so that nobody would reach it"
+                                                      : vip + " is in no network of " + names + ": as leader such a host cannot hold it",
+                    "use a free address of the network that the database hosts share", "cluster_vip"};
+}
+
+}  // namespace pgcluster

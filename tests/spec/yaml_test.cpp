@@ -1,0 +1,3 @@
+#include "spec/yaml.hpp"
+
+#include <doctest/doctest.h>
