@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
+#include <optional>
+#include <set>
+#include <utility>
 
 namespace pgcluster {
 namespace {
@@ -20,28 +22,101 @@ std::vector<std::string> lines_of(const std::string& bytes) {
   return lines;
 }
 
-void replace_all(std::string& text, const std::string& what, const std::string& with) {
-  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) text.replace(at, what.size(), with);
+using Known = std::vector<std::pair<std::string, std::string>>;  // value and name of each secret, the longest first
+
+Known known_secrets(const Text& after) {
+  Known known;
+  for (const Text::Span& span : after.spans()) known.emplace_back(after.reveal().substr(span.begin, span.end - span.begin), span.name);
+  std::sort(known.begin(), known.end(),
+            [](const auto& a, const auto& b) { return a.first.size() != b.first.size() ? a.first.size() > b.first.size() : a < b; });
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  return known;
+}
+
+std::string mask(std::string_view name) { return "<secret " + std::string(name) + ">"; }
+
+// Every place where a known value stands, whoever wrote it there.
+std::string mask_values(std::string_view plain, const Known& known) {
+  std::string out;
+  for (std::size_t at = 0; at < plain.size();) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& one) { return plain.substr(at).starts_with(one.first); });
+    if (found == known.end()) {
+      out += plain[at++];
+    } else {
+      out += mask(found->second);
+      at += found->first.size();
+    }
+  }
+  return out;
+}
+
+struct Place {
+  std::string prefix;  // of a line up to its first secret, without blanks and quotes
+  std::string name;
+  bool many_lines;  // a key or certificate
+};
+
+struct Masked {
+  std::string text;
+  std::vector<Place> places;
+};
+
+bool drawn(char c) { return c != ' ' && c != '\t' && c != '"' && c != '\''; }
+
+Masked masked_after(const Text& after, const Known& known) {
+  Masked masked;
+  const std::string_view bytes = after.reveal();
+  std::size_t at = 0;
+  for (const Text::Span& span : after.spans()) {
+    masked.text += mask_values(bytes.substr(at, span.begin - at), known);
+    std::string prefix = masked.text.substr(masked.text.rfind('\n') + 1);  // npos + 1 is 0
+    prefix.erase(std::remove_if(prefix.begin(), prefix.end(), [](char c) { return !drawn(c); }), prefix.end());
+    masked.places.push_back({std::move(prefix), span.name, bytes.substr(span.begin, span.end - span.begin).find('\n') != std::string_view::npos});
+    masked.text += mask(span.name);
+    at = span.end;
+  }
+  masked.text += mask_values(bytes.substr(at), known);
+  return masked;
+}
+
+// Where the secret begins in a line that is like the place's line up to there, however it is indented and quoted.
+std::optional<std::size_t> begin_of_secret(const std::string& line, const Place& place) {
+  std::size_t at = 0;
+  for (const char c : place.prefix) {
+    while (at < line.size() && !drawn(line[at])) ++at;
+    if (at == line.size() || line[at] != c) return std::nullopt;
+    ++at;
+  }
+  while (at < line.size() && !drawn(line[at])) ++at;
+  return at;
 }
 
 // What stands in the old text where the new one has a secret is a secret, too: an older password.
-std::string masked_before(std::string_view before, const Text& after) {
-  std::map<std::string, std::string> prefixes;  // of a line up to its first secret -> the secret's name
-  for (const Text::Span& span : after.spans()) {
-    const std::string& bytes = after.reveal();
-    const std::size_t begin = span.begin == 0 ? std::string::npos : bytes.rfind('\n', span.begin - 1);
-    const std::size_t from = begin == std::string::npos ? 0 : begin + 1;
-    prefixes.emplace(bytes.substr(from, span.begin - from), span.name);
+std::vector<std::string> masked_before(std::string_view before, const Masked& after, const Known& known) {
+  const std::vector<std::string> after_lines = lines_of(after.text);
+  const std::set<std::string_view> plain(after_lines.begin(), after_lines.end());
+  std::vector<std::string> lines;
+  std::string key;  // set while the lines of an older key go on
+  for (std::string& line : lines_of(mask_values(before, known))) {
+    if (plain.contains(line)) {
+      key.clear();
+      lines.push_back(std::move(line));
+      continue;
+    }
+    const Place* first = nullptr;
+    std::size_t from = line.size() + 1;
+    for (const Place& place : after.places)
+      if (const auto begin = begin_of_secret(line, place); begin && *begin < from) from = *begin, first = &place;
+    if (first) {
+      std::string hidden = line.substr(0, from) + "<another secret " + first->name + ">";
+      key = first->many_lines ? first->name : "";
+      // Lines that are nothing but a secret say no more when there are several.
+      if (from > 0 || lines.empty() || lines.back() != hidden) lines.push_back(std::move(hidden));
+    } else if (key.empty()) {
+      lines.push_back(std::move(line));
+    }
   }
-  std::string out;
-  for (std::string line : lines_of(std::string(before))) {
-    for (const Text::Span& span : after.spans())
-      replace_all(line, after.reveal().substr(span.begin, span.end - span.begin), "<secret " + span.name + ">");
-    for (const auto& [prefix, name] : prefixes)
-      if (!prefix.empty() && line.starts_with(prefix) && line.find("<secret ") == std::string::npos) line = prefix + "<another secret " + name + ">";
-    out += line + "\n";
-  }
-  return out;
+  return lines;
 }
 
 struct Edit {
@@ -83,7 +158,9 @@ Text unified_diff(std::string_view path, std::string_view before, const Text& af
   const std::string header = "--- " + std::string(path) + "\n+++ " + std::string(path) + "\n";
   if (before.find('\0') != std::string_view::npos || after.reveal().find('\0') != std::string::npos)
     return header + "binary: " + std::to_string(before.size()) + " bytes become " + std::to_string(after.reveal().size()) + "\n";
-  const std::vector<std::string> a = lines_of(masked_before(before, after)), b = lines_of(after.masked());
+  const Known known = known_secrets(after);
+  const Masked masked = masked_after(after, known);
+  const std::vector<std::string> a = masked_before(before, masked, known), b = lines_of(masked.text);
   if (a.size() > longest || b.size() > longest)
     return header + std::to_string(a.size()) + " lines become " + std::to_string(b.size()) + ": too long to show\n";
   const std::vector<Edit> all = edits(a, b);
