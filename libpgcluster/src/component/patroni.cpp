@@ -1,0 +1,82 @@
+#include "component/patroni.hpp"
+
+#include <algorithm>
+
+#include "component/builtin.hpp"
+#include "component/postgresql.hpp"
+#include "component/sql.hpp"
+
+namespace pgcluster {
+namespace {
+
+using patroni::View;
+
+// Nobody has begun it yet: then the hosts wait for the first one by the plan itself, and learn at once when it fails.
+bool begins(const ClusterView& view) {
+  const std::string config = std::string("file:") + patroni::config_path;
+  return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) {
+    const auto it = view.facts.find(name);
+    return it != view.facts.end() &&
+           std::any_of(it->second.owned.begin(), it->second.owned.end(), [&](const Owned& one) { return one.resource == config; });
+  });
+}
+
+std::vector<std::string> wait_for_first(const ClusterView& view) {
+  if (!begins(view)) return {};
+  return {view.topology.database.front() + "/patroni/dcs"};
+}
+
+class Patroni final : public Component {
+ public:
+  std::string name() const override { return "patroni"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!node.has(Role::postgres)) return {};
+    const auto view = std::make_shared<const ClusterView>(node.cluster);
+    const std::string& host = node.name();
+    const Spec& spec = view->spec;
+    const std::string version = std::to_string(spec.postgresql_version);
+
+    // Before the package: else it makes a server of its own and starts it.
+    const StepPtr no_server = file(node.step("patroni", "createcluster"), host,
+                                   {.path = "/etc/postgresql-common/createcluster.d/50-pgcluster.conf", .content = "create_main_cluster = false\n"});
+    const StepPtr installed =
+        packages(node.step("patroni", "packages"), host, {"postgresql-" + version, "postgresql-client-" + version, "patroni", "python3-etcd", "curl"},
+                 {patroni::unit_name, "postgresql.service"});
+    const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
+
+    Steps dcs = patroni::dcs_gate(view, node.host);
+    if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
+    const Steps turn =
+        sequence(patroni::switchover_step(view, node.host), pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
+                 patroni::created_gate(view, node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host));
+    return sequence(patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
+                    parallel(patroni::config_step(view, node.host), unit_file), dcs, rolling("patroni", host, patroni::restart_order(view), turn));
+  }
+
+  Steps cluster_steps(const ClusterView& cluster) const override {
+    if (cluster.topology.database.empty()) return {};
+    const auto view = std::make_shared<const ClusterView>(cluster);
+    std::vector<Steps> live;
+    for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
+    return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
+                    parallel(sequence(patroni::settings_step(view), parallel(live)), sql_steps(*view)));
+  }
+
+  std::vector<std::string> secrets(const Spec& spec) const override {
+    std::vector<std::string> names{"patroni_superuser_password", "patroni_replication_password", "patroni_restapi_password"};
+    if (spec.pgbouncer_install) names.push_back("pgbouncer_auth_password");
+    for (const UserSpec& user : spec.postgresql_users) names.push_back("postgresql_users." + user.name + ".password");
+    return names;
+  }
+
+  std::vector<std::string> data(const NodeView& node) const override {
+    return node.has(Role::postgres) ? std::vector<std::string>{postgresql_data_dir(node.spec())} : std::vector<std::string>{};
+  }
+};
+
+}  // namespace
+
+ComponentPtr patroni_component() { return std::make_shared<Patroni>(); }
+
+}  // namespace pgcluster

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+namespace pgcluster::patroni {
+
+inline constexpr const char* unit_name = "patroni.service";
+inline constexpr const char* config_path = "/etc/patroni/config.yml";
+
+// --- the configuration, as pure functions ---
+
+/// /etc/patroni/config.yml without its bootstrap section.
+Text config_head(const ClusterView& view, const TopologyHost& host);
+/// The bootstrap section, always the file's last: what the cluster begins with, read once.
+std::string config_bootstrap(const ClusterView& view);
+/// Where the bootstrap section begins in such a file; npos where it has none.
+std::size_t bootstrap_at(const std::string& config);
+ServiceWish service_wish();
+WriteFile drop_in(const Spec& spec);
+
+/// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.
+Pairs cluster_settings(const Spec& spec);
+
+// --- what is asked ---
+
+std::string rest_base(const Spec& spec, const TopologyHost& host);
+/// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
+Ask member_ask(const Spec& spec, const TopologyHost& host);
+std::vector<Ask> member_asks(const ClusterView& view);
+/// The cluster's initialize key, as base64, from the first etcd endpoint that answers with a quorum behind it; empty where there is none.
+Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
+Ask unit_ask(const TopologyHost& host);
+
+/// What a member's own Patroni says. /cluster is never asked: it is up to a loop_wait old.
+struct Member {
+  bool answers = false;
+  bool leads = false;
+  std::string state;     ///< running, starting, creating replica, …
+  bool streams = false;  ///< a replica that receives WAL
+  bool sync = false;     ///< a synchronous standby
+  bool nofailover = false;
+  std::string scope, name;
+  std::int64_t location = 0;  ///< of a leader: written; of a replica: replayed
+  std::int64_t received = 0;
+  bool pending_restart = false;
+  std::set<std::string> pending;  ///< names of the parameters that want it
+  std::string settings;           ///< the cluster's, as GET /config gives them; empty where not known
+
+  bool fine() const { return answers && state == "running" && (leads || streams); }
+};
+Member read_member(const Answer& answer);
+
+enum class Initialized { no, yes, unknown };
+Initialized read_initialized(const Answer& answer);
+/// The cluster's system identifier; empty while it is not known.
+std::string read_system_id(const Answer& answer);
+
+/// All members as they are now.
+struct Members {
+  std::vector<std::pair<const TopologyHost*, Member>> all;  ///< in the topology's order
+  const Member& of(const TopologyHost& host) const;
+  /// Empty where none leads, or several.
+  const TopologyHost* leader() const;
+  /// Who could take over from `from`: streaming, close behind, allowed to; null where nobody can.
+  const TopologyHost* successor(const ClusterView& view, const TopologyHost& from) const;
+  /// How far it is behind the leader in bytes.
+  std::int64_t lag(const TopologyHost& host) const;
+};
+Members read_members(const ClusterView& view, const Answers& answers);
+
+/// A request to the host's own REST API, with its password, through curl's standard input.
+Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
+              int seconds);
+
+// --- the cluster's settings against those in the DCS ---
+
+struct SettingsDiff {
+  bool known = false;                ///< the settings in the DCS could be read
+  std::string patch;                 ///< JSON; empty where nothing differs
+  std::string before, after;         ///< for people
+  bool parameters = false;           ///< some of postgresql.parameters differs
+  std::vector<std::string> removed;  ///< postgresql.parameters that nobody describes any more
+};
+SettingsDiff compare_settings(const ClusterView& view, const std::string& settings);
+
+// --- steps ---
+
+using View = std::shared_ptr<const ClusterView>;
+
+/// Refuses a host that has somebody else's server on it.
+StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts);
+StepPtr config_step(const View& view, const TopologyHost& host);
+/// Waits until the leader knows changed passwords, so that no member tries them too soon.
+StepPtr passwords_gate(const View& view, const TopologyHost& host);
+/// etcd answers, and on all but the first host the cluster is initialised: the first leads.
+StepPtr dcs_gate(const View& view, const TopologyHost& host);
+/// Patroni has brought up a server, however long the copy takes.
+StepPtr created_gate(const View& view, const TopologyHost& host);
+/// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
+StepPtr member_gate(const View& view, const TopologyHost& host);
+StepPtr leader_gate(const View& view);
+
+StepPtr settings_step(const View& view);
+/// What needs no restart is live.
+StepPtr live_gate(const View& view, const TopologyHost& host);
+StepPtr switchover_step(const View& view, const TopologyHost& host);
+StepPtr restart_step(const View& view, const TopologyHost& host);
+Order restart_order(const View& view);
+
+}  // namespace pgcluster::patroni

@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <regex>
+
+#include "component/patroni.hpp"
+#include "component/postgresql.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+std::string quoted(const std::string& value) {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += std::string("\\x") + hex[c >> 4] + hex[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+Text quoted(const Secret& secret) {
+  const std::string escaped = quoted(secret.value);
+  Text out = "\"";
+  out += Secret{secret.name, escaped.substr(1, escaped.size() - 2)};
+  return out + "\"";
+}
+
+// Numbers and truth values plain, all else quoted: "off" would be a truth value to YAML, and is a word to PostgreSQL.
+std::string scalar(const std::string& value) {
+  static const std::regex plain("true|false|0|-?[1-9][0-9]{0,17}");
+  return std::regex_match(value, plain) ? value : quoted(value);
+}
+
+std::string network(const std::string& address) { return address + (address.find(':') == std::string::npos ? "/32" : "/128"); }
+std::string in_url(const std::string& address) { return address.find(':') == std::string::npos ? address : "[" + address + "]"; }
+
+std::vector<std::string> hba_lines(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
+  const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
+  std::vector<std::string> lines{"local all " + super + " " + peer,
+                                 "local replication " + super + " " + peer,
+                                 "local all all scram-sha-256",
+                                 "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
+                                 "host all all 127.0.0.1/32 scram-sha-256",
+                                 "host all all ::1/128 scram-sha-256"};
+  for (const std::string& name : view.topology.database)
+    lines.push_back("host replication " + replication + " " + network(view.topology.host(name).address) + " scram-sha-256");
+  for (const TopologyHost& host : view.topology.hosts) lines.push_back("host all all " + network(host.address) + " scram-sha-256");
+  lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
+  lines.push_back("host all all 0.0.0.0/0 scram-sha-256");
+  return lines;
+}
+
+}  // namespace
+
+Pairs cluster_settings(const Spec& spec) {
+  const auto word = [](bool on) { return std::string(on ? "true" : "false"); };
+  return {{"ttl", std::to_string(spec.patroni_ttl)},
+          {"loop_wait", std::to_string(spec.patroni_loop_wait)},
+          {"retry_timeout", std::to_string(spec.patroni_retry_timeout)},
+          {"maximum_lag_on_failover", std::to_string(spec.patroni_maximum_lag_on_failover)},
+          {"primary_start_timeout", std::to_string(spec.patroni_master_start_timeout)},
+          {"failsafe_mode", word(spec.failsafe_mode)},
+          {"synchronous_mode", word(spec.synchronous_mode)},
+          {"synchronous_mode_strict", word(spec.synchronous_mode_strict)},
+          {"synchronous_node_count", std::to_string(spec.synchronous_node_count)},
+          {"postgresql.use_pg_rewind", "true"},
+          {"postgresql.use_slots", "true"}};
+}
+
+Text config_head(const ClusterView& view, const TopologyHost& host) {
+  const Spec& spec = view.spec;
+  const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
+  const bool v6 = host.address.find(':') != std::string::npos;
+  Text out = "# Kept by pgcluster. What all members share (ttl, postgresql.parameters, …) is in the DCS: see patronictl show-config.\n";
+  out += "scope: " + quoted(spec.patroni_cluster_name) + "\nnamespace: \"/service/\"\nname: " + quoted(host.name) + "\n\n";
+  out += std::string("restapi:\n  listen: \"") + (v6 ? "[::]" : "0.0.0.0") + ":" + rest + "\"\n  connect_address: \"" + in_url(host.address) + ":" +
+         rest + "\"\n  authentication:\n    username: " + quoted(spec.patroni_restapi_username) + "\n    password: ";
+  out += quoted(view.secret("patroni_restapi_password"));
+  out += "\n\netcd3:\n  hosts:\n";
+  for (const std::string& member : view.topology.dcs_members)
+    out += "    - \"" + in_url(view.topology.host(member).address) + ":" + std::to_string(spec.etcd_client_port) + "\"\n";
+  out += "\npostgresql:\n  listen: \"" + host.address + "," + (v6 ? "::1" : "127.0.0.1") + ":" + port + "\"\n  connect_address: \"" +
+         in_url(host.address) + ":" + port + "\"\n  use_unix_socket: true\n";
+  out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) +
+         "\n  pgpass: \"/var/lib/postgresql/.pgpass_patroni\"\n";
+  out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
+  out += quoted(view.secret("patroni_superuser_password"));
+  out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
+  out += quoted(view.secret("patroni_replication_password"));
+  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n  pg_hba:\n";
+  for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
+  if (spec.patroni_superuser_username != "postgres")
+    out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
+  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(spec.patroni_watchdog_mode) + "\n";
+  if (!host.patroni_tags.empty()) out += "\ntags:\n";
+  for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
+  return out;
+}
+
+std::string config_bootstrap(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  std::string out = "\n# Read once, when the cluster begins. Later changes of these go to the DCS.\nbootstrap:\n  dcs:\n";
+  std::string inner;
+  for (const auto& [path, value] : cluster_settings(spec)) {
+    if (path.starts_with("postgresql."))
+      inner += "      " + path.substr(11) + ": " + scalar(value) + "\n";
+    else
+      out += "    " + path + ": " + scalar(value) + "\n";
+  }
+  out += "    postgresql:\n" + inner + "      parameters:\n";
+  for (const auto& [name, value] : postgresql_parameters(view)) out += "        " + name + ": " + scalar(value) + "\n";
+  out += "  initdb:\n    - encoding: " + quoted(spec.postgresql_encoding) + "\n    - locale: " + quoted(spec.postgresql_locale) + "\n";
+  if (spec.postgresql_data_checksums)
+    out += "    - data-checksums\n";
+  else if (spec.postgresql_version >= 18)  // which has them unless told otherwise
+    out += "    - no-data-checksums\n";
+  return out;
+}
+
+std::size_t bootstrap_at(const std::string& config) {
+  const auto key = config.find("\nbootstrap:\n");
+  if (key == std::string::npos) return key;
+  // With the comment and the empty line before it.
+  auto begin = key + 1;
+  while (begin > 0) {
+    const auto line = begin >= 2 ? config.rfind('\n', begin - 2) + 1 : 0;
+    if (config[line] != '#' && config[line] != '\n') break;
+    begin = line;
+    if (config[line] == '\n') break;
+  }
+  return begin;
+}
+
+ServiceWish service_wish() {
+  return {.unit = unit_name,
+          .start_files = {"/etc/systemd/system/patroni.service.d/50-pgcluster.conf"},
+          .load_files = {config_path},
+          .reloadable = true,
+          .settle = std::chrono::seconds(90)};
+}
+
+WriteFile drop_in(const Spec& spec) {
+  // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
+  std::string lines;
+  if (spec.patroni_watchdog_mode != "off")
+    lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
+  // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
+  lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";
+  return unit_notes(service_wish(), {"/bin/kill -HUP $MAINPID"}, lines);
+}
+
+}  // namespace pgcluster::patroni

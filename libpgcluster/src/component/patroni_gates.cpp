@@ -1,0 +1,176 @@
+// What must hold before and after Patroni starts, and its configuration file.
+#include <algorithm>
+#include <sstream>
+
+#include "component/patroni.hpp"
+#include "component/postgresql.hpp"
+#include "component/sql.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using std::chrono::seconds;
+
+Ask journal(const std::string& host) { return {host, Exec{{"journalctl", "-u", unit_name, "-n", "20", "-o", "cat", "--no-pager"}}}; }
+
+bool died(const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(host));
+  return unit && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+}
+Refused has_died(const TopologyHost& host) {
+  return {
+      {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},
+      Code::not_converged};
+}
+
+// Of a server that is not ours: its data, and ports that are taken.
+constexpr const char* foreign_script = R"sh(d=$1 b=$2; shift 2
+[ ! -e "$d/PG_VERSION" ] || echo "data $(LC_ALL=C "$b/pg_controldata" "$d" 2>/dev/null | sed -n 's/^Database system identifier: *//p')"
+for p; do
+  h=$(printf %04X "$p")
+  ! grep -qiE "^ *[0-9]+: [0-9A-F]+:$h [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null || echo "port $p"
+done
+:)sh";
+
+}  // namespace
+
+StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts) {
+  const bool ours =
+      std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+  const std::string name = host.name + "/patroni/stranger";
+  if (ours) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
+  const Spec& spec = view->spec;
+  const std::string data = postgresql_data_dir(spec);
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::to_string(spec.postgresql_port),
+                                          std::to_string(spec.patroni_restapi_port)}}};
+  const Ask initialize = initialize_ask(*view, host);
+  auto decide = [=, host = host.name](const Answers& answers) -> Decision {
+    const std::string* found = answers.out(look);
+    if (!found) return Done{};
+    std::istringstream lines(*found);
+    const std::string system_id = read_system_id(answers[initialize]);
+    for (std::string kind, value, line; std::getline(lines, line);) {
+      kind = line.substr(0, 4);
+      value = line.size() > 5 ? line.substr(5) : "";
+      // The data of this very cluster, on a host that has lost its own list.
+      if (kind == "data" && !value.empty() && value == system_id) return Done{};
+      if (kind == "data")
+        return Refused{
+            {.message = host + " has a PostgreSQL server's data in " + data + " that is not this cluster's",
+             .hint = "take the host out of the spec, or move the data away if nobody needs it; pgcluster never overwrites a data directory"}};
+      if (kind == "port")
+        return Refused{{.message = "port " + value + " on " + host + " is taken by somebody else's process",
+                        .hint = "ss -ltnp shows whose it is: stop it, or give the cluster another port"}};
+    }
+    return Done{};
+  };
+  return gate(name, {.asks = {look, initialize}, .decide = decide});
+}
+
+StepPtr config_step(const View& view, const TopologyHost& host) {
+  const Ask ask{host.name, FileOf{config_path}};
+  const Ask initialize = initialize_ask(*view, host);
+  const Text head = config_head(*view, host);
+  auto decide = [=, name = host.name, bootstrap = config_bootstrap(*view)](const Answers& answers) -> Decision {
+    const Answer& answer = answers[ask];
+    WriteFile write{.path = config_path, .content = head + bootstrap, .mode = 0600, .owner = "postgres", .group = "postgres"};
+    Change change{.todo = {}, .action = Action::create, .reason = "the file is not there"};
+    std::string before;
+    std::optional<Answer> was = Absent{};
+    if (const auto* found = std::get_if<File>(&answer)) {
+      if (found->kind != File::Kind::regular)
+        return Refused{{.message = std::string(config_path) + " is not a regular file", .hint = "move it away: pgcluster writes a file there"}};
+      // What the cluster began with is history: the file keeps it as it is.
+      const auto old = bootstrap_at(found->content);
+      if (old != std::string::npos && read_initialized(answers[initialize]) != Initialized::no) write.content = head + found->content.substr(old);
+      const bool same = found->content == write.content.reveal();
+      if (same && found->mode == write.mode && found->owner == write.owner && found->group == write.group) return Done{};
+      change.action = Action::update;
+      change.reason = same ? "owner or mode differ" : "the file differs";
+      before = found->content;
+      File without = *found;
+      without.content.clear();
+      was = without;
+    } else if (!std::holds_alternative<Absent>(answer)) {
+      const auto* why = std::get_if<Unreadable>(&answer);
+      return Refused{
+          {.message = std::string("cannot read ") + config_path + (why ? ": " + why->why : ""), .hint = "look at it on the host, then plan again"},
+          Code::command_failed};
+    }
+    change.diff = unified_diff(config_path, before, write.content);
+    change.todo.push_back({.at = name, .what = std::move(write), .was = was});
+    return change;
+  };
+  return make_step(host.name + "/patroni/config", {.asks = {ask, initialize}, .decide = decide, .keeps = {std::string("file:") + config_path}});
+}
+
+StepPtr passwords_gate(const View& view, const TopologyHost& host) {
+  auto decide = [view](const Answers& answers) -> Decision {
+    const TopologyHost* leader = writable_host(*view, answers);
+    if (!leader || knows_passwords(*view, read_server(answers[server_ask(*view, *leader)]))) return Done{};
+    return Later{leader->name + " knows the new passwords of superuser and replication"};
+  };
+  return gate(host.name + "/patroni/passwords", {.asks = server_asks(*view), .decide = decide, .settle = seconds(90)});
+}
+
+StepPtr dcs_gate(const View& view, const TopologyHost& host) {
+  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const Ask initialize = initialize_ask(*view, host);
+  std::vector<Ask> asks{initialize};
+  if (host.name != first.name) asks.push_back(unit_ask(first));
+  auto decide = [=, is_first = host.name == first.name](const Answers& answers) -> Decision {
+    const Initialized is = read_initialized(answers[initialize]);
+    if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
+    if (!is_first && died(answers, first)) return has_died(first);
+    return Later{is_first ? "etcd answers with a quorum" : first.name + " has begun the cluster"};
+  };
+  return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});
+}
+
+StepPtr created_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = member_ask(view->spec, host);
+  auto decide = [=](const Answers& answers) -> Decision {
+    const Member member = read_member(answers[ask]);
+    if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
+    if (member.answers && member.scope != view->spec.patroni_cluster_name)
+      return Refused{
+          {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
+    if (member.state == "running" || member.state == "restarting") return Done{};
+    if (died(answers, host)) return has_died(host);
+    return Later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+  };
+  return gate(host.name + "/patroni/created",
+              {.asks = {ask, unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
+}
+
+StepPtr member_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = member_ask(view->spec, host);
+  auto decide = [=](const Answers& answers) -> Decision {
+    const Member member = read_member(answers[ask]);
+    if (answers.pending(ask) || member.fine()) return Done{};
+    if (died(answers, host)) return has_died(host);
+    const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
+    return Later{host.name + " runs as a member (" + now + ")"};
+  };
+  return gate(host.name + "/patroni/member", {.asks = {ask, unit_ask(host)},
+                                              .decide = decide,
+                                              .settle = seconds(view->spec.patroni_master_start_timeout),
+                                              .evidence = {journal(host.name)}});
+}
+
+StepPtr leader_gate(const View& view) {
+  std::vector<Ask> asks = member_asks(*view);
+  const TopologyHost first = view->topology.host(view->topology.database.front());
+  asks.push_back(unit_ask(first));
+  auto decide = [view, first](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running") return Done{};
+    const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
+    if (!any && died(answers, first)) return has_died(first);
+    const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
+    return Later{leaders > 1 ? "only one member leads" : "a member leads"};
+  };
+  return gate("cluster/patroni/leader", {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
+}
+
+}  // namespace pgcluster::patroni

@@ -1,0 +1,160 @@
+// Parameters that need a restart: replicas one by one, then the leader after a switchover; or the leader first, where some are lowered.
+#include <algorithm>
+#include <cstdlib>
+
+#include "component/patroni.hpp"
+#include "component/postgresql.hpp"
+#include "component/sql.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using std::chrono::seconds;
+
+std::vector<Ask> all_asks(const ClusterView& view) {
+  std::vector<Ask> asks = member_asks(view);
+  const std::vector<Ask> servers = server_asks(view);
+  asks.insert(asks.end(), servers.begin(), servers.end());
+  return asks;
+}
+
+// The leader runs with more than is wished of what a replica must not have less of.
+bool lowers(const ClusterView& view, const Server& leader) {
+  for (const auto& [name, wish] : postgresql_parameters(view))
+    if (const auto it = leader.settings.find(name); lowered_on_leader_first(name) && it != leader.settings.end())
+      if (std::strtol(it->second.value.c_str(), nullptr, 10) > std::strtol(wish.c_str(), nullptr, 10)) return true;
+  return false;
+}
+bool lowers(const ClusterView& view, const Members& members, const Answers& answers) {
+  const TopologyHost* leader = members.leader();
+  return leader && lowers(view, read_server(answers[server_ask(view, *leader)]));
+}
+
+struct Need {
+  enum class What { unknown, none, later, now };
+  What what = What::none;
+  std::string why;
+};
+
+// What PostgreSQL on the host needs. `later`: it will need a restart, but its Patroni has not taken over the settings yet, and would
+// start it with the old ones.
+Need need(const ClusterView& view, const TopologyHost& host, const Members& members, const Server& server) {
+  const Member& member = members.of(host);
+  if (!member.answers || !server.answers) return {Need::What::unknown, {}};
+  const SettingsDiff diff = compare_settings(view, member.settings);
+  std::set<std::string> names;
+  std::string why;
+  const auto differs = [&](const Setting& running, const std::string& wish) {
+    if (running.context != "postmaster" || running.altered || kept_by_patroni(running.name) || holds(running, wish)) return;
+    names.insert(running.name);
+    why += (why.empty() ? "" : ", ") + running.name + " is " + running.value + (running.unit.empty() ? "" : " × " + running.unit) + ", not " + wish;
+  };
+  for (const auto& [name, wish] : postgresql_parameters(view))
+    if (const auto it = server.settings.find(name); it != server.settings.end()) differs(it->second, wish);
+  for (const std::string& name : diff.removed)
+    if (const auto it = server.settings.find(name); it != server.settings.end()) differs(it->second, it->second.boot);
+  const bool settled = diff.known && !diff.parameters;
+  if (names.empty()) {
+    if (!member.pending_restart) return {};
+    // Somebody's change of the DCS that is about to be taken back leaves nothing pending.
+    const bool goes_away =
+        !settled && !member.pending.empty() &&
+        std::all_of(member.pending.begin(), member.pending.end(), [&](const std::string& name) { return server.settings.contains(name); });
+    if (goes_away) return {};
+    std::string list;
+    for (const std::string& name : member.pending) list += (list.empty() ? "" : ", ") + name;
+    return {Need::What::now, "Patroni waits for a restart" + (list.empty() ? "" : " because of " + list)};
+  }
+  const bool announced = member.pending_restart && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+                           return member.pending.empty() || member.pending.contains(name);
+                         });
+  return {settled && announced ? Need::What::now : Need::What::later, why};
+}
+
+bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(host));
+  return unit && unit->active == "active" && !unit->start_files_current;
+}
+
+}  // namespace
+
+StepPtr switchover_step(const View& view, const TopologyHost& host) {
+  std::vector<Ask> asks = all_asks(*view);
+  asks.push_back(unit_ask(host));
+  auto decide = [view, host](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    if (view->topology.database.size() < 2 || !members.of(host).leads) return Done{};
+    const bool unit = unit_needs_restart(answers, host);
+    const Need wanted = need(*view, host, members, read_server(answers[server_ask(*view, host)]));
+    if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
+    if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
+    if (!unit && wanted.what == Need::What::later)
+      return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
+    const TopologyHost* to = members.successor(*view, host);
+    if (!to) return Later{"a replica could take over from " + host.name, Impact::switchover, Action::switchover};
+    Run run = rest_call(*view, host, "POST", "/switchover", R"({"leader":")" + host.name + R"(","candidate":")" + to->name + "\"}", 120);
+    run.touches = {std::string("unit:") + unit_name};
+    run.look = Exec{.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(view->spec, host) + "/leader"}};
+    return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "200"}, .limit = seconds(150)}},
+                  .action = Action::switchover,
+                  .impact = Impact::switchover,
+                  .reason = to->name + " takes over before " + host.name + " is restarted"};
+  };
+  return make_step(host.name + "/patroni/switchover", {.asks = asks, .decide = decide, .settle = seconds(120)});
+}
+
+StepPtr restart_step(const View& view, const TopologyHost& host) {
+  std::vector<Ask> asks = all_asks(*view);
+  auto decide = [view, host](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const Server server = read_server(answers[server_ask(*view, host)]);
+    const Need wanted = need(*view, host, members, server);
+    const bool leads = members.of(host).leads;
+    const bool lowering = lowers(*view, members, answers);
+    const Impact impact = leads && (lowering || view->topology.database.size() < 2) ? Impact::outage : Impact::restart;
+    switch (wanted.what) {
+      case Need::What::none:
+        return Done{};
+      case Need::What::unknown:
+        if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
+        return Later{"PostgreSQL and Patroni answer on " + host.name};
+      case Need::What::later:
+        return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", impact, Action::restart};
+      case Need::What::now:
+        break;
+    }
+    if (lowering && !leads) return Later{members.leader()->name + " runs with the lower values", impact, Action::restart};
+    // A replica learns of lower values from the leader's WAL; before that it would start with the old ones again.
+    if (!leads && members.of(host).streams && members.lag(host) > 65536)
+      return Later{host.name + " has caught up with the leader", impact, Action::restart};
+    const int patience = view->spec.patroni_master_start_timeout + 60;
+    Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
+    run.touches = {std::string("unit:") + unit_name};
+    run.look = start_look(view->spec);
+    return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = server.started + "\n"}, .limit = seconds(patience + 30)}},
+                  .action = Action::restart,
+                  .impact = impact,
+                  .reason = wanted.why};
+  };
+  return make_step(host.name + "/patroni/restart", {.asks = asks, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 120)});
+}
+
+Order restart_order(const View& view) {
+  auto order = [view](const Answers& answers) {
+    const Members members = read_members(*view, answers);
+    const TopologyHost* leader = members.leader();
+    std::vector<std::string> names, ill;
+    if (!leader && view->topology.database.size() > 1) return names;
+    for (const auto& [host, member] : members.all) {
+      if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover) ill.push_back(host->name);
+      if (host != leader) names.push_back(host->name);
+    }
+    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose.
+    if (!ill.empty()) return ill;
+    if (leader) names.insert(lowers(*view, members, answers) ? names.begin() : names.end(), leader->name);
+    return names;
+  };
+  return {all_asks(*view), order};
+}
+
+}  // namespace pgcluster::patroni

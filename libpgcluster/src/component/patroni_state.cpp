@@ -1,0 +1,194 @@
+// What Patroni and etcd are asked, and how their answers are read.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "component/patroni.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+}
+bool flag(const Json& json, const char* name) { return json.is_object() && json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); }
+std::int64_t number(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
+}
+Json member(const Json& json, const char* name) { return json.is_object() && json.contains(name) ? json[name] : Json(); }
+
+// For curl's configuration file.
+std::string quoted(const std::string& value) {
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? "\\n" : std::string(1, c);
+  }
+  return out + "\"";
+}
+
+std::string base64(const std::string& bytes) {
+  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    unsigned three = 0;
+    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
+  }
+  return out;
+}
+
+std::string from_base64(const std::string& text) {
+  std::string out;
+  unsigned bits = 0;
+  int count = 0;
+  for (const char c : text) {
+    const auto value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
+    if (value == std::string_view::npos) break;
+    bits = bits << 6 | static_cast<unsigned>(value);
+    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 255);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string rest_base(const Spec& spec, const TopologyHost& host) {
+  const bool v6 = host.address.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + host.address + "]" : host.address) + ":" + std::to_string(spec.patroni_restapi_port);
+}
+
+Ask member_ask(const Spec& spec, const TopologyHost& host) {
+  const std::string base = rest_base(spec, host);
+  return {host.name, Exec{.argv = {"curl", "-s", "-m", "3", base + "/patroni", base + "/config"}, .about = {"unit:patroni.service", "dcs:config"}}};
+}
+
+std::vector<Ask> member_asks(const ClusterView& view) {
+  std::vector<Ask> asks;
+  for (const std::string& name : view.topology.database) asks.push_back(member_ask(view.spec, view.topology.host(name)));
+  return asks;
+}
+
+Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
+  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum.
+  std::vector<std::string> argv{
+      "sh", "-c", R"(k=$1; shift; for e; do curl -sf -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" && exit; done; exit 1)",
+      "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
+  for (const std::string& name : view.topology.dcs_members) {
+    const std::string& address = view.topology.host(name).address;
+    argv.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
+  }
+  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
+}
+
+Ask unit_ask(const TopologyHost& host) {
+  const ServiceWish wish = service_wish();
+  return {host.name, UnitOf{wish.unit, wish.start_files, wish.load_files}};
+}
+
+Member read_member(const Answer& answer) {
+  Member found;
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output) return found;
+  Json state;
+  std::istringstream in(output->out);
+  try {
+    Json settings;
+    in >> state;
+    const auto at = static_cast<std::size_t>(in.tellg());
+    in >> settings;
+    if (settings.is_object()) found.settings = output->out.substr(at);
+  } catch (const Json::exception&) {
+    // Nothing, or only the first: Patroni that has just started does not know the settings yet.
+  }
+  if (!state.is_object() || !state.contains("state")) return found;
+  found.answers = true;
+  found.state = text(state, "state");
+  const std::string role = text(state, "role");
+  found.leads = role == "primary" || role == "master" || role == "standby_leader";
+  found.streams = text(state, "replication_state") == "streaming";
+  found.sync = flag(state, "sync_standby") || flag(state, "quorum_standby");
+  const Json tags = member(state, "tags"), own = member(state, "patroni"), xlog = member(state, "xlog");
+  found.nofailover = flag(tags, "nofailover");
+  found.scope = text(own, "scope");
+  found.name = text(own, "name");
+  found.location = found.leads ? number(xlog, "location") : number(xlog, "replayed_location");
+  found.received = number(xlog, "received_location");
+  found.pending_restart = flag(state, "pending_restart");
+  const Json reasons = member(state, "pending_restart_reason");
+  for (const auto& [name, reason] : reasons.items()) found.pending.insert(name);
+  return found;
+}
+
+Initialized read_initialized(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output || output->status != 0) return Initialized::unknown;
+  const Json json = Json::parse(output->out, nullptr, false);
+  if (!json.is_object() || !json.contains("header")) return Initialized::unknown;
+  return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
+}
+
+std::string read_system_id(const Answer& answer) {
+  if (read_initialized(answer) != Initialized::yes) return {};
+  const Json json = Json::parse(std::get<Output>(answer).out, nullptr, false);
+  return from_base64(text(json["kvs"][0], "value"));
+}
+
+const Member& Members::of(const TopologyHost& host) const {
+  static const Member nobody;
+  for (const auto& [one, member] : all)
+    if (one->name == host.name) return member;
+  return nobody;
+}
+
+const TopologyHost* Members::leader() const {
+  const TopologyHost* found = nullptr;
+  for (const auto& [host, member] : all)
+    if (member.leads) {
+      if (found) return nullptr;
+      found = host;
+    }
+  return found;
+}
+
+std::int64_t Members::lag(const TopologyHost& host) const {
+  const TopologyHost* first = leader();
+  return first && first->name != host.name ? std::max<std::int64_t>(0, of(*first).location - of(host).location) : 0;
+}
+
+const TopologyHost* Members::successor(const ClusterView& view, const TopologyHost& from) const {
+  const TopologyHost* best = nullptr;
+  for (const auto& [host, member] : all) {
+    if (host->name == from.name || !member.fine() || member.leads || member.nofailover || lag(*host) > view.spec.patroni_maximum_lag_on_failover)
+      continue;
+    if (view.spec.synchronous_mode && !member.sync) continue;
+    if (!best || lag(*host) < lag(*best)) best = host;
+  }
+  return best;
+}
+
+Members read_members(const ClusterView& view, const Answers& answers) {
+  Members members;
+  for (const std::string& name : view.topology.database) {
+    const TopologyHost& host = view.topology.host(name);
+    members.all.emplace_back(&host, read_member(answers[member_ask(view.spec, host)]));
+  }
+  return members;
+}
+
+Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
+              int seconds) {
+  Text config = "request = " + quoted(method) + "\nurl = " + quoted(rest_base(view.spec, host) + path) + "\nuser = ";
+  const std::string user = quoted(view.spec.patroni_restapi_username + ":");
+  const Secret& password = view.secret("patroni_restapi_password");
+  const std::string escaped = quoted(password.value);
+  config += user.substr(0, user.size() - 1);
+  config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
+  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
+  // Errors to where the answer goes: a person wants both.
+  return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
+}
+
+}  // namespace pgcluster::patroni
