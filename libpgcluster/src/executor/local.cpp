@@ -220,6 +220,7 @@ std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const Lock
   for (bool more = true;;) {
     std::vector<std::string> lines;
     for (std::size_t from = 0, to; (to = out.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(out.substr(from, to - from));
+    if (!lines.empty() && lines[0].empty()) lines.erase(lines.begin());
     if (!lines.empty() && lines[0] == "ours") {
       impl_->lock_holder = std::move(shell);
       impl_->beaten = Clock::now();

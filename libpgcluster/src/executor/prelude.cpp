@@ -86,8 +86,8 @@ look() {
   fi
 }
 as_was() {
-  [ -z "$1" ] && return
-  case $now in $1) return ;; esac
+  [ -z "$1" ] && return 0
+  case $now in $1) return 0 ;; esac
   what=drifted
   case $now in
     absent) found='nothing is there' ;;

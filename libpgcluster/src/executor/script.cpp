@@ -322,13 +322,14 @@ std::string lock_script(const std::string& who, std::int64_t since, const std::s
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
   };
-  // bash, for read -t. Nothing here is secret. The first line of the answer: "ours", or "held" and the three lines of lock.info.
+  // bash, for read -t. Nothing here is secret. The answer is the line "ours", or "held" and the three lines of lock.info; an empty line
+  // before it, because a login script may say something without a newline.
   std::string text = "umask 022\nexport LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\ncd /\ntrap '' PIPE\n";
   text += "R=" + shell_word(places.run) + " who=" + shell_word(one_line(who)) + " since=" + std::to_string(since) +
           " token=" + shell_word(one_line(token)) + "\n";
   text += R"sh(
-[ -d "$R" ] || mkdir -p -- "$R" || { echo broken; exit 0; }
-exec 8>>"$R/lock" || { echo broken; exit 0; }
+[ -d "$R" ] || mkdir -p -- "$R" || { printf '\nbroken\n'; exit 0; }
+exec 8>>"$R/lock" || { printf '\nbroken\n'; exit 0; }
 if ! flock -n 8; then
   held() {
     w= s=0 t=
@@ -338,13 +339,13 @@ if ! flock -n 8; then
   # Our own, of a connection that broke: that process ends 30 s after our last beat at the latest.
   if [ "$t" != "$token" ] || ! flock -w 31 8; then
     held
-    echo held
+    printf '\nheld\n'
     printf '%s\n' "$w" "$s" "$t"
     exit 0
   fi
 fi
-printf '%s\n' "$who" "$since" "$token" >"$R/lock.info.new" && mv -fT -- "$R/lock.info.new" "$R/lock.info" || { echo broken; exit 0; }
-echo ours
+printf '%s\n' "$who" "$since" "$token" >"$R/lock.info.new" && mv -fT -- "$R/lock.info.new" "$R/lock.info" || { printf '\nbroken\n'; exit 0; }
+printf '\nours\n'
 while IFS= read -r -t 30 beat; do
   [ "$beat" != unlock ] || break
 done

@@ -1,0 +1,405 @@
+#include <cstdlib>
+#include <random>
+
+#include "executor/bytes.hpp"
+#include "shell.hpp"
+
+using namespace pgcluster;
+using What = DoResult::What;
+using executor::Reader;
+
+namespace {
+
+// Who owns the files that a test writes.
+const char* kOwner = "root";
+
+WriteFile wish(const Scratch& scratch, const std::string& name, Text content, unsigned mode = 0644) {
+  return {scratch.path(name), std::move(content), mode, kOwner, kOwner};
+}
+
+}  // namespace
+
+TEST_CASE("a file is written beside and renamed, skipped when as wished, and never overwritten when it has drifted") {
+  Scratch scratch;
+  const std::string odd("it's \"$HOME\" `id` \\n\0\xff\n\n", 25);
+  const Do write{"h", wish(scratch, "a/b/x.conf", odd, 0640), Absent{}};
+  auto result = scratch.act(write);
+  INFO(result.output.err);
+  CHECK(result.what == What::done);
+  CHECK(scratch.get("a/b/x.conf") == odd);
+  CHECK(scratch.mode("a/b/x.conf") == 0640);
+  CHECK(scratch.mode("a/b") == 0755);
+  CHECK_FALSE(scratch.has("a/b/.x.conf.pgcluster-new"));
+  CHECK(scratch.act(write).what == What::skipped);
+
+  const auto seen = std::get<File>(scratch.ask({"h", FileOf{scratch.path("a/b/x.conf")}}));
+  CHECK(seen.content == odd);
+  CHECK(seen.sha256 == executor::sha256_hex(odd));
+  scratch.put("a/b/x.conf", "somebody else was here");
+  Do again{"h", wish(scratch, "a/b/x.conf", "new"), seen};
+  result = scratch.act(again);
+  CHECK(result.what == What::drifted);
+  CHECK(result.found.find("sha256") != std::string::npos);
+  CHECK(scratch.get("a/b/x.conf") == "somebody else was here");
+  again.was = Absent{};
+  CHECK(scratch.act(again).what == What::drifted);
+  again.was.reset();
+  CHECK(scratch.act(again).what == What::done);
+  CHECK(scratch.get("a/b/x.conf") == "new");
+  CHECK(scratch.mode("a/b/x.conf") == 0644);
+  // Only the access differs.
+  CHECK(scratch.act({"h", wish(scratch, "a/b/x.conf", "new", 0600)}).what == What::done);
+  CHECK(scratch.mode("a/b/x.conf") == 0600);
+}
+
+TEST_CASE("a file that cannot be written fails and says why, and what comes after it is not run") {
+  Scratch scratch;
+  scratch.put("file", "x");
+  Program program{.dos = {{"h", wish(scratch, "one", "1")}, {"h", wish(scratch, "file/below", "2")}, {"h", wish(scratch, "three", "3")}},
+                  .asks = {{"h", FileOf{scratch.path("one"), false}}, {"h", FileOf{scratch.path("three")}}}};
+  std::vector<std::size_t> begun;
+  program.on_do = [&](std::size_t i) { begun.push_back(i); };
+  const auto result = scratch.run(program);
+  CHECK(result.dos[0].what == What::done);
+  CHECK(result.dos[1].what == What::failed);
+  CHECK(result.dos[1].output.status != 0);
+  CHECK(result.dos[1].output.err.find("file") != std::string::npos);
+  CHECK(result.dos[2].what == What::not_run);
+  CHECK(begun == std::vector<std::size_t>{0, 1});
+  CHECK(std::get<File>(result.answers[0]).sha256 == executor::sha256_hex("1"));
+  CHECK(std::holds_alternative<Absent>(result.answers[1]));
+
+  CHECK(scratch.act({"h", WriteFile{"relative", "x"}}).what == What::failed);
+  CHECK(scratch.act({"h", WriteFile{scratch.path("x"), "x", 0644, "nobody-of-this-name", "root"}}).what == What::failed);
+  CHECK_FALSE(scratch.has("x"));
+  CHECK_FALSE(scratch.has(".x.pgcluster-new"));
+}
+
+TEST_CASE("a link that somebody put where the new file is made is not followed") {
+  Scratch scratch;
+  scratch.put("victim", "precious");
+  std::filesystem::create_symlink(scratch.path("victim"), scratch.path(".x.pgcluster-new"));
+  CHECK(scratch.act({"h", wish(scratch, "x", "y")}).what == What::done);
+  CHECK(scratch.get("victim") == "precious");
+  CHECK(scratch.get("x") == "y");
+}
+
+TEST_CASE("a block changes only itself") {
+  Scratch scratch;
+  const std::string path = scratch.path("hosts");
+  auto set = [&](const std::string& content) { return scratch.act({"h", WriteBlock{path, "names", content}}).what; };
+  const std::string block = "# BEGIN pgcluster names\n1.2.3.4 a\n# END pgcluster names\n";
+
+  CHECK(set("1.2.3.4 a\n") == What::done);  // no file yet
+  CHECK(scratch.get("hosts") == block);
+  CHECK(scratch.mode("hosts") == 0644);
+  CHECK(set("1.2.3.4 a\n") == What::skipped);
+
+  const std::string before("first \\n\0\n", 10), after = "last, without a newline";
+  scratch.put("hosts", before + block + after);
+  std::filesystem::permissions(path, std::filesystem::perms(0600));
+  CHECK(set("5.6.7.8 b\n") == What::done);
+  CHECK(scratch.get("hosts") == before + "# BEGIN pgcluster names\n5.6.7.8 b\n# END pgcluster names\n" + after);
+  CHECK(scratch.mode("hosts") == 0600);
+  CHECK(scratch.act({"h", Remove{Remove::Kind::block, path, "names"}}).what == What::done);
+  CHECK(scratch.get("hosts") == before + after);
+  CHECK(scratch.act({"h", Remove{Remove::Kind::block, path, "names"}}).what == What::skipped);
+
+  CHECK(set("1.2.3.4 a\n") == What::done);  // appended
+  CHECK(scratch.get("hosts") == before + after + "\n" + block);
+  CHECK(scratch.act({"h", WriteBlock{path, "name", "x\n"}}).what == What::done);  // another marker is another block
+  CHECK(scratch.get("hosts") == before + after + "\n" + block + "# BEGIN pgcluster name\nx\n# END pgcluster name\n");
+
+  const std::string torn = "a\n# BEGIN pgcluster names\nb\n";
+  scratch.put("hosts", torn);
+  const auto result = scratch.act({"h", WriteBlock{path, "names", "x\n"}});
+  CHECK(result.what == What::failed);
+  CHECK(result.output.err.find("END pgcluster names") != std::string::npos);
+  CHECK(scratch.get("hosts") == torn);
+
+  // A marker line at the very end without its newline.
+  scratch.put("hosts", "a\n" + block.substr(0, block.size() - 1));
+  CHECK(set("1\n") == What::done);
+  CHECK(scratch.get("hosts") == "a\n# BEGIN pgcluster names\n1\n# END pgcluster names\n");
+}
+
+TEST_CASE("commands have their input and nothing of ours, a limit, and a status in band") {
+  Scratch scratch;
+  auto exec = [&](std::vector<std::string> argv, Text input = {}, int ms = 5000) {
+    return std::get<Output>(scratch.ask({"h", Exec{std::move(argv), std::move(input), {}, std::chrono::milliseconds(ms)}}));
+  };
+  CHECK(exec({"cat"}) == Output{0, "", ""});
+  CHECK(exec({"cat"}, "in\nput") == Output{0, "in\nput", ""});
+  CHECK(exec({"sh", "-c", "echo out; echo err >&2; exit 7"}) == Output{7, "out\n", "err\n"});
+  CHECK(exec({"no-such-program"}).status == 127);
+  CHECK(exec({"sleep", "5"}, {}, 100).status == 124);
+  CHECK(exec({"sh", "-c", "kill -9 $$"}).status == 137);
+  CHECK(exec({"printf", "%s|", "a b", "", "'", "$x", "*", "-n", "\n"}).out == "a b||'|$x|*|-n|\n|");
+  CHECK(exec({"sh", "-c", "printf '\\n'; seq 1 100000"}).out.size() == 256u << 10);
+  CHECK(exec({"sh", "-c", "seq 1 100000"}).out.ends_with("99999\n100000\n"));
+  // A child that meets a closed pipe dies of it, as it does elsewhere.
+  CHECK(exec({"sh", "-c", "{ seq 1 100000; echo $? >&2; } | head -n1; :"}).err != "1\n");
+}
+
+TEST_CASE("a command with a look runs only where it still sees what was planned") {
+  Scratch scratch;
+  scratch.put("state", "one\n");
+  Run run{{"cp", scratch.path("new"), scratch.path("state")}};
+  run.look = Exec{{"cat", scratch.path("state")}};
+  scratch.put("new", "two\n");
+  Do d{"h", run, Output{0, "one\n", "ignored"}};
+  CHECK(scratch.act(d).what == What::done);
+  CHECK(scratch.get("state") == "two\n");
+  const auto drifted = scratch.act(d);
+  CHECK(drifted.what == What::drifted);
+  CHECK(drifted.found.find("two") == std::string::npos);
+  CHECK(drifted.output.out.empty());
+  d.was.reset();
+  CHECK(scratch.act(d).what == What::done);
+  const auto failed = scratch.act({"h", Run{{"sh", "-c", "echo why >&2; exit 3"}}});
+  CHECK(failed.what == What::failed);
+  CHECK(failed.output == Output{3, "", "why\n"});
+}
+
+TEST_CASE("removals take what is named and nothing near the root") {
+  Scratch scratch;
+  scratch.put("tree/a/b", "x");
+  scratch.put("file", "x");
+  auto remove = [&](Remove::Kind kind, const std::string& path) { return scratch.act({"h", Remove{kind, path}}).what; };
+  CHECK(remove(Remove::Kind::file, scratch.path("file")) == What::done);
+  CHECK_FALSE(scratch.has("file"));
+  CHECK(remove(Remove::Kind::file, scratch.path("file")) == What::skipped);
+  CHECK(remove(Remove::Kind::tree, scratch.path("tree")) == What::done);
+  CHECK_FALSE(scratch.has("tree"));
+  CHECK(remove(Remove::Kind::tree, scratch.path("tree")) == What::skipped);
+  for (const char* path : {"/", "/etc", "/var/..", "/var/lib/../..", "var", "", "/etc/"}) CHECK(remove(Remove::Kind::tree, path) == What::failed);
+  scratch.put("kept", "now");
+  Do d{"h", Remove{Remove::Kind::file, scratch.path("kept")}, File{.sha256 = executor::sha256_hex("then")}};
+  CHECK(scratch.act(d).what == What::drifted);
+  CHECK(scratch.has("kept"));
+}
+
+TEST_CASE("an upload is compared with its digest on the host") {
+  Scratch scratch;
+  std::string bytes(300'000, '\0');
+  std::mt19937 random(1);
+  for (char& c : bytes) c = static_cast<char>(random());
+  scratch.put("source", bytes);
+  Upload upload{scratch.path("bin/tool"), scratch.path("source"), executor::sha256_hex(bytes)};
+  Program program{.dos = {{"h", wish(scratch, "before", "1")}, {"h", upload}, {"h", wish(scratch, "after", "2")}}};
+  auto result = scratch.run(program);
+  INFO(result.dos[1].output.err);
+  for (const auto& d : result.dos) CHECK(d.what == What::done);
+  CHECK(scratch.get("bin/tool") == bytes);
+  CHECK(scratch.mode("bin/tool") == 0755);
+  result = scratch.run(program);
+  for (const auto& d : result.dos) CHECK(d.what == What::skipped);
+  upload.sha256[0] = upload.sha256[0] == '0' ? '1' : '0';
+  CHECK(scratch.act({"h", upload}).what == What::failed);
+  CHECK(scratch.get("bin/tool") == bytes);
+  upload.source = scratch.path("nowhere");
+  CHECK(scratch.act({"h", upload}).output.err.find("nowhere") != std::string::npos);
+  CHECK(std::filesystem::is_empty(scratch.root / "state"));
+}
+
+TEST_CASE("what is ours is noted before the first Do and struck after the last") {
+  Scratch scratch;
+  auto run = [&](std::vector<Owned> own, std::vector<std::string> disown, bool good) {
+    const auto result = scratch.run({.dos = {{"h", Run{{good ? "true" : "false"}}}}, .own = std::move(own), .disown = std::move(disown)});
+    CHECK((result.dos[0].what == What::done) == good);
+    return scratch.get("state/owned");
+  };
+  CHECK(run({{"file:/a", "s1"}, {"file:/a b", "s2"}}, {}, true) == "file:/a\ts1\nfile:/a b\ts2\n");
+  CHECK(scratch.mode("state/owned") == 0644);
+  CHECK(scratch.mode("state") == 0755);
+  CHECK(run({{"file:/a", "s1"}}, {}, true) == "file:/a\ts1\nfile:/a b\ts2\n");
+  CHECK(run({{"file:/a", "s3"}}, {}, false) == "file:/a b\ts2\nfile:/a\ts3\n");
+  CHECK(run({}, {"file:/a"}, false) == "file:/a b\ts2\nfile:/a\ts3\n");
+  CHECK(run({}, {"file:/a", "file:/"}, true) == "file:/a b\ts2\n");
+  CHECK(run({}, {"file:/a b"}, true).empty());
+  CHECK(scratch.run({.dos = {{"h", WriteFile{scratch.path("state/secrets/pw"), Secret{"pw", "x"}, 0600}}}}).dos[0].what == What::done);
+  CHECK(scratch.mode("state/secrets") == 0700);
+}
+
+TEST_CASE("files, packages, accounts: absent is an answer") {
+  Scratch scratch;
+  scratch.put("a b", "content");
+  std::filesystem::create_symlink(scratch.path("a b"), scratch.path("link"));
+  std::filesystem::create_symlink(scratch.path("gone"), scratch.path("dangling"));
+  const std::vector<Ask> asks{
+      {"h", FileOf{scratch.path("a b")}},
+      {"h", FileOf{scratch.path("a b"), false}},
+      {"h", FileOf{scratch.path("link")}},
+      {"h", FileOf{scratch.path("dangling")}},
+      {"h", FileOf{scratch.root.string()}},
+      {"h", FileOf{"/dev/null"}},
+      {"h", FileOf{"/proc/self/status"}},
+      {"h", FileOf{"relative"}},
+      {"h", AccountOf{"root"}},
+      {"h", AccountOf{"no-such-account"}},
+      {"h", PackageOf{"dpkg"}},
+      {"h", PackageOf{"no-such-package"}},
+      {"h", Http{"GET", "http://example.org/"}},
+      {"h", Exec{{"true"}}},
+  };
+  const auto answers = scratch.run({.asks = asks}).answers;
+  CHECK(std::get<File>(answers[0]).content == "content");
+  CHECK(std::get<File>(answers[1]) == File{.sha256 = executor::sha256_hex("content")});
+  CHECK(std::get<File>(answers[2]).content == "content");
+  CHECK(std::holds_alternative<Absent>(answers[3]));
+  CHECK(std::get<File>(answers[4]).kind == File::Kind::directory);
+  CHECK(std::get<File>(answers[5]).kind == File::Kind::other);
+  CHECK(std::get<File>(answers[6]).content.starts_with("Name:"));
+  CHECK(std::holds_alternative<Unreadable>(answers[7]));
+  CHECK(std::get<Account>(answers[8]).home == "/root");
+  CHECK(std::holds_alternative<Absent>(answers[9]));
+  CHECK(std::holds_alternative<Package>(answers[10]));
+  CHECK(std::holds_alternative<Absent>(answers[11]));
+  CHECK(std::holds_alternative<Unreadable>(answers[12]));
+  CHECK(std::get<Output>(answers[13]).status == 0);
+}
+
+TEST_CASE("no secret is ever an argument of any process, or in its environment") {
+  Scratch scratch;
+  const std::string secret = "s3cr3t-" + executor::random_hex(8);
+  // Every program looks through /proc while it runs: a watcher beside it, and the child that gets the secret.
+  const std::string look = "for f in /proc/[0-9]*/cmdline /proc/[0-9]*/environ; do tr '\\0' ' ' <\"$f\" 2>/dev/null; done | grep -c -e \"$(cat)\"; :";
+  Program program{.dos = {{"h", WriteFile{scratch.path("pw"), Secret{"pw", secret}, 0600}}, {"h", Run{{"sh", "-c", look}, Secret{"pw", secret}}}},
+                  .asks = {{"h", Exec{{"sh", "-c", look}, Secret{"pw", secret}}}}};
+  // The grep of the look itself has the secret as its argument, and that alone: it must find nobody but itself.
+  const auto result = scratch.run(program);
+  const int in_do = std::atoi(result.dos[1].output.out.c_str());
+  const int in_ask = std::atoi(std::get<Output>(result.answers[0]).out.c_str());
+  CHECK(in_do <= 1);
+  CHECK(in_ask <= 1);
+  CHECK(scratch.get("pw") == secret);
+  CHECK(scratch.mode("pw") == 0600);
+
+  // From outside, with a watcher that does not know it by an argument.
+  scratch.put("secret", secret + "\n");
+  scratch.put("watch", "i=0; while [ $i -lt 200 ]; do for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <\"$f\" 2>/dev/null; done | grep -F -f " +
+                           scratch.path("secret") + " && exit 1; i=$((i+1)); done >>" + scratch.path("leaks") + " 2>/dev/null");
+  const auto watched =
+      scratch.run({.dos = {{"h", WriteFile{scratch.path("pw2"), Secret{"pw", secret}, 0600}}, {"h", Run{{"sleep", "0.3"}, Secret{"pw", secret}}}}},
+                  "sh " + scratch.path("watch") + " & ");
+  CHECK(watched.dos[1].what == What::done);
+  CHECK(scratch.get("leaks").empty());
+}
+
+TEST_CASE("a program of which the end is lost does not run at all") {
+  Scratch scratch;
+  const Program program{.dos = {{"h", wish(scratch, "x", std::string(5000, 'x'))}}};
+  const std::string whole = executor::render(program, "n0nce", scratch.places).stdin_head();
+  for (const std::size_t size : {whole.size() - 2, whole.size() - 8, whole.size() - 30, whole.size() / 2, std::size_t{3}, std::size_t{0}}) {
+    const std::string said = scratch.say(whole.substr(0, size));
+    CHECK_MESSAGE(said.find("n0nce") == std::string::npos, size);
+    CHECK_FALSE(scratch.has("x"));
+  }
+}
+
+TEST_CASE("the result is read through any noise, and torn anywhere it is no result") {
+  Scratch scratch;
+  Program program{.dos = {{"h", wish(scratch, "x", "1")}, {"h", Run{{"sh", "-c", "echo o; echo e >&2"}}}},
+                  .asks = {{"h", FileOf{scratch.path("x")}}, {"h", Exec{{"echo", "n0nce end ."}}}, {"h", PackageOf{"dpkg"}}}};
+  const auto script = executor::render(program, "n0nce", scratch.places);
+  const std::string said = scratch.say(script.stdin_head());
+  auto read = [&](const std::string& bytes, std::size_t piece) {
+    Reader reader(program, "n0nce");
+    for (std::size_t i = 0; i < bytes.size(); i += piece) reader.feed(std::string_view(bytes).substr(i, piece));
+    return reader;
+  };
+  auto check = [&](Reader reader) {
+    REQUIRE(reader.ended());
+    const auto result = reader.result();
+    CHECK(result.dos[0].what == What::done);
+    CHECK(result.dos[1].output == Output{0, "o\n", "e\n"});
+    CHECK(std::get<File>(result.answers[0]).content == "1");
+    CHECK(std::get<Output>(result.answers[1]).out == "n0nce end .\n");
+    CHECK(std::holds_alternative<Package>(result.answers[2]));
+  };
+  for (const std::size_t piece : {1, 2, 7, 100, 100000}) check(read(said, piece));
+  check(read("Welcome!\nn0nc end .\nn0nce\nn0nce do 0 failed 1 - -  \n no newline here" + said + "and more", 11));
+  check(read(std::string(17u << 20, 'x') + said, 65536));
+
+  for (std::size_t size = 0; size + 2 < said.size(); ++size) {
+    Reader reader = read(said.substr(0, size), said.size());
+    CHECK_FALSE(reader.ended());
+    const auto result = reader.result();
+    CHECK(result.dos.size() == 2);
+    CHECK(result.answers.size() == 3);
+  }
+
+  // Anything may come. What is read is of the right shape or nothing.
+  std::mt19937 random(42);
+  for (int round = 0; round < 3000; ++round) {
+    std::string spoilt = said;
+    for (int i = 0; i < 1 + round % 20; ++i) {
+      const std::size_t at = random() % spoilt.size();
+      switch (random() % 4) {
+        case 0:
+          spoilt[at] = static_cast<char>(random());
+          break;
+        case 1:
+          spoilt.erase(at, random() % 40);
+          break;
+        case 2:
+          spoilt.insert(at, said.substr(random() % said.size(), random() % 60));
+          break;
+        default:
+          spoilt[at] = " -.=\n0|:"[random() % 8];
+          break;
+      }
+    }
+    Reader reader = read(spoilt, 1 + random() % 50);
+    const auto result = reader.result();
+    CHECK(result.dos.size() == 2);
+    CHECK(result.answers.size() == 3);
+  }
+}
+
+TEST_CASE("units: their properties, and whether they run on their present files") {
+  const Ask etcd{"h", UnitOf{"etcd.service", {"/s1", "/s2"}, {"/l"}}};
+  const Ask gone{"h", UnitOf{"gone.service"}};
+  const Program program{.asks = {etcd, gone, {"h", UnitOf{"etcd.service"}}}};
+  const std::string one(64, '1'), two(64, '2'), three(64, '3');
+  auto frames = [](const std::vector<std::string>& lines) {
+    std::string text;
+    for (const auto& line : lines) text += "\nN " + line + " .\n";
+    return text;
+  };
+  const auto units = frames({"unit MainPID=7", "unit NRestarts=1", "unit Result=success", "unit LoadState=loaded", "unit ActiveState=active",
+                             "unit SubState=running", "unit UnitFileState=enabled", "unit ActiveEnterTimestampMonotonic=42", "unit ",
+                             "unit LoadState=not-found", "unit ActiveState=inactive", "unit status 0"});
+  auto answers = [&](const std::string& more) {
+    Reader reader(program, "N");
+    reader.feed(units + more);
+    return reader.result().answers;
+  };
+  auto current = [&](const std::string& more) {
+    const auto unit = std::get<Unit>(answers(more)[0]);
+    return std::pair(unit.start_files_current, unit.load_files_current);
+  };
+  const auto none = answers("");
+  CHECK(std::get<Unit>(none[2]) == Unit{"active", "running", true, false, 7, 42, true, true, "success", 1});
+  CHECK(std::holds_alternative<Absent>(none[1]));
+  CHECK(current("") == std::pair(false, false));
+  const auto sums = frames({"sum " + one + "  /s1", "sum " + three + "  /l"});  // /s2 is not there
+  const auto start = frames(
+      {"noted etcd.service.start", "note etcd.service.start sha256sum: /s2: No such file or directory", "note etcd.service.start " + one + "  /s1"});
+  CHECK(current(sums + start) == std::pair(true, false));
+  CHECK(current(sums + start + frames({"noted etcd.service.load", "note etcd.service.load " + three + "  /l"})) == std::pair(true, true));
+  CHECK(current(sums + start + frames({"noted etcd.service.load", "note etcd.service.load " + two + "  /l"})) == std::pair(true, false));
+  CHECK(current(sums + frames({"sum " + two + "  /s2"}) + start) == std::pair(false, false));
+  CHECK(current(sums + frames({"noted etcd.service.start", "note etcd.service.start " + one + "  /s1"})) == std::pair(false, false));
+}
+
+TEST_CASE("base64 and digests") {
+  for (std::size_t size = 0; size < 40; ++size) {
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 37 + 200);
+    CHECK(executor::from_base64(executor::to_base64(bytes)) == bytes);
+  }
+  CHECK(executor::to_base64("ab") == "YWI=");
+  for (const char* bad : {"a", "ab", "abc", "a===", "ab=c", "=abc", "ab==cdef", "ab\n="}) CHECK_FALSE(executor::from_base64(bad));
+  CHECK(executor::sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
