@@ -1,0 +1,264 @@
+#include <algorithm>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/plan/plan.hpp>
+
+using namespace pgcluster;
+using std::chrono::seconds;
+
+namespace {
+
+struct Fleet {
+  SimulatedExecutor executor;
+  Hosts hosts;
+
+  explicit Fleet(int count) {
+    for (int i = 1; i <= count; ++i) {
+      const std::string name = "h" + std::to_string(i);
+      hosts[name] = {.name = name, .address = "192.0.2." + std::to_string(i)};
+      executor.host(hosts[name]);
+    }
+  }
+  Plan plan(const Steps& steps) { return make_plan(hosts, steps, executor); }
+  Report apply(const Steps& steps, ApplyOptions options = {}) { return pgcluster::apply(plan(steps), executor, options); }
+  std::vector<std::string> done() const {
+    std::vector<std::string> all;
+    for (const SimulatedAct& act : executor.trace()) all.push_back(act.host + ": " + act.description);
+    return all;
+  }
+};
+
+Steps write(const std::string& host, const std::string& what, const std::string& content = "x\n") {
+  return file(host + "/test/" + what, host, {.path = "/etc/" + what, .content = content});
+}
+
+// A service with one configuration file, which is restarted when that changes; a member of a rolling group.
+Steps server(const std::string& host, const std::string& content, const std::vector<std::string>& order) {
+  const ServiceWish wish{.unit = "server.service", .start_files = {"/etc/server.conf"}, .settle = seconds(30)};
+  const Ask unit{host, UnitOf{"server.service"}};
+  const Steps healthy = gate(host + "/server/healthy", {.asks = {unit},
+                                                         .decide = [unit](const Answers& answers) -> Decision {
+                                                           const auto* found = answers.get<Unit>(unit);
+                                                           if (found && found->active == "active") return Done{};
+                                                           return Later{"the server answers"};
+                                                         },
+                                                         .settle = seconds(60)});
+  return sequence(packages(host + "/server/package", host, {"server"}, {"server.service"}),
+                  file(host + "/server/config", host, {.path = "/etc/server.conf", .content = content}), file(host + "/server/notes", host, unit_notes(wish)),
+                  rolling("server", host, {.asks = {}, .order = [order](const Answers&) { return order; }},
+                          sequence(service(host + "/server/service", host, wish), healthy)));
+}
+
+Steps servers(const std::string& content, const std::vector<std::string>& order = {"h2", "h3", "h1"}) {
+  return parallel(server("h1", content, order), server("h2", content, order), server("h3", content, order));
+}
+
+class ServerModel final : public ServiceModel {
+ public:
+  std::optional<SimulatedPackage> package(const std::string& name) override {
+    if (name != "server") return std::nullopt;
+    return SimulatedPackage{.units = {"server.service"}};
+  }
+};
+
+std::vector<std::string> ids(const Plan& plan) {
+  std::vector<std::string> all;
+  for (const PlannedChange& change : plan.changes()) all.push_back(change.id);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("a fresh host: planned, done, and then nothing is left to do") {
+  Fleet fleet(1);
+  const Steps steps = sequence(write("h1", "a"), write("h1", "b"));
+  const Plan plan = fleet.plan(steps);
+  CHECK(ids(plan) == std::vector<std::string>{"h1/test/a", "h1/test/b"});
+  CHECK(plan.changes()[1].after == std::vector<std::string>{"h1/test/a"});
+  CHECK(plan.changes()[0].diff->masked().find("+x") != std::string::npos);
+  const Report report = apply(plan, fleet.executor);
+  CHECK(report.ok());
+  CHECK(report.changed == 2);
+  CHECK(fleet.plan(steps).empty());
+  CHECK(*fleet.executor.host("h1").read("/etc/b") == "x\n");
+}
+
+TEST_CASE("an empty plan takes no lock and does nothing") {
+  Fleet fleet(1);
+  fleet.apply(write("h1", "a"));
+  fleet.executor.host("h1").lock = LockHolder{"somebody", 0, "t"};
+  fleet.executor.clear_trace();
+  CHECK(fleet.apply(write("h1", "a")).ok());
+  CHECK(fleet.executor.trace().empty());
+}
+
+TEST_CASE("what a stranger changes between plan and apply stops that host as drifted, and only that one") {
+  Fleet fleet(2);
+  const Steps both = parallel(sequence(write("h1", "a"), write("h1", "b")), sequence(write("h2", "a"), write("h2", "b")));
+  const Plan plan = fleet.plan(both);
+  fleet.executor.host("h1").write("/etc/a", "a stranger's\n");
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::drifted);
+  CHECK(report.failures[0].host == "h1");
+  CHECK(fleet.executor.host("h1").read("/etc/b") == nullptr);
+  CHECK(*fleet.executor.host("h1").read("/etc/a") == "a stranger's\n");
+  CHECK(*fleet.executor.host("h2").read("/etc/b") == "x\n");
+  const auto blocked = std::find_if(report.steps.begin(), report.steps.end(), [](const StepReport& step) { return step.id == "h1/test/b"; });
+  REQUIRE(blocked != report.steps.end());
+  CHECK(blocked->state == StepReport::State::blocked);
+  CHECK(blocked->blocked_by == "h1/test/a");
+}
+
+TEST_CASE("one cause is one error; what does not depend on it is finished; the next apply goes on") {
+  Fleet fleet(2);
+  const Steps steps = parallel(sequence(write("h1", "a"), write("h1", "b"), write("h1", "c")), write("h2", "a"));
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (d.at == "h1" && describe(d).find("/etc/b") != std::string::npos) return Output{.status = 1, .err = "no space left"};
+    return std::nullopt;
+  });
+  const Report report = fleet.apply(steps);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::command_failed);
+  CHECK(text(report.failures[0]).find("no space left") != std::string::npos);
+  CHECK_THROWS_AS(report.check(), Error);
+  CHECK(*fleet.executor.host("h2").read("/etc/a") == "x\n");
+  fleet.executor.fail({});
+  CHECK(fleet.apply(steps).ok());
+  CHECK(fleet.plan(steps).empty());
+}
+
+TEST_CASE("two steps that keep one resource are an error of the plan") {
+  Fleet fleet(1);
+  CHECK_THROWS_WITH_AS(fleet.plan(parallel(file("h1/one/conf", "h1", {.path = "/etc/x", .content = "1"}), file("h1/two/conf", "h1", {.path = "/etc/x", .content = "2"}))),
+                       doctest::Contains("two steps keep file:/etc/x on h1"), Error);
+}
+
+TEST_CASE("a first deployment disturbs nobody and runs on all hosts at once; a change goes host by host, in the group's order, gate included") {
+  Fleet fleet(3);
+  fleet.executor.add(std::make_shared<ServerModel>());
+  REQUIRE(fleet.apply(servers("1\n")).ok());
+  CHECK(fleet.plan(servers("1\n")).empty());
+  for (const SimulatedAct& act : fleet.executor.trace()) CHECK_FALSE(act.disturbed);
+
+  const Plan plan = fleet.plan(servers("2\n"));
+  std::vector<std::string> restarts;
+  for (const PlannedChange& change : plan.changes())
+    if (change.action == Action::restart) restarts.push_back(change.host);
+  CHECK(restarts == std::vector<std::string>{"h2", "h3", "h1"});
+  fleet.executor.clear_trace();
+  REQUIRE(apply(plan, fleet.executor).ok());
+  std::vector<const SimulatedAct*> disturbed;
+  for (const SimulatedAct& act : fleet.executor.trace())
+    if (act.disturbed) disturbed.push_back(&act);
+  REQUIRE(disturbed.size() == 3);
+  CHECK(disturbed[0]->host == "h2");
+  CHECK(disturbed[2]->host == "h1");
+  CHECK(disturbed[1]->begin >= disturbed[0]->serving_at);
+  CHECK(disturbed[2]->begin >= disturbed[1]->serving_at);
+  CHECK(fleet.plan(servers("2\n")).empty());
+}
+
+TEST_CASE("where one member fails after it was disturbed, no other one is disturbed") {
+  Fleet fleet(3);
+  fleet.executor.add(std::make_shared<ServerModel>());
+  REQUIRE(fleet.apply(servers("1\n")).ok());
+  fleet.executor.clear_trace();
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (d.at == "h2" && std::holds_alternative<SetUnit>(d.what)) return Output{.status = 1, .err = "Job failed"};
+    return std::nullopt;
+  });
+  const Report report = fleet.apply(servers("2\n"));
+  CHECK(report.failures.size() == 1);
+  for (const SimulatedAct& act : fleet.executor.trace()) CHECK_FALSE(act.disturbed);
+}
+
+TEST_CASE("a connection that breaks in the middle: asked again, gone on with, done once") {
+  for (const auto how : {SimulatedExecutor::Lost::before, SimulatedExecutor::Lost::after, SimulatedExecutor::Lost::orphan}) {
+    Fleet fleet(1);
+    fleet.executor.lose_connection("h1", 2, how);
+    std::vector<Event::Kind> kinds;
+    const Steps steps = sequence(write("h1", "a"), write("h1", "b"), write("h1", "c"));
+    const Report report = fleet.apply(steps, {.on_event = [&](const Event& event) { kinds.push_back(event.kind); }});
+    CHECK_MESSAGE(report.ok(), report.text());
+    CHECK(std::count(kinds.begin(), kinds.end(), Event::Kind::host_lost) == 1);
+    CHECK(std::count(kinds.begin(), kinds.end(), Event::Kind::host_back) == 1);
+    CHECK(fleet.plan(steps).empty());
+  }
+}
+
+TEST_CASE("a lock that somebody holds refuses the apply, and says who") {
+  Fleet fleet(2);
+  const Plan plan = fleet.plan(parallel(write("h1", "a"), write("h2", "a")));
+  fleet.executor.lock(fleet.hosts["h2"], {"root@elsewhere pid 7", 1'700'000'000, "theirs"});
+  try {
+    apply(plan, fleet.executor);
+    FAIL("it must be refused");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::locked);
+    CHECK(error.message().find("root@elsewhere pid 7") != std::string::npos);
+  }
+  CHECK(fleet.executor.trace().empty());
+  CHECK_FALSE(fleet.executor.host("h1").lock.has_value());
+}
+
+TEST_CASE("a wait that is never over fails as not_converged, when its time is over") {
+  Fleet fleet(1);
+  const Ask file_there{"h1", FileOf{"/run/there"}};
+  const Steps steps = sequence(write("h1", "a"), gate("h1/test/there", {.asks = {file_there},
+                                                                        .decide = [file_there](const Answers& answers) -> Decision {
+                                                                          if (answers.get<File>(file_there)) return Done{};
+                                                                          return Later{"/run/there is there"};
+                                                                        },
+                                                                        .settle = seconds(20)}));
+  const Plan plan = fleet.plan(steps);
+  REQUIRE(plan.changes().size() == 2);
+  CHECK(plan.changes()[1].action == Action::wait);
+  CHECK_FALSE(plan.changes()[1].known);
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::not_converged);
+  CHECK(report.failures[0].message.find("/run/there is there") != std::string::npos);
+  CHECK(report.took >= seconds(20));
+}
+
+TEST_CASE("cancelled: no further program, and the next apply goes on") {
+  Fleet fleet(1);
+  std::stop_source stop;
+  const Steps steps = sequence(packages("h1/test/package", "h1", {"curl"}), write("h1", "b"));
+  const Report report = fleet.apply(steps, {.on_event =
+                                                [&](const Event& event) {
+                                                  if (event.kind == Event::Kind::step_started) stop.request_stop();
+                                                },
+                                            .stop = stop.get_token()});
+  CHECK(report.cancelled);
+  CHECK_FALSE(report.ok());
+  CHECK(fleet.executor.host("h1").read("/etc/b") == nullptr);
+  CHECK(fleet.apply(steps).ok());
+}
+
+TEST_CASE("installs that are ready together are one apt call") {
+  Fleet fleet(1);
+  REQUIRE(fleet.apply(parallel(sequence(packages("h1/a/package", "h1", {"a1", "a2"}), write("h1", "a")), sequence(packages("h1/b/package", "h1", {"b1"}), write("h1", "b")))).ok());
+  const auto installs = std::count_if(fleet.executor.trace().begin(), fleet.executor.trace().end(),
+                                      [](const SimulatedAct& act) { return std::holds_alternative<Install>(act.what.what); });
+  CHECK(installs == 1);
+}
+
+TEST_CASE("what we make is owned, what was there is not") {
+  Fleet fleet(1);
+  fleet.executor.host("h1").packages["there"] = "1";
+  REQUIRE(fleet.apply(parallel(packages("h1/a/package", "h1", {"there", "new"}), write("h1", "a"))).ok());
+  const std::string* owned = fleet.executor.host("h1").read("/var/lib/pgcluster/owned");
+  REQUIRE(owned);
+  CHECK(owned->find("package:new\th1/a/package") != std::string::npos);
+  CHECK(owned->find("package:there") == std::string::npos);
+  CHECK(owned->find("file:/etc/a\th1/test/a") != std::string::npos);
+  REQUIRE(fleet.apply(absent("h1/test/gone", "h1", "file:/etc/a")).ok());
+  CHECK(fleet.executor.host("h1").read("/var/lib/pgcluster/owned")->find("/etc/a") == std::string::npos);
+}
