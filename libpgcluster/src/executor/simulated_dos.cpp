@@ -50,6 +50,7 @@ std::vector<Owned> read_owned(const SimulatedHost& host) {
 struct SimulatedExecutor::Impl::Acting {
   SimulatedHost& host;
   const Do& d;
+  std::chrono::milliseconds took;
   DoResult result{};
   bool began = false;
   bool disturbed = false;
@@ -70,6 +71,8 @@ struct SimulatedExecutor::Impl::Acting {
 
 bool SimulatedExecutor::Impl::go(Acting& a) {
   a.began = true;
+  // What the Do starts, it starts at its end.
+  a.host.busy_until = local(a.host) + a.took;
   if (fails_)
     if (auto output = fails_(a.d)) {
       a.result.what = DoResult::What::failed;
@@ -294,13 +297,11 @@ void SimulatedExecutor::Impl::act(Acting& a, const Remove& remove) {
 
 DoResult SimulatedExecutor::Impl::perform(SimulatedHost& host, const Do& d) {
   ripen(host);
-  Acting a{host, d};
   const SimulatedTime begin = local(host);
+  const auto took = std::holds_alternative<Install>(d.what) ? options_.install : options_.other;
+  Acting a{host, d, took};
   std::visit([&](const auto& what) { act(a, what); }, d.what);
   if (!a.began) return a.result;
-  const bool apt = std::holds_alternative<Install>(d.what);
-  const auto took = apt ? options_.install : options_.other;
-  host.busy_until = begin + took;
   SimulatedAct record{.sequence = ++sequence_, .begin = begin, .duration = took, .host = host.name, .what = d, .description = describe(d)};
   record.resources = resources(d);
   record.go = a.did;
