@@ -1,0 +1,148 @@
+"""How the command asks, shows and ends a change; on hosts that are only played (driver.cpp)."""
+import json
+import re
+import signal
+import time
+
+
+def test_refuses_without_a_terminal(driver):
+    done = driver()
+    assert done.returncode == 3
+    assert "9 changes" in done.stdout and "--yes" in done.stderr
+
+
+def test_refusal_as_json(driver):
+    done = driver("--json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["error"]["code"] == "refused"
+    assert "9 changes" in done.stderr
+
+
+def test_yes(driver):
+    done = driver("--yes")
+    assert done.returncode == 0
+    assert done.stdout.index("9 changes") < done.stdout.index("Done: 9 changed")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 9 and all(re.fullmatch(r"pg[123]  demo/(first|second|third)  done \(\d+\.\d s\)", line) for line in lines), done.stderr
+
+
+def test_nothing_to_do(driver):
+    done = driver("--done")
+    assert done.returncode == 0 and done.stdout.startswith("nothing to do") and done.stderr == ""
+
+
+def test_nothing_to_do_as_json(driver):
+    report = json.loads(driver("--done", "--json").stdout)
+    assert report["format"] == 1 and report["ok"] is True and report["changed"] == 0
+
+
+def test_json_is_one_event_a_line_and_the_report_last(driver, tmp_path):
+    log = tmp_path / "log"
+    done = driver("--yes", "--json", "--log", log)
+    assert done.returncode == 0
+    *events, report = map(json.loads, done.stdout.splitlines())
+    assert sum(event["event"] == "step_done" for event in events) == 9
+    assert report["format"] == 1 and report["ok"] is True and report["changed"] == 9
+    assert log.read_text() == done.stdout
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_others_could_read_is_closed_to_them(driver, tmp_path):
+    log = tmp_path / "log"
+    log.touch(0o644)
+    driver("--yes", "--log", log)
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_failure_is_shown_whole_at_the_end(driver):
+    done = driver("--yes", "--fail", "pg2/demo/second")
+    assert done.returncode == 1
+    assert "pg2  demo/second  failed" in done.stderr and "pg2  demo/third  blocked by pg2/demo/second" in done.stderr
+    end = done.stderr[done.stderr.index("\nerror: "):]
+    assert "no room left for pg2/demo/second" in end and "what to do: " in end and "1 failed, 1 blocked" in end
+    assert "pg3  demo/third  done" in done.stderr
+
+
+def test_a_failure_as_json(driver):
+    done = driver("--yes", "--json", "--fail", "pg2/demo/second")
+    assert done.returncode == 1
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["ok"] is False and report["error"]["code"] == "command_failed" and report["error"]["step"] == "pg2/demo/second"
+
+
+def test_asks_on_a_terminal(terminal):
+    session = terminal().until("Apply these 9 changes? [y/N] ").type("y\n").until("Done: 9 changed")
+    assert session.status() == 0
+    assert "█" in session.shown and "9 of 9 changes" not in session.shown.split("Done:")[1]
+
+
+def test_no_is_the_default(terminal):
+    for answer in ("\n", "n\n", "\x04", "maybe\n"):
+        assert terminal().until("[y/N] ").type(answer).until("nothing was changed").status() == 3
+
+
+def test_ctrl_c_at_the_question(terminal):
+    assert terminal().until("[y/N] ").type("\x03").status() == 130
+
+
+def test_colours(terminal):
+    colour = re.compile(r"\x1b\[\d+m")
+    session = terminal("--yes").until("Done:")
+    assert session.status() == 0 and colour.search(session.shown)
+    session = terminal("--yes", NO_COLOR="1").until("Done:")
+    assert session.status() == 0 and not colour.search(session.shown) and "█" in session.shown
+
+
+def test_dumb_terminals_get_plain_lines(terminal):
+    session = terminal("--yes", TERM="dumb").until("Done:")
+    assert session.status() == 0 and "\x1b" not in session.shown and "pg1  demo/first  done" in session.shown
+
+
+def test_ascii(terminal):
+    session = terminal("--yes", LANG="C").until("Done:")
+    assert session.status() == 0 and session.shown.isascii() and "####" in session.shown
+
+
+def test_first_ctrl_c_ends_in_order(terminal):
+    session = terminal("--yes", "--slow").until("0/3")
+    began = time.monotonic()
+    session.until("demo/first").type("\x03").until("nothing more begins").until("Cancelled: ")
+    assert session.status() == 130
+    assert 1 < time.monotonic() - began < 6
+    assert "Cancelled: 3 changed" in session.shown
+
+
+def test_second_ctrl_c_does_not_wait(terminal):
+    session = terminal("--yes", "--slow").until("demo/first")
+    began = time.monotonic()
+    session.type("\x03").until("nothing more begins").type("\x03").until("breaking off")
+    assert session.status() == 130
+    assert time.monotonic() - began < 2
+
+
+def test_sigterm_as_json(spec, tmp_path):
+    import os
+    import subprocess
+
+    from conftest import environment
+    process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes", "--json", "--slow"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process.stdout.readline()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    report = json.loads(out.splitlines()[-1])
+    assert report["cancelled"] is True and "nothing more begins" in err
+
+
+def test_a_reader_that_goes_away_does_not_end_it(spec):
+    import os
+    import subprocess
+
+    from conftest import environment
+    process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=environment())
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait() == 0 and err.count("done (") == 9
