@@ -4,6 +4,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <nlohmann/json.hpp>
 
 #include "golden.hpp"
@@ -114,4 +117,232 @@ hosts:
   CHECK(spec.host("pg2") == &spec.hosts[1]);
   CHECK(spec.host("pg4") == nullptr);
   CHECK(validate(spec).empty());
+}
+
+TEST_CASE("the file that load_spec reads, and what it says where there is none") {
+  const Folder folder;
+  folder.write("cluster.yaml", kHosts);
+  CHECK(load_spec((folder.path / "cluster.yaml").string()) == three());
+  const auto message = [](const std::string& path) -> std::string {
+    try {
+      load_spec(path);
+    } catch (const Error& e) {
+      CHECK(e.code() == Code::spec_invalid);
+      return e.message();
+    }
+    return "";
+  };
+  CHECK(message("/nowhere/cluster.yaml") == "cannot read /nowhere/cluster.yaml: No such file or directory");
+  CHECK(message(folder.path.string()) == "cannot read " + folder.path.string() + ": Is a directory");
+  folder.write("bad.yaml", "hosts: {}\nport: 1\n");
+  const std::string bad = (folder.path / "bad.yaml").string();
+  CHECK(message(bad) == bad + " has 2 errors");
+}
+
+TEST_CASE("passwords from the environment, from files and from another spec") {
+  const Folder folder;
+  folder.write("password", "from a file\n");
+  folder.write("crlf", "from Windows\r\n");
+  folder.write("cluster.yaml", std::string(kHosts) + R"(
+patroni_superuser_password: inline secret
+patroni_replication_password: !env PGCLUSTER_TEST_PASSWORD
+patroni_restapi_password: !file password
+pgbouncer_auth_password: !file ./crlf
+postgresql_users: [ { name: app, password: inline app } ]
+patroni_cluster_name: !file name
+)");
+  folder.write("name", "orders\n");
+  setenv("PGCLUSTER_TEST_PASSWORD", "from the environment", 1);
+  const Spec spec = load_spec((folder.path / "cluster.yaml").string());
+  const std::string file = (folder.path / "password").string();
+  CHECK(spec.patroni_superuser_password == SpecSecret{"inline secret", ""});
+  CHECK(spec.patroni_replication_password == SpecSecret{"from the environment", "!env PGCLUSTER_TEST_PASSWORD"});
+  CHECK(spec.patroni_restapi_password == SpecSecret{"from a file", "!file " + file});
+  CHECK(spec.pgbouncer_auth_password.value == "from Windows");
+  CHECK(spec.patroni_cluster_name == "orders");
+
+  // A dump loads from any folder.
+  CHECK(parse_spec(dump(spec)) == spec);
+  const std::string references = dump(spec, Secrets::references);
+  CHECK(references.find("inline") == std::string::npos);
+  CHECK(references.find("patroni_superuser_password: !spec patroni_superuser_password") != std::string::npos);
+  CHECK(references.find("password: !spec postgresql_users.app.password") != std::string::npos);
+  CHECK(references.find("!env PGCLUSTER_TEST_PASSWORD") != std::string::npos);
+  CHECK(parse_spec(references, "plan", ".", &spec) == spec);
+
+  Spec without = spec;
+  without.patroni_superuser_password = {};
+  CHECK(refused(references, &without).find("patroni_superuser_password: the spec that gives the passwords has no patroni_superuser_password") !=
+        std::string::npos);
+  CHECK(refused(references).find("stands for a password of another spec") != std::string::npos);
+}
+
+TEST_CASE("relative paths start at the folder of the file, ~ stays for later") {
+  const Spec spec =
+      parse_spec(std::string(kHosts) + "ssh: { private_key: [keys/id, ~/.ssh/id, /k], known_hosts: ../known }\n", "cluster.yaml", "/srv/clusters");
+  CHECK(spec.ssh.private_key == std::vector<std::string>{"/srv/clusters/keys/id", "~/.ssh/id", "/k"});
+  CHECK(spec.ssh.known_hosts == "/srv/known");
+}
+
+TEST_CASE("no message shows a password") {
+  const std::string said = refused(R"(
+patroni_superuser_password: { hidden: hidden }
+patroni_replication_password: [hidden]
+patroni_restapi_password: "hidden\n"
+postgresql_users: [hidden, { name: app, password: "hidden\t" }, { name: other, password: [hidden] }]
+hosts: { pg1: { address: 10.77.0.11 } }
+)");
+  CHECK(said.find("postgresql_users[1].password") != std::string::npos);
+  CHECK_MESSAGE(said.find("hidden") == std::string::npos, said);
+}
+
+TEST_CASE("extra goes to components as JSON, with references followed then") {
+  const Folder folder;
+  folder.write("token", "from a file\n");
+  setenv("PGCLUSTER_TEST_PASSWORD", "say \"hi\"", 1);
+  const Spec spec =
+      parse_spec(std::string(kHosts) + "extra: { mine: { port: 9100, on: yes, env: !env PGCLUSTER_TEST_PASSWORD, file: [!file token] } }\n",
+                 "cluster.yaml", folder.path.string());
+  CHECK(dump(spec).find("from a file") == std::string::npos);
+  CHECK(extra_json(spec, "mine") == R"({"port": 9100, "on": "yes", "env": "say \"hi\"", "file": ["from a file"]})");
+  CHECK(nlohmann::json::parse(extra_json(spec, "mine"))["env"] == "say \"hi\"");
+  CHECK(extra_json(spec, "other") == "{}");
+  CHECK(parse_spec(dump(spec)) == spec);
+  unsetenv("PGCLUSTER_TEST_PASSWORD");
+  CHECK_THROWS_AS(extra_json(spec, "mine"), Error);
+}
+
+TEST_CASE("a spec that was built in code is checked as one that was read") {
+  CHECK(found([](Spec&) {}) == "");
+  CHECK(found([](Spec& s) { s.hosts.push_back(s.hosts[0]); }) ==
+        "error: hosts.pg1: has the same name as pg1; upper and lower case do not differ; give it another name\n"
+        "error: hosts.pg1.address: is also the address of pg1; write the host's own address\n");
+  CHECK(found([](Spec& s) { s.dcs_type = "consul"; }) ==
+        "error: dcs_type: consul is not supported by this version of pgcluster; write etcd, or remove it\n");
+  CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true; }).find("not supported") != std::string::npos);
+  CHECK(found([](Spec& s) { s.postgresql_version = 9; }) == "error: postgresql_version: 9 is out of range; write 10 to 18\n");
+  CHECK(found([](Spec& s) { s.ssh.host = "pg1"; }) == "error: ssh.host: stands for one host only; write it in that host's own ssh\n");
+  CHECK(found([](Spec& s) { s.vip_interface = "eth0"; }).starts_with("warning: vip_interface: "));
+  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"fsync", "off"}}; }).starts_with("warning: postgresql_parameters.fsync: "));
+  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"a", "1"}, {"A", "2"}}; }).find("second time") != std::string::npos);
+  CHECK(found([](Spec& s) { s.synchronous_mode = true, s.synchronous_node_count = 3; }).starts_with("warning: synchronous_node_count: "));
+  CHECK(found([](Spec& s) {
+          s.synchronous_mode = s.synchronous_mode_strict = true, s.synchronous_node_count = 2;
+        }).starts_with("warning: synchronous_mode_strict: "));
+  CHECK(found([](Spec& s) { s.etcd_client_port = 5432; }) ==
+        "error: etcd_client_port: port 5432 is also that of postgresql_port on pg1; give one of them another port\n");
+  // Ports of hosts that do not meet may be the same; sshd's is not known where ssh goes another way.
+  CHECK(found([](Spec& s) {
+          s.hosts.push_back({.name = "e1", .address = "10.77.0.31", .roles = {"etcd"}});
+          s.etcd_client_port = 5432;
+        }) == "");
+  CHECK(found([](Spec& s) {
+          for (HostSpec& host : s.hosts) host.ssh.host = host.name, host.ssh.port = 5432;
+        }) == "");
+  CHECK(found([](Spec& s) { s.pgbouncer_install = false, s.pgbouncer_listen_port = 5432; }) == "");
+  CHECK(found([](Spec& s) { s.hosts[1].patroni_tags = {{"replicatefrom", "pg1"}}; }) == "");
+  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"synchronous_standby_names", "*"}}; }) == "");
+}
+
+TEST_CASE("order matters for hosts, not whether a default is written") {
+  Spec spec = three();
+  std::swap(spec.hosts[0], spec.hosts[2]);
+  const Spec again = parse_spec(dump(spec));
+  CHECK(again == spec);
+  CHECK_FALSE(again == three());
+  CHECK(dump(parse_spec(std::string(kHosts) + "postgresql_port: 5432\n")) == dump(three()));
+}
+
+TEST_CASE("every key comes back from a dump") {
+  // Each as far from its default as its type lets it; the spec need not make sense for that.
+  const nlohmann::json schema = nlohmann::json::parse(spec_schema());
+  for (const auto& key : keys::of<Spec>()) {
+    CAPTURE(std::string(key.name));
+    CHECK(schema["properties"].contains(std::string(key.name)));
+    CHECK(schema["properties"][std::string(key.name)]["description"] == std::string(key.about));
+    Spec spec = three();
+    bool changed = true;
+    if (const auto* flag = std::get_if<bool Spec::*>(&key.member)) {
+      spec.*(*flag) = !(spec.*(*flag));
+      changed = key.rule.later.empty();
+      if (key.name == "synchronous_mode_strict") spec.synchronous_mode = true;
+    } else if (const auto* number = std::get_if<int Spec::*>(&key.member)) {
+      spec.*(*number) += key.name.ends_with("port") ? 2000 : key.name == "patroni_ttl" || key.name == "postgresql_version" ? 1 : -1;
+      if (key.name == "synchronous_node_count") spec.*(*number) = 2;
+    } else if (const auto* secret = std::get_if<SpecSecret Spec::*>(&key.member)) {
+      (spec.*(*secret)).value = "pass: 'word' \"\\ ü €";
+    } else {
+      changed = false;
+    }
+    if (!changed) continue;
+    CHECK(dump(spec) != dump(three()));
+    CHECK(parse_spec(dump(spec)) == spec);
+  }
+}
+
+TEST_CASE("what is cut off or damaged is refused, never worse") {
+  const auto harmless = [](const std::string& text) {
+    try {
+      const Spec spec = parse_spec(text);
+      CHECK(parse_spec(dump(spec)) == spec);
+    } catch (const Error& e) {
+      CHECK(e.code() == Code::spec_invalid);
+      CHECK_FALSE(e.diagnostics().empty());
+    }
+  };
+  const std::string whole = golden::read(fs::path(PGCLUSTER_CASES) / "spec/good-everything/cluster.yaml");
+  for (std::size_t end = 0; end < whole.size(); end += 7) harmless(whole.substr(0, end));
+  unsigned seed = 1;
+  const auto random = [&] { return seed = seed * 1103515245U + 12345U, (seed >> 16) & 0x7fffU; };
+  for (int i = 0; i < 300; ++i) {
+    std::string damaged = whole;
+    for (int k = 0; k < 3; ++k) damaged[random() % damaged.size()] = "{}[]:,'\"#&*!|>-\n\t %@`\0\xff"[random() % 23];
+    harmless(damaged);
+  }
+  harmless(std::string(20'000, '['));
+  harmless(std::string(20'000, '{'));
+  harmless("a: " + std::string(100'000, 'x'));
+  harmless(std::string("hosts: \0x", 9));
+}
+
+TEST_CASE("the examples fit the schema, as a real validator sees it") {
+  const Folder folder;
+  folder.write("schema.json", spec_schema());
+  folder.write("fits.py", R"py(
+import json, sys
+try:
+    import jsonschema, yaml
+except ImportError as e:
+    print(e); sys.exit(77)
+class Loader(yaml.SafeLoader): pass
+for tag in ("!env", "!file"):
+    Loader.add_constructor(tag, lambda loader, node: loader.construct_scalar(node))
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+for name in sys.argv[3:]:
+    errors = list(validator.iter_errors(yaml.load(open(name), Loader)))
+    if bool(errors) == (sys.argv[2] == "good"):
+        print(name, [(list(e.path), e.message) for e in errors]); sys.exit(1)
+)py");
+  const auto run = [&](const std::string& kind, const std::vector<fs::path>& files) {
+    std::string command = "python3 '" + (folder.path / "fits.py").string() + "' '" + (folder.path / "schema.json").string() + "' " + kind;
+    for (const fs::path& file : files) command += " '" + file.string() + '\'';
+    return WEXITSTATUS(std::system(command.c_str()));
+  };
+  std::vector<fs::path> good;
+  for (const auto& entry : fs::directory_iterator(fs::path(PGCLUSTER_SOURCE) / "examples"))
+    if (entry.path().extension() == ".yaml") good.push_back(entry.path());
+  for (const auto& folder_of_case : golden::cases("spec"))
+    if (folder_of_case.filename().string().starts_with("good-")) good.push_back(folder_of_case / "expected.yaml");
+  const int result = run("good", good);
+  if (result == 77 || result == 127) {
+    MESSAGE("skipped: python3-jsonschema and python3-yaml are not there");
+    return;
+  }
+  CHECK(result == 0);
+  const fs::path cases = fs::path(PGCLUSTER_CASES) / "spec";
+  CHECK(run("bad", {cases / "bad-unknown-keys/cluster.yaml", cases / "bad-wrong-types/cluster.yaml", cases / "bad-no-hosts/cluster.yaml",
+                    cases / "bad-hosts-empty/cluster.yaml", cases / "bad-ranges/cluster.yaml", cases / "bad-later-consul/cluster.yaml",
+                    cases / "bad-host-without-address/cluster.yaml", cases / "bad-enums/cluster.yaml", cases / "bad-host-names/cluster.yaml"}) == 0);
 }

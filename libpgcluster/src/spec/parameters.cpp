@@ -210,7 +210,8 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
                count != std::end(kCounts)) {
       const auto number = whole(value);
       if (!number) {
-        error("expects a number, has " + value, "write a whole number, like " + std::to_string(std::max<std::int64_t>(count->min * 4, 8)));
+        error("expects a number, has " + words::shown(value),
+              "write a whole number, like " + std::to_string(std::max<std::int64_t>(count->min * 4, 8)));
       } else if (*number < count->min || *number > count->max) {
         error(std::to_string(*number) + (*number < count->min ? " is too small" : " is too large"),
               std::string(count->by) + " takes " + std::to_string(count->min) + " to " + std::to_string(count->max));
@@ -220,21 +221,22 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
     } else if (contains(kMemory, lower)) {
       if (!std::regex_match(value, memory_form)) {
         const std::string better = better_unit(value, {"B", "kB", "MB", "GB", "TB"});
-        error("expects an amount of memory, has " + value, better.empty() ? "write a number with B, kB, MB, GB or TB, like 128MB" : better);
+        error("expects an amount of memory, has " + words::shown(value),
+              better.empty() ? "write a number with B, kB, MB, GB or TB, like 128MB" : better);
       } else if (lower == "shared_buffers" && whole(value).value_or(16) < 16) {
         error(value + " is too small: without a unit it counts pages of 8 kB", "write an amount with its unit, like 128MB");
       }
     } else if (contains(kTimes, lower)) {
       if (!std::regex_match(value, time_form)) {
         const std::string better = better_unit(value, {"us", "ms", "s", "min", "h", "d"});
-        error("expects a time, has " + value, better.empty() ? "write a number with us, ms, s, min, h or d, like 15min" : better);
+        error("expects a time, has " + words::shown(value), better.empty() ? "write a number with us, ms, s, min, h or d, like 15min" : better);
       }
     } else if (contains(kBooleans, lower)) {
       if (!contains(std::initializer_list<std::string_view>{"on", "off", "true", "false", "yes", "no", "1", "0"}, words::lower(value)))
-        error("expects on or off, has " + value, "write on or off");
+        error("expects on or off, has " + words::shown(value), "write on or off");
     } else if (lower == "wal_level") {
       if (words::lower(value) != "replica" && words::lower(value) != "logical")
-        error(value + " does not do: replicas need replica or logical", "write replica or logical, or remove it");
+        error(words::shown(value) + " does not do: replicas need replica or logical", "write replica or logical, or remove it");
     }
     if (lower == "fsync" && contains(std::initializer_list<std::string_view>{"off", "false", "no", "0"}, words::lower(value)))
       findings.push_back({Severity::warning, "without fsync a crash of a host loses its data", "remove it, or use synchronous_commit: off", path});

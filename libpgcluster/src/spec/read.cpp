@@ -61,9 +61,9 @@ std::string kind(const Node& node) {
   if (node.text == "true" || node.text == "false") return node.text;
   return "a text";
 }
-std::string shown(const Node& node) {
+std::string as_written(const Node& node) {
   if (node.kind != Node::Kind::scalar || !node.tag.empty()) return kind(node);
-  return node.plain ? node.text : '"' + node.text + '"';
+  return node.plain ? words::shown(node.text) : '"' + node.text + '"';
 }
 
 class Reader {
@@ -72,8 +72,10 @@ class Reader {
 
   Spec read(const Node& root) {
     Spec spec;
+    places_[""] = {std::max(root.line, 1), std::max(root.column, 1)};
     look_over(root, "");
     if (root.kind == Node::Kind::null) {
+      silenced_.insert("hosts");
       error(root, "", "the file is empty", "write at least `hosts:` with a name and an address: hosts: { pg1: { address: 10.77.0.11 } }");
       return spec;
     }
@@ -111,7 +113,7 @@ class Reader {
 
  private:
   void error(const Node& node, const std::string& path, std::string message, std::string hint) {
-    findings_.push_back({Severity::error, std::move(message), std::move(hint), path, file_, node.line, node.column});
+    findings_.push_back({Severity::error, std::move(message), std::move(hint), path, file_, std::max(node.line, 1), std::max(node.column, 1)});
     silenced_.insert(path);
   }
 
@@ -209,7 +211,7 @@ class Reader {
     if (node.kind == Node::Kind::null) {
       wants(node, path, "true or false", hint);
     } else {
-      error(node, path, "expects true or false, has " + shown(node), hint);
+      error(node, path, "expects true or false, has " + as_written(node), hint);
     }
   }
 
@@ -220,7 +222,7 @@ class Reader {
       if (node.kind == Node::Kind::scalar && !node.tag.empty()) hint = "!env and !file stand for strings only";
       if (node.kind == Node::Kind::scalar && !node.plain && is_number(node.text)) hint = "write " + node.text + ", without quotes";
       if (node.kind == Node::Kind::scalar && node.tag.empty()) {
-        error(node, path, "expects a number, has " + shown(node), hint);
+        error(node, path, "expects a number, has " + as_written(node), hint);
       } else {
         wants(node, path, "a number", hint);
       }

@@ -43,14 +43,14 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
   switch (format) {
     case Format::ip:
       if (!words::parse_ip(value))
-        return Misfit{value + " is not an IP address", "write one like 10.77.0.11; a name would need a name server that never fails"};
+        return Misfit{words::shown(value) + " is not an IP address", "write one like 10.77.0.11; a name would need a name server that never fails"};
       return std::nullopt;
     case Format::path:
       if (has_control(value)) return Misfit{"has a line break or another control character in it", "write a path"};
       return std::nullopt;
     case Format::database:
       if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
-        return Misfit{value + " is not a good name", "write at most 63 characters, without double quotes and line breaks"};
+        return Misfit{words::shown(value) + " is not a good name", "write at most 63 characters, without double quotes and line breaks"};
       return std::nullopt;
     case Format::hba: {
       const auto fields = words::split(value, " \t");
@@ -58,7 +58,7 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       if (!value.empty() && (value.front() == '#' || fields.empty()))
         return Misfit{"is not a line with a rule", "remove it; comments stand in this file"};
       if (!matches(value, format))
-        return Misfit{"begins with " + (fields.empty() ? "nothing" : fields.front()) + ", which is no kind of connection",
+        return Misfit{"begins with " + words::shown(fields.front()) + ", which is no kind of connection",
                       "write like: hostssl all app 10.0.0.0/8 scram-sha-256"};
       const std::size_t least = fields.front() == "local" ? 4 : 5;
       if (fields.size() < least)
@@ -72,20 +72,20 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
   if (matches(value, format)) return std::nullopt;
   switch (format) {
     case Format::label:
-      return Misfit{value + " is not a good name for a host",
+      return Misfit{words::shown(value) + " is not a good name for a host",
                     "write letters, digits and '-' between them, at most 63, like pg1; dots stand in ssh.host only"};
     case Format::identifier:
-      return Misfit{value + " is not a good name for a role", "write small letters, digits and '_', a letter first, at most 63"};
+      return Misfit{words::shown(value) + " is not a good name for a role", "write small letters, digits and '_', a letter first, at most 63"};
     case Format::cluster_name:
-      return Misfit{value + " is not a good name for a cluster", "write small letters, digits, '-' and '_', at most 63"};
+      return Misfit{words::shown(value) + " is not a good name for a cluster", "write small letters, digits, '-' and '_', at most 63"};
     case Format::host_or_ip:
-      return Misfit{value + " is not a host's name or address", "write a name or an IP address, without a port or user"};
+      return Misfit{words::shown(value) + " is not a host's name or address", "write a name or an IP address, without a port or user"};
     case Format::size:
-      return Misfit{value + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
+      return Misfit{words::shown(value) + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
     case Format::interface:
-      return Misfit{value + " is not the name of a network interface", "write a name like eth0, or remove the key"};
+      return Misfit{words::shown(value) + " is not the name of a network interface", "write a name like eth0, or remove the key"};
     default:
-      return Misfit{"\"" + value + "\" has spaces or quotes in it", "write a single word"};
+      return Misfit{words::shown(value) + " has spaces or quotes in it", "write a single word"};
   }
 }
 
@@ -115,6 +115,10 @@ class Checker {
     return std::any_of(findings_.begin(), findings_.end(), [&](const Diagnostic& d) { return d.path == path && d.severity == Severity::error; });
   }
 
+  bool faulty_below(std::string_view path) const {
+    return std::any_of(findings_.begin(), findings_.end(), [&](const Diagnostic& d) { return d.path.starts_with(path); });
+  }
+
   // What the table says about each key.
 
   template <class Owner>
@@ -127,8 +131,12 @@ class Checker {
 
   void word(const std::string& value, const std::string& path, const Rule& rule) {
     if (value.empty()) {
-      if (rule.required)
+      // What stands at the top has a default, so that only an empty one is missing.
+      if (rule.required && path.find('.') == std::string::npos && path.find('[') == std::string::npos) {
+        error(path, "is empty", "write a value, or remove the key");
+      } else if (rule.required) {
         error(path, "is missing", path.ends_with(".address") ? "write the host's IP address, like address: 10.77.0.11" : "write a value");
+      }
       return;
     }
     const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), value) != list.end(); };
@@ -137,7 +145,7 @@ class Checker {
             rule.values.size() == 1 ? "write " + std::string(rule.values.front()) + ", or remove it" : "write " + words::one_of(rule.values));
     } else if (!rule.values.empty() && !in(rule.values)) {
       const auto near = words::nearest(value, rule.values);
-      error(path, "unknown value " + value,
+      error(path, "unknown value " + words::shown(value),
             near.empty() || rule.values.size() < 3 ? "write " + words::one_of(rule.values) : "did you mean " + std::string(near) + "?");
     } else if (auto wrong = misfit(value, rule.format)) {
       error(path, std::move(wrong->message), std::move(wrong->hint));
@@ -239,7 +247,7 @@ class Checker {
                 "write the address that the other hosts reach it at; ssh.host is for where ssh goes");
         }
       }
-      database |= is_database(host);
+      database |= is_database(host) || faulty_below(path + ".roles");
       tags(host, path + ".patroni_tags");
       const std::string_view other = spec_.dcs_type == "etcd" ? "consul" : "etcd";
       if (has_role(host, other) && !faulty("dcs_type") && other == "etcd")
@@ -252,7 +260,8 @@ class Checker {
         return (tag.first == "nofailover" && tag.second == "true") || (tag.first == "failover_priority" && tag.second == "0");
       });
     };
-    if (database && std::all_of(spec_.hosts.begin(), spec_.hosts.end(), [&](const HostSpec& h) { return !is_database(h) || barred(h); }))
+    const bool some = std::any_of(spec_.hosts.begin(), spec_.hosts.end(), is_database);
+    if (some && std::all_of(spec_.hosts.begin(), spec_.hosts.end(), [&](const HostSpec& h) { return !is_database(h) || barred(h); }))
       error("hosts", "no host may become leader: all have nofailover or failover_priority 0", "remove the tag from at least one, better two");
     replication_chains();
   }
@@ -275,11 +284,11 @@ class Checker {
       if (!set.emplace(name, value).second) error(here, "stands here a second time", "remove one of them");
       switch (known->type) {
         case keys::Tag::Type::boolean:
-          if (value != "true" && value != "false") error(here, "expects true or false, has " + value, "write true or false");
+          if (value != "true" && value != "false") error(here, "expects true or false, has " + words::shown(value), "write true or false");
           break;
         case keys::Tag::Type::number:
           if (value.empty() || value.size() > 6 || value.find_first_not_of("0123456789") != std::string::npos)
-            error(here, "expects a number, has " + value, "write 0 or more; the highest is preferred");
+            error(here, "expects a number, has " + words::shown(value), "write 0 or more; the highest is preferred");
           break;
         case keys::Tag::Type::host: {
           const HostSpec* source = spec_.host(value);
@@ -290,7 +299,7 @@ class Checker {
             error(here, "names the host itself", "name another database host");
           } else if (source == nullptr || !is_database(*source)) {
             const auto near = words::nearest(value, others);
-            error(here, value + " is not a database host of this cluster",
+            error(here, words::shown(value) + " is not a database host of this cluster",
                   near.empty() ? (others.empty() ? "remove it" : "write " + words::one_of(others)) : "did you mean " + std::string(near) + "?");
           }
         }
@@ -343,11 +352,24 @@ class Checker {
       for (std::size_t i = 0; i < used.size(); ++i) {
         for (std::size_t j = i + 1; j < used.size(); ++j) {
           if (used[i].second != used[j].second || faulty(used[j].first) || !said.emplace(used[i].first, used[j].first).second) continue;
-          const std::string other = used[i].first == "ssh.port" ? "sshd's" : "that of " + used[i].first;
-          error(used[j].first, "port " + std::to_string(used[j].second) + " is also " + other + " on " + host.name, "give one of them another port");
+          // At the key that was written rather than at one with its default.
+          std::string at = used[j].first;
+          std::string other = used[i].first;
+          if (by_default(at) && !by_default(other)) std::swap(at, other);
+          error(at,
+                "port " + std::to_string(used[j].second) + " is also " + (other == "ssh.port" ? "sshd's" : "that of " + other) + " on " + host.name,
+                "give one of them another port");
         }
       }
     }
+  }
+
+  bool by_default(std::string_view port) const {
+    static const Spec defaults;
+    for (const auto& key : keys::of<Spec>())
+      if (const auto* member = std::get_if<int Spec::*>(&key.member); member != nullptr && key.name == port)
+        return spec_.*(*member) == defaults.*(*member);
+    return true;
   }
 
   void patroni() {
@@ -445,7 +467,7 @@ class Checker {
       std::vector<std::string_view> known(users.begin(), users.end());
       known.push_back(s.patroni_superuser_username);
       const auto near = words::nearest(database.owner, known);
-      error(path + ".owner", database.owner + " is neither one of postgresql_users nor the superuser",
+      error(path + ".owner", words::shown(database.owner) + " is neither one of postgresql_users nor the superuser",
             near.empty() ? "add - { name: " + database.owner + " } to postgresql_users" : "did you mean " + std::string(near) + "?");
     }
   }
@@ -459,7 +481,8 @@ class Checker {
       const std::string flag = words::upper(written);
       if (std::find(known.begin(), known.end(), flag) == known.end()) {
         const auto near = words::nearest(flag, known);
-        error(path, "unknown flag " + written, near.empty() ? "known are " + words::one_of(known) : "did you mean " + std::string(near) + "?");
+        error(path, "unknown flag " + words::shown(written),
+              near.empty() ? "known are " + words::one_of(known) : "did you mean " + std::string(near) + "?");
         continue;
       }
       const std::string opposite = flag.starts_with("NO") ? flag.substr(2) : "NO" + flag;

@@ -10,6 +10,8 @@
 // Small things about words, addresses and paths that the spec and the topology share.
 namespace pgcluster::words {
 
+/// A user's word in a message: in one line and not too long, in quotes where that is clearer.
+std::string shown(std::string_view text);
 /// "a, b or c"
 std::string one_of(const std::vector<std::string_view>& words);
 /// The word that was probably meant; empty where none is near.

@@ -42,6 +42,7 @@ class Builder final : public YAML::EventHandler {
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
     Node node = scalar(value, tag == "?");
+    if (!node.plain) last_quoted = mark;
     leaf(mark, tag, anchor, std::move(node));
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
@@ -57,6 +58,7 @@ class Builder final : public YAML::EventHandler {
   }
 
   Node root{};
+  YAML::Mark last_quoted = YAML::Mark::null_mark();
 
  private:
   struct Open {
@@ -104,6 +106,11 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     Node& parent = open_.back().node;
+    // yaml-cpp places what is not there where the next word stands.
+    if (node.kind == Node::Kind::null && parent.kind == Node::Kind::map && parent.keys.size() > parent.items.size()) {
+      node.line = parent.keys.back().line;
+      node.column = parent.keys.back().column;
+    }
     parent.depth = std::max(parent.depth, node.depth + 1);
     if (parent.kind == Node::Kind::map && parent.keys.size() == parent.items.size()) {
       if (node.kind == Node::Kind::list || node.kind == Node::Kind::map)
@@ -152,6 +159,23 @@ bool has_tab_indent(const std::string& text, int line) {
   }
   const auto first = s.find_first_not_of(" ");
   return first != std::string::npos && s[first] == '\t';
+}
+
+// yaml-cpp takes the end of the file for the end of a quoted text, too.
+bool closed(std::string_view text, std::size_t at) {
+  while (at < text.size() && (text[at] == '!' || text[at] == '&'))  // a tag, an anchor
+    at = std::min(text.find_first_not_of(" \t\r\n", text.find_first_of(" \t\r\n", at)), text.size());
+  if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return true;  // plain, or a block
+  const char quote = text[at];
+  for (++at; at < text.size(); ++at) {
+    if (quote == '"' && text[at] == '\\') {
+      ++at;
+    } else if (text[at] == quote) {
+      if (quote == '"' || at + 1 >= text.size() || text[at + 1] != quote) return true;
+      ++at;
+    }
+  }
+  return false;
 }
 
 bool word(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -277,20 +301,24 @@ void print(const Node& node, int indent, std::string& out) {
 
 }  // namespace
 
-Node parse(const std::string& text) {
+Node parse(const std::string& with_mark) {
+  const std::string text = with_mark.starts_with("\xEF\xBB\xBF") ? with_mark.substr(3) : with_mark;
   try {
     std::istringstream in(text);
     YAML::Parser parser(in);
     Builder builder;
     if (!parser.HandleNextDocument(builder)) return {};
+    if (const YAML::Mark& quoted = builder.last_quoted; quoted.pos >= 0 && !closed(text, static_cast<std::size_t>(quoted.pos)))
+      throw Broken{quoted.line + 1, quoted.column + 1, "not YAML: the quote that begins here does not end", "end it with the same quote in its line"};
     Builder second;
     if (parser.HandleNextDocument(second))
       throw Broken{second.root.line, second.root.column, "a second document begins here", "write one file for each cluster"};
     return std::move(builder.root);
   } catch (const YAML::Exception& e) {
     Broken broken{e.mark.line + 1, e.mark.column + 1, "not YAML: " + e.msg, {}};
-    broken.hint = has_tab_indent(text, broken.line)
-                      ? "indent with spaces, not tabs"
+    broken.hint = has_tab_indent(text, broken.line) ? "indent with spaces, not tabs"
+                  : e.msg.find("anchor") != std::string::npos
+                      ? "name it where it is defined, further up: &NAME"
                       : "check indentation, brackets and quotes here and on the line before; a value with ': ' or ' #' in it needs quotes";
     throw broken;
   }

@@ -3,6 +3,8 @@
 
 #include <pgcluster/topology/topology.hpp>
 
+#include "spec/words.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -74,8 +76,11 @@ Picture picture(const Topology& topology, const Spec& spec) {
     const bool vip = endpoint.address == spec.cluster_vip;
     const std::string port = std::to_string(endpoint.port);
     p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : "any host, port " + port)});
-    for (const std::string& name : topology.database)
+    for (const std::string& name : topology.database) {
+      // A URI that names hosts may leave some out.
+      if (!vip && endpoint.uri.find(words::host_port(topology.host(name).address, endpoint.port)) == std::string::npos) continue;
       p.arrows.push_back({id, id_of("host_", name), endpoint.kind == "read-write" ? "if leader" : "prefers replicas"});
+    }
   }
   return p;
 }
