@@ -44,6 +44,11 @@ class Tree {
   bool names(const std::string& word) const {
     return std::any_of(runs_.begin(), runs_.end(), [&](const auto& one) { return one.first->get_name() == word; });
   }
+  std::string list() const {
+    std::string all;
+    for (const CLI::App* sub : app_.get_subcommands([](const CLI::App*) { return true; })) all += (all.empty() ? "" : ", ") + sub->get_name();
+    return all;
+  }
 
  private:
   CLI::App& add(const std::string& name, const std::string& what, const std::string& examples, Run run, bool spec = true) {
@@ -54,7 +59,7 @@ class Tree {
     return *sub;
   }
   void json(CLI::App& sub, const std::string& what = "One JSON document on stdout") { sub.add_flag("--json", a_.json, what); }
-  void yes(CLI::App& sub) { sub.add_flag("-y,--yes", a_.yes, "Do not ask"); }
+  void yes(CLI::App& sub) { sub.add_flag("--yes", a_.yes, "Do not ask"); }
 
   void reading() {
     json(add("validate", "Check the description; reaches no host", "  pgcluster validate -f cluster.yaml", validate));
@@ -159,7 +164,7 @@ int run(int argc, char** argv) {
   const std::string word = first_word(argc, argv);
   const bool json = std::any_of(argv + 1, argv + argc, [](const char* one) { return std::strcmp(one, "--json") == 0; });
   try {
-    if (!word.empty() && !tree.names(word)) throw Usage("unknown sub-command " + word);
+    if (!word.empty() && !tree.names(word)) throw Usage("unknown sub-command " + word + "; there are " + tree.list());
     tree.app().parse(argc, argv);
   } catch (const CLI::Success& help) {
     return tree.app().exit(help) == 0 ? status::ok : status::failed;

@@ -57,7 +57,8 @@ std::optional<pgcluster::Status> read(Session& session, const pgcluster::Spec& s
   }
 }
 
-[[noreturn]] void watch(Session& session, const pgcluster::Spec& spec) {
+// Until Ctrl-C, which is the usual end here and needs no error.
+int watch(Session& session, const pgcluster::Spec& spec) try {
   const bool redraw = session.console.live_out();
   if (redraw) session.console.answer("\x1b[2J\x1b[H");
   for (int status = 0;;) {
@@ -73,6 +74,9 @@ std::optional<pgcluster::Status> read(Session& session, const pgcluster::Spec& s
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
   }
+} catch (const pgcluster::Error& error) {
+  if (error.code() != pgcluster::Code::cancelled) throw;
+  return status::cancelled;
 }
 
 }  // namespace
@@ -141,7 +145,7 @@ int plan(Session& session) {
 
 int show_status(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
-  if (session.arguments.watch) watch(session, spec);
+  if (session.arguments.watch) return watch(session, spec);
   int status = status::failed;
   if (const auto now = read(session, spec, status))
     session.console.answer(session.console.json() ? now->json() : now->text(session.console.color_out()));

@@ -1,8 +1,12 @@
 """How the command asks, shows and ends a change; on hosts that are only played (driver.cpp)."""
 import json
+import os
 import re
 import signal
+import subprocess
 import time
+
+from conftest import environment
 
 
 def test_refuses_without_a_terminal(driver):
@@ -121,10 +125,6 @@ def test_second_ctrl_c_does_not_wait(terminal):
 
 
 def test_sigterm_as_json(spec, tmp_path):
-    import os
-    import subprocess
-
-    from conftest import environment
     process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes", "--json", "--slow"], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     process.stdout.readline()
@@ -137,10 +137,6 @@ def test_sigterm_as_json(spec, tmp_path):
 
 
 def test_a_reader_that_goes_away_does_not_end_it(spec):
-    import os
-    import subprocess
-
-    from conftest import environment
     process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True, env=environment())
     process.stdout.close()

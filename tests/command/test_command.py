@@ -2,8 +2,11 @@
 import json
 import os
 import re
+import subprocess
 
 import pytest
+
+from conftest import Terminal, environment
 
 SUB_COMMANDS = ("validate check plan apply status switchover failover restart reload reinit pause resume password destroy graph schema").split()
 WITH_SPEC = [name for name in SUB_COMMANDS if name != "schema"]
@@ -158,6 +161,11 @@ def test_graph(pgcluster, spec):
     assert mermaid.returncode == 0 and re.match(r"\s*(flowchart|graph) ", mermaid.stdout)
 
 
+def test_no_color_goes_anywhere(pgcluster, spec):
+    assert pgcluster("--no-color", "graph", "-f", spec).returncode == 0
+    assert pgcluster("graph", "-f", spec, "--no-color").returncode == 0
+
+
 def test_schema(pgcluster):
     schema = json.loads(pgcluster("schema").stdout)
     assert "patroni_cluster_name" in schema["properties"]
@@ -171,7 +179,6 @@ def test_examples_are_valid(pgcluster, source):
 
 def test_an_answer_that_cannot_be_written(pgcluster):
     with open("/dev/full", "w") as full:
-        import subprocess
         done = subprocess.run([os.environ["PGCLUSTER"], "schema"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1 and "could not be written" in done.stderr
 
@@ -182,3 +189,8 @@ def test_includes_only_public_headers(source):
             own = (path.parent / header).is_file()
             public = (source / "libpgcluster" / "include" / header).is_file()
             assert own or public or header.startswith("CLI/") or "/" not in header or header.startswith("sys/"), f"{path}: {header}"
+
+
+def test_watch_until_ctrl_c(spec):
+    session = Terminal([os.environ["PGCLUSTER"], "status", "-f", str(spec), "--watch"], environment()).until("NOT healthy").type("\x03")
+    assert session.status() == 130 and "error: cancelled" not in session.shown
