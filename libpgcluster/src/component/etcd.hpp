@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -7,6 +8,9 @@
 #include <pgcluster/component/component.hpp>
 
 namespace pgcluster {
+
+/// etcd says that it has started only when it has a quorum: the other hosts may still be busy with apt.
+constexpr std::chrono::seconds etcd_patience{300};
 
 /// "http://10.77.0.11:2379", with brackets around an IPv6 address.
 std::string http_url(const std::string& address, int port);
@@ -18,12 +22,28 @@ Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
 
 struct EtcdMember {
   std::string id;  ///< hexadecimal, as `etcdctl member remove` takes it
-  std::string name;
-  std::vector<std::string> peer_urls;
+  std::string name{};
+  std::vector<std::string> peer_urls{};
   bool started = false;  ///< it has run at least once
 };
 /// Empty where the answer is none: no etcdctl, no member that answers, no quorum.
 std::vector<EtcdMember> read_etcd_members(const Answer& answer);
+
+/// Whether a member of ours was started there.
+bool owns_etcd(const ClusterView& cluster, const std::string& host);
+std::string etcd_peer_url(const ClusterView& cluster, const std::string& member);
+std::string etcd_token(const Spec& spec);
+inline constexpr const char* etcd_env_file = "/etc/default/etcd";
+/// The environment file; refuses where a member must not be made.
+StepPtr etcd_config(const NodeView& node);
+
+struct EtcdStatus {
+  bool answers = false;
+  bool has_leader = false;
+  bool leads = false;
+  std::string errors{};  ///< alarms, as "NOSPACE"
+};
+EtcdStatus read_etcd_status(const Answer& answer);
 
 /// "pg1/COMPONENT/dcs": waits until the DCS has a quorum that this host can reach. For every component that needs the DCS.
 StepPtr dcs_gate(const NodeView& node, std::string_view component);
