@@ -123,9 +123,9 @@ struct SimulatedAct {
 
 /// A fleet in memory, with a clock of its own: nothing waits, and the same calls give the same results.
 ///
-/// Time: run() does not move now(), as if the controller only sent the program; the host is busy until the program's end, and what comes
-/// for it meanwhile begins then. A unit that was started is "activating" until its time has come, so that whoever waits for it, waits.
-/// Hosts therefore overlap in virtual time as real ones do. now() moves by sleep_until() and advance() only.
+/// Time: run() does not wait for its program's end, as if the controller only sent it; the host is busy until then (busy_until), and only
+/// the next run() for the same host waits for that, and so moves now(), as sleep_until() and advance() do. A unit that was started is
+/// "activating" until its time has come, so that whoever waits for it, waits. Hosts therefore overlap in virtual time as real ones do.
 ///
 /// Any host that run() is given is made where it is not there yet, as an empty Debian.
 class SimulatedExecutor final : public Executor {
