@@ -31,10 +31,11 @@ struct RoleWish {
 
 RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
   RoleWish wish{.name = user.name};
-  std::istringstream words(user.flags);
+  std::string list = user.flags;
+  std::replace(list.begin(), list.end(), ',', ' ');
+  std::istringstream words(list);
   bool login = false;
-  for (std::string word; std::getline(words, word, ',');) {
-    std::erase_if(word, [](char c) { return c == ' '; });
+  for (std::string word; words >> word;) {
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
     for (const Flag& flag : flags) {
       if (word != flag.word && word != std::string("NO") + flag.word) continue;

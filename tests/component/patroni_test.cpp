@@ -1,0 +1,237 @@
+#include "component/patroni.hpp"
+
+#include <fmt/format.h>
+
+#include "component/builtin.hpp"
+#include "component/sql.hpp"
+#include "golden.hpp"
+#include "patroni_world.hpp"
+
+using namespace pgcluster;
+using namespace world;
+
+TEST_CASE("the files of a host") {
+  for (const auto& folder : golden::cases("component/patroni")) {
+    CAPTURE(folder.string());
+    ClusterView view = cluster(parse_spec(golden::read(folder / "cluster.yaml"), "cluster.yaml"));
+    const TopologyHost& host = view.topology.host(view.topology.database.front());
+    golden::check(folder / "config.yml", (patroni::config_head(view, host) + patroni::config_bootstrap(view)).masked());
+    golden::check(folder / "50-pgcluster.conf", patroni::drop_in(view.spec).content.masked());
+  }
+}
+
+TEST_CASE("the bootstrap section is found where it begins, with its comment") {
+  const ClusterView view = cluster();
+  const std::string head = patroni::config_head(view, view.topology.host("pg1")).reveal();
+  CHECK(patroni::bootstrap_at(head + patroni::config_bootstrap(view)) == head.size());
+  CHECK(patroni::bootstrap_at(head) == std::string::npos);
+}
+
+TEST_CASE("a fresh host: the files are written, the server is started, and waits are announced") {
+  World world;
+  world.fresh();
+  CHECK(is<Done>(world.decide("pg1/patroni/stranger")));
+  CHECK(is<Change>(world.decide("pg1/patroni/createcluster")));
+  CHECK(is<Change>(world.decide("pg1/patroni/packages")));
+  CHECK(is<Done>(world.decide("pg1/patroni/passwords")));
+  CHECK(is<Change>(world.decide("pg1/patroni/config")));
+  CHECK(is<Change>(world.decide("pg1/patroni/unit")));
+  CHECK(is<Later>(world.decide("pg1/patroni/dcs")));
+  CHECK(is<Later>(world.decide("pg2/patroni/dcs")));
+  CHECK(is<Done>(world.decide("pg1/patroni/switchover")));
+  CHECK(is<Later>(world.decide("cluster/patroni/leader")));
+  const auto settings = world.decide("cluster/patroni/config");
+  REQUIRE(is<Later>(settings));
+  CHECK(std::get<Later>(settings).action == Action::wait);
+  const auto roles = world.decide("cluster/patroni/roles");
+  REQUIRE(is<Later>(roles));
+  CHECK(std::get<Later>(roles).action == Action::run);
+}
+
+TEST_CASE("the first host begins the cluster, the others wait for it") {
+  World world;
+  world.fresh();
+  world.initialized(false);
+  CHECK(is<Done>(world.decide("pg1/patroni/dcs")));
+  CHECK(is<Later>(world.decide("pg2/patroni/dcs")));
+  world.initialized(true);
+  CHECK(is<Done>(world.decide("pg2/patroni/dcs")));
+  world.initialized(false);
+  world.unit("pg1", {.active = "failed", .result = "exit-code"});
+  CHECK(is<Refused>(world.decide("pg2/patroni/dcs")));
+}
+
+TEST_CASE("a stranger's server is refused") {
+  World world;
+  world.fresh();
+  const auto stranger = [&](const std::string& found) {
+    world.exec("pg1/patroni/stranger", found);
+    return world.decide("pg1/patroni/stranger");
+  };
+  CHECK(is<Refused>(stranger("data 7421\n")));
+  CHECK(is<Refused>(stranger("data \n")));
+  CHECK(is<Refused>(stranger("port 5432\n")));
+  CHECK(is<Done>(stranger("")));
+  world.initialized(true);  // 7421
+  CHECK(is<Done>(stranger("data 7421\nport 5432\n")));
+  CHECK(is<Refused>(stranger("data 7422\n")));
+}
+
+TEST_CASE("a converged cluster: nothing to do") {
+  World world;
+  world.converged();
+  for (const auto& name : world.names()) {
+    CAPTURE(name);
+    CHECK(is<Done>(world.decide(name)));
+  }
+}
+
+TEST_CASE("every step decides whatever is answered") {
+  World world;
+  world.converged();
+  for (const Answer& answer :
+       std::vector<Answer>{Absent{}, Unreadable{"broken"}, Output{}, Output{.status = 124}, Output{.out = "{]"}, Output{.out = "{} []"},
+                           Output{.out = "{\"state\": 7}{\"postgresql\": []}"},
+                           Output{.out = "{\"recovery\": false, \"roles\": [1], \"settings\": {\"a\": 1}}"}, File{}, Package{}, Unit{}}) {
+    World other = world;
+    other.all(answer);
+    for (const auto& name : other.names()) {
+      CAPTURE(name);
+      CHECK_NOTHROW(other.decide(name));
+    }
+    CHECK_NOTHROW(other.order());
+  }
+}
+
+TEST_CASE("work_mem: one PATCH at the leader, and the plan shows exactly that") {
+  World world;
+  world.converged();
+  world.wish("work_mem", "32MB");
+  const auto decision = world.decide("cluster/patroni/config");
+  REQUIRE(is<Change>(decision));
+  const auto& change = std::get<Change>(decision);
+  CHECK(change.impact == Impact::reload);
+  CHECK(
+      change.diff.masked() ==
+      "--- cluster settings\n+++ cluster settings\n@@ -1,1 +1,1 @@\n-postgresql.parameters.work_mem: 16MB\n+postgresql.parameters.work_mem: 32MB\n");
+  REQUIRE(change.todo.size() == 1);
+  CHECK(change.todo[0].at == "pg1");
+  const Run& run = std::get<Run>(change.todo[0].what);
+  CHECK(run.input.masked().find(R"(data-raw = "{\"postgresql\":{\"parameters\":{\"work_mem\":\"32MB\"}}}")") != std::string::npos);
+  CHECK(run.input.masked().find("<secret patroni_restapi_password>") != std::string::npos);
+  CHECK(std::get<Output>(*change.todo[0].was).out.starts_with("200 {"));
+  for (const auto& name : world.names())
+    if (name != "cluster/patroni/config" && !name.ends_with("/settings")) {
+      CAPTURE(name);
+      CHECK(is<Done>(world.decide(name)));
+    }
+  CHECK(is<Later>(world.decide("pg1/patroni/settings")));
+  world.pending = true;
+  CHECK(is<Done>(world.decide("pg1/patroni/settings")));
+}
+
+TEST_CASE("a parameter that nobody describes any more goes") {
+  World world;
+  world.wish("work_mem", "32MB");
+  world.converged();
+  world.settings["postgresql"]["parameters"]["log_statement"] = "ddl";
+  world.answer();
+  const auto decision = world.decide("cluster/patroni/config");
+  REQUIRE(is<Change>(decision));
+  CHECK(std::get<Change>(decision).diff.masked().find("-postgresql.parameters.log_statement: ddl") != std::string::npos);
+  const Run& run = std::get<Run>(std::get<Change>(decision).todo[0].what);
+  CHECK(run.input.masked().find(R"({\"postgresql\":{\"parameters\":{\"log_statement\":null}}})") != std::string::npos);
+}
+
+TEST_CASE("max_connections rises: replicas, then a switchover, then the old leader") {
+  World world;
+  world.converged();
+  world.wish("max_connections", "1500");
+  for (const char* host : {"pg1", "pg2", "pg3"}) {
+    const auto decision = world.decide(fmt::format("{}/patroni/restart", host));
+    REQUIRE(is<Later>(decision));
+    CHECK(std::get<Later>(decision).action == Action::restart);
+    CHECK(std::get<Later>(decision).at_most == Impact::restart);
+  }
+  const auto over = world.decide("pg1/patroni/switchover");
+  REQUIRE(is<Later>(over));
+  CHECK(std::get<Later>(over).at_most == Impact::switchover);
+  CHECK(is<Done>(world.decide("pg2/patroni/switchover")));
+  CHECK(world.order() == std::vector<std::string>{"pg2", "pg3", "pg1"});
+
+  // The settings are in the DCS, and Patroni has noticed.
+  world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
+  world.answer();
+  CHECK(is<Later>(world.decide("pg2/patroni/restart")));
+  world.announce("max_connections");
+  const auto now = world.decide("pg2/patroni/restart");
+  REQUIRE(is<Change>(now));
+  CHECK(std::get<Change>(now).impact == Impact::restart);
+  CHECK(std::get<Output>(*std::get<Change>(now).todo[0].was).out == "start of pg2\n");
+  const auto hand_over = world.decide("pg1/patroni/switchover");
+  REQUIRE(is<Change>(hand_over));
+  CHECK(std::get<Change>(hand_over).impact == Impact::switchover);
+
+  // A replica that does not stream: no other is disturbed.
+  world.members["pg3"].streams = false;
+  world.answer();
+  CHECK(world.order() == std::vector<std::string>{"pg3"});
+}
+
+TEST_CASE("max_connections is lowered: the leader in place and first") {
+  World world;
+  world.converged();
+  world.wish("max_connections", "500");
+  world.settings["postgresql"]["parameters"]["max_connections"] = 500;
+  world.announce("max_connections");
+  CHECK(world.order() == std::vector<std::string>{"pg1", "pg2", "pg3"});
+  CHECK(is<Done>(world.decide("pg1/patroni/switchover")));
+  const auto leader = world.decide("pg1/patroni/restart");
+  REQUIRE(is<Change>(leader));
+  CHECK(std::get<Change>(leader).impact == Impact::outage);
+  CHECK(is<Later>(world.decide("pg2/patroni/restart")));
+  world.running["pg1"]["max_connections"] = "500";
+  world.answer();
+  CHECK(is<Change>(world.decide("pg2/patroni/restart")));
+  CHECK(world.order() == std::vector<std::string>{"pg2", "pg3", "pg1"});
+}
+
+TEST_CASE("synchronous_mode: only a synchronous replica takes over") {
+  World world;
+  world.view.spec.synchronous_mode = true;
+  world.converged();
+  world.wish("shared_buffers", "1GB");
+  world.settings["postgresql"]["parameters"]["shared_buffers"] = "1GB";
+  world.announce("shared_buffers");
+  CHECK(is<Later>(world.decide("pg1/patroni/switchover")));
+  world.members["pg3"].sync = true;
+  world.answer();
+  const auto decision = world.decide("pg1/patroni/switchover");
+  REQUIRE(is<Change>(decision));
+  CHECK(std::get<Change>(decision).reason == "pg3 takes over before pg1 is restarted");
+}
+
+TEST_CASE("what somebody has set by hand and we take back needs no restart") {
+  World world;
+  world.converged();
+  world.settings["postgresql"]["parameters"]["max_connections"] = 1234;
+  world.announce("max_connections");
+  CHECK(is<Change>(world.decide("cluster/patroni/config")));
+  CHECK(is<Done>(world.decide("pg2/patroni/restart")));
+}
+
+TEST_CASE("the bootstrap section of a cluster that exists stays as it is, all else is ours") {
+  World world;
+  world.converged();
+  const std::string ours = world.files.at("pg1");
+  auto at = patroni::bootstrap_at(ours);
+  world.files["pg1"] = ours.substr(0, at) + "\nbootstrap:\n  dcs:\n    ttl: 99\n";
+  world.answer();
+  CHECK(is<Done>(world.decide("pg1/patroni/config")));
+  world.initialized(false);
+  CHECK(is<Change>(world.decide("pg1/patroni/config")));
+  world.initialized(true);
+  world.files["pg1"] = "scope: other\n" + ours.substr(at);
+  world.answer();
+  CHECK(is<Change>(world.decide("pg1/patroni/config")));
+}
