@@ -271,8 +271,9 @@ reload_if_needed() {
 }
 journal() { say "--- the last lines of $1:"; x journalctl -u "$1" -n 15 -o cat --no-pager >&2; }
 set_unit() {
-  reload_if_needed "$1" || return
-  act=$2; did=
+  show "$1"
+  act=$2; did=; reload=$units_written
+  case $need:$load in no:loaded) ;; *) reload=1 ;; esac
   if [ -n "$4" ]; then
     if [ "$started" != "$4" ]; then
       case $active in
@@ -283,17 +284,26 @@ set_unit() {
       act=nothing
     fi
   fi
-  case $file_state:$2:$3 in
-    masked-runtime:start:*|masked-runtime:restart:*|masked-runtime:*:yes)
-      x systemctl unmask --runtime -q -- "$1" || { rc=$?; return; }
-      did=1
-      show "$1" ;;
-  esac
-  case $3:$file_state in
-    yes:enabled|yes:static|yes:alias|yes:generated|yes:indirect|yes:transient) ;;
-    yes:*) x systemctl enable -q -- "$1" || { rc=$?; return; }; did=1 ;;
-    no:enabled|no:enabled-runtime|no:linked|no:linked-runtime) x systemctl disable -q -- "$1" || { rc=$?; return; }; did=1 ;;
-  esac
+  # A reload of systemd takes longer than all else here: one, after everything that needs it.
+  if [ -L "/run/systemd/system/$1" ]; then
+    case $2:$3 in
+      start:*|restart:*|*:yes)
+        x systemctl --no-reload unmask --runtime -q -- "$1" || { rc=$?; return; }
+        did=1; reload=1 ;;
+    esac
+  fi
+  if [ -n "$3" ]; then
+    [ -z "$reload" ] || file_state=$(x systemctl is-enabled -- "$1" 2>/dev/null)
+    case $3:$file_state in
+      yes:enabled|yes:static|yes:alias|yes:generated|yes:indirect|yes:transient) ;;
+      yes:*) x systemctl --no-reload enable -q -- "$1" || { rc=$?; return; }; did=1; reload=1 ;;
+      no:enabled|no:enabled-runtime|no:linked|no:linked-runtime) x systemctl --no-reload disable -q -- "$1" || { rc=$?; return; }; did=1; reload=1 ;;
+    esac
+  fi
+  if [ -n "$reload" ]; then
+    x systemctl daemon-reload || { rc=$?; return; }
+    units_written=
+  fi
   case $act:$active in
     nothing:*|start:active|start:activating|start:reloading|stop:inactive|stop:failed) act=nothing ;;
     start:*|restart:*)
@@ -409,7 +419,8 @@ note() {
 accounts() {
   { x getent passwd "$@"; printf 'status %s\n' "$?"; } | while IFS= read -r l; do printf '\n%s account %s .\n' "$N" "$l"; done >&3
 }
-ran() { { printf '\n%s exec %s %s ' "$N" "$1" "$2"; b "$T/o"; printf ' '; b "$T/e"; printf ' .\n'; } >&3; }
+a() { if [ -s "$1" ]; then base64 -w0 <"$1"; else printf -- -; fi; }
+ran() { { printf '\n%s exec %s %s ' "$N" "$1" "$2"; a "$T/o"; printf ' '; a "$T/e"; printf ' .\n'; } >&3; }
 )sh";
 
 }  // namespace pgcluster::executor

@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kLongestLine = 16U << 20;  // a file of 8 MiB in base64, and more than any noise deserves
 
+constexpr std::size_t kOutput = 256U << 10;  // what is kept of an output: its end
+
 // The next word; what is left stays in `text`.
 std::string_view word(std::string_view& text) {
   const auto space = text.find(' ');
@@ -102,6 +104,9 @@ void Reader::line(std::string_view text) {
     auto out = payload(word(text));
     auto err = payload(word(text));
     if (!i || *i >= outputs_.size() || outputs_[*i] || !status || !out || !err) return;
+    // Here, and not by one more process for each ask on the host.
+    for (std::string* stream : {&*out, &*err})
+      if (stream->size() > kOutput) stream->erase(0, stream->size() - kOutput);
     outputs_[*i] = Output{*status, std::move(*out), std::move(*err)};
   } else if (kind == "gone") {
     gone_.emplace_back(text);
