@@ -53,9 +53,8 @@ class Cluster:
         self.down()
         self.lab("base", *(["--warm"] if warm else []))
         self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []))
-        environment = dict(line.removeprefix("export ").split("=", 1) for line in self.lab("env").splitlines() if "=" in line)
-        self.spec["ssh"]["private_key"] = environment["PGCLUSTER_LAB_KEY"].strip("'\"")
-        self.spec["ssh"]["known_hosts"] = environment["PGCLUSTER_LAB_KNOWN_HOSTS"].strip("'\"")
+        folder = self.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY; echo $PGCLUSTER_LAB_KNOWN_HOSTS").split()
+        self.spec["ssh"]["private_key"], self.spec["ssh"]["known_hosts"] = folder
         self.write()
 
     def fresh(self, warm=False):

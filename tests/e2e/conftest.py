@@ -28,7 +28,7 @@ def cluster(request, tmp_path_factory):
     """A lab of the test module's own with three fresh hosts; `warm = True` in the module: packages are unpacked already."""
     made = Cluster("e2e-" + request.module.__name__.removeprefix("test_").replace("_", "-"), tmp_path_factory.mktemp("lab"))
     try:
-        made.up(warm=getattr(request.module, "warm", False))
+        made.up(warm=getattr(request.module, "warm", False) or os.environ.get("PGCLUSTER_LAB_WARM") == "1")
         yield made
     finally:
         made.down()
