@@ -56,6 +56,8 @@ def test_a_write_arrives_everywhere(cluster):
 
 
 def test_a_second_apply_changes_nothing(cluster):
+    for host in cluster.hosts:    # so that it tells each command
+        cluster.inside(host, "echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf && systemctl reload ssh")
     before = fingerprint(cluster)
     seen = {host: sessions(cluster, host) for host in cluster.hosts}
     assert "othing" in cluster.apply().stdout
@@ -187,7 +189,7 @@ def test_what_leaves_the_spec_is_removed_and_nothing_else(cluster):
     for host in cluster.hosts:
         gone = cluster.inside(host, "for u in pgbouncer vip-manager; do systemctl is-active $u; done; ls /etc/pgbouncer /etc/systemd/system; ip -o addr show to " + VIP, check=False)
         assert gone.split()[:2] == ["inactive", "inactive"], gone
-        assert "pgbouncer.ini" not in gone and "vip-manager.service" not in gone and VIP not in gone
+        assert "pgbouncer.ini" not in gone and "vip-manager" not in gone and "pgbouncer.service" not in gone and VIP not in gone
     assert cluster.inside("pg1", "cat /etc/pgbouncer/somebody-elses") == "mine"
     assert cluster.psql("10.77.0.11", "select 1", port=5432) == "1"
     cluster.assert_converged()

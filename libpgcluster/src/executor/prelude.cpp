@@ -375,6 +375,8 @@ remove_file() {
   if [ "$now" = absent ] && [ ! -L "$1" ]; then what=skipped; return; fi
   as_was "$2" || return
   rm -f -- "$1" || return
+  # Folders that only we make go with their last file.
+  case $1 in /etc/systemd/system/*.d/* | */pgcluster/*) rmdir -- "${1%/*}" 2>/dev/null || : ;; esac
   what=done
   case $1 in */systemd/system/*) units_written=1 ;; esac
 }

@@ -49,8 +49,8 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
   for (const auto& [name, answers] : observed.answers) {
-    facts[name] = read_facts(name, answers);
     scene.states[name] = read_member(answers.back());
+    facts[name] = read_facts(name, {answers.begin(), answers.end() - 1});
     if (scene.states[name].leads()) scene.leader = name;
   }
   if (facts.empty()) throw observed.errors.begin()->second;
