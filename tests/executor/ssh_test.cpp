@@ -139,14 +139,14 @@ TEST_CASE("ssh: programs run on one connection, kept open, and both streams are 
   Sshd sshd;
   SshExecutor ssh(sshd.options());
   const auto host = sshd.access();
-  std::string big(5'000'000, 'x');
+  std::string big(2'500'000, 'x');
   for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>(i * i >> 7);
   sshd.scratch.put("source", big);
   std::vector<std::size_t> begun;
   const auto thread = std::this_thread::get_id();
-  const Program program{.dos = {{"pg1", WriteFile{sshd.path("x"), big.substr(0, 3'000'000)}},
+  const Program program{.dos = {{"pg1", WriteFile{sshd.path("x"), big.substr(0, 1'000'000)}},
                                 {"pg1", Upload{sshd.path("tool"), sshd.path("source"), executor::sha256_hex(big)}},
-                                {"pg1", Run{{"sh", "-c", "seq 1 500000; seq 1 500000 >&2"}}}},
+                                {"pg1", Run{{"sh", "-c", "seq 1 100000; seq 1 100000 >&2"}}}},
                         .asks = {{"pg1", FileOf{sshd.path("x")}}},
                         .on_do = [&](std::size_t i) {
                           CHECK(std::this_thread::get_id() == thread);
@@ -158,7 +158,7 @@ TEST_CASE("ssh: programs run on one connection, kept open, and both streams are 
     CHECK(d.what == DoResult::What::done);
   }
   CHECK(begun == std::vector<std::size_t>{0, 1, 2});
-  CHECK(std::get<File>(result.answers[0]).content == big.substr(0, 3'000'000));
+  CHECK(std::get<File>(result.answers[0]).content == big.substr(0, 1'000'000));
   CHECK(sshd.scratch.get("tool") == big);
   for (int i = 0; i < 5; ++i) CHECK(std::get<Output>(ssh.run(host, ask({"echo", "hi"})).answers[0]).out == "hi\n");
   CHECK(ssh.statistics("pg1").connections == 1);

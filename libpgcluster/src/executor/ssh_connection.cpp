@@ -441,6 +441,8 @@ SshConnection::Channel::Read SshConnection::Channel::read(Clock::time_point unti
         break;
       }
     }
+    // While one stream was read, something for the other one may have been put aside; the socket says nothing of that any more.
+    if (libssh2_poll_channel_read(channel_, 0) == 1 || libssh2_poll_channel_read(channel_, 1) == 1) continue;
     if (libssh2_channel_eof(channel_) == 1) {
       read.eof = true;
       return read;
