@@ -76,6 +76,18 @@ def test_the_same_after_a_reboot_and_a_restart_by_hand(cluster):
     cluster.assert_converged()
 
 
+def test_another_user_by_sudo(cluster):
+    cluster.write(ssh={**cluster.spec["ssh"], "user": "admin"})
+    assert {change["step"] for change in cluster.plan()["changes"]} == {"cluster"}, "only the list of the cluster's hosts tells of the user"
+    cluster.apply()
+    cluster.assert_converged()
+    cluster.write(ssh={**cluster.spec["ssh"], "user": "nobody"})
+    refused = json.loads(cluster.run("plan", "--json", status=1).stdout)
+    assert refused["error"]["code"] == "auth_failed" and refused["error"]["hint"], refused
+    cluster.write(ssh={**cluster.spec["ssh"], "user": "root"})
+    cluster.apply()
+
+
 def test_work_mem_goes_live_without_a_restart(cluster):
     cluster.spec["postgresql_parameters"]["work_mem"] = "7MB"
     cluster.write()
