@@ -53,7 +53,11 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
     facts[name] = read_facts(name, {answers.begin(), answers.end() - 1});
     if (scene.states[name].leads()) scene.leader = name;
   }
-  if (facts.empty()) throw observed.errors.begin()->second;
+  if (facts.empty()) {
+    if (!observed.errors.empty()) throw observed.errors.begin()->second;
+    throw Error(
+        {.code = Code::timed_out, .message = "no database host answered in time", .hint = "see whether the hosts are overloaded", .retryable = true});
+  }
   scene.view = make_view(spec, topology, std::move(facts), builtin_components());
   // Hosts that cannot be reached have no part in the plan: what is asked of the rest must not wait for them.
   for (const auto& [name, error] : observed.errors) scene.hosts.erase(name);
@@ -203,8 +207,9 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
   const Scene scene = look(spec, executor, options);
   std::map<std::string, std::vector<Ask>> asks;
   const auto loaded = [&](const TopologyHost& host) {
-    return Ask{host.name,
-               Exec{.argv = {"runuser", "-u", "postgres", "--", "psql", "-XAtqc", "select pg_conf_load_time()"}, .about = {"unit:patroni.service"}}};
+    return Ask{host.name, Exec{.argv = {"runuser", "-u", "postgres", "--", "psql", "-p", std::to_string(scene.spec().postgresql_port), "-XAtqc",
+                                        "select pg_conf_load_time()"},
+                               .about = {"unit:patroni.service"}}};
   };
   const auto members = chosen(scene, options.host);
   for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};

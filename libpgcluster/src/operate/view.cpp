@@ -38,6 +38,13 @@ std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor
       errors.emplace(name, error.with(name));
     }
   }
+  for (const auto& [name, access] : hosts)
+    if (!facts.contains(name) && !errors.contains(name))
+      errors.emplace(name, Error({.code = Code::timed_out,
+                                  .message = name + " did not answer in time",
+                                  .hint = "see whether the host is overloaded",
+                                  .host = name,
+                                  .retryable = true}));
   if (errors.empty()) return facts;
   Failure failure = errors.begin()->second.failure();
   for (const auto& [name, error] : errors)

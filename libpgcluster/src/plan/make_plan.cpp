@@ -120,7 +120,14 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   if (!observed.errors.empty()) throw_all(observed.errors);
   Projection projection;
   for (const auto& [host, questions_of_host] : asks) {
-    const auto& answers = observed.answers.at(host);
+    const auto given = observed.answers.find(host);
+    if (given == observed.answers.end())
+      throw Error({.code = Code::timed_out,
+                   .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
+                   .hint = "see whether the host is overloaded, and plan again",
+                   .host = host,
+                   .retryable = true});
+    const auto& answers = given->second;
     for (std::size_t i = 0; i < questions_of_host.size(); ++i)
       projection.add(questions_of_host[i], i < answers.size() ? answers[i] : Answer(Unreadable{"the host gave no answer"}));
   }
