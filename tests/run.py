@@ -82,7 +82,9 @@ def main():
         if wanted("unit"):
             part("unit, golden and simulated", unit)
         if wanted("command"):
-            part("command and structure", lambda: pytest("tests/command", "tests/structure"))
+            os.environ.update(PGCLUSTER=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
+            part("command", lambda: pytest("tests/command"))
+            part("structure", lambda: pytest("tests/structure"))
         if wanted("lab"):
             part("the lab itself", lab_selftest)
         if wanted("e2e"):

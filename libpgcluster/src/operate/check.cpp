@@ -89,7 +89,7 @@ class Examiner {
       add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "Debian 13 is what pgcluster is tested on");
     const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
     if (const std::int64_t off = facts.clock - now; std::abs(off) > clock_tolerance)
-      add(Severity::error, Code::refused,
+      add(Severity::error, Code::host_unsupported,
           "its clock is " + std::to_string(std::abs(off)) + " s " + (off > 0 ? "ahead of" : "behind") + " this machine's",
           "set it right, and let a time service keep it so");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
