@@ -235,3 +235,21 @@ TEST_CASE("the bootstrap section of a cluster that exists stays as it is, all el
   world.answer();
   CHECK(is<Change>(world.decide("pg1/patroni/config")));
 }
+
+TEST_CASE("a changed file: Patroni is told at once, and nothing is restarted before it has read it") {
+  World world;
+  world.converged();
+  world.wish("max_connections", "1500");
+  world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
+  world.announce("max_connections");
+  world.units["pg2"].load_files_current = false;
+  CHECK(is<Change>(world.decide("pg2/patroni/reload")));
+  world.mark["pg2"] = "0";
+  CHECK(is<Later>(world.decide("pg2/patroni/loaded")));
+  CHECK(is<Later>(world.decide("pg2/patroni/restart")));
+  world.mark.clear();
+  CHECK(is<Change>(world.decide("pg2/patroni/restart")));
+  // What Patroni still announces although it holds is no reason for another restart.
+  world.running["pg2"]["max_connections"] = "1500";
+  CHECK(is<Done>(world.decide("pg2/patroni/restart")));
+}

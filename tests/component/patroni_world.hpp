@@ -48,7 +48,8 @@ struct World {
   nlohmann::ordered_json settings;
   std::map<std::string, std::map<std::string, std::string>> running;
   std::map<std::string, Member> members;
-  std::map<std::string, std::string> files, units_text;
+  std::map<std::string, std::string> files;
+  std::map<std::string, std::string> mark;  // by host, where its Patroni has read another file
   std::map<std::string, Unit> units;
   std::map<std::string, RoleState> roles;
   std::map<std::string, std::string> databases;
@@ -155,7 +156,9 @@ struct World {
   std::string server(const std::string& host) const {
     static const std::set<std::string> at_start{"max_connections", "shared_buffers", "max_worker_processes",
                                                 "max_wal_senders", "wal_level",      "huge_pages"};
-    nlohmann::json json{{"recovery", !members.at(host).leads}, {"started", "start of " + host}};
+    nlohmann::json json{{"recovery", !members.at(host).leads},
+                        {"started", "start of " + host},
+                        {"config", mark.contains(host) ? mark.at(host) : patroni::config_mark(view, view.topology.host(host))}};
     for (const auto& [name, value] : running.at(host)) {
       const bool number = value.find_first_not_of("0123456789") == std::string::npos;
       json["settings"][name] = {

@@ -51,7 +51,8 @@ class Patroni final : public Component {
         sequence(patroni::switchover_step(view, node.host), pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
                  patroni::created_gate(view, node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host));
     return sequence(patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
-                    parallel(patroni::config_step(view, node.host), unit_file), dcs, rolling("patroni", host, patroni::restart_order(view), turn));
+                    parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host),
+                    patroni::loaded_gate(view, node.host), dcs, rolling("patroni", host, patroni::restart_order(view), turn));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

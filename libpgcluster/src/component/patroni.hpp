@@ -17,6 +17,9 @@ inline constexpr const char* config_path = "/etc/patroni/config.yml";
 
 /// /etc/patroni/config.yml without its bootstrap section.
 Text config_head(const ClusterView& view, const TopologyHost& host);
+/// What that file, once Patroni has read it, makes PostgreSQL show as pgcluster.config. Patroni reads it some seconds after it is told to,
+/// and a server that is restarted at that moment starts with a half-written postgresql.conf.
+std::string config_mark(const ClusterView& view, const TopologyHost& host);
 /// The bootstrap section, always the file's last: what the cluster begins with, read once.
 std::string config_bootstrap(const ClusterView& view);
 /// Where the bootstrap section begins in such a file; npos where it has none.
@@ -98,6 +101,10 @@ StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& fa
 StepPtr config_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);
+/// Patroni is told of a changed file at once, not when the host's turn to be restarted comes.
+StepPtr reload_step(const TopologyHost& host);
+/// The server shows the mark of the file: Patroni has read it.
+StepPtr loaded_gate(const View& view, const TopologyHost& host);
 /// etcd answers, and on all but the first host the cluster is initialised: the first leads.
 StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.

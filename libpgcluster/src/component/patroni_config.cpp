@@ -1,3 +1,5 @@
+#include <openssl/sha.h>
+
 #include <algorithm>
 #include <regex>
 
@@ -56,24 +58,7 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
   return lines;
 }
 
-}  // namespace
-
-Pairs cluster_settings(const Spec& spec) {
-  const auto word = [](bool on) { return std::string(on ? "true" : "false"); };
-  return {{"ttl", std::to_string(spec.patroni_ttl)},
-          {"loop_wait", std::to_string(spec.patroni_loop_wait)},
-          {"retry_timeout", std::to_string(spec.patroni_retry_timeout)},
-          {"maximum_lag_on_failover", std::to_string(spec.patroni_maximum_lag_on_failover)},
-          {"primary_start_timeout", std::to_string(spec.patroni_master_start_timeout)},
-          {"failsafe_mode", word(spec.failsafe_mode)},
-          {"synchronous_mode", word(spec.synchronous_mode)},
-          {"synchronous_mode_strict", word(spec.synchronous_mode_strict)},
-          {"synchronous_node_count", std::to_string(spec.synchronous_node_count)},
-          {"postgresql.use_pg_rewind", "true"},
-          {"postgresql.use_slots", "true"}};
-}
-
-Text config_head(const ClusterView& view, const TopologyHost& host) {
+Text head_with(const ClusterView& view, const TopologyHost& host, const std::string& mark) {
   const Spec& spec = view.spec;
   const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
   const bool v6 = host.address.find(':') != std::string::npos;
@@ -93,7 +78,7 @@ Text config_head(const ClusterView& view, const TopologyHost& host) {
   out += quoted(view.secret("patroni_superuser_password"));
   out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
   out += quoted(view.secret("patroni_replication_password"));
-  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n  pg_hba:\n";
+  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: " + quoted(mark) + "\n  pg_hba:\n";
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (spec.patroni_superuser_username != "postgres")
     out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
@@ -101,6 +86,33 @@ Text config_head(const ClusterView& view, const TopologyHost& host) {
   if (!host.patroni_tags.empty()) out += "\ntags:\n";
   for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
   return out;
+}
+
+}  // namespace
+
+std::string config_mark(const ClusterView& view, const TopologyHost& host) {
+  const Text config = head_with(view, host, "");
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(config.reveal().data()), config.reveal().size(), digest);
+  // Every user of the database can read it: enough to see a change, too little to try passwords on.
+  return std::to_string(digest[0] << 8 | digest[1]);
+}
+
+Text config_head(const ClusterView& view, const TopologyHost& host) { return head_with(view, host, config_mark(view, host)); }
+
+Pairs cluster_settings(const Spec& spec) {
+  const auto word = [](bool on) { return std::string(on ? "true" : "false"); };
+  return {{"ttl", std::to_string(spec.patroni_ttl)},
+          {"loop_wait", std::to_string(spec.patroni_loop_wait)},
+          {"retry_timeout", std::to_string(spec.patroni_retry_timeout)},
+          {"maximum_lag_on_failover", std::to_string(spec.patroni_maximum_lag_on_failover)},
+          {"primary_start_timeout", std::to_string(spec.patroni_master_start_timeout)},
+          {"failsafe_mode", word(spec.failsafe_mode)},
+          {"synchronous_mode", word(spec.synchronous_mode)},
+          {"synchronous_mode_strict", word(spec.synchronous_mode_strict)},
+          {"synchronous_node_count", std::to_string(spec.synchronous_node_count)},
+          {"postgresql.use_pg_rewind", "true"},
+          {"postgresql.use_slots", "true"}};
 }
 
 std::string config_bootstrap(const ClusterView& view) {

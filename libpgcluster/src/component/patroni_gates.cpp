@@ -113,6 +113,32 @@ StepPtr passwords_gate(const View& view, const TopologyHost& host) {
   return gate(host.name + "/patroni/passwords", {.asks = server_asks(*view), .decide = decide, .settle = seconds(90)});
 }
 
+StepPtr reload_step(const TopologyHost& host) {
+  const Ask ask = unit_ask(host);
+  auto decide = [ask, name = host.name](const Answers& answers) -> Decision {
+    const auto* unit = answers.get<Unit>(ask);
+    if (!unit || unit->active != "active" || unit->load_files_current) return Done{};
+    return Change{.todo = {Do{.at = name, .what = SetUnit{unit_name, SetUnit::Go::reload, {}}}},
+                  .action = Action::reload,
+                  .impact = Impact::reload,
+                  .reason = "Patroni has not read the changed file"};
+  };
+  return make_step(host.name + "/patroni/reload", {.asks = {ask}, .decide = decide, .settle = seconds(30)});
+}
+
+StepPtr loaded_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = server_ask(*view, host);
+  const Ask unit = unit_ask(host);
+  auto decide = [=, mark = config_mark(*view, host), name = host.name](const Answers& answers) -> Decision {
+    const Server server = read_server(answers[ask]);
+    // A server that does not run will start with the file; one whose file is about to change is looked at again when it has.
+    if (!server.answers || server.config == mark || answers.pending(unit)) return Done{};
+    return Later{"Patroni has read " + std::string(config_path) + " on " + name};
+  };
+  return gate(host.name + "/patroni/loaded",
+              {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
+}
+
 StepPtr dcs_gate(const View& view, const TopologyHost& host) {
   const TopologyHost first = view->topology.host(view->topology.database.front());
   const Ask initialize = initialize_ask(*view, host);

@@ -56,11 +56,11 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   const bool settled = diff.known && !diff.parameters;
   if (names.empty()) {
     if (!member.pending_restart) return {};
-    // Somebody's change of the DCS that is about to be taken back leaves nothing pending.
-    const bool goes_away =
-        !settled && !member.pending.empty() &&
-        std::all_of(member.pending.begin(), member.pending.end(), [&](const std::string& name) { return server.settings.contains(name); });
-    if (goes_away) return {};
+    // A change of the DCS that is about to be taken back leaves nothing pending; and Patroni may still say so of a server that it has
+    // restarted while it read its own file.
+    const bool nothing = !member.pending.empty() && std::all_of(member.pending.begin(), member.pending.end(),
+                                                                [&](const std::string& name) { return server.settings.contains(name); });
+    if (nothing) return {};
     std::string list;
     for (const std::string& name : member.pending) list += (list.empty() ? "" : ", ") + name;
     return {Need::What::now, "Patroni waits for a restart" + (list.empty() ? "" : " because of " + list)};
@@ -105,7 +105,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
 
 StepPtr restart_step(const View& view, const TopologyHost& host) {
   std::vector<Ask> asks = all_asks(*view);
-  auto decide = [view, host](const Answers& answers) -> Decision {
+  auto decide = [view, host, mark = config_mark(*view, host)](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     const Server server = read_server(answers[server_ask(*view, host)]);
     const Need wanted = need(*view, host, members, server);
@@ -124,6 +124,7 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
         break;
     }
     if (lowering && !leads) return Later{members.leader()->name + " runs with the lower values", impact, Action::restart};
+    if (server.config != mark) return Later{"Patroni has read " + std::string(config_path) + " on " + host.name, impact, Action::restart};
     // A replica learns of lower values from the leader's WAL; before that it would start with the old ones again.
     if (!leads && members.of(host).streams && members.lag(host) > 65536)
       return Later{host.name + " has caught up with the leader", impact, Action::restart};

@@ -16,7 +16,8 @@ std::string query(const ClusterView& view) {
   std::string list;
   for (const std::string& name : names) list += (list.empty() ? "" : ",") + sql_literal(name);
   return std::string("select json_build_object('recovery', pg_is_in_recovery(), 'started', ") + start_expression +
-         ", 'settings', (select json_object_agg(name, json_build_array(setting, unit, vartype, context, boot_val, source,"
+         ", 'config', current_setting('pgcluster.config', true), 'settings', (select json_object_agg(name, json_build_array(setting, unit, vartype, "
+         "context, boot_val, source,"
          " sourcefile like '%/postgresql.auto.conf')) from pg_settings where context = 'postmaster' and setting is distinct from boot_val"
          " or name in (" +
          list +
@@ -81,6 +82,7 @@ Server read_server(const Answer& answer) {
   server.answers = true;
   server.recovery = flag(member(json, "recovery"));
   server.started = text(member(json, "started"));
+  server.config = text(member(json, "config"));
   const Json settings = member(json, "settings"), roles = member(json, "roles"), databases = member(json, "databases");
   for (const auto& [name, one] : settings.items())
     if (one.is_array() && one.size() == 7)

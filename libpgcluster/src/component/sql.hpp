@@ -32,6 +32,7 @@ struct Server {
   bool answers = false;
   bool recovery = false;
   std::string started;  ///< of the postmaster, as text
+  std::string config;   ///< pgcluster.config: the mark of the config.yml that its Patroni has read
   std::map<std::string, Setting> settings;
   std::map<std::string, RoleState> roles;
   std::map<std::string, std::string> databases;  ///< name -> owner
