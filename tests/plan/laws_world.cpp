@@ -1,5 +1,7 @@
 #include "laws_world.hpp"
 
+#include <algorithm>
+
 namespace laws {
 
 using namespace pgcluster;
@@ -39,7 +41,7 @@ Steps steps_of(const std::string& host, const Service& service, const std::vecto
 
 Cluster Cluster::random(Dice& dice, std::size_t index) {
   Cluster cluster;
-  const std::size_t hosts = 1 + dice(7), services = 1 + dice(3);
+  const std::size_t hosts = 1 + std::min(dice(7), dice(7)), services = 1 + dice(3);
   for (std::size_t i = 0; i < hosts; ++i) cluster.hosts.push_back("c" + std::to_string(index) + "h" + std::to_string(i));
   for (std::size_t i = 0; i < services; ++i) {
     Service service{.name = "s" + std::to_string(i), .rolling = dice.chance(80), .reloadable = dice.chance(50), .files = 1 + dice(3)};
