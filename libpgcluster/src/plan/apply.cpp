@@ -79,6 +79,19 @@ void Engine::unlock() noexcept {
     if (std::exchange(host.locked, false)) executor_.unlock(host.access);
 }
 
+// Nothing runs, nothing is awaited, and yet steps are open: a member of a rolling group waits for a step that needs the lane itself.
+bool Engine::stuck() {
+  if (running_ > 0 || !timers_.empty() || !ordering_.empty() || order_since_ || lane_.empty()) return false;
+  for (const auto& [name, host] : hosts_)
+    if (!host.dead && (!host.acts.empty() || !host.asks.empty())) return false;
+  if (held_.empty()) return false;
+  const std::size_t waiting = *held_.begin();
+  fail(waiting, {.code = Code::internal,
+                 .message = plan(waiting).id + " waits for its turn, which " + lane_ + " has and cannot end",
+                 .hint = "a rolling member must not wait for a step that disturbs: put that step into the member"});
+  return failures_.size() > 1000 || open_ == 0;
+}
+
 Report Engine::run() {
   const Time deadline = started_ + options_.deadline;
   emit(Event::Kind::apply_started, {}, {}, std::to_string(plan_.changes.size()) + " changes");
@@ -92,6 +105,7 @@ Report Engine::run() {
     }
     pump();
     if (open_ == 0 || (cancelled_ && running_ == 0)) break;
+    if (stuck()) break;
     if (!cancelled_) beat();
     Time until = executor_.now() + std::chrono::milliseconds(100);
     if (!executor_.blocking()) until = executor_.now() + std::chrono::seconds(1);

@@ -103,6 +103,7 @@ class Engine {
   void broken(Job& job, const Error& error);
   void lose_host(const std::string& name, const Failure& failure);
   void beat();
+  bool stuck();
 
   void emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message = {}, std::chrono::milliseconds took = {});
   std::chrono::milliseconds since(Time begin) const;
