@@ -1,31 +1,34 @@
-// A whole deployment with no host at all: the fleet is in memory, and its time is its own. simulated cluster.yaml
-#include <chrono>
-#include <cstdio>
+// Deploys a spec on a fleet in memory: no hosts, no root, a second instead of minutes. simulated cluster.yaml
+#include <cstdlib>
 #include <exception>
+#include <iomanip>
 #include <iostream>
 
-#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/component/models.hpp>
 #include <pgcluster/operate/operate.hpp>
 
 int main(int argc, char** argv) try {
+  // What the example specs take from the environment means nothing to hosts in memory.
+  for (const char* name : {"PGCLUSTER_LAB_KEY", "PGCLUSTER_LAB_KNOWN_HOSTS"}) setenv(name, "unused", 0);
   const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");
-  pgcluster::SimulatedExecutor fleet;  // hosts are made as they are asked for, each an empty Debian
+  pgcluster::SimulatedExecutor fleet;
+  pgcluster::add_service_models(fleet);
 
   const auto plan = pgcluster::plan_deploy(spec, fleet);
   std::cout << plan.text() << '\n';
 
   const auto show = [](const pgcluster::Event& event) {
-    if (event.kind == pgcluster::Event::Kind::step_done)
-      std::printf("%7.1f s  %s\n", std::chrono::duration<double>(event.at).count(), event.step.c_str());
+    if (event.kind == pgcluster::Event::Kind::step_done || event.kind == pgcluster::Event::Kind::step_failed)
+      std::cout << std::setw(7) << std::fixed << std::setprecision(1) << static_cast<double>(event.at.count()) / 1000 << " s  " << event.step
+                << (event.message.empty() ? "" : ": " + event.message) << '\n';
   };
-  const auto report = pgcluster::apply(plan, fleet, {.on_event = show});
-  std::cout << '\n' << report.check().text() << '\n';
+  pgcluster::apply(plan, fleet, {.on_event = show}).check();
 
   const auto status = pgcluster::read_status(spec, fleet);
-  std::cout << status.text();
+  std::cout << '\n' << status.text() << '\n';
   const auto again = pgcluster::plan_deploy(spec, fleet);
-  std::cout << "\nAgain:\n" << again.text();
-  return status.healthy && again.empty() ? 0 : 1;
+  std::cout << (again.empty() ? "Planned once more: nothing has to change.\n" : again.text());
+  return again.empty() && status.healthy ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';
   return 1;
