@@ -42,14 +42,15 @@ Steps server(const std::string& host, const std::string& content, const std::vec
   const ServiceWish wish{.unit = "server.service", .start_files = {"/etc/server.conf"}, .settle = seconds(30)};
   const Ask unit{host, UnitOf{"server.service"}};
   const Steps healthy = gate(host + "/server/healthy", {.asks = {unit},
-                                                         .decide = [unit](const Answers& answers) -> Decision {
-                                                           const auto* found = answers.get<Unit>(unit);
-                                                           if (found && found->active == "active") return Done{};
-                                                           return Later{"the server answers"};
-                                                         },
-                                                         .settle = seconds(60)});
+                                                        .decide = [unit](const Answers& answers) -> Decision {
+                                                          const auto* found = answers.get<Unit>(unit);
+                                                          if (found && found->active == "active") return Done{};
+                                                          return Later{"the server answers"};
+                                                        },
+                                                        .settle = seconds(60)});
   return sequence(packages(host + "/server/package", host, {"server"}, {"server.service"}),
-                  file(host + "/server/config", host, {.path = "/etc/server.conf", .content = content}), file(host + "/server/notes", host, unit_notes(wish)),
+                  file(host + "/server/config", host, {.path = "/etc/server.conf", .content = content}),
+                  file(host + "/server/notes", host, unit_notes(wish)),
                   rolling("server", host, {.asks = {}, .order = [order](const Answers&) { return order; }},
                           sequence(service(host + "/server/service", host, wish), healthy)));
 }
@@ -135,7 +136,8 @@ TEST_CASE("one cause is one error; what does not depend on it is finished; the n
 
 TEST_CASE("two steps that keep one resource are an error of the plan") {
   Fleet fleet(1);
-  CHECK_THROWS_WITH_AS(fleet.plan(parallel(file("h1/one/conf", "h1", {.path = "/etc/x", .content = "1"}), file("h1/two/conf", "h1", {.path = "/etc/x", .content = "2"}))),
+  CHECK_THROWS_WITH_AS(fleet.plan(parallel(file("h1/one/conf", "h1", {.path = "/etc/x", .content = "1"}),
+                                           file("h1/two/conf", "h1", {.path = "/etc/x", .content = "2"}))),
                        doctest::Contains("two steps keep file:/etc/x on h1"), Error);
 }
 
@@ -244,7 +246,10 @@ TEST_CASE("cancelled: no further program, and the next apply goes on") {
 
 TEST_CASE("installs that are ready together are one apt call") {
   Fleet fleet(1);
-  REQUIRE(fleet.apply(parallel(sequence(packages("h1/a/package", "h1", {"a1", "a2"}), write("h1", "a")), sequence(packages("h1/b/package", "h1", {"b1"}), write("h1", "b")))).ok());
+  REQUIRE(fleet
+              .apply(parallel(sequence(packages("h1/a/package", "h1", {"a1", "a2"}), write("h1", "a")),
+                              sequence(packages("h1/b/package", "h1", {"b1"}), write("h1", "b"))))
+              .ok());
   const auto installs = std::count_if(fleet.executor.trace().begin(), fleet.executor.trace().end(),
                                       [](const SimulatedAct& act) { return std::holds_alternative<Install>(act.what.what); });
   CHECK(installs == 1);
@@ -261,4 +266,39 @@ TEST_CASE("what we make is owned, what was there is not") {
   CHECK(owned->find("file:/etc/a\th1/test/a") != std::string::npos);
   REQUIRE(fleet.apply(absent("h1/test/gone", "h1", "file:/etc/a")).ok());
   CHECK(fleet.executor.host("h1").read("/var/lib/pgcluster/owned")->find("/etc/a") == std::string::npos);
+}
+
+TEST_CASE("several slow or disturbing things that are ready on one host at once: each gets its program") {
+  Fleet fleet(1);
+  const auto slow = [](const std::string& name) {
+    const Ask ask{"h1", FileOf{"/run/" + name}};
+    return make_step("h1/test/" + name, {.asks = {ask}, .decide = [ask, name](const Answers& answers) -> Decision {
+                                           if (answers.get<File>(ask)) return Done{};
+                                           return Change{.todo = {Do{.at = "h1", .what = WriteFile{.path = "/run/" + name}}},
+                                                         .action = Action::run,
+                                                         .impact = Impact::outage};
+                                         }});
+  };
+  const Steps steps = parallel(slow("a"), slow("b"), slow("c"), write("h1", "d"));
+  REQUIRE(fleet.apply(steps, {.deadline = seconds(100)}).ok());
+  CHECK(fleet.plan(steps).empty());
+}
+
+TEST_CASE("a member that waits for a step which needs the lane is an error, not a wait for ever") {
+  Fleet fleet(2);
+  const auto disturb = [](const std::string& host, const std::string& name) {
+    const Ask ask{host, FileOf{"/run/" + name}};
+    return Steps(make_step(host + "/test/" + name, {.asks = {ask}, .decide = [ask, host, name](const Answers& answers) -> Decision {
+                                                      if (answers.get<File>(ask)) return Done{};
+                                                      return Change{.todo = {Do{.at = host, .what = WriteFile{.path = "/run/" + name}}},
+                                                                    .action = Action::restart,
+                                                                    .impact = Impact::restart};
+                                                    }}));
+  };
+  const Steps other = disturb("h2", "other");
+  const Steps member = rolling("g", "h1", {}, sequence(disturb("h1", "first"), after({"h2/test/other"}, write("h1", "last"))));
+  const Report report = fleet.apply(parallel(member, sequence(write("h2", "before"), other)), {.deadline = seconds(100)});
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::internal);
+  CHECK(report.failures[0].message.find("h2/test/other waits for its turn") != std::string::npos);
 }

@@ -39,6 +39,14 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   if (options.prune) plan.origin.options["prune"] = "true";
 
   auto facts = gather_facts(hosts, executor, options);
+  if (!spec.cluster_vip.empty()) {
+    // What the interfaces say replaces the guess that a spec alone allows.
+    std::map<std::string, std::vector<std::string>> cidrs;
+    for (const auto& [name, fact] : facts)
+      for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
+    std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
+    if (auto warning = vip_network_warning(spec.cluster_vip, topology, cidrs)) plan.warnings.push_back(std::move(*warning));
+  }
   const std::vector<KnownHost> left = left_hosts(topology, facts);
   std::map<std::string, Facts> left_facts;
   if (options.prune) {

@@ -115,7 +115,7 @@ void Engine::pump() {
       for (const std::size_t i : std::set<std::size_t>(host.acts)) block(i, *host.stopped_by);
     }
     if (auto job = build(name, host)) {
-      for (const Item& item : job->items) host.acts.erase(item.node);    // others wait for the next program
+      for (const Item& item : job->items) host.acts.erase(item.node);  // others wait for the next program
       host.asks.clear();
       launch(std::move(*job));
     }
