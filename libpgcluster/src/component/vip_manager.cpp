@@ -1,8 +1,7 @@
 // The virtual IP address, on the host whose Patroni leads and nowhere else.
 #include "component/vip_manager.hpp"
 
-#include <algorithm>
-#include <sstream>
+#include <fmt/format.h>
 
 #include "component/builtin.hpp"
 #include "component/etcd.hpp"
@@ -23,34 +22,30 @@ std::string leader_url(const Spec& spec, const TopologyHost& host) { return http
 std::string unit_text(const NodeView& node) {
   const std::string vip = with_length(node.spec().cluster_vip);
   const std::string interface = vip_interface(node);
-  const std::string forget = "-/usr/sbin/ip address delete " + vip + " dev " + interface;
-  std::string text =
-      "[Unit]\n"
-      "Description=Virtual IP address of the PostgreSQL cluster (pgcluster)\n"
-      "BindsTo=patroni.service\n"
-      "After=patroni.service network-online.target\n"
-      "StartLimitIntervalSec=0\n"
-      "\n"
-      "[Service]\n"
-      "ExecStartPre=" +
-      forget +
-      "\n"
-      "ExecStart=" +
-      std::string(program_file) + " " + vip + " " + interface + " " + leader_url(node.spec(), node.host) +
-      "\n"
-      "ExecStopPost=" +
-      forget +
-      "\n"
-      "Restart=always\n"
-      "RestartSec=1\n"
-      "TimeoutStopSec=2\n"
-      "# Frozen, it has lost the address already; killed and started again, it may take it again.\n"
-      "NotifyAccess=all\n"
-      "WatchdogSec=15\n"
-      "WatchdogSignal=SIGKILL\n";
   // Half a second is its rhythm, whatever PostgreSQL does to the machine. Containers may not be allowed to ask for that.
-  if (node.facts.container.empty()) text += "Nice=-10\nOOMScoreAdjust=-900\n";
-  return text + "\n[Install]\nWantedBy=patroni.service\n";
+  const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  return fmt::format(R"([Unit]
+Description=Virtual IP address of the PostgreSQL cluster (pgcluster)
+BindsTo=patroni.service
+After=patroni.service network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStartPre=-/bin/sh -c 'ip address delete {0} dev {1} 2>/dev/null'
+ExecStart={2} {0} {1} {3}
+ExecStopPost=-/bin/sh -c 'ip address delete {0} dev {1} 2>/dev/null'
+Restart=always
+RestartSec=1
+TimeoutStopSec=2
+# Frozen, it has lost the address already; killed and started again, it may take it again.
+NotifyAccess=all
+WatchdogSec=15
+WatchdogSignal=SIGKILL
+{4}
+[Install]
+WantedBy=patroni.service
+)",
+                     vip, interface, program_file, leader_url(node.spec(), node.host), first);
 }
 
 std::string peers_text(const NodeView& node) {
@@ -64,12 +59,14 @@ std::string peers_text(const NodeView& node) {
   return text + "'\n";
 }
 
-// Sends a packet that nobody gets, so that the kernel asks the network whose the address is: needs nothing but bash and iproute2.
+// Sends a packet that nobody reads, so that the kernel asks the network whose the address is: needs nothing but bash and iproute2. What the kernel
+// remembers of earlier is forgotten first: a cluster that was destroyed just now had the address.
 constexpr const char* probe = R"(exec 2>/dev/null
+ip neigh flush to "$1"
 for i in 1 2 3 4 5 6; do
   echo >"/dev/udp/$1/9"
   sleep 0.2
-  ip neigh show to "$1" | grep -o "lladdr .*" && break
+  ip neigh show to "$1" | grep -o "lladdr .* REACHABLE" && break
 done
 :)";
 

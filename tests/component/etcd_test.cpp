@@ -1,0 +1,173 @@
+#include "component/etcd.hpp"
+
+#include "parts.hpp"
+
+using namespace pgcluster;
+using namespace parts;
+
+namespace {
+
+struct Listed {
+  std::string name;
+  int last = 0;  // of the address
+  bool started = true;
+};
+
+// As etcd 3.5 prints it.
+Output member_list(const std::vector<Listed>& members) {
+  std::string out = R"({"header":{"cluster_id":14841639068965178418,"member_id":10276657743932975437,"raft_term":2},"members":[)";
+  bool first = true;
+  for (const Listed& one : members) {
+    const std::string url = "http://10.77.0." + std::to_string(one.last);
+    out += std::string(first ? "" : ",") + R"({"ID":)" + std::to_string(10501334649042878790ull + static_cast<unsigned>(one.last)) +
+           (one.name.empty() ? "" : R"(,"name":")" + one.name + "\"") + R"(,"peerURLs":[")" + url + ":2380\"]" +
+           (one.started ? R"(,"clientURLs":[")" + url + ":2379\"]" : "") + "}";
+    first = false;
+  }
+  return {.out = out + "]}\n"};
+}
+Output three() { return member_list({{"pg1", 11}, {"pg2", 12}, {"pg3", 13}}); }
+
+Output status(unsigned long long self, unsigned long long leader) {
+  return {.out = R"([{"Endpoint":"http://10.77.0.11:2379","Status":{"header":{"cluster_id":14841639068965178418,"member_id":)" +
+                 std::to_string(self) + R"(,"revision":3,"raft_term":2},"version":"3.5.16","dbSize":20480,"leader":)" + std::to_string(leader) +
+                 R"(,"raftIndex":8,"raftTerm":2,"raftAppliedIndex":8,"dbSizeInUse":16384}}])"};
+}
+
+std::string env_file(const Steps& all, const std::string& host = "pg1", const std::vector<Bent>& bents = {}) {
+  const Decision decision = decide(all, host + "/etcd/config", bents);
+  REQUIRE_MESSAGE(is<Change>(decision), message(decision));
+  return std::get<WriteFile>(std::get<Change>(decision).todo.at(0).what).content.reveal();
+}
+const Answer a_folder = File{.kind = File::Kind::directory};
+
+}  // namespace
+
+TEST_CASE("etcd: the files of a host") { golden_files(etcd_component(), "etcd"); }
+
+TEST_CASE("etcd: every answer has a decision") {
+  ClusterView view = cluster(spec(4));
+  total(steps(etcd_component(), view, "pg1"));
+  total(steps(etcd_component(), view, "pg4"));
+  view.facts["pg2"].owned = view.facts["pg4"].owned = {{"unit:etcd.service", "x"}};
+  total(steps(etcd_component(), view, "pg1"));
+  total(steps(etcd_component(), view, "pg4"));
+}
+
+TEST_CASE("etcd: what mattered only when the member was made stays as it was") {
+  const std::string before = env_file(steps(etcd_component(), cluster(spec(3)), "pg1"));
+  const ClusterView five = cluster(spec(7));
+  REQUIRE(five.topology.dcs_members.size() == 5);
+  const Steps all = steps(etcd_component(), five, "pg1");
+  CHECK(env_file(all) != before);
+  CHECK(is<Done>(decide(all, "pg1/etcd/config", {{"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = before}}})));
+}
+
+TEST_CASE("etcd: what still matters is written, and needs a restart") {
+  const std::string before = env_file(steps(etcd_component(), cluster(spec()), "pg1"));
+  std::string drifted = before;
+  drifted.replace(drifted.find("ELECTION_TIMEOUT=\"1000\""), 23, "ELECTION_TIMEOUT=\"5000\"");
+  const std::string now = env_file(steps(etcd_component(), cluster(spec()), "pg1"), "pg1",
+                                   {{"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = drifted}}});
+  CHECK(now == before);
+  const Steps all = steps(etcd_component(), cluster(spec()), "pg1");
+  const Decision service =
+      decide(all, "pg1/etcd/service", {{"pg1", "etcd.service", Unit{.active = "active", .enabled = true, .start_files_current = false}}});
+  CHECK(std::get<Change>(service).impact == Impact::restart);
+}
+
+TEST_CASE("etcd: a stranger's member, token or port is refused") {
+  const ClusterView view = cluster(spec());
+  const Steps all = steps(etcd_component(), view, "pg1");
+  const auto config = [&](const std::vector<Bent>& bents) { return message(decide(all, "pg1/etcd/config", bents)); };
+  CHECK(config({{"pg1", "/default/member", a_folder}}).find("has not made") != std::string::npos);
+  CHECK(config({{"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = "ETCD_NAME=other\n"}}}).find("has not made") !=
+        std::string::npos);
+  std::string other = env_file(all);
+  other.replace(other.find("etcd-postgres-cluster"), 21, "etcd-another-cluster!");
+  CHECK(config({{"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = other}}}).find("another cluster") !=
+        std::string::npos);
+  const Output nginx{.out = R"(LISTEN 0 4096 10.77.0.11:2379 0.0.0.0:* users:(("nginx",pid=71,fd=7)))"};
+  CHECK(config({{"pg1", "ss ", nginx}}).find("is taken by nginx") != std::string::npos);
+  const Output etcd{.out = R"(LISTEN 0 4096 10.77.0.11:2379 0.0.0.0:* users:(("etcd",pid=71,fd=7)))"};
+  CHECK(config({{"pg1", "ss ", etcd}}).find("is taken by etcd, which pgcluster has not set up") != std::string::npos);
+  CHECK(is<Done>(decide(all, "pg1/etcd/config",
+                        {{"pg1", "ss ", etcd}, {"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = env_file(all)}}})));
+  CHECK(config({{"pg1", "/default/member", Unreadable{"denied"}}}).find("denied") != std::string::npos);
+}
+
+TEST_CASE("etcd: a member that has lost its data is refused until it was added again by hand") {
+  ClusterView view = cluster(spec());
+  view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}};
+  const Steps all = steps(etcd_component(), view, "pg3");
+  CHECK(message(decide(all, "pg3/etcd/config", {{"pg1", "member list", three()}})).find("etcdctl member remove 91bc3c398fb3c153") !=
+        std::string::npos);
+  const Output added = member_list({{"pg1", 11}, {"pg2", 12}, {"", 13, false}});
+  CHECK(env_file(all, "pg3", {{"pg1", "member list", added}}).find("STATE=\"existing\"") != std::string::npos);
+  const Output beginning = member_list({{"pg1", 11}, {"pg2", 12}, {"pg3", 13, false}});
+  CHECK(env_file(all, "pg3", {{"pg1", "member list", beginning}}).find("STATE=\"new\"") != std::string::npos);
+  // A first deployment asks no other host.
+  for (const Ask& ask : find(steps(etcd_component(), cluster(spec()), "pg3"), "pg3/etcd/config")->asks()) CHECK(ask.at == "pg3");
+}
+
+TEST_CASE("etcd: healthy is a quorum with just the described members") {
+  const Steps all = steps(etcd_component(), cluster(spec()), "pg1");
+  const auto healthy = [&](const Answer& answer) { return decide(all, "pg1/etcd/healthy", {{"pg1", "member list", answer}}); };
+  CHECK(is<Done>(healthy(three())));
+  CHECK(is<Later>(healthy(Output{.status = 1})));
+  CHECK(is<Later>(healthy(Output{.status = 127})));
+  CHECK(is<Later>(healthy(Output{.out = "not JSON"})));
+}
+
+TEST_CASE("etcd: where the running members differ, the roles to name are printed") {
+  const Steps all = steps(etcd_component(), cluster(spec(7)), "pg1");
+  const std::string told = message(decide(all, "pg1/etcd/healthy", {{"pg1", "member list", three()}}));
+  CHECK(told.find("etcd runs on pg1, pg2, pg3, and the spec places it on pg1, pg2, pg3, pg4, pg5") != std::string::npos);
+  CHECK(told.find("pg1: roles: [postgres, etcd]\n") != std::string::npos);
+  CHECK(told.find("pg4: roles") == std::string::npos);
+
+  ClusterView moved = cluster(spec(4));
+  moved.facts["pg4"].owned = {{"unit:etcd.service", "pg4/etcd/service"}};
+  CHECK(message(decide(steps(etcd_component(), moved, "pg4"), "pg4/etcd/stays")).find("etcd runs on pg4") != std::string::npos);
+}
+
+TEST_CASE("etcd: members are restarted followers first, and never more than the quorum can spare") {
+  const ClusterView view = cluster(spec());
+  const Steps all = steps(etcd_component(), view, "pg1");
+  const Order order = all.orders().at("etcd");
+  const auto turn = [&](const std::vector<std::string>& up, const std::string& leader) {
+    Answers answers;
+    for (const Ask& ask : order.asks) {
+      const bool serves = std::find(up.begin(), up.end(), ask.at) != up.end();
+      const bool list = matches(ask, {.host = "", .what = "member list", .answer = {}});
+      answers.set(ask, !serves ? Output{.status = 1} : list ? three() : status(ask.at == leader ? 7 : 8, 7));
+    }
+    return order.order(answers);
+  };
+  using Names = std::vector<std::string>;
+  CHECK(turn({"pg1", "pg2", "pg3"}, "pg1") == Names{"pg2", "pg3", "pg1"});
+  CHECK(turn({"pg1", "pg3"}, "pg1") == Names{"pg2"});  // what does not serve costs nothing; the others must wait for it
+  CHECK(turn({}, "") == Names{"pg1", "pg2", "pg3"});
+  for (const Steps::Node& node : all.nodes())
+    if (node.step->name() == "pg1/etcd/service" || node.step->name() == "pg1/etcd/healthy") CHECK(node.group == "etcd");
+}
+
+TEST_CASE("etcd: what it says of itself is read as 64 bits without a sign") {
+  CHECK(read_etcd_members(three()).at(0).id == "91bc3c398fb3c151");
+  CHECK(read_etcd_status(status(10276657743932975437ull, 10276657743932975437ull)).leads);
+  CHECK_FALSE(read_etcd_status(status(10276657743932975437ull, 0)).has_leader);
+  CHECK_FALSE(read_etcd_status(Output{.status = 1}).answers);
+}
+
+TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
+  Spec wished = spec(4);
+  wished.hosts.push_back({.name = "web", .address = "10.77.0.30", .roles = {"balancer"}});
+  const ClusterView view = cluster(wished);
+  const Decision client = decide(steps(etcd_component(), view, "pg4"), "pg4/etcd/packages");
+  CHECK(std::get<Install>(std::get<Change>(client).todo.at(0).what).packages == std::vector<std::string>{"etcd-client"});
+  CHECK(steps(etcd_component(), view, "web").empty());
+  const StepPtr dcs = dcs_gate(NodeView{view, view.topology.host("pg4"), view.facts.at("pg4")}, "patroni");
+  CHECK(dcs->name() == "pg4/patroni/dcs");
+  CHECK(is<Done>(dcs->decide(answers_to(*dcs, {{"pg4", "member list", three()}}))));
+  CHECK(is<Later>(dcs->decide(answers_to(*dcs, {}))));
+}
