@@ -2,6 +2,9 @@
 function(pgcluster_target target)
   target_compile_features(${target} PUBLIC cxx_std_20)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    target_compile_options(${target} PRIVATE -Wno-restrict) # GCC bug 105329: false for "text" + std::string when optimizing
+  endif()
   if(PGCLUSTER_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
