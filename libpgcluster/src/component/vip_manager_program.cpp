@@ -1,3 +1,4 @@
+
 #include "component/vip_manager.hpp"
 
 namespace pgcluster {
@@ -52,12 +53,13 @@ unclaimed() {
 }
 
 renew() {
+  # IPv6: the kernel probes for an address that is new, and takes it away again where another host has it
+  [[ $vip != *:* || $held == 0 || $(ip -o address show dev "$interface" to "$vip") ]] || { give_up "another host answers for it"; return 1; }
   now
   held=1 renewed=$REPLY
   ip address replace "$address" dev "$interface" valid_lft $lease preferred_lft $lease || { give_up "it cannot be set"; return 1; }
   now # it may have been frozen just before
   ((REPLY - began <= stale)) || { give_up "setting it took too long"; return 1; }
-  [[ $vip != *:* || ! $(ip -o address show dev "$interface" to "$vip" dadfailed) ]] || { give_up "another host answers for it"; return 1; }
 }
 
 give_up() {
