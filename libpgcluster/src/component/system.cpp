@@ -109,7 +109,8 @@ Steps sysctl(const NodeView& node) {
     return Change{.todo = {Do{.at = host, .what = Run{.argv = {"/usr/lib/systemd/systemd-sysctl", sysctl_file}}}},
                   .action = Action::update,
                   .diff = unified_diff("kernel settings", before, after),
-                  .reason = "the kernel runs with other values of " + std::to_string(std::count(after.begin(), after.end(), '\n')) + " settings"};
+                  .reason = "the kernel runs with other values (" + std::to_string(std::count(after.begin(), after.end(), '\n')) + " of " +
+                            std::to_string(wished.size()) + ")"};
   };
   return sequence(file(node.step("system", "sysctl-file"), node.name(), {.path = sysctl_file, .content = text}),
                   make_step(node.step("system", "sysctl"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2)}));

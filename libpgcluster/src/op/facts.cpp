@@ -9,7 +9,7 @@ namespace pgcluster {
 namespace {
 
 // "key value" a line. Builtins where they do: a fork costs a millisecond. systemd notes the container that it runs in. The limit is what systemd
-// gives to services, not ours.
+// gives to services, not ours, and no more than a container allows.
 constexpr const char* kFacts = R"sh(
 (
   . /etc/os-release
@@ -23,11 +23,10 @@ done </proc/meminfo
 printf 'cpus %s\n' "$(nproc)"
 v=$(systemctl show -p DefaultLimitNOFILE 2>/dev/null)
 v=${v#*=}
-if [ -z "$v" ]; then
-  while read -r a b c soft hard u; do
-    case "$a $b $c" in 'Max open files') v=$hard; break ;; esac
-  done </proc/1/limits
-fi
+while read -r a b c soft hard u; do
+  case "$a $b $c" in 'Max open files') break ;; esac
+done </proc/1/limits
+[ "$v" -le "$hard" ] 2>/dev/null || v=$hard
 printf 'nofile %s\n' "$v"
 ip -o addr 2>/dev/null | while read -r n dev family cidr rest; do
   case $family in inet|inet6) printf 'address %s %s\n' "$dev" "$cidr" ;; esac
