@@ -266,13 +266,13 @@ TEST_CASE("no secret is ever an argument of any process, or in its environment")
   scratch.put("secret", secret + "\n" + executor::to_base64(secret) + "\n");
   // Children that get the secret look through /proc themselves, and somebody else all the time.
   const std::string look = "cat >/dev/null; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null" + found;
-  scratch.put("watch", "while ! [ -e " + scratch.path("stop") + " ]; do cat /proc/[0-9]*/cmdline 2>/dev/null" + found + "; done >" +
+  scratch.put("watch", "while [ -e " + scratch.path("watch") + " ]; do cat /proc/[0-9]*/cmdline 2>/dev/null" + found + "; done >" +
                            scratch.path("watched") + " 2>/dev/null");
   const Program program{
       .dos = {{"h", WriteFile{scratch.path("pw"), Secret{"pw", secret}, 0600}}, {"h", Run{{"sh", "-c", look}, Secret{"pw", secret}}}},
       .asks = {{"h", Exec{{"sh", "-c", look}, Secret{"pw", secret}}}}};
   const auto result = scratch.run(program, "sh " + scratch.path("watch") + " >/dev/null 2>&1 & ");
-  scratch.put("stop", "");
+  std::filesystem::remove(scratch.path("watch"));  // it ends with its script
   CHECK(result.dos[1].output.out == "0\n");
   CHECK(std::get<Output>(result.answers[0]).out == "0\n");
   CHECK(scratch.get("watched").find_first_of("123456789") == std::string::npos);

@@ -22,8 +22,9 @@ extern char** environ;
 namespace {
 
 bool have_sshd() {
-  static const bool have = ::geteuid() == 0 && ::access("/usr/sbin/sshd", X_OK) == 0 && std::system("command -v ssh-keygen >/dev/null") == 0;
-  if (!have) MESSAGE("skipped: needs root, /usr/sbin/sshd and ssh-keygen");
+  static const bool have = ::geteuid() == 0 && ::access("/usr/sbin/sshd", X_OK) == 0 && ::access("/usr/bin/setpriv", X_OK) == 0 &&
+                           std::system("command -v ssh-keygen >/dev/null") == 0;
+  if (!have) MESSAGE("skipped: needs root, /usr/sbin/sshd, setpriv and ssh-keygen");
   return have;
 }
 
@@ -52,9 +53,11 @@ class Sshd {
                                    "KbdInteractiveAuthentication no\nPrintMotd no\n" +
                                    more_);
     const std::string config = path("sshd_config"), log = path("sshd.log");
-    std::array<const char*, 7> argv{"/usr/sbin/sshd", "-D", "-f", config.c_str(), "-E", log.c_str(), nullptr};
-    REQUIRE(::posix_spawn(&pid, "/usr/sbin/sshd", nullptr, nullptr, const_cast<char**>(argv.data()), environ) == 0);
-    for (int i = 0; i < 500; ++i) {
+    // It goes when the test does, however that ends.
+    std::vector<const char*> argv{"/usr/bin/setpriv", "--pdeathsig", "KILL",      "/usr/sbin/sshd", "-D", "-f",
+                                  config.c_str(),     "-E",          log.c_str(), nullptr};
+    REQUIRE(::posix_spawn(&pid, argv[0], nullptr, nullptr, const_cast<char**>(argv.data()), environ) == 0);
+    for (int i = 0; i < 2000; ++i) {
       if (scratch.get("sshd.log").find("Server listening") != std::string::npos) return;
       std::this_thread::sleep_for(10ms);
     }

@@ -244,7 +244,6 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
   libssh2_session_set_timeout(session_, static_cast<long>(left));
   // A host has several keys. Ask for one that we know: else it shows another one, which looks like a stranger's.
-  std::string order;
   std::vector<std::string> known;
   try {
     std::vector<std::string> paths;
@@ -254,15 +253,25 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
     drop();
     throw;
   }
-  auto add = [&order](std::string_view name) {
-    for (std::string_view method : {name == "ssh-rsa" ? std::string_view("rsa-sha2-512,rsa-sha2-256,ssh-rsa") : name}) {
-      if (("," + order + ",").find("," + std::string(method) + ",") != std::string::npos) continue;
-      if (!order.empty()) order += ',';
-      order += method;
-    }
+  // Only names that this libssh2 knows: it takes others out of the list by a memcpy onto itself.
+  const char** supported = nullptr;
+  const int count = libssh2_session_supported_algs(session_, LIBSSH2_METHOD_HOSTKEY, &supported);
+  const std::vector<std::string> all(supported, supported + std::max(count, 0));
+  if (supported) libssh2_free(session_, supported);
+  std::vector<std::string> wanted;
+  auto add = [&](const std::string& method) {
+    if (std::find(all.begin(), all.end(), method) != all.end() && std::find(wanted.begin(), wanted.end(), method) == wanted.end())
+      wanted.push_back(method);
   };
-  for (const std::string& type : known) add(type);
-  for (const char* type : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}) add(type);
+  auto add_type = [&](const std::string& type) {
+    if (type == "ssh-rsa")
+      for (const char* method : {"rsa-sha2-512", "rsa-sha2-256"}) add(method);
+    add(type);
+  };
+  for (const std::string& type : known) add_type(type);
+  for (const char* type : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}) add_type(type);
+  std::string order;
+  for (const std::string& method : wanted) order += (order.empty() ? "" : ",") + method;
   libssh2_session_method_pref(session_, LIBSSH2_METHOD_HOSTKEY, order.c_str());
   const int error = libssh2_session_handshake(session_, socket_.fd());
   if (error == 0) return;
