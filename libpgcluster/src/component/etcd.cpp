@@ -91,7 +91,7 @@ Order restart_order(const ClusterView& cluster) {
 }
 
 WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
-  std::string more = "TimeoutStartSec=infinity\nRestart=on-failure\nRestartSec=2\nLimitNOFILE=" +
+  std::string more = "StateDirectory=etcd\nStateDirectoryMode=0700\nTimeoutStartSec=infinity\nRestart=on-failure\nRestartSec=2\nLimitNOFILE=" +
                      std::to_string(std::min<std::uint64_t>(65536, node.facts.nofile_limit)) + "\n";
   // Its heartbeats must not wait behind PostgreSQL. Containers may not be allowed to ask for that.
   if (node.facts.container.empty()) more += "Nice=-10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=0\nOOMScoreAdjust=-900\n";
@@ -115,7 +115,7 @@ class Etcd final : public Component {
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
-    return owns_etcd(node.cluster, node.name()) ? std::vector<std::string>{"/var/lib/etcd"} : std::vector<std::string>{};
+    return owns_etcd(node.cluster, node.name()) ? std::vector<std::string>{etcd_data_dir} : std::vector<std::string>{};
   }
 
  private:

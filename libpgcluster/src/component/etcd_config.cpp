@@ -7,7 +7,6 @@
 namespace pgcluster {
 namespace {
 
-constexpr const char* data_dir = "/var/lib/etcd/default";
 constexpr const char* header = "# Written by pgcluster.\n";
 
 using Lines = std::vector<std::pair<std::string, std::string>>;
@@ -42,7 +41,7 @@ Environment environment(const NodeView& node) {
   for (const std::string& member : node.topology().dcs_members)
     members += (members.empty() ? "" : ",") + member + "=" + etcd_peer_url(node.cluster, member);
   return {.now = {{"ETCD_NAME", node.name()},
-                  {"ETCD_DATA_DIR", data_dir},
+                  {"ETCD_DATA_DIR", etcd_data_dir},
                   {"ETCD_LISTEN_CLIENT_URLS", client + "," + http_url("127.0.0.1", spec.etcd_client_port)},
                   {"ETCD_ADVERTISE_CLIENT_URLS", client},
                   {"ETCD_LISTEN_PEER_URLS", peer},
@@ -80,7 +79,7 @@ StepPtr etcd_config(const NodeView& node) {
   const std::string host = node.name();
   const std::string url = etcd_peer_url(node.cluster, host);
   const Ask present{host, FileOf{etcd_env_file}};
-  const Ask data{host, FileOf{std::string(data_dir) + "/member", false}};
+  const Ask data{host, FileOf{std::string(etcd_data_dir) + "/member", false}};
   const std::string filter = "sport = :" + std::to_string(spec.etcd_client_port) + " or sport = :" + std::to_string(spec.etcd_peer_port);
   const Ask ports{host, Exec{.argv = {"ss", "-Hltnp", filter}}};
   std::vector<Ask> asks{present, data, ports};
@@ -97,28 +96,29 @@ StepPtr etcd_config(const NodeView& node) {
     const bool member = answers.get<File>(data);
     if (!member && !answers.get<Absent>(data)) {
       const auto* why = answers.get<Unreadable>(data);
-      return Refused{{.message = "cannot see whether " + host + " has an etcd member in " + data_dir + (why ? ": " + why->why : std::string())},
+      return Refused{{.message = "cannot see whether " + host + " has an etcd member in " + etcd_data_dir + (why ? ": " + why->why : std::string())},
                      Code::command_failed};
     }
     if (member && !ours)
-      return Refused{{.message = host + " has an etcd member in " + data_dir + " that pgcluster has not made",
+      return Refused{{.message = host + " has an etcd member in " + etcd_data_dir + " that pgcluster has not made",
                       .hint = "take another host; or, where nobody needs that etcd: systemctl disable --now etcd, and move the folder away"}};
     const auto key = found ? found->content.find("ETCD_INITIAL_CLUSTER_TOKEN=") : std::string::npos;
     if (member && key != std::string::npos && found->content.compare(key, token.size(), token) != 0)
-      return Refused{
-          {.message = host + " has an etcd member of another cluster in " + data_dir, .hint = "take another host, or destroy that cluster first"}};
+      return Refused{{.message = host + " has an etcd member of another cluster in " + etcd_data_dir,
+                      .hint = "take another host, or destroy that cluster first"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
       if (const std::string process = process_of(*listening); process != "etcd" || !ours)
         return Refused{
             {.message = "etcd's port on " + host + " is taken by " + process + (process == "etcd" ? ", which pgcluster has not set up" : ""),
-             .hint = "stop it, or choose other ports by etcd_client_port and etcd_peer_port; it listens on " + *listening}};
+             .hint = "stop it, or choose other ports by etcd_client_port and etcd_peer_port; it listens on " +
+                     listening->substr(0, listening->find('\n'))}};
     bool joins = false;
     for (const auto& [other, ask] : others) {
       const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
       const EtcdMember* self = member ? nullptr : find(members, url);
       if (!self) continue;
       if (self->started)
-        return Refused{{.message = host + " is a member of the running etcd, but its data in " + data_dir + " is gone",
+        return Refused{{.message = host + " is a member of the running etcd, but its data in " + etcd_data_dir + " is gone",
                         .hint = "to make it anew, on " + other + ": etcdctl member remove " + self->id + " && etcdctl member add " + host +
                                 " --peer-urls=" + url + "; then apply again"}};
       joins = joins || self->name.empty();  // `etcdctl member add` leaves the name to the member's first start

@@ -83,7 +83,7 @@ StepPtr listens(const NodeView& node) {
     if (!out || out->empty()) return Later{"PgBouncer listens on port " + std::to_string(port)};
     if (out->find("\"pgbouncer\"") != std::string::npos) return Done{};
     return Refused{{.message = "port " + std::to_string(port) + " of " + host + ", wanted for PgBouncer, is taken by another process",
-                    .hint = "stop it, or choose another pgbouncer_listen_port: " + *out}};
+                    .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
   };
   return gate(node.step("pgbouncer", "listens"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
 }
