@@ -1,5 +1,6 @@
 """Applies that are killed, and applies that meet."""
 
+import contextlib
 import json
 import os
 import random
@@ -10,7 +11,8 @@ warm = True
 
 
 def kill(process):
-    os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):    # it may be through
+        os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
 
