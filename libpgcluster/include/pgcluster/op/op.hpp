@@ -251,11 +251,11 @@ struct HostAccess {
 
 /// What a host is, read once at the beginning.
 struct Facts {
-  std::string hostname;
-  std::string os_id;                              ///< "debian"
-  std::string os_version;                         ///< "13"
-  std::string os_codename;                        ///< "trixie"
-  std::string arch;                               ///< "x86_64"
+  std::string hostname{};
+  std::string os_id{};                              ///< "debian"
+  std::string os_version{};                         ///< "13"
+  std::string os_codename{};                        ///< "trixie"
+  std::string arch{};                               ///< "x86_64"
   std::uint64_t memory_bytes = 0;
   unsigned cpus = 1;
   std::uint64_t nofile_limit = 1024;              ///< hard limit of open files that a service can get
