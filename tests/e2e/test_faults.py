@@ -73,9 +73,10 @@ def test_the_vip_program_is_killed_and_frozen(synchronous):
 def test_patroni_is_killed(synchronous):
     leader = synchronous.status()["leader"]
     with synchronous.vip_watch() as samples, synchronous.writer() as lines:
-        time.sleep(1)
+        time.sleep(2)
         synchronous.inside(leader, "systemctl kill --kill-whom=main -s KILL patroni")
         time.sleep(3)
         synchronous.wait_healthy()
+        time.sleep(2)
     assert_one_holder(samples)
     assert_nothing_lost(synchronous, lines)
