@@ -82,7 +82,7 @@ def main():
         if wanted("unit"):
             part("unit, golden and simulated", unit)
         if wanted("command"):
-            os.environ.update(PGCLUSTER=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
+            os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
             part("command", lambda: pytest("tests/command"))
             part("structure", lambda: pytest("tests/structure"))
         if wanted("lab"):

@@ -39,7 +39,7 @@ def call(program, *words, **options):
 
 @pytest.fixture
 def pgcluster():
-    return lambda *words, **options: call(os.environ["PGCLUSTER"], *words, **options)
+    return lambda *words, **options: call(os.environ["PGCLUSTER_BINARY"], *words, **options)
 
 
 @pytest.fixture

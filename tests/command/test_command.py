@@ -179,7 +179,7 @@ def test_examples_are_valid(pgcluster, source):
 
 def test_an_answer_that_cannot_be_written(pgcluster):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([os.environ["PGCLUSTER"], "schema"], stdout=full, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([os.environ["PGCLUSTER_BINARY"], "schema"], stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 1 and "could not be written" in done.stderr
 
 
@@ -192,5 +192,5 @@ def test_includes_only_public_headers(source):
 
 
 def test_watch_until_ctrl_c(spec):
-    session = Terminal([os.environ["PGCLUSTER"], "status", "-f", str(spec), "--watch"], environment()).until("NOT healthy").type("\x03")
+    session = Terminal([os.environ["PGCLUSTER_BINARY"], "status", "-f", str(spec), "--watch"], environment()).until("NOT healthy").type("\x03")
     assert session.status() == 130 and "error: cancelled" not in session.shown
