@@ -1,0 +1,348 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "operate/cluster.hpp"
+
+using namespace pgcluster;
+using namespace operate_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+#define HEALTHY(fleet, spec)                                       \
+  do {                                                             \
+    const Status status_now = read_status(spec, (fleet).executor); \
+    CHECK_MESSAGE(status_now.healthy, status_now.text());          \
+    const Plan plan_now = plan_deploy(spec, (fleet).executor);     \
+    CHECK_MESSAGE(plan_now.empty(), plan_now.text(true));          \
+  } while (false)
+
+#define APPLY(fleet, plan)                                   \
+  do {                                                       \
+    const Report report_now = apply(plan, (fleet).executor); \
+    REQUIRE_MESSAGE(report_now.ok(), report_now.text());     \
+  } while (false)
+
+#define DEPLOY(fleet, spec) APPLY(fleet, plan_deploy(spec, (fleet).executor))
+
+template <class F>
+Failure failure_of(F&& run) {
+  try {
+    run();
+  } catch (const Error& error) {
+    return error.failure();
+  }
+  FAIL("nothing was thrown");
+  return {};
+}
+
+// REST calls of the trace that restart or move a server: "pg2 /restart".
+std::vector<std::string> server_acts(const SimulatedExecutor& fleet) {
+  std::vector<std::string> found;
+  for (const SimulatedAct& act : fleet.trace())
+    if (const auto* run = std::get_if<Run>(&act.what.what))
+      for (const char* path : {"/restart", "/switchover", "/failover"})
+        if (run->input.masked().find(std::string(path) + "\"") != std::string::npos) found.push_back(act.host + " " + path);
+  return found;
+}
+
+std::size_t unit_restarts(const SimulatedExecutor& fleet) {
+  return static_cast<std::size_t>(std::count_if(fleet.trace().begin(), fleet.trace().end(), [](const SimulatedAct& act) { return act.disturbed; }));
+}
+
+}  // namespace
+
+TEST_CASE("scheme A: from empty hosts to a healthy cluster, and then nothing to do") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK(disturbing(plan).empty());
+  CHECK(fleet.executor.trace().empty());
+  APPLY(fleet, plan);
+  HEALTHY(fleet, spec);
+  const Status status = read_status(spec, fleet.executor);
+  CHECK(status.leader == "pg1");
+  CHECK(status.members.size() == 3);
+  CHECK(status.dcs.healthy_members.size() == 3);
+  REQUIRE(status.vip);
+  CHECK(status.vip->holders == std::vector<std::string>{"pg1"});
+  CHECK(unit_restarts(fleet.executor) == 0);
+}
+
+TEST_CASE("one host, and no PgBouncer") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a(1, "pgbouncer_install: false\n"));
+  DEPLOY(fleet, spec);
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("seven hosts have five DCS members") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a(7));
+  DEPLOY(fleet, spec);
+  HEALTHY(fleet, spec);
+  CHECK(read_status(spec, fleet.executor).dcs.members.size() == 5);
+  CHECK(fleet.etcd->health("pg5").members == 5);
+  CHECK(fleet.etcd->health("pg6").members == 0);
+}
+
+TEST_CASE("after a reboot of all hosts nothing has to change") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  DEPLOY(fleet, spec);
+  for (const std::string& name : fleet.executor.hosts()) fleet.executor.reboot(fleet.executor.host(name));
+  fleet.executor.advance(1min);
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("work_mem: one change, no restart") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {work_mem: 32MB}\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  std::vector<std::string> changes;
+  for (const PlannedChange& change : plan.changes())
+    if (change.action != Action::wait) changes.push_back(change.id);
+  CHECK(changes == std::vector<std::string>{"cluster/patroni/config"});
+  CHECK(disturbing(plan).empty());
+  fleet.executor.clear_trace();
+  APPLY(fleet, plan);
+  CHECK(fleet.executor.trace().size() == 1);
+  for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.patroni->view(host).running.at("work_mem") == "32MB");
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("max_connections rises: replicas, switchover, old leader") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a() + "postgresql_parameters: {max_connections: 200}\n"));
+  const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {max_connections: 300}\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg2 restart", "pg3 restart", "pg1 switchover", "pg1 restart"});
+  fleet.executor.clear_trace();
+  APPLY(fleet, plan);
+  std::vector<std::string> acts = server_acts(fleet.executor);
+  REQUIRE(acts.size() >= 3);
+  std::sort(acts.begin(), acts.begin() + 2);
+  CHECK(std::vector<std::string>(acts.begin(), acts.begin() + 3) == std::vector<std::string>{"pg2 /restart", "pg3 /restart", "pg1 /switchover"});
+  CHECK(fleet.leader(spec) != "pg1");
+  for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.patroni->view(host).running.at("max_connections") == "300");
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("max_connections is lowered: the leader first, in place, and the plan says that it is an outage") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a() + "postgresql_parameters: {max_connections: 300}\n"));
+  const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {max_connections: 200}\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg1 restart", "pg2 restart", "pg3 restart"});
+  for (const PlannedChange& change : plan.changes())
+    if (change.id == "pg1/patroni/restart") CHECK(change.impact == Impact::outage);
+  fleet.executor.clear_trace();
+  APPLY(fleet, plan);
+  CHECK(server_acts(fleet.executor).front() == "pg1 /restart");
+  CHECK(server_acts(fleet.executor).size() == 3);
+  for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.patroni->view(host).running.at("max_connections") == "200");
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("the leader's host dies: another leads, and it comes back as a replica") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  DEPLOY(fleet, spec);
+  fleet.executor.host("pg1").down = true;
+  fleet.executor.advance(1min);
+  const Status without = read_status(spec, fleet.executor);
+  CHECK(without.leader != "pg1");
+  CHECK_FALSE(without.leader.empty());
+  CHECK_FALSE(without.healthy);
+  CHECK(without.vip->holders == std::vector<std::string>{without.leader});
+  fleet.executor.host("pg1").down = false;
+  fleet.executor.reboot(fleet.executor.host("pg1"));
+  fleet.executor.advance(1min);
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("what is taken out of the spec is removed, and nothing else") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  for (const std::string& name : fleet.executor.hosts()) fleet.executor.host(name).write("/etc/pgbouncer/strangers.ini", "theirs\n");
+  const Spec spec = spec_of(scheme_a(3, "pgbouncer_install: false\n"));
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  for (const PlannedChange& change : plan.changes()) CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait), change.id);
+  APPLY(fleet, plan);
+  HEALTHY(fleet, spec);
+  for (const std::string& name : fleet.executor.hosts()) {
+    const SimulatedHost& host = fleet.executor.host(name);
+    CHECK_FALSE(host.active("pgbouncer.service"));
+    CHECK_FALSE(host.active("vip-manager.service"));
+    CHECK_FALSE(host.packages.contains("pgbouncer"));
+    CHECK_FALSE(host.read("/etc/pgbouncer/listen.ini"));
+    CHECK_FALSE(host.read("/usr/local/lib/pgcluster/vip-manager"));
+    CHECK(host.read("/etc/pgbouncer/strangers.ini"));
+    CHECK(host.packages.contains("patroni"));
+    CHECK(host.packages.contains("curl"));
+  }
+}
+
+TEST_CASE("destroy leaves nothing of ours, and a new deployment works") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  DEPLOY(fleet, spec);
+  APPLY(fleet, plan_destroy(spec, fleet.executor));
+  for (const std::string& name : fleet.executor.hosts()) {
+    const SimulatedHost& host = fleet.executor.host(name);
+    for (const char* unit : {"etcd.service", "patroni.service", "pgbouncer.service", "vip-manager.service"}) CHECK_FALSE(host.active(unit));
+    for (const auto& [path, file] : host.files) {
+      CHECK_MESSAGE(!path.starts_with("/var/lib/pgcluster"), path);
+      CHECK_MESSAGE(!path.starts_with("/var/lib/etcd"), path);
+      CHECK_MESSAGE(!path.starts_with("/var/lib/postgresql/17"), path);
+      CHECK_MESSAGE(path.find("pgcluster") == std::string::npos, path);
+    }
+    CHECK(host.read("/etc/hosts")->find("pgcluster") == std::string::npos);
+  }
+  CHECK(plan_destroy(spec, fleet.executor).empty());
+  DEPLOY(fleet, spec);
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("a plan's document") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {work_mem: 32MB}\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  const std::string document = plan.document();
+  SUBCASE("comes back as the same plan") {
+    const Plan again = plan_from_document(document, spec, fleet.executor);
+    CHECK(again.changes() == plan.changes());
+    APPLY(fleet, again);
+    HEALTHY(fleet, spec);
+  }
+  SUBCASE("is refused where a host has changed since") {
+    fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "somebody's\n");
+    CHECK(failure_of([&] { plan_from_document(document, spec, fleet.executor); }).code == Code::drifted);
+  }
+  SUBCASE("is refused for another spec") {
+    CHECK(failure_of([&] { plan_from_document(document, spec_of(scheme_a()), fleet.executor); }).code == Code::drifted);
+  }
+  SUBCASE("has no secret in it") {
+    Fleet fresh;
+    const Plan first = plan_deploy(spec, fresh.executor);
+    CHECK(first.document().find("app's secret") == std::string::npos);
+    CHECK(first.text(true).find("app's secret") == std::string::npos);
+    CHECK(first.json().find("app's secret") == std::string::npos);
+  }
+}
+
+TEST_CASE("what changes between plan and apply stops that host, and touches nothing else there") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  const Spec spec = spec_of(scheme_a() + "pgbouncer_default_pool_size: 50\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "somebody's\n");
+  fleet.executor.clear_trace();
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::drifted);
+  CHECK(*fleet.executor.host("pg2").read("/etc/pgbouncer/pgbouncer.ini") == "somebody's\n");
+  for (const SimulatedAct& act : fleet.executor.trace()) CHECK(act.host != "pg2");
+}
+
+TEST_CASE("hosts that disagree on a secret are refused") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  DEPLOY(fleet, spec);
+  fleet.executor.host("pg3").write("/var/lib/pgcluster/secrets/patroni_restapi_password", "another", 0600);
+  const Failure failure = failure_of([&] { plan_deploy(spec, fleet.executor); });
+  CHECK(failure.code == Code::refused);
+  CHECK(failure.message.find("patroni_restapi_password") != std::string::npos);
+}
+
+TEST_CASE("a changed password reaches the servers, and everything goes on") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  const Spec spec = spec_of(scheme_a() + "patroni_superuser_password: new-one\npatroni_restapi_password: new-two\n");
+  DEPLOY(fleet, spec);
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("a host that joins later becomes a replica, and one that left is removed only by prune") {
+  Fleet fleet;
+  const std::string roles =
+      "hosts:\n  pg1: {address: 10.77.0.11, roles: [postgres, etcd]}\n  pg2: {address: 10.77.0.12, roles: [postgres, etcd]}\n"
+      "  pg3: {address: 10.77.0.13, roles: [postgres, etcd]}\n";
+  const Spec three = spec_of("patroni_cluster_name: test\n" + roles);
+  const Spec four = spec_of("patroni_cluster_name: test\n" + roles + "  pg4: {address: 10.77.0.14}\n");
+  DEPLOY(fleet, three);
+  const int before = fleet.patroni->made("pg1");
+  DEPLOY(fleet, four);
+  HEALTHY(fleet, four);
+  CHECK(fleet.patroni->made("pg1") == before);
+  CHECK(fleet.patroni->view("pg4").serves);
+  CHECK_FALSE(fleet.patroni->view("pg4").leads);
+  const Plan without = plan_deploy(three, fleet.executor);
+  CHECK_FALSE(without.warnings().empty());
+  CHECK(std::none_of(without.changes().begin(), without.changes().end(), [](const PlannedChange& one) { return one.host == "pg4"; }));
+  DeployOptions prune;
+  prune.prune = true;
+  APPLY(fleet, plan_deploy(three, fleet.executor, prune));
+  CHECK_FALSE(fleet.executor.host("pg4").active("patroni.service"));
+  HEALTHY(fleet, three);
+}
+
+TEST_CASE("two clusters on one fleet do not know each other") {
+  Fleet fleet;
+  const Spec one = spec_of(scheme_a());
+  const Spec other =
+      spec_of("patroni_cluster_name: other\nhosts:\n  db1: {address: 10.78.0.11}\n  db2: {address: 10.78.0.12}\n  db3: {address: 10.78.0.13}\n");
+  DEPLOY(fleet, one);
+  DEPLOY(fleet, other);
+  HEALTHY(fleet, one);
+  HEALTHY(fleet, other);
+  CHECK(fleet.patroni->view("pg1").cluster != fleet.patroni->view("db1").cluster);
+  const Spec thief = spec_of("patroni_cluster_name: third\nhosts:\n  pg1: {address: 10.77.0.11}\n");
+  CHECK(failure_of([&] { plan_deploy(thief, fleet.executor); }).code == Code::refused);
+}
+
+TEST_CASE("operations on members") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  DEPLOY(fleet, spec);
+  SUBCASE("switchover") {
+    MemberOptions to;
+    to.to = "pg3";
+    APPLY(fleet, plan_switchover(spec, fleet.executor, to));
+    CHECK(fleet.leader(spec) == "pg3");
+    CHECK(plan_switchover(spec, fleet.executor, to).empty());
+  }
+  SUBCASE("failover") {
+    MemberOptions to;
+    to.to = "pg2";
+    APPLY(fleet, plan_failover(spec, fleet.executor, to));
+    CHECK(fleet.leader(spec) == "pg2");
+  }
+  SUBCASE("restart of all, the leader last") {
+    fleet.executor.clear_trace();
+    APPLY(fleet, plan_restart(spec, fleet.executor));
+    CHECK(server_acts(fleet.executor) == std::vector<std::string>{"pg2 /restart", "pg3 /restart", "pg1 /restart"});
+  }
+  SUBCASE("reload") { APPLY(fleet, plan_reload(spec, fleet.executor)); }
+  SUBCASE("reinit of a replica, never of the leader") {
+    MemberOptions at;
+    at.host = "pg2";
+    APPLY(fleet, plan_reinit(spec, fleet.executor, at));
+    at.host = "pg1";
+    CHECK(failure_of([&] { plan_reinit(spec, fleet.executor, at); }).code == Code::refused);
+  }
+  SUBCASE("pause and resume") {
+    APPLY(fleet, plan_pause(spec, fleet.executor));
+    CHECK(read_status(spec, fleet.executor).paused);
+    fleet.executor.advance(10s);
+    APPLY(fleet, plan_resume(spec, fleet.executor));
+    fleet.executor.advance(10s);
+    CHECK_FALSE(read_status(spec, fleet.executor).paused);
+  }
+  fleet.executor.advance(20s);
+  HEALTHY(fleet, spec);
+}

@@ -1,0 +1,119 @@
+#include "operate/laws_checker.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace operate_test {
+
+Witness::Witness(Fleet& fleet, const Spec& spec, const Plan& plan) : fleet_(fleet), spec_(spec) {
+  for (const PlannedChange& change : plan.changes()) planned_.emplace(change.id, change);
+  for (const PlanNode& node : plan.data().nodes)
+    for (const std::string& resource : node.step->keeps()) keepers_[node.host + " " + resource].insert(node.id);
+  for (const auto& [name, value] : spec.postgresql_parameters)
+    if (postmaster_parameter(name)) wishes_[name] = value;
+  for (const HostSpec& host : spec.hosts) {
+    const auto running = fleet.patroni->view(host.name).running;
+    for (const auto& [name, value] : running)
+      if (lowered_on_leader_first(name)) {
+        const auto wish = wishes_.find(name);
+        // Without a wish our own default counts, whatever it is: then it may be lower.
+        lowers_ = lowers_ || wish == wishes_.end() || std::atol(value.c_str()) > std::atol(wish->second.c_str());
+      }
+  }
+}
+
+void Witness::before(const SimulatedHost&) {
+  Moment now;
+  for (const HostSpec& host : spec_.hosts) {
+    now.members[host.name] = fleet_.patroni->view(host.name);
+    now.health[host.name] = fleet_.etcd->health(host.name);
+    const SimulatedHost& here = fleet_.executor.host(host.name);
+    for (const char* unit : {"etcd.service", "patroni.service", "pgbouncer.service"})
+      if (here.active(unit) && !here.down) now.active[host.name].insert(unit);
+  }
+  now.excused = excused_;
+  moments_.resize(fleet_.executor.trace().size());
+  moments_.push_back(std::move(now));
+}
+
+Witness::Server Witness::server_act(const SimulatedAct& act) {
+  if (const auto* run = std::get_if<Run>(&act.what.what)) {
+    const std::string input = run->input.masked();
+    if (input.find("/restart\"") != std::string::npos) return Server::restart;
+    if (input.find("/switchover\"") != std::string::npos) return Server::switchover;
+  }
+  const auto* set = std::get_if<SetUnit>(&act.what.what);
+  return set && set->name == "patroni.service" && act.disturbed ? Server::restart : Server::none;
+}
+
+bool Witness::planned(const std::string& id, bool disturbing) const {
+  const auto it = planned_.find(id);
+  return it != planned_.end() && (!disturbing || disturbs(it->second.impact));
+}
+
+bool Witness::announced(const SimulatedAct& act) const {
+  const bool disturbing = act.disturbed || server_act(act) != Server::none;
+  if (const auto* run = std::get_if<Run>(&act.what.what)) {
+    const std::string input = run->input.masked();
+    if (server_act(act) != Server::none)
+      return planned(act.host + (server_act(act) == Server::restart ? "/patroni/restart" : "/patroni/switchover"), true);
+    if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
+    if (run->argv[0] == "runuser")
+      return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
+             planned("cluster/patroni/pgbouncer-auth", false);
+    if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
+    return false;
+  }
+  for (const std::string& resource : act.resources) {
+    std::set<std::string> ids{act.host + "/patroni/reload"};
+    if (resource.find("systemd-timesyncd") != std::string::npos) ids = {act.host + "/system/clock"};
+    if (const auto it = keepers_.find(act.host + " " + resource); it != keepers_.end()) ids.insert(it->second.begin(), it->second.end());
+    if (resource != "unit:patroni.service") ids.erase(act.host + "/patroni/reload");
+    if (std::none_of(ids.begin(), ids.end(), [&](const std::string& id) { return planned(id, disturbing); })) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> Witness::violations() const {
+  std::vector<std::string> found;
+  const auto& trace = fleet_.executor.trace();
+  std::map<std::string, std::set<std::string>> disturbed;  // by us: host -> units
+  for (std::size_t i = 0; i < trace.size() && i < moments_.size(); ++i) {
+    const SimulatedAct& act = trace[i];
+    const Moment& now = moments_[i];
+    if (!announced(act)) found.push_back("not announced: " + say(act));
+    if (const auto* remove = std::get_if<Remove>(&act.what.what); remove && remove->kind == Remove::Kind::tree)
+      found.push_back("data removed: " + say(act));
+    const Server server = server_act(act);
+    if (!act.disturbed && server == Server::none) continue;
+    const auto member = now.members.find(act.host);
+    if (member == now.members.end()) continue;  // a host that left
+
+    for (const auto& [host, units] : disturbed) {
+      if (host == act.host || now.excused.contains(host)) continue;
+      const auto& active = now.active.contains(host) ? now.active.at(host) : std::set<std::string>();
+      for (const std::string& unit : units)
+        if (!active.contains(unit) || (unit == "patroni.service" && !now.members.at(host).serves))
+          found.push_back("two at once: " + say(act) + ", and " + unit + " on " + host + " does not serve yet");
+    }
+    const auto* set = std::get_if<SetUnit>(&act.what.what);
+    if (set) disturbed[act.host].insert(set->name);
+    if (server != Server::none) disturbed[act.host].insert("patroni.service");
+
+    if (set && set->name == "etcd.service") {
+      const EtcdModel::Health& health = now.health.at(act.host);
+      if (health.members > 2 && health.serving >= health.quorum && health.serving <= health.quorum) found.push_back("quorum lost: " + say(act));
+    }
+    const bool others = now.members.size() > 1 && now.excused.empty();
+    if (server == Server::restart && member->second.leads && others && !lowers_) found.push_back("a leader restarted in place: " + say(act));
+    if (server == Server::switchover)
+      for (const auto& [host, view] : now.members)
+        for (const auto& [name, wish] : wishes_)
+          if (host != act.host && view.serves && view.running.contains(name) && view.running.at(name) != wish)
+            found.push_back("before its replicas: " + say(act) + ", and " + host + " runs with " + name + " " + view.running.at(name) + ", not " +
+                            wish);
+  }
+  return found;
+}
+
+}  // namespace operate_test
