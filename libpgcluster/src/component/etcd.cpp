@@ -109,8 +109,9 @@ class Etcd final : public Component {
     ServiceWish wish{.unit = "etcd.service", .settle = etcd_patience};
     wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     return sequence(
-        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client"}, {wish.unit}),
+        // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
+        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client"}, {wish.unit}),
         rolling("etcd", node.name(), restart_order(node.cluster), sequence(service(node.step("etcd", "service"), node.name(), wish), healthy(node))));
   }
 

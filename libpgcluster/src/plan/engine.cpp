@@ -225,7 +225,9 @@ void Engine::take_lane() {
     while (!held_.empty()) block(*held_.begin(), *lane_broken_by_);
     return;
   }
-  const PlanNode& first = plan(*held_.begin());
+  auto next = std::find_if(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); });
+  if (next == held_.end()) next = held_.begin();
+  const PlanNode& first = plan(*next);
   const auto order = plan_.orders.find(first.group);
   if (first.group.empty() || order == plan_.orders.end() || !order->second.order) return give_lane(lane_key(first));
   if (executor_.now() < order_again_) return;
@@ -235,6 +237,7 @@ void Engine::take_lane() {
 
 void Engine::give_lane(const std::string& key) {
   order_since_.reset();
+  passed_over_.clear();
   lane_ = key;
   const auto turn = turns_.at(key);
   for (const std::size_t i : turn) nodes_[i].refresh = true;
@@ -248,10 +251,15 @@ void Engine::order_known() {
     const auto turn = turns_.find("group " + group + " " + member);
     if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
     if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
-    break;  // its time has come, but what it waits for is not done yet
+    passed_over_.insert(group);  // its time has come, but what it waits for is not done yet: it may be another group's turn
+    break;
   }
   const Time now = executor_.now();
   if (!order_since_) order_since_ = now;
+  if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); }) &&
+      passed_over_.contains(group))
+    return;
+  passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;
   for (const std::size_t i : std::set<std::size_t>(held_))

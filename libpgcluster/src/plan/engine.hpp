@@ -127,8 +127,9 @@ class Engine {
   std::set<std::size_t> held_;                             // reached, but its turn has not come
   std::optional<std::size_t> lane_broken_by_;
   Round order_;
-  std::string ordering_;             // group that is being asked for its order
-  std::optional<Time> order_since_;  // nobody could be chosen since
+  std::set<std::string> passed_over_;  // groups whose next member cannot begin yet
+  std::string ordering_;               // group that is being asked for its order
+  std::optional<Time> order_since_;    // nobody could be chosen since
   Time order_again_{};
   const std::map<std::string, Answer>* fresh_ = nullptr;  // by key: answers that have come with the program being looked at
   std::vector<Failure> failures_;
