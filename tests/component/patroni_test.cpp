@@ -157,7 +157,7 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   REQUIRE(is<Later>(over));
   CHECK(std::get<Later>(over).at_most == Impact::switchover);
   CHECK(is<Done>(world.decide("pg2/patroni/switchover")));
-  CHECK(world.order() == std::vector<std::string>{"pg2", "pg3", "pg1"});
+  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
 
   // The settings are in the DCS, and Patroni has noticed.
   world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
@@ -184,16 +184,22 @@ TEST_CASE("max_connections is lowered: the leader in place and first") {
   world.wish("max_connections", "500");
   world.settings["postgresql"]["parameters"]["max_connections"] = 500;
   world.announce("max_connections");
-  CHECK(world.order() == std::vector<std::string>{"pg1", "pg2", "pg3"});
+  CHECK(world.order().front() == "pg1/lower");
   CHECK(is<Done>(world.decide("pg1/patroni/switchover")));
-  const auto leader = world.decide("pg1/patroni/restart");
+  const auto leader = world.decide("pg1/patroni/lower");
   REQUIRE(is<Change>(leader));
   CHECK(std::get<Change>(leader).impact == Impact::outage);
+  CHECK(is<Done>(world.decide("pg1/patroni/restart")));
+  CHECK(is<Done>(world.decide("pg2/patroni/lower")));
   CHECK(is<Later>(world.decide("pg2/patroni/restart")));
+  // A new unit file asks for a switchover all the same, later: the replicas have the lower values then.
+  world.units["pg1"].start_files_current = false;
+  CHECK(is<Change>(world.decide("pg1/patroni/switchover")));
   world.running["pg1"]["max_connections"] = "500";
   world.answer();
+  CHECK(is<Done>(world.decide("pg1/patroni/lower")));
   CHECK(is<Change>(world.decide("pg2/patroni/restart")));
-  CHECK(world.order() == std::vector<std::string>{"pg2", "pg3", "pg1"});
+  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
 }
 
 TEST_CASE("synchronous_mode: only a synchronous replica takes over") {

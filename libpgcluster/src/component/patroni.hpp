@@ -117,6 +117,9 @@ StepPtr settings_step(const View& view);
 /// What needs no restart is live.
 StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);
+/// The leader restarts in place, before all others, where it has more than is wished of what a replica must not have less of.
+StepPtr lower_step(const View& view, const TopologyHost& host);
+std::string lower_turn(const TopologyHost& host);  ///< the member of the rolling group that it is
 StepPtr restart_step(const View& view, const TopologyHost& host);
 Order restart_order(const View& view);
 

@@ -1,4 +1,5 @@
-// Parameters that need a restart: replicas one by one, then the leader after a switchover; or the leader first, where some are lowered.
+// Parameters that need a restart: replicas one by one, then the leader after a switchover. Where some are lowered that a replica must not have
+// less of than its leader, the leader comes first, in place, in a turn of its own.
 #include <algorithm>
 #include <cstdlib>
 
@@ -103,42 +104,60 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
   return make_step(host.name + "/patroni/switchover", {.asks = asks, .decide = decide, .settle = seconds(120)});
 }
 
-StepPtr restart_step(const View& view, const TopologyHost& host) {
+namespace {
+
+Decision restart(const View& view, const TopologyHost& host, const Members& members, const Server& server, const Need& wanted, Impact impact) {
+  const auto later = [&](const std::string& until) { return Later{until + " (" + wanted.why + ")", impact, Action::restart}; };
+  if (wanted.what == Need::What::later) return later("Patroni on " + host.name + " has taken over the settings");
+  if (server.config != config_mark(*view, host)) return later("Patroni has read " + std::string(config_path) + " on " + host.name);
+  // A replica learns of lower values from the leader's WAL; before that it would start with the old ones again.
+  if (members.of(host).streams && members.lag(host) > 65536) return later(host.name + " has caught up with the leader");
+  const int patience = view->spec.patroni_master_start_timeout + 60;
+  Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
+  run.touches = {std::string("unit:") + unit_name};
+  run.look = start_look(view->spec);
+  return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = server.started + "\n"}, .limit = seconds(patience + 30)}},
+                .action = Action::restart,
+                .impact = impact,
+                .reason = wanted.why};
+}
+
+seconds restart_settle(const ClusterView& view) { return seconds(2 * view.spec.patroni_loop_wait + 120); }
+
+}  // namespace
+
+StepPtr lower_step(const View& view, const TopologyHost& host) {
   std::vector<Ask> asks = all_asks(*view);
-  auto decide = [view, host, mark = config_mark(*view, host)](const Answers& answers) -> Decision {
+  auto decide = [view, host](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     const Server server = read_server(answers[server_ask(*view, host)]);
     const Need wanted = need(*view, host, members, server);
-    const bool leads = members.of(host).leads;
-    const bool lowering = lowers(*view, members, answers);
-    const Impact impact = leads && (lowering || view->topology.database.size() < 2) ? Impact::outage : Impact::restart;
-    switch (wanted.what) {
-      case Need::What::none:
-        return Done{};
-      case Need::What::unknown:
-        if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
-        return Later{"PostgreSQL and Patroni answer on " + host.name};
-      case Need::What::later:
-        return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", impact, Action::restart};
-      case Need::What::now:
-        break;
-    }
-    if (lowering && !leads) return Later{members.leader()->name + " runs with the lower values", impact, Action::restart};
-    if (server.config != mark) return Later{"Patroni has read " + std::string(config_path) + " on " + host.name, impact, Action::restart};
-    // A replica learns of lower values from the leader's WAL; before that it would start with the old ones again.
-    if (!leads && members.of(host).streams && members.lag(host) > 65536)
-      return Later{host.name + " has caught up with the leader", impact, Action::restart};
-    const int patience = view->spec.patroni_master_start_timeout + 60;
-    Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
-    run.touches = {std::string("unit:") + unit_name};
-    run.look = start_look(view->spec);
-    return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = server.started + "\n"}, .limit = seconds(patience + 30)}},
-                  .action = Action::restart,
-                  .impact = impact,
-                  .reason = wanted.why};
+    if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
+    return restart(view, host, members, server, wanted, Impact::outage);
   };
-  return make_step(host.name + "/patroni/restart", {.asks = asks, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 120)});
+  return make_step(host.name + "/patroni/lower", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
 }
+
+StepPtr restart_step(const View& view, const TopologyHost& host) {
+  std::vector<Ask> asks = all_asks(*view);
+  auto decide = [view, host](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const Server server = read_server(answers[server_ask(*view, host)]);
+    const Need wanted = need(*view, host, members, server);
+    if (wanted.what == Need::What::none) return Done{};
+    if (wanted.what == Need::What::unknown) {
+      if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
+      return Later{"PostgreSQL and Patroni answer on " + host.name};
+    }
+    const bool leads = members.of(host).leads, lowering = lowers(*view, members, answers);
+    if (lowering && leads) return Done{};  // restarted by lower_step, before all others
+    if (lowering) return Later{members.leader()->name + " runs with the lower values (" + wanted.why + ")", Impact::restart, Action::restart};
+    return restart(view, host, members, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
+  };
+  return make_step(host.name + "/patroni/restart", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
+}
+
+std::string lower_turn(const TopologyHost& host) { return host.name + "/lower"; }
 
 Order restart_order(const View& view) {
   auto order = [view](const Answers& answers) {
@@ -146,13 +165,14 @@ Order restart_order(const View& view) {
     const TopologyHost* leader = members.leader();
     std::vector<std::string> names, ill;
     if (!leader && view->topology.database.size() > 1) return names;
+    for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
     for (const auto& [host, member] : members.all) {
       if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover) ill.push_back(host->name);
       if (host != leader) names.push_back(host->name);
     }
     // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose.
     if (!ill.empty()) return ill;
-    if (leader) names.insert(lowers(*view, members, answers) ? names.begin() : names.end(), leader->name);
+    if (leader) names.push_back(leader->name);
     return names;
   };
   return {all_asks(*view), order};
