@@ -46,6 +46,12 @@ Witness::Server Witness::server_act(const SimulatedAct& act) {
   return set && set->name == "patroni.service" && act.disturbed ? Server::restart : Server::none;
 }
 
+std::string Witness::say(const SimulatedAct& act) {
+  std::string text = "#" + std::to_string(act.sequence) + " " + act.host + ": " + act.description;
+  if (const auto* run = std::get_if<Run>(&act.what.what); run && run->argv[0] == "curl") text += ", with " + run->input.masked();
+  return text;
+}
+
 bool Witness::planned(const std::string& id, bool disturbing) const {
   const auto it = planned_.find(id);
   return it != planned_.end() && (!disturbing || disturbs(it->second.impact));
@@ -55,8 +61,8 @@ bool Witness::announced(const SimulatedAct& act) const {
   const bool disturbing = act.disturbed || server_act(act) != Server::none;
   if (const auto* run = std::get_if<Run>(&act.what.what)) {
     const std::string input = run->input.masked();
-    if (server_act(act) != Server::none)
-      return planned(act.host + (server_act(act) == Server::restart ? "/patroni/restart" : "/patroni/switchover"), true);
+    if (server_act(act) == Server::restart) return planned(act.host + "/patroni/restart", true) || planned(act.host + "/patroni/lower", true);
+    if (server_act(act) == Server::switchover) return planned(act.host + "/patroni/switchover", true);
     if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
     if (run->argv[0] == "runuser")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||

@@ -30,7 +30,7 @@ class Witness {
   };
   enum class Server { none, restart, switchover };
   static Server server_act(const SimulatedAct& act);
-  static std::string say(const SimulatedAct& act) { return "#" + std::to_string(act.sequence) + " " + act.host + ": " + act.description; }
+  static std::string say(const SimulatedAct& act);
   bool planned(const std::string& id, bool disturbs) const;
   bool announced(const SimulatedAct& act) const;
 

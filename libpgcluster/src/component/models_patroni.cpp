@@ -221,10 +221,14 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
       cluster.timeline = 1;
     }
     if ((member.phase == Phase::creating || member.phase == Phase::starting) && member.until <= now) {
-      if (member.phase == Phase::creating) fleet_->host(name).write(data_dir(member.config) + "/PG_VERSION", cluster.system_id, 0600);
+      if (member.phase == Phase::creating) {
+        fleet_->host(name).write(data_dir(member.config) + "/PG_VERSION", cluster.system_id, 0600);
+        if (!cluster.leader.empty()) member.control = members_[cluster.leader].control;
+      }
       runs(cluster, name, member);
     }
     if (member.phase == Phase::running && member.notices <= now && member.applied != cluster.settings) runs(cluster, name, member);
+    if (streams(cluster, name, member, now)) member.control = members_[cluster.leader].control;
   }
   if (!cluster.leader.empty()) {
     const Member& leader = members_[cluster.leader];
@@ -291,11 +295,14 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
     std::snprintf(text, sizeof text, "2025-01-01 00:00:00.%06d+00", ++counter_);
     member.started = text;
     member.running = wished;
-    // A replica never runs with less than its leader has.
-    if (!cluster.leader.empty() && cluster.leader != host)
-      for (auto& [name, value] : member.running)
-        if (const auto& theirs = members_[cluster.leader].running; lowered_on_leader_first(name) && theirs.contains(name))
-          if (std::atol(theirs.at(name).c_str()) > std::atol(value.c_str())) value = theirs.at(name);
+    // A replica never runs with less than it has replayed from its leader.
+    const bool leads = cluster.leader.empty() || cluster.leader == host;
+    for (auto& [name, value] : member.running)
+      if (lowered_on_leader_first(name)) {
+        if (const auto it = member.control.find(name); !leads && it != member.control.end() && std::atol(it->second.c_str()) > std::atol(value.c_str()))
+          value = it->second;
+        if (leads || !member.control.contains(name)) member.control[name] = value;
+      }
   }
   for (const auto& [name, value] : wished)
     if (!postmaster_parameter(name)) member.running[name] = value;

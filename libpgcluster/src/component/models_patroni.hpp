@@ -50,6 +50,7 @@ class PatroniModel final : public ServiceModel {
     std::string started{};
     Json applied{};
     std::map<std::string, std::string> running{};
+    std::map<std::string, std::string> control{};  // of its control file: what it has replayed from its leader
     std::set<std::string> pending{};
     int loads = 0;
     int birth = 0;

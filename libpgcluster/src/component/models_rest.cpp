@@ -188,6 +188,14 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
     return Output{.out = id ? "data " + *id + "\n" : ""};
   }
+  if (argv[0] == "env" && argv.size() > 2 && argv[2].ends_with("/pg_controldata")) {
+    std::string out;
+    for (const auto& [name, value] : members_[host.name].control) {
+      const std::string shown = name == "max_locks_per_transaction" ? "max_locks_per_xact" : name == "max_prepared_transactions" ? "max_prepared_xacts" : name;
+      out += shown + " setting:   " + value + "\n";
+    }
+    return Output{.out = out};
+  }
   if (argv[0] == "stat") return Output{.out = std::to_string(members_[host.name].birth) + " 1\n"};
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 // less of than its leader, the leader comes first, in place, in a turn of its own.
 #include <algorithm>
 #include <cstdlib>
+#include <sstream>
 
 #include "component/patroni.hpp"
 #include "component/postgresql.hpp"
@@ -72,6 +73,33 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   return {settled && announced ? Need::What::now : Need::What::later, why};
 }
 
+// What the server's control file says of the parameters that a replica must not have less of than it has replayed from its leader. Patroni
+// starts a replica with those where they are higher, whatever the settings say.
+Ask control_ask(const ClusterView& view, const TopologyHost& host) {
+  return {host.name, Exec{.argv = {"env", "LC_ALL=C", postgresql_bin_dir(view.spec) + "/pg_controldata", "-D", postgresql_data_dir(view.spec)},
+                          .about = {"unit:patroni.service"}}};
+}
+
+// Names of the parameters that a replica, started now, would still have more of than is wished.
+std::string held_back(const ClusterView& view, const Answer& control) {
+  const auto* output = std::get_if<Output>(&control);
+  if (!output || output->status != 0) return {};
+  std::string names;
+  std::istringstream lines(output->out);
+  for (std::string line; std::getline(lines, line);) {
+    const auto end = line.find(" setting:");
+    if (end == std::string::npos) continue;
+    std::string name = line.substr(0, end);
+    if (name.ends_with("_xact")) name = "max_locks_per_transaction";
+    if (name.ends_with("_xacts")) name = "max_prepared_transactions";
+    if (!lowered_on_leader_first(name)) continue;
+    for (const auto& [one, wish] : postgresql_parameters(view))
+      if (one == name && std::strtol(line.c_str() + end + 9, nullptr, 10) > std::strtol(wish.c_str(), nullptr, 10))
+        names += (names.empty() ? "" : ", ") + name;
+  }
+  return names;
+}
+
 bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
   return unit && unit->active == "active" && !unit->start_files_current;
@@ -106,12 +134,10 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
 
 namespace {
 
-Decision restart(const View& view, const TopologyHost& host, const Members& members, const Server& server, const Need& wanted, Impact impact) {
+Decision restart(const View& view, const TopologyHost& host, const Server& server, const Need& wanted, Impact impact) {
   const auto later = [&](const std::string& until) { return Later{until + " (" + wanted.why + ")", impact, Action::restart}; };
   if (wanted.what == Need::What::later) return later("Patroni on " + host.name + " has taken over the settings");
   if (server.config != config_mark(*view, host)) return later("Patroni has read " + std::string(config_path) + " on " + host.name);
-  // A replica learns of lower values from the leader's WAL; before that it would start with the old ones again.
-  if (members.of(host).streams && members.lag(host) > 65536) return later(host.name + " has caught up with the leader");
   const int patience = view->spec.patroni_master_start_timeout + 60;
   Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
   run.touches = {std::string("unit:") + unit_name};
@@ -133,14 +159,16 @@ StepPtr lower_step(const View& view, const TopologyHost& host) {
     const Server server = read_server(answers[server_ask(*view, host)]);
     const Need wanted = need(*view, host, members, server);
     if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
-    return restart(view, host, members, server, wanted, Impact::outage);
+    return restart(view, host, server, wanted, Impact::outage);
   };
   return make_step(host.name + "/patroni/lower", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
 }
 
 StepPtr restart_step(const View& view, const TopologyHost& host) {
   std::vector<Ask> asks = all_asks(*view);
-  auto decide = [view, host](const Answers& answers) -> Decision {
+  const Ask control = control_ask(*view, host);
+  asks.push_back(control);
+  auto decide = [view, host, control](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     const Server server = read_server(answers[server_ask(*view, host)]);
     const Need wanted = need(*view, host, members, server);
@@ -152,7 +180,10 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     const bool leads = members.of(host).leads, lowering = lowers(*view, members, answers);
     if (lowering && leads) return Done{};  // restarted by lower_step, before all others
     if (lowering) return Later{members.leader()->name + " runs with the lower values (" + wanted.why + ")", Impact::restart, Action::restart};
-    return restart(view, host, members, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
+    // A replica learns of lower values from the leader's WAL, and before that would start with the old ones again.
+    if (const std::string names = leads ? "" : held_back(*view, answers[control]); !names.empty())
+      return Later{host.name + " has replayed the leader's lower " + names, Impact::restart, Action::restart};
+    return restart(view, host, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
   };
   return make_step(host.name + "/patroni/restart", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
 }
