@@ -32,7 +32,7 @@ class Patroni final : public Component {
 
   Steps steps(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
-    const auto view = std::make_shared<const ClusterView>(node.cluster);
+    const auto view = shared(node.cluster);
     const std::string& host = node.name();
     const Spec& spec = view->spec;
     const std::string version = std::to_string(spec.postgresql_version);
@@ -60,7 +60,7 @@ class Patroni final : public Component {
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
-    const auto view = std::make_shared<const ClusterView>(cluster);
+    const auto view = shared(cluster);
     std::vector<Steps> live;
     for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),

@@ -64,12 +64,12 @@ std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& 
 
 Ask server_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name,
-          Exec{.argv = psql(view.spec, {"-c", query(view)}), .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
+          Exec{.argv = psql(view.spec, {"-c", *view.derived(query)}), .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
 }
 
 std::vector<Ask> server_asks(const ClusterView& view) {
   std::vector<Ask> asks;
-  for (const std::string& name : view.topology.database) asks.push_back(server_ask(view, view.topology.host(name)));
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(server_ask(view, *host));
   return asks;
 }
 
@@ -101,11 +101,12 @@ Exec start_look(const Spec& spec) { return {.argv = psql(spec, {"-c", std::strin
 
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers) {
   const TopologyHost* found = nullptr;
-  for (const std::string& name : view.topology.database) {
-    const TopologyHost& host = view.topology.host(name);
-    if (!read_server(answers[server_ask(view, host)]).writable()) continue;
+  const auto asks = view.derived(server_asks);
+  const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (!answers.read((*asks)[i], read_server).writable()) continue;
     if (found) return nullptr;
-    found = &host;
+    found = hosts[i];
   }
   return found;
 }

@@ -2,11 +2,25 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <pgcluster/plan/plan.hpp>
 
 namespace pgcluster {
+
+/// All that the steps of a plan ask, each once, however many of them ask it.
+class Questions {
+ public:
+  AskPtr add(AskPtr ask);
+  std::vector<AskPtr> add(std::vector<Ask> asks);
+  /// In the order of their first mention.
+  const std::vector<AskPtr>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<AskPtr> all_;
+  std::unordered_multimap<std::size_t, AskPtr> known_;  // by hash(ask)
+};
 
 /// A step in its place, and what the plan promises of it.
 struct PlanNode {
@@ -17,7 +31,7 @@ struct PlanNode {
   std::string member;
   std::vector<std::size_t> before;  // indices of what it waits for
   std::vector<std::size_t> after;   // indices of what waits for it
-  std::vector<Ask> asks;
+  std::vector<AskPtr> asks;
   Decision promise;
   bool verify = false;  // promised Done on answers that an earlier change may alter: asked again when reached
 

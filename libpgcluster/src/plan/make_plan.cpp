@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include "plan/data.hpp"
 #include "plan/projection.hpp"
@@ -8,12 +7,12 @@
 namespace pgcluster {
 namespace {
 
-std::vector<PlanNode> lay_out(const Steps& steps) {
+std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   std::vector<PlanNode> nodes;
   std::map<std::string, std::size_t> index;
   std::map<std::string, std::string> keeper;  // resource -> step
   for (const Steps::Node& node : steps.nodes()) {
-    PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = node.step->asks()};
+    PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = questions.add(node.step->asks())};
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
     for (const std::string& resource : node.step->keeps()) {
@@ -32,18 +31,6 @@ std::vector<PlanNode> lay_out(const Steps& steps) {
   return nodes;
 }
 
-std::map<std::string, std::vector<Ask>> questions(const std::vector<PlanNode>& nodes, const std::map<std::string, Order>& orders) {
-  std::map<std::string, std::vector<Ask>> by_host;
-  std::set<std::string> seen;
-  const auto add = [&](const std::vector<Ask>& asks) {
-    for (const Ask& ask : asks)
-      if (seen.insert(key(ask)).second) by_host[ask.at].push_back(ask);
-  };
-  for (const PlanNode& node : nodes) add(node.asks);
-  for (const auto& [group, order] : orders) add(order.asks);
-  return by_host;
-}
-
 // One error for several hosts: the first host's own, with the others among its diagnostics.
 [[noreturn]] void throw_all(const std::map<std::string, Error>& errors) {
   const auto& first = errors.begin()->second;
@@ -56,7 +43,7 @@ std::map<std::string, std::vector<Ask>> questions(const std::vector<PlanNode>& n
 
 // Exec and Http are not projected: what they will answer after a change is not known.
 bool guessed(const PlanNode& node, const Answers& answers) {
-  return std::any_of(node.asks.begin(), node.asks.end(), [&](const Ask& ask) { return answers.pending(ask); });
+  return std::any_of(node.asks.begin(), node.asks.end(), [&](const AskPtr& ask) { return answers.pending(*ask); });
 }
 
 void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
@@ -106,20 +93,43 @@ PlannedChange describe(const PlanNode& node) {
 
 }  // namespace
 
+AskPtr Questions::add(AskPtr ask) {
+  const std::size_t at = hash(*ask);
+  const auto [begin, end] = known_.equal_range(at);
+  if (const auto it = std::find_if(begin, end, [&](const auto& one) { return *one.second == *ask; }); it != end) return it->second;
+  all_.push_back(ask);
+  return known_.emplace(at, std::move(ask))->second;
+}
+
+std::vector<AskPtr> Questions::add(std::vector<Ask> asks) {
+  std::vector<AskPtr> added;
+  added.reserve(asks.size());
+  for (Ask& ask : asks) added.push_back(add(std::make_shared<const Ask>(std::move(ask))));
+  return added;
+}
+
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
-  data->nodes = lay_out(steps);
+  Questions questions;
+  data->nodes = lay_out(steps, questions);
   data->orders = steps.orders();
   data->warnings = options.warnings;
   data->origin = options.origin;
   data->parallel = options.parallel;
 
-  const auto asks = questions(data->nodes, data->orders);
-  const Observed observed = observe(hosts, asks, executor, options);
+  std::map<std::string, std::vector<AskPtr>> order_asks;
+  for (const auto& [group, order] : data->orders) order_asks[group] = questions.add(order.all_asks());
+  std::map<std::string, std::vector<AskPtr>> by_host;
+  for (const AskPtr& ask : questions.all()) by_host[ask->at].push_back(ask);
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const auto& [host, of_host] : by_host)
+    for (const AskPtr& ask : of_host) asks[host].push_back(*ask);
+  Observed observed = observe(hosts, asks, executor, options);
+  asks.clear();
   if (!observed.errors.empty()) throw_all(observed.errors);
   Projection projection;
-  for (const auto& [host, questions_of_host] : asks) {
+  for (const auto& [host, of_host] : by_host) {
     const auto given = observed.answers.find(host);
     if (given == observed.answers.end())
       throw Error({.code = Code::timed_out,
@@ -127,12 +137,12 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
                    .hint = "see whether the host is overloaded, and plan again",
                    .host = host,
                    .retryable = true});
-    const auto& answers = given->second;
-    for (std::size_t i = 0; i < questions_of_host.size(); ++i)
-      projection.add(questions_of_host[i], i < answers.size() ? answers[i] : Answer(Unreadable{"the host gave no answer"}));
+    auto& answers = given->second;
+    for (std::size_t i = 0; i < of_host.size(); ++i)
+      projection.add(of_host[i], i < answers.size() ? std::move(answers[i]) : Answer(Unreadable{"the host gave no answer"}));
   }
   std::map<std::string, Answers> order_answers;
-  for (const auto& [group, order] : data->orders) order_answers[group] = projection.answers(order.asks);
+  for (const auto& [group, order] : data->orders) order_answers[group] = projection.answers(order_asks.at(group));
 
   decide_all(data->nodes, projection);
 

@@ -16,6 +16,12 @@ std::string component_of(std::string_view step_name) {
   return std::string(step_name.substr(begin + 1, step_name.find('/', begin + 1) - begin - 1));
 }
 
+std::vector<Ask> Order::all_asks() const {
+  std::vector<Ask> all = asks;
+  if (common) all.insert(all.end(), common->begin(), common->end());
+  return all;
+}
+
 Steps::Steps(StepPtr step) {
   const std::string name = step->name();
   nodes_.emplace(name, Node{std::move(step)});

@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include <pgcluster/base/memo.hpp>
 #include <pgcluster/op/op.hpp>
 
 namespace pgcluster {
@@ -22,6 +24,15 @@ enum class Impact { none, reload, restart, switchover, outage, data };
 std::string_view to_string(Action action) noexcept;
 std::string_view to_string(Impact impact) noexcept;
 inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
+
+using AskPtr = std::shared_ptr<const Ask>;
+
+/// An answer, shared by all steps that it is given to, with what their functions have read from it.
+struct Given {
+  Answer answer;
+  Memo read{};
+};
+using GivenPtr = std::shared_ptr<const Given>;
 
 /// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
 class Answers {
@@ -36,15 +47,27 @@ class Answers {
   }
   /// out of an Output with status 0; null otherwise.
   const std::string* out(const Ask& ask) const;
+  /// What a pure function makes of the answer; called once, however many steps are given this answer. Lives as long as these Answers.
+  template <class T>
+  const T& read(const Ask& ask, T (*reader)(const Answer&)) const {
+    const Given& given = *found(ask).given;
+    return *given.read.get(given.answer, reader);
+  }
 
   void set(const Ask& ask, Answer answer, bool pending = false);
+  void set(AskPtr ask, GivenPtr given, bool pending = false);
+  /// The answer that others have, where they have one.
+  bool take(const AskPtr& ask, const Answers& others);
 
  private:
   struct Entry {
-    Answer answer;
+    AskPtr ask;
+    GivenPtr given;
     bool pending = false;
   };
-  std::map<std::string, Entry, std::less<>> entries_;
+  const Entry* find(const Ask& ask) const;
+  const Entry& found(const Ask& ask) const;
+  std::unordered_multimap<std::size_t, Entry> entries_;  // by hash(ask)
 };
 
 /// It holds already.
@@ -99,6 +122,8 @@ struct Order {
   std::vector<Ask> asks{};
   /// Members in order. What it leaves out is not disturbed now, and asked about again.
   std::function<std::vector<std::string>(const Answers&)> order{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, kept once however many steps have this order
+  std::vector<Ask> all_asks() const;
 };
 
 /// A graph of steps, a value. The same step in two places is one step.
@@ -186,6 +211,7 @@ struct GateWish {
   std::function<Decision(const Answers&)> decide;  ///< Done, Later or Refused
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
 };
 StepPtr gate(std::string name, GateWish wish);
 
@@ -196,6 +222,7 @@ struct StepParts {
   std::chrono::seconds settle{0};
   std::vector<std::string> keeps{};
   std::vector<Ask> evidence{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, the same for many steps: kept once
 };
 StepPtr make_step(std::string name, StepParts parts);
 
