@@ -64,7 +64,7 @@ class Patroni final : public Component {
     std::vector<Steps> live;
     for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
-                    parallel(sequence(patroni::settings_step(view), parallel(live)), sql_steps(*view)));
+                    parallel(sequence(patroni::settings_step(view), parallel(std::move(live))), sql_steps(*view)));
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {

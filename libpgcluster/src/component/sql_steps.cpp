@@ -93,7 +93,7 @@ StepPtr sql_step(const View& view, const std::string& what, OnServer decide) {
     if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
     return decide(*host, answers.read(server_ask(*view, *host), read_server));
   };
-  return make_step("cluster/patroni/" + what, {.asks = server_asks(*view), .decide = whole, .settle = std::chrono::seconds(60)});
+  return make_step("cluster/patroni/" + what, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr roles_step(const View& view) {
@@ -195,7 +195,7 @@ Steps sql_steps(const ClusterView& cluster) {
   std::vector<Steps> steps{roles_step(view)};
   if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
   if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
-  return sequence(steps);
+  return sequence(std::move(steps));
 }
 
 }  // namespace pgcluster

@@ -200,7 +200,7 @@ Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& opt
   for (const TopologyHost* host : chosen(scene, options.host))
     all.push_back(once(scene, *host, "restart", scene.call(*host, "POST", "/restart", "{}"), member_ask(*host, scene.port()),
                        scene.states.at(host->name).start_time, Action::restart, host->name == scene.leader ? Impact::outage : Impact::restart));
-  return finish(scene, sequence(all), executor, options, "restart", {{"host", options.host}});
+  return finish(scene, sequence(std::move(all)), executor, options, "restart", {{"host", options.host}});
 }
 
 Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& options) {
@@ -221,7 +221,7 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
     all.push_back(once(scene, *host, "reload", scene.call(*host, "POST", "/reload", "{}"), loaded(*host),
                        output && output->status == 0 ? output->out : "", Action::reload, Impact::reload));
   }
-  return finish(scene, parallel(all), executor, options, "reload", {{"host", options.host}});
+  return finish(scene, parallel(std::move(all)), executor, options, "reload", {{"host", options.host}});
 }
 
 Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& options) {

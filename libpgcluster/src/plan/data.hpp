@@ -45,11 +45,12 @@ struct PlanNode {
 
 struct Plan::Data {
   Hosts hosts;
-  std::vector<PlanNode> nodes;          // a step comes after all that it waits for
+  std::vector<PlanNode> nodes;          // a step comes after all that it waits for; none where nothing changes
   std::map<std::string, Order> orders;  // by rolling group
   std::vector<PlannedChange> changes;   // in the order in which apply begins them
   std::vector<Diagnostic> warnings;
   PlanOrigin origin;
+  std::size_t unchanged = 0;
   std::size_t parallel = 32;
 };
 

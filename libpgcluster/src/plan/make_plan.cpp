@@ -11,7 +11,9 @@ std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   std::vector<PlanNode> nodes;
   std::map<std::string, std::size_t> index;
   std::map<std::string, std::string> keeper;  // resource -> step
-  for (const Steps::Node& node : steps.nodes()) {
+  const std::vector<Steps::Node> ordered = steps.nodes();
+  nodes.reserve(ordered.size());
+  for (const Steps::Node& node : ordered) {
     PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = questions.add(node.step->asks())};
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
@@ -165,6 +167,8 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     }
     data->changes.push_back(std::move(change));
   }
+  data->unchanged = data->nodes.size() - data->changes.size();
+  if (data->changes.empty()) data->nodes.clear();  // who looks at a whole fleet keeps nothing of what holds already
   return Plan(std::move(data));
 }
 

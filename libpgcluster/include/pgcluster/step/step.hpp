@@ -147,27 +147,36 @@ class Steps {
   std::vector<std::string> before(const std::string& name) const;
   const std::map<std::string, Order>& orders() const noexcept { return orders_; }
 
-  friend Steps join(const std::vector<Steps>& parts, bool in_sequence);
+  friend Steps join(std::vector<Steps> parts, bool in_sequence);
   friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
   friend Steps after(const std::vector<std::string>& names, Steps steps);
 
  private:
+  void take(Steps part);
+
   std::map<std::string, Node> nodes_;                       // by step name
   std::vector<std::string> insertion_;                      // names, first mention first
   std::map<std::string, std::vector<std::string>> before_;  // name -> what it waits for
   std::map<std::string, Order> orders_;                     // by group
 };
 
-Steps join(const std::vector<Steps>& parts, bool in_sequence);
+Steps join(std::vector<Steps> parts, bool in_sequence);
+template <class... Parts>
+Steps join_all(bool in_sequence, Parts&&... parts) {
+  std::vector<Steps> all;
+  all.reserve(sizeof...(parts));
+  (all.push_back(Steps(std::forward<Parts>(parts))), ...);
+  return join(std::move(all), in_sequence);
+}
 
 /// Each part after the whole of the one before it.
 template <class... Parts>
-requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, true); }
-inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true); }
+requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join_all(true, std::forward<Parts>(parts)...); }
+inline Steps sequence(std::vector<Steps> parts) { return join(std::move(parts), true); }
 /// All parts at once.
 template <class... Parts>
-requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, false); }
-inline Steps parallel(const std::vector<Steps>& parts) { return join(parts, false); }
+requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join_all(false, std::forward<Parts>(parts)...); }
+inline Steps parallel(std::vector<Steps> parts) { return join(std::move(parts), false); }
 
 /// `steps` after the named ones, which other parts of the plan bring (another host's): where one of those fails, these are blocked by it.
 /// A name that no step of the plan has is nothing to wait for.
