@@ -115,7 +115,7 @@ struct World {
   }
   std::vector<std::string> order() const {
     const Order order = steps().orders().at("patroni");
-    return order.order(answers(order.asks, ""));
+    return order.order(answers(order.all_asks(), ""));
   }
 
   Answers answers(const std::vector<Ask>& asks, const std::string& step) const {
