@@ -55,9 +55,19 @@ std::string sql_literal(std::string_view text) {
 }
 
 std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more) {
-  std::vector<std::string> argv{
-      "runuser", "-u",      "postgres", "--", "psql", "-XAtq", "-p", std::to_string(spec.postgresql_port), "-U", spec.patroni_superuser_username,
-      "-d",      "postgres"};
+  // Neither PAM nor Debian's wrapper of psql, which is written in Perl: they take longer than all else that a host is asked.
+  std::vector<std::string> argv{"setpriv",
+                                "--reuid=postgres",
+                                "--regid=postgres",
+                                "--init-groups",
+                                postgresql_bin_dir(spec) + "/psql",
+                                "-XAtq",
+                                "-p",
+                                std::to_string(spec.postgresql_port),
+                                "-U",
+                                spec.patroni_superuser_username,
+                                "-d",
+                                "postgres"};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }

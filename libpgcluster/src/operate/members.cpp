@@ -1,6 +1,7 @@
 // Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
 #include <algorithm>
 
+#include "component/sql.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
 
@@ -207,9 +208,7 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
   const Scene scene = look(spec, executor, options);
   std::map<std::string, std::vector<Ask>> asks;
   const auto loaded = [&](const TopologyHost& host) {
-    return Ask{host.name, Exec{.argv = {"runuser", "-u", "postgres", "--", "psql", "-p", std::to_string(scene.spec().postgresql_port), "-XAtqc",
-                                        "select pg_conf_load_time()"},
-                               .about = {"unit:patroni.service"}}};
+    return Ask{host.name, Exec{.argv = psql(scene.spec(), {"-c", "select pg_conf_load_time()"}), .about = {"unit:patroni.service"}}};
   };
   const auto members = chosen(scene, options.host);
   for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};

@@ -43,6 +43,30 @@ std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   throw Error(std::move(failure));
 }
 
+void ask_all(const Hosts& hosts, const std::vector<AskPtr>& questions, Projection& projection, Executor& executor, const PlanOptions& options) {
+  if (questions.empty()) return;
+  std::map<std::string, std::vector<AskPtr>> by_host;
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const AskPtr& ask : questions) {
+    by_host[ask->at].push_back(ask);
+    asks[ask->at].push_back(*ask);
+  }
+  Observed observed = observe(hosts, asks, executor, options);
+  if (!observed.errors.empty()) throw_all(observed.errors);
+  for (const auto& [host, of_host] : by_host) {
+    const auto given = observed.answers.find(host);
+    if (given == observed.answers.end())
+      throw Error({.code = Code::timed_out,
+                   .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
+                   .hint = "see whether the host is overloaded, and plan again",
+                   .host = host,
+                   .retryable = true});
+    auto& answers = given->second;
+    for (std::size_t i = 0; i < of_host.size(); ++i)
+      projection.add(of_host[i], i < answers.size() ? std::move(answers[i]) : Answer(Unreadable{"the host gave no answer"}));
+  }
+}
+
 // Exec and Http are not projected: what they will answer after a change is not known.
 bool guessed(const PlanNode& node, const Answers& answers) {
   return std::any_of(node.asks.begin(), node.asks.end(), [&](const AskPtr& ask) { return answers.pending(*ask); });
@@ -120,33 +144,22 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->origin = options.origin;
   data->parallel = options.parallel;
 
-  std::map<std::string, std::vector<AskPtr>> order_asks;
-  for (const auto& [group, order] : data->orders) order_asks[group] = questions.add(order.all_asks());
-  std::map<std::string, std::vector<AskPtr>> by_host;
-  for (const AskPtr& ask : questions.all()) by_host[ask->at].push_back(ask);
-  std::map<std::string, std::vector<Ask>> asks;
-  for (const auto& [host, of_host] : by_host)
-    for (const AskPtr& ask : of_host) asks[host].push_back(*ask);
-  Observed observed = observe(hosts, asks, executor, options);
-  asks.clear();
-  if (!observed.errors.empty()) throw_all(observed.errors);
   Projection projection;
-  for (const auto& [host, of_host] : by_host) {
-    const auto given = observed.answers.find(host);
-    if (given == observed.answers.end())
-      throw Error({.code = Code::timed_out,
-                   .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
-                   .hint = "see whether the host is overloaded, and plan again",
-                   .host = host,
-                   .retryable = true});
-    auto& answers = given->second;
-    for (std::size_t i = 0; i < of_host.size(); ++i)
-      projection.add(of_host[i], i < answers.size() ? std::move(answers[i]) : Answer(Unreadable{"the host gave no answer"}));
-  }
-  std::map<std::string, Answers> order_answers;
-  for (const auto& [group, order] : data->orders) order_answers[group] = projection.answers(order_asks.at(group));
-
+  ask_all(hosts, questions.all(), projection, executor, options);
   decide_all(data->nodes, projection);
+
+  // In which order members are disturbed is asked only where some are: then it takes one more round.
+  std::map<std::string, std::vector<AskPtr>> order_asks;
+  Questions more;
+  for (const PlanNode& node : data->nodes) {
+    const auto order = data->orders.find(node.group);
+    if (!disturbs(node.impact()) || order == data->orders.end() || order_asks.contains(node.group)) continue;
+    for (const AskPtr& ask : order_asks[node.group] = questions.add(order->second.all_asks()))
+      if (!projection.knows(*ask)) more.add(ask);
+  }
+  ask_all(hosts, more.all(), projection, executor, options);
+  std::map<std::string, Answers> order_answers;
+  for (const auto& [group, asks] : order_asks) order_answers[group] = projection.first(asks);
 
   const auto awaited = awaited_changes(data->nodes);
   std::string last_disturbed;

@@ -38,7 +38,8 @@ void Projection::add(AskPtr ask, Answer answer) {
   std::vector<std::string> about;
   for (const std::string& resource : all_resources(*ask)) about.push_back(scoped(ask->at, resource));
   const std::size_t at = hash(*ask);
-  Entry& entry = entries_.emplace(at, Entry{std::move(ask), given(std::move(answer)), std::move(about)})->second;
+  const GivenPtr is = given(std::move(answer));
+  Entry& entry = entries_.emplace(at, Entry{std::move(ask), is, is, std::move(about)})->second;
   for (const std::string& resource : entry.about) about_[resource].push_back(&entry);
 }
 
@@ -69,6 +70,13 @@ Answers Projection::answers(const std::vector<AskPtr>& asks) const {
   Answers found;
   for (const AskPtr& ask : asks)
     if (const Entry* entry = find(*ask)) found.set(ask, entry->given, pending(*entry));
+  return found;
+}
+
+Answers Projection::first(const std::vector<AskPtr>& asks) const {
+  Answers found;
+  for (const AskPtr& ask : asks)
+    if (const Entry* entry = find(*ask)) found.set(ask, entry->first);
   return found;
 }
 

@@ -18,6 +18,9 @@ class Projection {
   void add(AskPtr ask, Answer answer);
   /// The answers to one step's asks, pending where a Do before may alter them.
   Answers answers(const std::vector<AskPtr>& asks) const;
+  /// The answers as they came, whatever the plan does.
+  Answers first(const std::vector<AskPtr>& asks) const;
+  bool knows(const Ask& ask) const { return find(ask) != nullptr; }
   /// Whether a Do before may alter what this Do acts on.
   bool touched(const Do& d) const;
   void project(const Do& d);
@@ -27,7 +30,7 @@ class Projection {
  private:
   struct Entry {
     AskPtr ask;
-    GivenPtr given;
+    GivenPtr given, first;
     std::vector<std::string> about;  // scoped resources
   };
   const Entry* find(const Ask& ask) const;
