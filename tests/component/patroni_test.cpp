@@ -143,6 +143,12 @@ TEST_CASE("a parameter that nobody describes any more goes") {
   CHECK(run.input.masked().find(R"({\"postgresql\":{\"parameters\":{\"log_statement\":null}}})") != std::string::npos);
 }
 
+namespace {
+
+const std::vector<std::string> one_by_one{"pg1/lower", "pg2/lower", "pg3/lower", "pg2/switchover", "pg2", "pg3/switchover", "pg3", "pg1/switchover", "pg1"};
+
+}  // namespace
+
 TEST_CASE("max_connections rises: replicas, then a switchover, then the old leader") {
   World world;
   world.converged();
@@ -157,7 +163,7 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   REQUIRE(is<Later>(over));
   CHECK(std::get<Later>(over).at_most == Impact::switchover);
   CHECK(is<Done>(world.decide("pg2/patroni/switchover")));
-  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
+  CHECK(world.order() == one_by_one);
 
   // The settings are in the DCS, and Patroni has noticed.
   world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
@@ -176,6 +182,13 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   world.members["pg3"].streams = false;
   world.answer();
   CHECK(world.order() == std::vector<std::string>{"pg3"});
+  // Both, as after a switchover: they are waited for. One that is dead may be restarted all the same.
+  world.members["pg2"].streams = false;
+  world.answer();
+  CHECK(world.order().empty());
+  world.members["pg2"].state = "start failed";
+  world.answer();
+  CHECK(world.order() == std::vector<std::string>{"pg2"});
 }
 
 TEST_CASE("max_connections is lowered: the leader in place and first") {
@@ -199,7 +212,7 @@ TEST_CASE("max_connections is lowered: the leader in place and first") {
   world.answer();
   CHECK(is<Done>(world.decide("pg1/patroni/lower")));
   CHECK(is<Change>(world.decide("pg2/patroni/restart")));
-  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
+  CHECK(world.order() == one_by_one);
 }
 
 TEST_CASE("synchronous_mode: only a synchronous replica takes over") {

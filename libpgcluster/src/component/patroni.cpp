@@ -50,12 +50,13 @@ class Patroni final : public Component {
     if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
     const Order order = patroni::restart_order(view);
     const Steps turn =
-        sequence(patroni::switchover_step(view, node.host), pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
+        sequence(pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
                  patroni::created_gate(view, node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host));
     return sequence(
         patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
         parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
-        rolling("patroni", patroni::lower_turn(node.host), order, patroni::lower_step(view, node.host)), rolling("patroni", host, order, turn));
+        rolling("patroni", patroni::lower_turn(node.host), order, patroni::lower_step(view, node.host)),
+        rolling("patroni", patroni::switchover_turn(node.host), order, patroni::switchover_step(view, node.host)), rolling("patroni", host, order, turn));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -56,6 +56,8 @@ struct Member {
   std::string settings;           ///< the cluster's, as GET /config gives them; empty where not known
 
   bool fine() const { return answers && state == "running" && (leads || streams); }
+  /// On its way to be fine, as far as one can see.
+  bool rising() const { return !fine() && (state == "running" || state == "starting" || state == "restarting" || state == "creating replica"); }
 };
 Member read_member(const Answer& answer);
 
@@ -119,7 +121,8 @@ StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);
 /// The leader restarts in place, before all others, where it has more than is wished of what a replica must not have less of.
 StepPtr lower_step(const View& view, const TopologyHost& host);
-std::string lower_turn(const TopologyHost& host);  ///< the member of the rolling group that it is
+std::string lower_turn(const TopologyHost& host);       ///< the member of the rolling group that it is
+std::string switchover_turn(const TopologyHost& host);  ///< the same of switchover_step
 StepPtr restart_step(const View& view, const TopologyHost& host);
 Order restart_order(const View& view);
 

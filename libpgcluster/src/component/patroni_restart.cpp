@@ -174,8 +174,15 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     const Need wanted = need(*view, host, members, server);
     if (wanted.what == Need::What::none) return Done{};
     if (wanted.what == Need::What::unknown) {
+      // It may come up before the others have the settings that they still need a restart for.
+      const std::string until = "PostgreSQL and Patroni answer on " + host.name;
+      for (const std::string& name : view->topology.database) {
+        const TopologyHost& other = view->topology.host(name);
+        const Need theirs = need(*view, other, members, read_server(answers[server_ask(*view, other)]));
+        if (theirs.what == Need::What::later || theirs.what == Need::What::now) return Later{until, Impact::restart, Action::restart};
+      }
       if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
-      return Later{"PostgreSQL and Patroni answer on " + host.name};
+      return Later{until};
     }
     const bool leads = members.of(host).leads, lowering = lowers(*view, members, answers);
     if (lowering && leads) return Done{};  // restarted by lower_step, before all others
@@ -189,21 +196,28 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
 }
 
 std::string lower_turn(const TopologyHost& host) { return host.name + "/lower"; }
+std::string switchover_turn(const TopologyHost& host) { return host.name + "/switchover"; }
 
 Order restart_order(const View& view) {
   auto order = [view](const Answers& answers) {
     const Members members = read_members(*view, answers);
     const TopologyHost* leader = members.leader();
-    std::vector<std::string> names, ill;
+    std::vector<std::string> names, ill, rising;
     if (!leader && view->topology.database.size() > 1) return names;
     for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
     for (const auto& [host, member] : members.all) {
-      if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover) ill.push_back(host->name);
-      if (host != leader) names.push_back(host->name);
+      if (member.rising())
+        rising.push_back(host->name);
+      else if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover)
+        ill.push_back(host->name);
+      if (host != leader) names.insert(names.end(), {switchover_turn(*host), host->name});
     }
-    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose.
-    if (!ill.empty()) return ill;
-    if (leader) names.push_back(leader->name);
+    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose. After a switchover all are on their way to the new
+    // leader: who is the only one may be stuck, several are waited for.
+    if (ill.empty() && rising.size() == 1) return rising;
+    if (!ill.empty() || !rising.empty()) return ill;
+    // Two turns: between them the others find their new leader.
+    if (leader) names.insert(names.end(), {switchover_turn(*leader), leader->name});
     return names;
   };
   return {all_asks(*view), order};
