@@ -48,22 +48,24 @@ class Patroni final : public Component {
     // Where etcd on this host has died there is no use in waiting for it.
     Steps dcs = after({node.step("etcd", "healthy")}, patroni::dcs_gate(view, node.host));
     if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
-    const Order order = patroni::restart_order(view);
-    const Steps turn =
-        sequence(pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
-                 patroni::created_gate(view, node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host));
-    return sequence(
-        patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
-        parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
-        rolling("patroni", patroni::lower_turn(node.host), order, patroni::lower_step(view, node.host)),
-        rolling("patroni", patroni::switchover_turn(node.host), order, patroni::switchover_step(view, node.host)), rolling("patroni", host, order, turn));
+    const auto turn = [order = patroni::restart_order(view)](const std::string& member, auto... steps) {
+      return rolling("patroni", member, order, sequence(steps...));
+    };
+    return sequence(patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
+                    parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host),
+                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+                    turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
+                    turn(host, pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
+                         patroni::created_gate(view, node.host), patroni::member_gate(view, node.host, "runs")),
+                    turn(patroni::restart_turn(node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host, "member")));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
     const auto view = std::make_shared<const ClusterView>(cluster);
     std::vector<Steps> live;
-    for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
+    for (const std::string& name : view->topology.database)
+      live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
                     parallel(sequence(patroni::settings_step(view), parallel(live)), sql_steps(*view)));
   }

@@ -112,7 +112,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.
 StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
-StepPtr member_gate(const View& view, const TopologyHost& host);
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step);
 StepPtr leader_gate(const View& view);
 
 StepPtr settings_step(const View& view);
@@ -121,8 +121,11 @@ StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);
 /// The leader restarts in place, before all others, where it has more than is wished of what a replica must not have less of.
 StepPtr lower_step(const View& view, const TopologyHost& host);
-std::string lower_turn(const TopologyHost& host);       ///< the member of the rolling group that it is
-std::string switchover_turn(const TopologyHost& host);  ///< the same of switchover_step
+/// Members of the rolling group that a host has beside the one of its own name, in which Patroni itself is started. What waits for another
+/// host's turn must not be in the same turn as that.
+std::string lower_turn(const TopologyHost& host);
+std::string switchover_turn(const TopologyHost& host);
+std::string restart_turn(const TopologyHost& host);
 StepPtr restart_step(const View& view, const TopologyHost& host);
 Order restart_order(const View& view);
 

@@ -169,7 +169,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
               {.asks = {ask, unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
-StepPtr member_gate(const View& view, const TopologyHost& host) {
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
   const Ask ask = member_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const Member member = read_member(answers[ask]);
@@ -178,10 +178,10 @@ StepPtr member_gate(const View& view, const TopologyHost& host) {
     const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
-  return gate(host.name + "/patroni/member", {.asks = {ask, unit_ask(host)},
-                                              .decide = decide,
-                                              .settle = seconds(view->spec.patroni_master_start_timeout),
-                                              .evidence = {journal(host.name)}});
+  return gate(host.name + "/patroni/" + step, {.asks = {ask, unit_ask(host)},
+                                               .decide = decide,
+                                               .settle = seconds(view->spec.patroni_master_start_timeout),
+                                               .evidence = {journal(host.name)}});
 }
 
 StepPtr leader_gate(const View& view) {

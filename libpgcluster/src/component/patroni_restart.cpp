@@ -197,27 +197,35 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
 
 std::string lower_turn(const TopologyHost& host) { return host.name + "/lower"; }
 std::string switchover_turn(const TopologyHost& host) { return host.name + "/switchover"; }
+std::string restart_turn(const TopologyHost& host) { return host.name + "/restart"; }
 
 Order restart_order(const View& view) {
   auto order = [view](const Answers& answers) {
     const Members members = read_members(*view, answers);
     const TopologyHost* leader = members.leader();
-    std::vector<std::string> names, ill, rising;
+    std::vector<std::string> names;
     if (!leader && view->topology.database.size() > 1) return names;
-    for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
-    for (const auto& [host, member] : members.all) {
-      if (member.rising())
-        rising.push_back(host->name);
-      else if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover)
-        ill.push_back(host->name);
-      if (host != leader) names.insert(names.end(), {switchover_turn(*host), host->name});
-    }
     // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose. After a switchover all are on their way to the new
     // leader: who is the only one may be stuck, several are waited for.
-    if (ill.empty() && rising.size() == 1) return rising;
-    if (!ill.empty() || !rising.empty()) return ill;
-    // Two turns: between them the others find their new leader.
-    if (leader) names.insert(names.end(), {switchover_turn(*leader), leader->name});
+    std::vector<const TopologyHost*> ill, rising, all;
+    for (const auto& [host, member] : members.all) {
+      if (member.rising())
+        rising.push_back(host);
+      else if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover)
+        ill.push_back(host);
+      if (host != leader) all.push_back(host);
+    }
+    if (leader) all.push_back(leader);
+    const bool well = ill.empty() && rising.empty();
+    if (ill.empty() && rising.size() == 1) ill = rising;
+    if (well)
+      for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
+    // The replicas' restarts come after the leader's where it has to be lowered.
+    const bool lowering = lowers(*view, members, answers);
+    for (const TopologyHost* host : well ? all : ill) {
+      names.insert(names.end(), {switchover_turn(*host), host->name});
+      if (!lowering) names.push_back(restart_turn(*host));
+    }
     return names;
   };
   return {all_asks(*view), order};

@@ -251,14 +251,12 @@ void Engine::order_known() {
     const auto turn = turns_.find("group " + group + " " + member);
     if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
     if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
-    passed_over_.insert(group);  // its time has come, but what it waits for is not done yet: it may be another group's turn
-    break;
+    break;  // its time has come, but what it waits for is not done yet
   }
+  passed_over_.insert(group);  // what it waits for may be another group's turn
   const Time now = executor_.now();
   if (!order_since_) order_since_ = now;
-  if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); }) &&
-      passed_over_.contains(group))
-    return;
+  if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); })) return;
   passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;
