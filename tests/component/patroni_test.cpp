@@ -164,13 +164,15 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   REQUIRE(is<Later>(over));
   CHECK(std::get<Later>(over).at_most == Impact::switchover);
   CHECK(is<Done>(world.decide("pg2/patroni/switchover")));
-  CHECK(world.order() == one_by_one);
+  CHECK(world.order() == std::vector<std::string>{"pg2/switchover", "pg2", "pg3/switchover", "pg3"});
+  CHECK(world.later() == one_by_one);
 
   // The settings are in the DCS, and Patroni has noticed.
   world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
   world.answer();
   CHECK(is<Later>(world.decide("pg2/patroni/restart")));
   world.announce("max_connections");
+  CHECK(world.order() == one_by_one);
   const auto now = world.decide("pg2/patroni/restart");
   REQUIRE(is<Change>(now));
   CHECK(std::get<Change>(now).impact == Impact::restart);

@@ -30,6 +30,10 @@ WriteFile drop_in(const Spec& spec);
 /// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.
 Pairs cluster_settings(const Spec& spec);
 
+/// Whether a Patroni of ours was ever configured on the host; no host: the cluster begins with this plan.
+bool configured(const ClusterView& view, const std::string& host);
+bool begins(const ClusterView& view);
+
 // --- what is asked ---
 
 std::string rest_base(const Spec& spec, const TopologyHost& host);
@@ -99,7 +103,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
 using View = std::shared_ptr<const ClusterView>;
 
 /// Refuses a host that has somebody else's server on it.
-StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts);
+StepPtr foreign_step(const View& view, const TopologyHost& host);
 StepPtr config_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);

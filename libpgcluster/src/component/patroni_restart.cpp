@@ -127,7 +127,14 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "200"}, .limit = seconds(150)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,
-                  .reason = to->name + " takes over before " + host.name + " is restarted"};
+                  .reason = to->name + " takes over before " + host.name + " is restarted",
+                  .until = [view](const Answers& after) -> std::string {
+                    const Members now = read_members(*view, after);
+                    if (!now.leader()) return "a member leads";
+                    for (const auto& [one, member] : now.all)
+                      if (member.rising()) return one->name + " streams from " + now.leader()->name;
+                    return {};
+                  }};
   };
   return make_step(host.name + "/patroni/switchover", {.asks = asks, .decide = decide, .settle = seconds(120)});
 }
@@ -218,14 +225,21 @@ Order restart_order(const View& view) {
     if (leader) all.push_back(leader);
     const bool well = ill.empty() && rising.empty();
     if (ill.empty() && rising.size() == 1) ill = rising;
-    if (well)
-      for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
-    // The replicas' restarts come after the leader's where it has to be lowered.
-    const bool lowering = lowers(*view, members, answers);
-    for (const TopologyHost* host : well ? all : ill) {
-      names.insert(names.end(), {switchover_turn(*host), host->name});
-      if (!lowering) names.push_back(restart_turn(*host));
-    }
+    // Before the cluster has the settings a restart is of no use; and the replicas' come after the leader's where it has to be lowered.
+    const SettingsDiff diff = leader ? compare_settings(*view, members.of(*leader).settings) : SettingsDiff{};
+    const bool settled = !diff.known || !diff.parameters, lowering = lowers(*view, members, answers);
+    const auto add = [&](const std::vector<const TopologyHost*>& hosts, bool lower, bool with_leader, bool restart) {
+      if (lower)
+        for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
+      for (const TopologyHost* host : hosts) {
+        if (host == leader && !with_leader) continue;
+        names.insert(names.end(), {switchover_turn(*host), host->name});
+        if (restart) names.push_back(restart_turn(*host));
+      }
+    };
+    add(well ? all : ill, well && settled, settled, settled && !lowering);
+    names.push_back("");
+    add(all, true, true, true);
     return names;
   };
   return {all_asks(*view), order};
