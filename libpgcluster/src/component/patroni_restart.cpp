@@ -112,7 +112,8 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
   asks.push_back(unit_ask(host));
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    if (view->topology.database.size() < 2 || !members.of(host).leads) return Done{};
+    if (view->topology.database.size() < 2) return Done{};
+    if (!members.of(host).leads) return Done{};
     const bool unit = unit_needs_restart(answers, host);
     const Need wanted = need(*view, host, members, read_server(answers[server_ask(*view, host)]));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
@@ -183,6 +184,8 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     if (wanted.what == Need::What::unknown) {
       // It may come up before the others have the settings that they still need a restart for.
       const std::string until = "PostgreSQL and Patroni answer on " + host.name;
+      // Nobody tells what it runs with and what the cluster's settings are.
+      if (view->topology.database.size() < 2 && !begins(*view)) return Later{until, Impact::outage, Action::restart};
       for (const std::string& name : view->topology.database) {
         const TopologyHost& other = view->topology.host(name);
         const Need theirs = need(*view, other, members, read_server(answers[server_ask(*view, other)]));
