@@ -3,6 +3,7 @@
 import json
 import time
 
+from cluster import VIP, assert_one_holder, outages
 
 UNITS = ["etcd", "patroni", "pgbouncer", "vip-manager"]
 
