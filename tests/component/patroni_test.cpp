@@ -259,6 +259,13 @@ TEST_CASE("the bootstrap section of a cluster that exists stays as it is, all el
   CHECK(is<Change>(world.decide("pg1/patroni/config")));
 }
 
+TEST_CASE("an etcd that has not seen all of its members has no version that Patroni would use") {
+  const auto read = [](const std::string& version) { return patroni::read_initialized(Output{.out = R"({"header":{"revision":"1"}})" + version}); };
+  CHECK(read(R"({"etcdserver":"3.5.16","etcdcluster":"3.5.0"})") == patroni::Initialized::no);
+  CHECK(read("") == patroni::Initialized::no);
+  CHECK(read(R"({"etcdserver":"3.5.16","etcdcluster":"3.0.0"})") == patroni::Initialized::unknown);
+}
+
 TEST_CASE("a changed file: Patroni is told at once, and nothing is restarted before it has read it") {
   World world;
   world.converged();

@@ -36,8 +36,11 @@ class Patroni final : public Component {
                  {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
-    // Where etcd on this host has died there is no use in waiting for it.
-    Steps dcs = after({node.step("etcd", "healthy")}, patroni::dcs_gate(view, node.host));
+    // Where etcd on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
+    std::vector<std::string> members{node.step("etcd", "healthy")};
+    if (patroni::begins(*view))
+      for (const std::string& member : view->topology.dcs_members) members.push_back(member + "/etcd/healthy");
+    Steps dcs = after(members, patroni::dcs_gate(view, node.host));
     if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
