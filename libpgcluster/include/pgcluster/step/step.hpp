@@ -125,6 +125,7 @@ struct Order {
   /// Members in order. What comes only after an empty name, or not at all, is not disturbed now, and asked about again; a plan shows it there.
   std::function<std::vector<std::string>(const Answers&)> order{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, kept once however many steps have this order
+  /// `asks`, then `common`.
   std::vector<Ask> all_asks() const;
 };
 
@@ -163,6 +164,7 @@ class Steps {
 };
 
 Steps join(std::vector<Steps> parts, bool in_sequence);
+/// The parts, of any types that make Steps, joined.
 template <class... Parts>
 Steps join_all(bool in_sequence, Parts&&... parts) {
   std::vector<Steps> all;
