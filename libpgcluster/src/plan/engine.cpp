@@ -12,6 +12,7 @@ constexpr std::chrono::seconds order_patience{120};
 
 std::vector<AskPtr> shared(std::vector<Ask> asks) {
   std::vector<AskPtr> all;
+  all.reserve(asks.size());
   for (Ask& ask : asks) all.push_back(std::make_shared<const Ask>(std::move(ask)));
   return all;
 }
