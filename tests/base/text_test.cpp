@@ -28,3 +28,20 @@ TEST_CASE("an empty secret hides nothing") {
   CHECK_FALSE(text.has_secret());
   CHECK(text.masked() == "a");
 }
+
+TEST_CASE("a copy is a value of its own") {
+  Text text = Text("a ") + Secret{"s", "1"};
+  const Text copy = text;
+  CHECK(copy == text);
+  text += "b";
+  Text other = copy;
+  other += Secret{"t", "2"};
+  CHECK(text.masked() == "a <secret s>b");
+  CHECK(other.masked() == "a <secret s><secret t>");
+  CHECK(copy.masked() == "a <secret s>");
+  CHECK_FALSE(copy == text);
+  CHECK(copy == Text("a ") + Secret{"s", "1"});
+  CHECK(Text() == Text(""));
+  const Text moved = std::move(text);
+  CHECK(moved.masked() == "a <secret s>b");
+}

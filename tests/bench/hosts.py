@@ -9,11 +9,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 import measure
 
 HERE = pathlib.Path(__file__).resolve().parent
+BUILD = measure.BUILD
 sys.path.insert(0, str(HERE.parent / "e2e"))
 import cluster as labs  # noqa: E402
 
@@ -57,15 +57,12 @@ class Bench:
     def time(self, argv, **more):
         """(wall, processor of the controller, of the hosts) in ms, memory in kB."""
         hosts = self.hosts_cpu()
-        begun = time.monotonic()
-        process = subprocess.Popen(self.inside(argv), env=self.environment(**more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = (time.monotonic() - begun) * 1000
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise SystemExit(f"{argv[0]} ended with status {process.returncode}:\n{said[-3000:]}")
-        return wall, (usage.ru_utime + usage.ru_stime) * 1000, self.hosts_cpu() - hosts, usage.ru_maxrss
+        done = subprocess.run(self.inside([BUILD / "tests/bench/bench_child", *argv]), env=self.environment(**more), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise SystemExit(f"{argv[0]} ended with status {done.returncode}:\n{done.stdout[-3000:]}")
+        wall, cpu, memory = map(float, done.stdout.splitlines()[-1].split())
+        return wall, cpu, self.hosts_cpu() - hosts, memory
 
     def addresses(self):
         return [f"root@{labs.address(host)}" for host in self.lab.hosts]
@@ -78,15 +75,15 @@ def questions(bench):
     return {"PACKAGES": found["package"], "FILES": found["file"], "UNITS": found["unit"]}
 
 
-def noop(build, rounds):
+def noop(rounds):
     rounds = rounds or 15
     with Bench("noop") as bench:
         bench.up("--warm")
-        bench.time([build / "bin/pgcluster", "apply", "--yes", "-f", bench.lab.file])
+        bench.time([BUILD / "bin/pgcluster", "apply", "--yes", "-f", bench.lab.file])
         asked = questions(bench)
         floor = [HERE / "floor_noop.sh"]
-        plan = [build / "bin/pgcluster", "plan", "-f", bench.lab.file]
-        kept = subprocess.Popen(bench.inside([build / "tests/bench/bench_plan", bench.lab.file]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        plan = [BUILD / "bin/pgcluster", "plan", "-f", bench.lab.file]
+        kept = subprocess.Popen(bench.inside([BUILD / "tests/bench/bench_plan", bench.lab.file]), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
         def plan_again():
             hosts = bench.hosts_cpu()
@@ -120,28 +117,28 @@ def noop(build, rounds):
     print(f"{rounds} rounds. Peak memory of the command: {max(column(ours, 3)) / 1024:.1f} MB (aim 20).")
 
 
-def deploy(build, rounds, aim, *flavour):
+def deploy(rounds, aim, *flavour):
     ours, floors = [], []
     with Bench("deploy") as bench:
         for _ in range(rounds):
             bench.up(*flavour)
             floors.append(bench.time([HERE / "floor_deploy.sh", *map(labs.address, bench.lab.hosts)], PASSWORD=secrets.token_hex(16)))
             bench.up(*flavour)
-            ours.append(bench.time([build / "bin/pgcluster", "apply", "--yes", "-f", bench.lab.file]))
+            ours.append(bench.time([BUILD / "bin/pgcluster", "apply", "--yes", "-f", bench.lab.file]))
     seconds = lambda samples: [sample[0] / 1000 for sample in samples]  # noqa: E731
     measure.table(measure.VERSUS, [measure.versus("wall", seconds(ours), seconds(floors), aim, " s")])
     print(f"{rounds} rounds.")
 
 
-def warm(build, rounds):
-    deploy(build, rounds or 5, "1.5", "--warm")
+def warm(rounds):
+    deploy(rounds or 5, "1.5", "--warm")
 
 
-def cold(build, rounds):
-    deploy(build, rounds or 3, "1.10")
+def cold(rounds):
+    deploy(rounds or 3, "1.10")
 
 
-def many(build, rounds):
+def many(rounds):
     rounds = rounds or 5
     with Bench("many", 50) as bench:
         bench.up("--bare")
@@ -150,13 +147,13 @@ def many(build, rounds):
         ours, floors = [], []
         for _ in range(rounds):
             floors.append(bench.time([HERE / "floor_noop.sh", "fresh", *bench.addresses()], PARALLEL="32", **asked))
-            ours.append(bench.time([build / "bin/pgcluster", "plan", "-f", bench.lab.file]))
+            ours.append(bench.time([BUILD / "bin/pgcluster", "plan", "-f", bench.lab.file]))
         memory = {}
         everybody = bench.lab.hosts
         for count in (3, 10, 25, 50):
             bench.lab.hosts = everybody[:count]
             bench.lab.write()
-            memory[count] = statistics.median(bench.time([build / "bin/pgcluster", "plan", "-f", bench.lab.file])[3] for _ in range(3))
+            memory[count] = statistics.median(bench.time([BUILD / "bin/pgcluster", "plan", "-f", bench.lab.file])[3] for _ in range(3))
     column = lambda samples, i: [sample[i] for sample in samples]  # noqa: E731
     measure.table(measure.VERSUS, [
         measure.versus("wall", column(ours, 0), column(floors, 0), "0.8"),

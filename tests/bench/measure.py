@@ -1,8 +1,11 @@
 """Figures and their tables, and what needs no hosts."""
 
 import json
+import pathlib
 import statistics
 import subprocess
+
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build/release"
 
 
 def table(head, rows):
@@ -12,8 +15,9 @@ def table(head, rows):
         print("  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths))).rstrip())
 
 
-def spread(values, unit=""):
-    return f"{statistics.median(values):.3g}{unit} ({min(values):.3g}..{max(values):.3g})"
+def spread(values, unit):
+    digits = 0 if max(values) >= 100 else 1
+    return f"{statistics.median(values):.{digits}f}{unit} ({min(values):.{digits}f}..{max(values):.{digits}f})"
 
 
 def ratio(ours, floors):
@@ -30,12 +34,12 @@ def versus(name, ours, floors, aim, unit=" ms"):
 VERSUS = ["", "pgcluster", "floor", "ratio", "aim"]
 
 
-def fleet(build, rounds):
+def fleet(rounds):
     rows = []
     for clusters, size in ((1, 3), (33, 3), (333, 3), (3333, 3), (1, 30), (1, 100)):
         samples = []
         for _ in range(rounds or (5 if clusters * size < 1000 else 1)):
-            done = subprocess.run([build / "tests/bench/bench_fleet", str(clusters), str(size)], capture_output=True, text=True, check=True)
+            done = subprocess.run([BUILD / "tests/bench/bench_fleet", str(clusters), str(size)], capture_output=True, text=True, check=True)
             samples.append(json.loads(done.stdout))
         best = {work: {key: statistics.median(sample[work][key] for sample in samples) for key in samples[0][work]} for work in ("plan", "apply", "noop")}
         rows.append([f"{clusters} x {size}", f"{best['plan']['ms_per_host']:.2f}", f"{best['apply']['ms_per_host']:.2f}", f"{best['noop']['ms_per_host']:.2f}",

@@ -75,7 +75,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   const auto view = make_view(spec, topology, std::move(facts), components);
 
   std::vector<Steps> all;
-  std::string cluster_text = cluster_file(topology);
+  const Text cluster_text = cluster_file(topology);
   for (const TopologyHost& host : topology.hosts) {
     const NodeView node{*view, host, view->facts.at(host.name)};
     Steps system;

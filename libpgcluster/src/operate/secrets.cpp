@@ -70,13 +70,17 @@ std::map<std::string, Secret> resolve_secrets(const Spec& spec, const Topology& 
 }
 
 Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& components) {
-  std::vector<Steps> steps;
-  for (const std::string& name : names_of(view.spec, components)) {
-    if (spec_secret(view.spec, name)) continue;
-    for (const std::string& host : view.topology.database)
-      steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
+  std::vector<Steps> hosts;
+  const std::set<std::string> names = names_of(view.spec, components);
+  for (const std::string& host : view.topology.database) {
+    // One after the other, so that others wait for the last one only: they go in one program anyway.
+    std::vector<Steps> steps;
+    for (const std::string& name : names)
+      if (!spec_secret(view.spec, name))
+        steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
+    hosts.push_back(sequence(std::move(steps)));
   }
-  return parallel(std::move(steps));
+  return parallel(std::move(hosts));
 }
 
 std::string read_password(const Spec& spec, Executor& executor, const std::string& role, const OperateOptions& options) {

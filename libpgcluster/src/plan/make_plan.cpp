@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "plan/data.hpp"
 #include "plan/projection.hpp"
@@ -100,15 +101,16 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
   throw Error(std::move(failure));
 }
 
-PlannedChange describe(const PlanNode& node) {
+// Takes the diff along, which only people want.
+PlannedChange describe(PlanNode& node) {
   PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id)};
   const auto end = node.id.find('/', node.id.find('/') + 1);
   change.step = end == std::string::npos ? node.id : node.id.substr(end + 1);
   change.impact = node.impact();
-  if (const auto* known = std::get_if<Change>(&node.promise)) {
+  if (auto* known = std::get_if<Change>(&node.promise)) {
     change.action = known->action;
     change.reason = known->reason;
-    if (!known->diff.empty()) change.diff = known->diff;
+    if (!known->diff.empty()) change.diff = std::exchange(known->diff, {});
   } else if (const auto* later = std::get_if<Later>(&node.promise)) {
     change.action = later->action;
     change.known = false;
@@ -165,9 +167,10 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   std::string last_disturbed;
   std::string lane;
   for (const std::size_t i : expected_order(data->nodes, data->orders, order_answers)) {
-    const PlanNode& node = data->nodes[i];
+    PlanNode& node = data->nodes[i];
     if (!node.changes()) continue;
     PlannedChange change = describe(node);
+    change.after.reserve(awaited[i].size());
     for (const std::size_t before : awaited[i]) change.after.push_back(data->nodes[before].id);
     if (disturbs(node.impact())) {
       // One host at a time: the turn before is waited for, too.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,7 @@ struct Secret {
   friend bool operator==(const Secret&, const Secret&) = default;
 };
 
-/// A string in which some spans are secret. Whoever prints uses masked(); only executors call reveal().
+/// A string in which some spans are secret; cheap to copy. Whoever prints uses masked(); only executors call reveal().
 class Text {
  public:
   struct Span {
@@ -25,10 +26,10 @@ class Text {
   };
 
   Text() = default;
-  Text(std::string plain) : bytes_(std::move(plain)) {}  // NOLINT: a plain string is a Text
-  Text(std::string_view plain) : bytes_(plain) {}        // NOLINT
-  Text(const char* plain) : bytes_(plain) {}             // NOLINT
-  Text(const Secret& secret) { *this += secret; }        // NOLINT
+  Text(std::string plain) { own().bytes = std::move(plain); }  // NOLINT: a plain string is a Text
+  Text(std::string_view plain) { own().bytes = plain; }        // NOLINT
+  Text(const char* plain) { own().bytes = plain; }             // NOLINT
+  Text(const Secret& secret) { *this += secret; }              // NOLINT
 
   Text& operator+=(std::string_view plain);
   Text& operator+=(const std::string& plain) { return *this += std::string_view(plain); }
@@ -38,20 +39,26 @@ class Text {
   Text& operator+=(const Text& other);
   friend Text operator+(Text a, const Text& b) { return a += b; }
 
-  bool empty() const noexcept { return bytes_.empty(); }
-  bool has_secret() const noexcept { return !spans_.empty(); }
-  const std::vector<Span>& spans() const noexcept { return spans_; }
+  bool empty() const noexcept { return its().bytes.empty(); }
+  bool has_secret() const noexcept { return !its().spans.empty(); }
+  const std::vector<Span>& spans() const noexcept { return its().spans; }
 
   /// Each secret span as "<secret NAME>".
   std::string masked() const;
   /// The bytes as they are. For executors, and for comparing with what a host has.
-  const std::string& reveal() const noexcept { return bytes_; }
+  const std::string& reveal() const noexcept { return its().bytes; }
 
-  friend bool operator==(const Text&, const Text&) = default;
+  friend bool operator==(const Text& a, const Text& b) { return a.content_ == b.content_ || a.its() == b.its(); }
 
  private:
-  std::string bytes_;
-  std::vector<Span> spans_;
+  struct Content {
+    std::string bytes{};
+    std::vector<Span> spans{};
+    friend bool operator==(const Content&, const Content&) = default;
+  };
+  const Content& its() const noexcept;
+  Content& own();
+  std::shared_ptr<Content> content_{};  // shared by copies, until one is changed; none: empty
 };
 
 /// Unified text of what changes from `before` (bytes of a host) to `after`, "" where nothing does.
