@@ -23,7 +23,7 @@ bool begins(const ClusterView& view) {
 
 std::vector<std::string> wait_for_first(const ClusterView& view) {
   if (!begins(view)) return {};
-  return {view.topology.database.front() + "/patroni/dcs"};
+  return {patroni::first_host(view).name + "/patroni/dcs"};
 }
 
 class Patroni final : public Component {
@@ -47,7 +47,7 @@ class Patroni final : public Component {
 
     // Where etcd on this host has died there is no use in waiting for it.
     Steps dcs = after({node.step("etcd", "healthy")}, patroni::dcs_gate(view, node.host));
-    if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
+    if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
     const Order order = patroni::restart_order(view);
     const Steps turn =
         sequence(patroni::switchover_step(view, node.host), pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
@@ -62,7 +62,8 @@ class Patroni final : public Component {
     if (cluster.topology.database.empty()) return {};
     const auto view = std::make_shared<const ClusterView>(cluster);
     std::vector<Steps> live;
-    for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
+    for (const std::string& name : view->topology.database)
+      if (!view->leaves_out(name)) live.push_back(patroni::live_gate(view, view->topology.host(name)));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
                     parallel(sequence(patroni::settings_step(view), parallel(live)), sql_steps(*view)));
   }

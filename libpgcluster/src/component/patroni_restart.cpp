@@ -100,6 +100,11 @@ std::string held_back(const ClusterView& view, const Answer& control) {
   return names;
 }
 
+bool others_left_out(const ClusterView& view, const TopologyHost& host) {
+  return std::all_of(view.topology.database.begin(), view.topology.database.end(),
+                     [&](const std::string& name) { return name == host.name || view.leaves_out(name); });
+}
+
 bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
   return unit && unit->active == "active" && !unit->start_files_current;
@@ -117,6 +122,10 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     const Need wanted = need(*view, host, members, read_server(answers[server_ask(*view, host)]));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
     if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
+    if (others_left_out(*view, host))
+      return Refused{{.message = host.name + " leads and needs a restart (" + (unit ? "Patroni's unit has changed" : wanted.why) +
+                                 "), and every replica that could take over is left out",
+                      .hint = "bring a replica back first, or take out of the spec what needs the restart"}};
     if (!unit && wanted.what == Need::What::later)
       return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
     const TopologyHost* to = members.successor(*view, host);
@@ -196,8 +205,10 @@ Order restart_order(const View& view) {
     const TopologyHost* leader = members.leader();
     std::vector<std::string> names, ill;
     if (!leader && view->topology.database.size() > 1) return names;
-    for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
+    for (const auto& [host, member] : members.all)
+      if (!view->leaves_out(host->name)) names.push_back(lower_turn(*host));
     for (const auto& [host, member] : members.all) {
+      if (view->leaves_out(host->name)) continue;  // cannot get worse
       if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover) ill.push_back(host->name);
       if (host != leader) names.push_back(host->name);
     }

@@ -74,7 +74,8 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
   for (const std::string& name : names_of(view.spec, components)) {
     if (spec_secret(view.spec, name)) continue;
     for (const std::string& host : view.topology.database)
-      steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
+      if (!view.leaves_out(host))
+        steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
   }
   return parallel(steps);
 }
