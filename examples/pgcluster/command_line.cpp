@@ -23,6 +23,7 @@ class Formatter final : public CLI::Formatter {
     if (name.size() < 14) name.resize(14, ' ');
     return name + " " + text.substr(0, text.find('\n')) + "\n";
   }
+  std::string make_usage(const CLI::App* app, std::string name) const override { return "\n" + CLI::Formatter::make_usage(app, std::move(name)); }
 };
 
 std::size_t distance(const std::string& a, const std::string& b) {
@@ -132,8 +133,10 @@ bool CommandLine::parse(int argc, const char* const* argv) {
     explain(error);
   }
   if (word != "help") return true;
+  sub_command_.clear();
   if (!help_of_.empty()) check_name(help_of_);
-  std::cout << (help_of_.empty() ? app_.help() : app_.get_subcommand(help_of_)->help("pgcluster"));
+  const CLI::App& topic = help_of_.empty() ? app_ : *app_.get_subcommand(help_of_);
+  std::cout << app_.get_formatter()->make_help(&topic, (help_of_.empty() ? "" : "pgcluster ") + topic.get_name(), CLI::AppFormatMode::Normal);
   return false;
 }
 
@@ -295,7 +298,7 @@ void CommandLine::members() {
         "For work on the cluster that Patroni must not answer by a failover. While it holds, a leader that dies is not replaced.",
         "  pgcluster pause -f cluster.yaml", changes},
        plain(pgcluster::plan_pause));
-  asks({"resume", "Automatic failover again", "Ends what pause has begun.", "  pgcluster resume -f cluster.yaml", changes},
+  asks({"resume", "Automatic failover again", "Ends what pause has begun: a leader that dies from now on is replaced by a replica again.", "  pgcluster resume -f cluster.yaml", changes},
        plain(pgcluster::plan_resume));
 }
 

@@ -185,7 +185,7 @@ std::string Progress::line(const Row& row, std::size_t columns) const {
 
 void Progress::draw() {
   const Screen size = screen(stderr);
-  const std::size_t room = std::max<std::size_t>(size.lines, 4) - 2;
+  const std::size_t room = std::max<std::size_t>(size.lines, 3) - 2;
   std::vector<const Row*> shown;
   for (const Row& row : rows_) shown.push_back(&row);
   std::size_t hidden = 0;

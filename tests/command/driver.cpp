@@ -1,7 +1,7 @@
 // Runs the command's own way of doing things on hosts that are only played:
 //   driver SPEC [--yes] [--json] [--log FILE] [--done] [--fail STEP] [--slow]    a change of nine steps on three hosts
 //   driver SPEC plan|apply|status [OPTION]...    with models of the services: SPEC is deployed but for its pool size; hosts that the file
-//                                                SPEC.down names are down
+//                                                SPEC.down names are down; SPEC.asked gets a letter whenever a host is asked
 #include <chrono>
 #include <condition_variable>
 #include <fstream>
@@ -92,7 +92,7 @@ Plan planned(Executor& executor, const OperateOptions& options) {
 // A deployed cluster in memory, whose hosts go down and come back as a file says.
 class Deployed final : public Executor {
  public:
-  explicit Deployed(const std::string& spec) : down_(spec + ".down") {
+  explicit Deployed(const std::string& spec) : down_(spec + ".down"), asked_(spec + ".asked") {
     add_service_models(fleet_);
     Spec before = load_spec(spec);
     before.pgbouncer_default_pool_size += 10;
@@ -100,6 +100,7 @@ class Deployed final : public Executor {
   }
   ProgramResult run(const HostAccess& host, const Program& program) override {
     look();
+    asked_ << '.' << std::flush;
     return fleet_.run(host, program);
   }
   std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
@@ -125,6 +126,7 @@ class Deployed final : public Executor {
 
   SimulatedExecutor fleet_;
   std::string down_;
+  std::ofstream asked_;
   std::set<std::string> last_;
 };
 
