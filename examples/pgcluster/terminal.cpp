@@ -105,7 +105,7 @@ Waiting::Waiting(const Console& console, std::string what) : console_(console), 
 
 void Waiting::poll() {
   if (!console_.live()) return;
-  const std::string line = cut(" " + what_ + " (" + duration(since(began_)) + ")", screen(stderr).columns - 2);
+  const std::string line = cut(" " + what_ + " (" + duration(since(began_)) + ")", std::max<std::size_t>(screen(stderr).columns, 3) - 2);
   std::fprintf(stderr, "\r%s%s\x1b[K", spinner(speaks_utf8(), frame_++), line.c_str());
   std::fflush(stderr);
   drawn_ = true;

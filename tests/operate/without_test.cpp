@@ -78,6 +78,17 @@ TEST_CASE("a host that is down stops the plan, and the error names the way aroun
   CHECK(failure.hint.find("--without pg3") != std::string::npos);
 }
 
+TEST_CASE("a password is told by any database host that is up") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  deploy(fleet, spec);
+  const std::string password = read_password(spec, fleet.executor, "superuser");
+  goes_down(fleet, "pg1");
+  CHECK(read_password(spec, fleet.executor, "superuser") == password);
+  for (const char* host : {"pg2", "pg3"}) goes_down(fleet, host);
+  CHECK_THROWS_WITH_AS(read_password(spec, fleet.executor, "superuser"), doctest::Contains("pg1 cannot be reached"), Error);
+}
+
 TEST_CASE("with all hosts down there is no way around") {
   Fleet fleet;
   const Spec spec = spec_of(scheme_a());

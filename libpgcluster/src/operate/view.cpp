@@ -38,12 +38,12 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts) {
 
 }  // namespace
 
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out) {
+std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, std::map<std::string, Error>& errors) {
   std::map<std::string, std::vector<Ask>> asks;
   for (const auto& [name, access] : hosts) asks[name] = facts_asks(name);
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
-  std::map<std::string, Error> errors = observed.errors;
+  errors = observed.errors;
   for (const auto& [name, answers] : observed.answers) {
     try {
       Facts read = read_facts(name, answers);
@@ -64,6 +64,12 @@ std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor
                                   .hint = "see whether the host is overloaded",
                                   .host = name,
                                   .retryable = true}));
+  return facts;
+}
+
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out) {
+  std::map<std::string, Error> errors;
+  auto facts = reachable_facts(hosts, executor, options, errors);
   if (errors.empty()) return facts;
   if (may_leave_out) suggest_without(errors, hosts.size());
   Failure failure = errors.begin()->second.failure();
