@@ -11,8 +11,9 @@ namespace {
 using pgcluster::MemberOptions;
 using pgcluster::OperateOptions;
 
-const std::string changes = "0 done, or nothing to do; 1 it failed: apply again, it goes on from there; 3 refused: locked, not confirmed,\n"
-                            "  or unsafe; 64 wrong usage; 65 the description is wrong; 130 cancelled";
+const std::string changes =
+    "0 done, or nothing to do; 1 it failed: apply again, it goes on from there; 3 refused: locked, not confirmed,\n"
+    "  or unsafe; 64 wrong usage; 65 the description is wrong; 130 cancelled";
 
 // In the list of sub-commands one line is enough of what a sub-command is for.
 class Formatter final : public CLI::Formatter {
@@ -79,9 +80,9 @@ CommandLine::CommandLine(Arguments& arguments) : a_(arguments) {
   reading();
   changing();
   members();
-  add({"help", "Show the help of a sub-command", "", "  pgcluster help apply", "0, or 64 where there is no such sub-command", false},
-      [](Session&) { return status::ok; })
-      .add_option("SUBCOMMAND", help_of_, "The sub-command; none: this list");
+  add({"help", "Show the help of a sub-command", "", "  pgcluster help apply", "0, or 64 where there is no such sub-command", false}, [](Session&) {
+    return status::ok;
+  }).add_option("SUBCOMMAND", help_of_, "The sub-command; none: this list");
   app_.footer(
       "The usual way:\n"
       "  pgcluster validate -f cluster.yaml     is the description right?\n"
@@ -220,17 +221,18 @@ void CommandLine::reading() {
 }
 
 void CommandLine::changing() {
-  CLI::App& applied = add({"apply", "Make the hosts as described; asks first",
-                           "Plans, shows the plan, asks, and does it: hosts in parallel, what disturbs one host at a time, replicas before the leader,\n"
-                           "with a check after each. Ctrl-C ends it in order, twice at once; whatever ended it, the next apply goes on from there.\n"
-                           "With a plan that plan --out has written it does exactly that one, or stops where it does not fit any more.",
-                           "  pgcluster apply -f cluster.yaml\n"
-                           "  pgcluster apply change.plan -f cluster.yaml        what plan --out has written, or nothing\n"
-                           "  pgcluster apply -f cluster.yaml --prune            also remove what stands on hosts no longer described\n"
-                           "  pgcluster apply -f cluster.yaml --without pg3      pg3 is down: do what can be done without it\n"
-                           "  pgcluster apply -f cluster.yaml --yes --json       for programs: one event a line, the report last",
-                           changes},
-                          apply);
+  CLI::App& applied =
+      add({"apply", "Make the hosts as described; asks first",
+           "Plans, shows the plan, asks, and does it: hosts in parallel, what disturbs one host at a time, replicas before the leader,\n"
+           "with a check after each. Ctrl-C ends it in order, twice at once; whatever ended it, the next apply goes on from there.\n"
+           "With a plan that plan --out has written it does exactly that one, or stops where it does not fit any more.",
+           "  pgcluster apply -f cluster.yaml\n"
+           "  pgcluster apply change.plan -f cluster.yaml        what plan --out has written, or nothing\n"
+           "  pgcluster apply -f cluster.yaml --prune            also remove what stands on hosts no longer described\n"
+           "  pgcluster apply -f cluster.yaml --without pg3      pg3 is down: do what can be done without it\n"
+           "  pgcluster apply -f cluster.yaml --yes --json       for programs: one event a line, the report last",
+           changes},
+          apply);
   CLI::Option* document = applied.add_option("FILE", a_.plan, "A plan that plan --out has written");
   yes(applied);
   json(applied, "One event a line on stdout, the report last");
@@ -298,7 +300,8 @@ void CommandLine::members() {
         "For work on the cluster that Patroni must not answer by a failover. While it holds, a leader that dies is not replaced.",
         "  pgcluster pause -f cluster.yaml", changes},
        plain(pgcluster::plan_pause));
-  asks({"resume", "Automatic failover again", "Ends what pause has begun: a leader that dies from now on is replaced by a replica again.", "  pgcluster resume -f cluster.yaml", changes},
+  asks({"resume", "Automatic failover again", "Ends what pause has begun: a leader that dies from now on is replaced by a replica again.",
+        "  pgcluster resume -f cluster.yaml", changes},
        plain(pgcluster::plan_resume));
 }
 

@@ -30,7 +30,8 @@ bool shown_by(const std::string& pager, const std::string& text) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   // Ctrl-C is the pager's while it runs.
-  struct sigaction ignore {}, before {};
+  struct sigaction before {};
+  struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
   sigaction(SIGINT, &ignore, &before);
   const pid_t child = fork();

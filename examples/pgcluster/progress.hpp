@@ -58,8 +58,8 @@ class Progress {
   Live area_{stderr};
   std::vector<Row> rows_;
   std::set<std::string> waits_;  // steps that change nothing
-  std::size_t width_ = 0;   // of the longest name
-  std::size_t digits_ = 1;  // of the largest count
+  std::size_t width_ = 0;        // of the longest name
+  std::size_t digits_ = 1;       // of the largest count
   Clock::time_point began_ = Clock::now();
   Clock::time_point drawn_{};
   Clock::time_point spoke_ = Clock::now();

@@ -56,12 +56,14 @@ bool changes_host(const Plan& plan, const std::string& host) {
 }
 
 const std::string five_etcd =
-    "patroni_cluster_name: test\nhosts:\n  pg1: {address: 10.77.0.11, roles: [postgres, etcd]}\n  pg2: {address: 10.77.0.12, roles: [postgres, etcd]}\n"
+    "patroni_cluster_name: test\nhosts:\n  pg1: {address: 10.77.0.11, roles: [postgres, etcd]}\n  pg2: {address: 10.77.0.12, roles: [postgres, "
+    "etcd]}\n"
     "  pg3: {address: 10.77.0.13, roles: [postgres, etcd]}\n  e4: {address: 10.77.0.14, roles: [etcd]}\n  e5: {address: 10.77.0.15, roles: [etcd]}\n";
 
 std::string apart(const std::string& more) {
   return "patroni_cluster_name: test\n" + more +
-         "hosts:\n  e1: {address: 10.77.0.21, roles: [etcd]}\n  e2: {address: 10.77.0.22, roles: [etcd]}\n  e3: {address: 10.77.0.23, roles: [etcd]}\n"
+         "hosts:\n  e1: {address: 10.77.0.21, roles: [etcd]}\n  e2: {address: 10.77.0.22, roles: [etcd]}\n  e3: {address: 10.77.0.23, roles: "
+         "[etcd]}\n"
          "  pg1: {address: 10.77.0.11, roles: [postgres]}\n  pg2: {address: 10.77.0.12, roles: [postgres]}\n";
 }
 
@@ -109,7 +111,8 @@ TEST_CASE("left out: what can be done is done, the rest is pending and named, an
   CHECK_FALSE(changes_host(plan, "pg3"));
   const auto warning = std::find_if(plan.warnings().begin(), plan.warnings().end(), [](const Diagnostic& one) { return one.path == "hosts.pg3"; });
   REQUIRE(warning != plan.warnings().end());
-  for (const char* name : {"left out", "pending", "etcd: ", "patroni: ", "pgbouncer: ", "service"}) CHECK(warning->message.find(name) != std::string::npos);
+  for (const char* name : {"left out", "pending", "etcd: ", "patroni: ", "pgbouncer: ", "service"})
+    CHECK(warning->message.find(name) != std::string::npos);
   CHECK(nlohmann::json::parse(plan.document())["options"]["without"] == "pg3");
 
   const Plan from_document = plan_from_document(plan.document(), spec, fleet.executor);

@@ -38,7 +38,8 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts) {
 
 }  // namespace
 
-std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, std::map<std::string, Error>& errors) {
+std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
+                                             std::map<std::string, Error>& errors) {
   std::map<std::string, std::vector<Ask>> asks;
   for (const auto& [name, access] : hosts) asks[name] = facts_asks(name);
   const Observed observed = observe(hosts, asks, executor, plan_options(options));

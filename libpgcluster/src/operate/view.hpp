@@ -14,7 +14,8 @@ Hosts hosts_of(const Topology& topology);
 PlanOptions plan_options(const OperateOptions& options);
 
 /// Facts of the hosts that can be asked, and the errors of the others.
-std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, std::map<std::string, Error>& errors);
+std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
+                                             std::map<std::string, Error>& errors);
 /// Facts of all hosts. Throws the hosts' errors, host_unsupported included; with `may_leave_out` its hint names --without where that would help.
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out = false);
 

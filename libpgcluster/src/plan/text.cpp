@@ -165,7 +165,8 @@ std::string described(const Changes& line, std::size_t width, const Style& style
   const std::string what = change.component + "/" + change.step;
   std::string reason = line.size() > 1 ? common_reason(change) : change.reason;
   if (reason.starts_with("waits until ")) reason.replace(0, 11, change.action == Action::wait ? "until" : "once");
-  if (change.impact != Impact::none) reason = "[" + std::string(change.known ? "" : "at most ") + std::string(to_string(change.impact)) + "] " + reason;
+  if (change.impact != Impact::none)
+    reason = "[" + std::string(change.known ? "" : "at most ") + std::string(to_string(change.impact)) + "] " + reason;
   std::string text = "  " + style(color_of(change), action + std::string(11 - std::min<std::size_t>(10, action.size()), ' ')) + what;
   if (!reason.empty()) text += std::string(width - what.size() + 2, ' ') + reason;
   return text + "\n";
@@ -199,8 +200,8 @@ std::string Plan::text(bool diff, bool color) const {
   if (data_->changes.empty()) return text + "Nothing has to change: all " + std::to_string(unchanged()) + " steps hold already.\n";
   std::string summary;
   for (const auto& [action, count] : counts) summary += (summary.empty() ? "" : ", ") + std::to_string(count) + " " + action;
-  return text + "\n" + std::to_string(data_->changes.size()) + (data_->changes.size() == 1 ? " change (" : " changes (") + summary + "); " + std::to_string(unchanged()) +
-         " steps hold already.\n";
+  return text + "\n" + std::to_string(data_->changes.size()) + (data_->changes.size() == 1 ? " change (" : " changes (") + summary + "); " +
+         std::to_string(unchanged()) + " steps hold already.\n";
 }
 
 }  // namespace pgcluster
