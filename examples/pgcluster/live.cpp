@@ -26,6 +26,7 @@ void Live::draw(std::vector<std::string> lines) {
     lines.back() = "(" + std::to_string(hidden) + " more lines)";
   }
   std::string text = back();
+  if (resized()) text += "\x1b[J";  // broken lines stand in the way of the new ones
   widths_.clear();
   for (const std::string& line : lines) {
     const std::string shown = cut(line, now.columns - 1);
