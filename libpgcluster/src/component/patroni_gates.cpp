@@ -15,7 +15,8 @@ Ask journal(const std::string& host) { return {host, Exec{{"journalctl", "-u", u
 
 bool died(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
-  return unit && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+  // One that failed on other files is about to be started on the present ones.
+  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
 }
 Refused has_died(const TopologyHost& host) {
   return {
@@ -34,11 +35,9 @@ done
 
 }  // namespace
 
-StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts) {
-  const bool ours =
-      std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string name = host.name + "/patroni/stranger";
-  if (ours) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
+  if (configured(*view, host.name)) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Spec& spec = view->spec;
   const std::string data = postgresql_data_dir(spec);
   const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::to_string(spec.postgresql_port),
@@ -175,7 +174,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
               {.asks = {ask, unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
-StepPtr member_gate(const View& view, const TopologyHost& host) {
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
   const Ask ask = member_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const Member member = read_member(answers[ask]);
@@ -184,10 +183,10 @@ StepPtr member_gate(const View& view, const TopologyHost& host) {
     const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
-  return gate(host.name + "/patroni/member", {.asks = {ask, unit_ask(host)},
-                                              .decide = decide,
-                                              .settle = seconds(view->spec.patroni_master_start_timeout),
-                                              .evidence = {journal(host.name)}});
+  return gate(host.name + "/patroni/" + step, {.asks = {ask, unit_ask(host)},
+                                               .decide = decide,
+                                               .settle = seconds(view->spec.patroni_master_start_timeout),
+                                               .evidence = {journal(host.name)}});
 }
 
 StepPtr leader_gate(const View& view) {

@@ -83,6 +83,16 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
 
+bool configured(const ClusterView& view, const std::string& host) {
+  const auto it = view.facts.find(host);
+  return it != view.facts.end() && std::any_of(it->second.owned.begin(), it->second.owned.end(),
+                                               [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+}
+
+bool begins(const ClusterView& view) {
+  return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) { return configured(view, name); });
+}
+
 Ask unit_ask(const TopologyHost& host) {
   const ServiceWish wish = service_wish();
   return {host.name, UnitOf{wish.unit, wish.start_files, wish.load_files}};

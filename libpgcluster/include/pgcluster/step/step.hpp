@@ -57,6 +57,8 @@ struct Change {
   Text diff{};
   std::string reason{};  ///< why, for people: "file differs", "runs on an older configuration"
   std::string failed{};  ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
+  /// What else is waited for after the change, for the time of settle(), though Done holds: "pg3 streams from pg2"; "" where nothing is. Pure.
+  std::function<std::string(const Answers&)> until{};
 };
 /// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
 struct Later {
@@ -97,7 +99,7 @@ std::string component_of(std::string_view step_name);
 /// In which order the members of a rolling group are disturbed. Asked again at each turn; must be pure.
 struct Order {
   std::vector<Ask> asks{};
-  /// Members in order. What it leaves out is not disturbed now, and asked about again.
+  /// Members in order. What comes only after an empty name, or not at all, is not disturbed now, and asked about again; a plan shows it there.
   std::function<std::vector<std::string>(const Answers&)> order{};
 };
 
