@@ -21,8 +21,8 @@ class Formatter final : public CLI::Formatter {
   std::string make_subcommand(const CLI::App* sub) const override {
     const std::string text = sub->get_description();
     std::string name = "  " + sub->get_name();
-    if (name.size() < 14) name.resize(14, ' ');
-    return name + " " + text.substr(0, text.find('\n')) + "\n";
+    if (name.size() < 30) name.resize(30, ' ');
+    return name + text.substr(0, text.find('\n')) + "\n";
   }
   std::string make_usage(const CLI::App* app, std::string name) const override { return "\n" + CLI::Formatter::make_usage(app, std::move(name)); }
 };

@@ -4,6 +4,7 @@ import os
 import pathlib
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -90,6 +91,11 @@ class Terminal:
 
     def type(self, text):
         os.write(self.fd, text.encode())
+        return self
+
+    def interrupt(self):
+        """As Ctrl-C, but what is on its way to the terminal is not thrown away by it."""
+        os.kill(self.pid, signal.SIGINT)
         return self
 
     def status(self):

@@ -61,8 +61,7 @@ def test_progress_survives_that_the_terminal_changes_its_size(terminal):
         session.resize(columns).until("changes", 20)
         while session.shown.count("of 9 changes", seen) < 2:
             session.read(0.2)
-    session.type("\x03")
-    assert session.status() == 130
+    assert session.interrupt().status() == 130
     assert bars(screen) == []
     assert "\n".join(screen.lines).count("pg1  changed demo/first") == 1
 
@@ -161,8 +160,7 @@ def test_watch_draws_in_place(terminal, spec):
     down(spec)
     while "demo: healthy" not in session.shown.split("NOT healthy")[-1]:
         session.read(0.2)
-    session.type("\x03")
-    assert session.status() == 130
+    assert session.interrupt().status() == 130
     text = "\n".join(screen.shown())
     assert text.count("MEMBER") == 1 and text.count("demo: healthy") == 1 and "unreachable" not in text
     assert "error" not in session.shown
@@ -178,7 +176,7 @@ def test_watch_follows_the_size(terminal):
         while "demo: healthy" not in session.shown[seen:] or not session.shown.endswith("\x1b[J"):
             session.read(0.2)
         assert sum("MEMBER" in row for row in screen.shown()) == 1, screen.shown()
-    assert session.type("\x03").status() == 130
+    assert session.interrupt().status() == 130
 
 
 def start_watch(spec, *words):
