@@ -157,8 +157,14 @@ StepPtr loaded_gate(const View& view, const TopologyHost& host) {
               {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
 }
 
+const TopologyHost& first_host(const ClusterView& view) {
+  for (const std::string& name : view.topology.database)
+    if (!view.leaves_out(name)) return view.topology.host(name);
+  return view.topology.host(view.topology.database.front());
+}
+
 StepPtr dcs_gate(const View& view, const TopologyHost& host) {
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
   if (host.name != first.name) asks.push_back(unit_ask(first));
@@ -210,7 +216,7 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const std::strin
 
 StepPtr leader_gate(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
