@@ -129,7 +129,7 @@ def test_a_package_that_is_gone(cluster):
 
 def test_apt_that_somebody_else_uses(cluster, long):
     lock = ("exec perl -MFcntl -e 'open my $f, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; "
-            "fcntl($f, F_SETLK, pack(\"s s l! l! i\", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600'")
+            "my $l = pack(\"s s l! l! i\", F_WRLCK, 0, 0, 0, 0); fcntl($f, F_SETLK, $l) or die; sleep 600'")
     if long:    # as long as we wait for it
         with running(cluster, "pg2", lock):
             assert failing(cluster, 1, "pg2", "lock-frontend", "perl") <= {"command_failed", "timed_out"}

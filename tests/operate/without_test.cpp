@@ -223,16 +223,24 @@ TEST_CASE("a DCS member is restarted only where the quorum can spare it") {
 }
 
 TEST_CASE("a first deployment without one host, and that one joins later") {
-  for (const std::string late : {"pg1", "pg3"}) {
+  for (const std::string late : {"pg1", "pg2"}) {
     CAPTURE(late);
     Fleet fleet;
-    const Spec spec = spec_of(scheme_a());
+    const Spec spec = spec_of(apart(""));
     deploy(fleet, spec, leaving_out({late}));
-    CHECK(fleet.leader(spec) != late);
+    CHECK(fleet.patroni->view(late == "pg1" ? "pg2" : "pg1").leads);
     const Status without = read_status(spec, fleet.executor);
     CHECK_FALSE(without.leader.empty());
     CHECK_FALSE(without.healthy);
     deploy(fleet, spec);
     check_converged(fleet, spec);
   }
+}
+
+TEST_CASE("refused: a DCS begins with all of its members") {
+  Fleet fleet;
+  const Failure failure = failure_of(spec_of(scheme_a()), fleet, leaving_out({"pg3"}));
+  CHECK(failure.code == Code::refused);
+  CHECK(failure.message == "etcd begins with all of its members: the first deployment cannot do without pg3");
+  CHECK(fleet.executor.trace().empty());
 }

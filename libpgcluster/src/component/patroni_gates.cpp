@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::seconds;
 
-Ask journal(const std::string& host) { return {host, Exec{{"journalctl", "-u", unit_name, "-n", "20", "-o", "cat", "--no-pager"}}}; }
+Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
 bool died(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));

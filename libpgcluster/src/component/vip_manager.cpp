@@ -114,7 +114,7 @@ Steps held_by_one(const ClusterView& cluster) {
   std::vector<std::string> awaited{"cluster/patroni/leader"};
   for (const std::string& host : cluster.topology.database) {
     if (cluster.leaves_out(host)) continue;
-    evidence.push_back({host, Exec{{"journalctl", "-u", unit, "-n", "10", "-o", "cat", "--no-pager"}}});
+    evidence.push_back(journal_ask(host, unit));
     awaited.push_back(host + "/vip-manager/service");
   }
   const Steps held = gate("cluster/vip-manager/held", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});

@@ -43,6 +43,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   for (const std::string& host : without) plan.origin.options["without"] += (plan.origin.options["without"].empty() ? "" : ",") + host;
 
   auto facts = gather_facts(hosts, executor, options, true);
+  check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
     std::map<std::string, std::vector<std::string>> cidrs;

@@ -25,6 +25,8 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
 
 /// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
 std::set<std::string> left_out(const Topology& topology, const std::vector<std::string>& without);
+/// Throws Error (refused) where a DCS that nobody has begun yet lacks a member: Patroni uses an etcd only when it has seen all of them.
+void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without);
 /// Throws Error (refused) where the plan restarts a DCS member that the quorum needs, as these hosts count as lost.
 void check_quorum(const Plan& plan, const Topology& topology, const std::set<std::string>& without);
 /// What stays undone on a host that is left out, by the names of its steps.

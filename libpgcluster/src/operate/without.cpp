@@ -41,6 +41,19 @@ std::set<std::string> left_out(const Topology& topology, const std::vector<std::
   return names;
 }
 
+void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without) {
+  std::vector<std::string> missing;
+  for (const std::string& member : topology.dcs_members)
+    if (without.contains(member)) missing.push_back(member);
+  const bool begun = std::any_of(facts.begin(), facts.end(), [&](const auto& one) {
+    return std::any_of(one.second.owned.begin(), one.second.owned.end(),
+                       [&](const Owned& owned) { return owned.resource == "unit:" + topology.dcs_type + ".service"; });
+  });
+  if (begun || missing.empty()) return;
+  throw Error(Code::refused, topology.dcs_type + " begins with all of its members: the first deployment cannot do without " + joined(missing),
+              "bring it up first, or describe other members by roles: [" + topology.dcs_type + "]");
+}
+
 void check_quorum(const Plan& plan, const Topology& topology, const std::set<std::string>& without) {
   if (without.empty() || remaining(topology.dcs_members, without).size() > topology.quorum()) return;
   for (const PlannedChange& change : plan.changes()) {

@@ -176,6 +176,8 @@ struct ServiceWish {
 };
 /// Enabled, active, and running on its present files. A unit that has died is Refused (not_converged) with its journal as evidence.
 StepPtr service(std::string name, std::string host, ServiceWish wish);
+/// The unit's last lines in the journal: evidence for a step that fails. A report shows the last 20 that are no stack trace.
+Ask journal_ask(const std::string& host, const std::string& unit);
 /// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
