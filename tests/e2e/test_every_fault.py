@@ -102,6 +102,13 @@ def test_a_disk_that_is_full_under_the_data_directory(cluster):
     codes = failing(cluster, 1, "pg3", "/var/lib/postgresql", "full")
     assert codes <= {"not_converged", "command_failed"}, codes
     cluster.inside("pg3", "systemctl stop patroni; umount /var/lib/postgresql")
+
+
+def test_a_data_directory_that_cannot_be_made(cluster):
+    cluster.inside("pg3", "chown root:root /var/lib/postgresql/17")
+    codes = failing(cluster, 1, "pg3", "Permission denied")
+    assert codes == {"not_converged"}, codes
+    cluster.inside("pg3", "chown postgres:postgres /var/lib/postgresql/17")
     cluster.apply()
     cluster.wait_healthy()
     cluster.assert_converged()
