@@ -319,3 +319,27 @@ TEST_CASE("a unit that dies is told with its journal, but without the stack") {
   CHECK(text.find("no space left on device") != std::string::npos);
   CHECK(report.failures[0].causes.back().ends_with("starting\nno space left on device\n"));
 }
+
+TEST_CASE("what is wrong may pass for a while, and then the step fails with it") {
+  Fleet fleet(1);
+  const Ask ask{"h1", FileOf{"/etc/state"}};
+  const auto waiting = [ask](seconds patience) {
+    return Steps(gate("h1/test/state", {.asks = {ask},
+                                        .decide = [ask, patience](const Answers& answers) -> Decision {
+                                          const auto* file = answers.get<File>(ask);
+                                          if (file && file->content == "good\n") return Done{};
+                                          return Later{.until = "it is good", .wrong = "it is bad", .patience = patience};
+                                        },
+                                        .settle = seconds(600)}));
+  };
+  const Report report = fleet.apply(waiting(seconds(20)));
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::not_converged);
+  CHECK(report.failures[0].message == "it is bad");
+  CHECK(report.took < seconds(25));
+  int polls = 0;
+  const Report passed = fleet.apply(waiting(seconds(20)), {.poll = [&] {
+                                      if (++polls == 10) fleet.executor.host("h1").write("/etc/state", "good\n");
+                                    }});
+  CHECK(passed.ok());
+}

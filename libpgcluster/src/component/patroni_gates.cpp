@@ -206,12 +206,13 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
       return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(making.free_mib) + " MiB free",
                       .hint = "make room for the whole database, then apply again"},
                      Code::not_converged};
-    if (making.failed > 1)
-      return Refused{
-          {.message = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why),
-           .hint = "mend that, then apply again"},
-          Code::not_converged};
-    return Later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+    Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+    if (making.failed > 1) {
+      later.wrong = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why);
+      // What it said before somebody mended the cause is forgotten before this is over.
+      later.patience = seconds(3 * view->spec.patroni_loop_wait + 10);
+    }
+    return later;
   };
   return gate(host.name + "/patroni/created",
               {.asks = {ask, unit_ask(host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});

@@ -152,7 +152,15 @@ void Engine::judge(std::size_t i) {
   }
   if (const auto* refused = std::get_if<Refused>(&decision))
     return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
-  if (const auto* later = std::get_if<Later>(&decision)) return again_later(i, later->until);
+  if (const auto* later = std::get_if<Later>(&decision)) {
+    if (later->wrong.empty())
+      node.wrong_since.reset();
+    else if (!node.wrong_since)
+      node.wrong_since = executor_.now();
+    else if (executor_.now() - *node.wrong_since >= later->patience)
+      return fail(i, {.code = Code::not_converged, .message = later->wrong, .hint = "when the cause is mended, apply again: it goes on from here"});
+    return again_later(i, later->until);
+  }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
     if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed});

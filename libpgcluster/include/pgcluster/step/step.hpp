@@ -65,6 +65,9 @@ struct Later {
   std::string until;
   Impact at_most = Impact::none;
   Action action = Action::wait;
+  /// Not empty: what is wrong, and may still pass. When each decision has said so for `patience`, the step fails with this as its message.
+  std::string wrong{};
+  std::chrono::seconds patience{0};
 };
 /// Unsafe, or not ours. The plan is refused; found while applying, the step fails at once.
 struct Refused {
