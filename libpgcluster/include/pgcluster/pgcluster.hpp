@@ -4,6 +4,7 @@
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/models.hpp>
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/executor/local.hpp>
 #include <pgcluster/executor/simulated.hpp>

@@ -11,7 +11,7 @@
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>
 
-namespace pgcluster {
+namespace pgcluster PGCLUSTER_API {
 
 /// The cluster as components see it: everything that was known when the plan was made. Outlives the steps that refer to it by value only.
 struct ClusterView {
@@ -30,9 +30,13 @@ struct NodeView {
   const TopologyHost& host;
   const Facts& facts;
 
+  /// What the user wants, all of it.
   const Spec& spec() const { return cluster.spec; }
+  /// The whole cluster, resolved.
   const Topology& topology() const { return cluster.topology; }
+  /// The host's name, as in the spec.
   const std::string& name() const { return host.name; }
+  /// Whether the host has the role.
   bool has(Role role) const { return host.has(role); }
   /// "pg1/COMPONENT/WHAT"
   std::string step(std::string_view component, std::string_view what) const;
@@ -42,6 +46,7 @@ struct NodeView {
 class Component {
  public:
   virtual ~Component() = default;
+  /// Middle part of its steps' names, and its key in `extra`: "node_exporter". Unique among the components of a plan.
   virtual std::string name() const = 0;
   /// What this host needs; empty Steps where it needs nothing. Waiting for other hosts is done by gates.
   virtual Steps steps(const NodeView& node) const = 0;
@@ -52,6 +57,7 @@ class Component {
   /// Removing what it keeps also removes data (only by destroy or prune): paths of trees.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }
 };
+/// Components are shared, and never changed.
 using ComponentPtr = std::shared_ptr<const Component>;
 
 /// Ours, in the order in which they come on a host: system, etcd, patroni (with PostgreSQL), pgbouncer, vip-manager.
@@ -59,6 +65,7 @@ std::vector<ComponentPtr> builtin_components();
 
 /// Packages and a service for a user's own component; names "NODE/PACKAGE/package" and "NODE/UNIT/service".
 Steps package(const NodeView& node, const std::string& name);
+/// The service of that unit is enabled and runs.
 Steps service(const NodeView& node, const std::string& unit);
 
 }  // namespace pgcluster
