@@ -40,7 +40,7 @@ enum class Severity { error, warning };
 struct Diagnostic {
   Severity severity = Severity::error;
   std::string message;
-  std::string hint;    ///< what to write or do instead; may be empty
+  std::string hint{};  ///< what to write or do instead; may be empty
   std::string path{};  ///< YAML path ("hosts.pg1.address"), a host's name, or empty
   std::string file{};  ///< empty where the finding is not about a file
   int line = 0;        ///< from 1; 0: unknown

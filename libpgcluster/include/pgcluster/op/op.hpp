@@ -192,7 +192,8 @@ struct Send {
 };
 /// Something is taken away; what is not there is done.
 struct Remove {
-  enum class Kind { file, tree, block, package, unit };    ///< unit: stopped and disabled
+  /// What `name` names; a unit is stopped and disabled.
+  enum class Kind { file, tree, block, package, unit };
   Kind kind = Kind::file;
   std::string name;         ///< path, package or unit
   std::string marker{};     ///< of a block

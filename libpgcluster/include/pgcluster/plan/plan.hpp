@@ -87,11 +87,12 @@ struct PlanOptions {
 /// Throws Error: spec_invalid or internal for two steps that keep one resource, refused where a step refuses, or a host's own error.
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options = {});
 
-/// Asks several hosts at once, `parallel` at a time. Errors by host instead of answers where a host cannot be asked.
+/// What hosts answered; errors instead of answers where a host could not be asked.
 struct Observed {
   std::map<std::string, std::vector<Answer>> answers;
   std::map<std::string, Error> errors;
 };
+/// Asks several hosts at once, `parallel` at a time. A host that cannot be asked is in the result's errors.
 Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask>>& asks, Executor& executor, const PlanOptions& options = {});
 
 /// What happens during an apply, in order of time. Delivered on the thread that called apply.
