@@ -8,7 +8,7 @@
 
 #include <pgcluster/base/export.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// What went wrong, as the contract names it.
 enum class Code {

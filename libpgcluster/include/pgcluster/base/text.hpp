@@ -7,7 +7,7 @@
 
 #include <pgcluster/base/export.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// A password or key with the name that people see in its place.
 struct Secret {
@@ -31,11 +31,11 @@ class Text {
   /// Without secrets.
   Text(std::string plain) : bytes_(std::move(plain)) {}  // NOLINT: a plain string is a Text
   /// Without secrets.
-  Text(std::string_view plain) : bytes_(plain) {}        // NOLINT
+  Text(std::string_view plain) : bytes_(plain) {}  // NOLINT
   /// Without secrets; up to the first NUL.
-  Text(const char* plain) : bytes_(plain) {}             // NOLINT
+  Text(const char* plain) : bytes_(plain) {}  // NOLINT
   /// All of it secret.
-  Text(const Secret& secret) { *this += secret; }        // NOLINT
+  Text(const Secret& secret) { *this += secret; }  // NOLINT
 
   /// Appends what is not secret.
   Text& operator+=(std::string_view plain);

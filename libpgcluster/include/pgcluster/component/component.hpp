@@ -11,7 +11,7 @@
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// The cluster as components see it: everything that was known when the plan was made. Outlives the steps that refer to it by value only.
 struct ClusterView {

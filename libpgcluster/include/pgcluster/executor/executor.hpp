@@ -7,7 +7,7 @@
 
 #include <pgcluster/op/op.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// Who holds a host's lock.
 struct LockHolder {

@@ -5,7 +5,7 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// Where a LocalExecutor keeps what is ours, and what it asks of the machine.
 struct LocalOptions {

@@ -13,7 +13,7 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// A moment of the fleet's virtual time.
 using SimulatedTime = std::chrono::steady_clock::time_point;

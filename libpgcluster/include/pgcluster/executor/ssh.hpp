@@ -6,7 +6,7 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// What holds for all connections of an SshExecutor; how each host is reached is in its HostAccess.
 struct SshOptions {

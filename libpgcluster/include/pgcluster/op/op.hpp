@@ -13,7 +13,7 @@
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 // Asks: what a step wants to know. Asking changes nothing.
 

@@ -14,7 +14,7 @@
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/topology/topology.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// What all planners take.
 struct OperateOptions {

@@ -12,7 +12,7 @@
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/step/step.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// The hosts of a plan by name.
 using Hosts = std::map<std::string, HostAccess>;

@@ -12,7 +12,7 @@
 
 #include <pgcluster/op/op.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// What a change does, as people call it.
 enum class Action { create, update, start, stop, restart, reload, remove, run, wait, switchover };

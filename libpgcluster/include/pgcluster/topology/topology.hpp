@@ -9,7 +9,7 @@
 #include <pgcluster/op/op.hpp>
 #include <pgcluster/spec/spec.hpp>
 
-namespace pgcluster PGCLUSTER_API {
+namespace PGCLUSTER_API pgcluster {
 
 /// What a host does in the cluster.
 enum class Role { postgres, etcd, consul, consul_client, balancer };
