@@ -3,19 +3,19 @@
 
 # The sub-commands; the options of one of them, one a line, each with the kind of its value; the kind of its other words.
 _pgcluster_commands() {
-  echo 'validate check plan status password graph schema apply destroy switchover failover restart reload reinit pause resume'
+  echo 'validate check plan status password graph schema apply destroy switchover failover restart reload reinit pause resume help'
 }
 _pgcluster_options() {
   case $1 in
     '') printf '%s\n' '-h' '--help' '--version' '--no-color' ;;
     'validate') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
     'check') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
-    'plan') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--diff' '--json' '--detailed-exitcode' '--out file' '--no-color' ;;
+    'plan') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--diff' '--json' '--detailed-exitcode' '--out file' '--without host' '--no-color' ;;
     'status') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--watch' '--no-color' ;;
     'password') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--no-color' ;;
     'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid' '--no-color' ;;
     'schema') printf '%s\n' '-h' '--help' '--no-color' ;;
-    'apply') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--json' '--prune' '--log file' '--no-color' ;;
+    'apply') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--json' '--prune' '--without host' '--log file' '--no-color' ;;
     'destroy') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'switchover') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--no-color' ;;
     'failover') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--no-color' ;;
@@ -24,6 +24,7 @@ _pgcluster_options() {
     'reinit') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
     'pause') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'resume') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
+    'help') printf '%s\n' '-h' '--help' '--no-color' ;;
   esac
 }
 _pgcluster_words() {
@@ -34,6 +35,7 @@ _pgcluster_words() {
     'restart') echo 'host' ;;
     'reload') echo 'host' ;;
     'reinit') echo 'host' ;;
+    'help') echo 'command' ;;
   esac
 }
 
