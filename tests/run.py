@@ -71,7 +71,7 @@ def lab_selftest():
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "lab", "e2e"], help="one part")
+    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e"], help="one part")
     chosen = options.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
@@ -85,6 +85,9 @@ def main():
             os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
             part("command", lambda: pytest("tests/command"))
             part("structure", lambda: pytest("tests/structure"))
+        if wanted("consumer"):
+            part("examples", lambda: pytest("tests/examples"))
+            part("consumers, packages, docs", lambda: pytest("tests/consumer"))
         if wanted("lab"):
             part("the lab itself", lab_selftest)
         if wanted("e2e"):

@@ -224,7 +224,7 @@ def test_an_answer_that_cannot_be_written(pgcluster):
 
 
 def test_includes_only_public_headers(source):
-    for path in [*(source / "examples").glob("*.cpp"), *(source / "examples" / "pgcluster").iterdir()]:
+    for path in [*(source / "examples").glob("*.cpp"), *(source / "examples" / "pgcluster").glob("*.[ch]pp")]:
         for header in re.findall(r'#include [<"]([^">]+)', path.read_text()):
             own = (path.parent / header).is_file()
             public = (source / "libpgcluster" / "include" / header).is_file()

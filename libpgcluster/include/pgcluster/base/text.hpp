@@ -5,7 +5,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pgcluster {
+#include <pgcluster/base/export.hpp>
+
+namespace PGCLUSTER_API pgcluster {
 
 /// A password or key with the name that people see in its place.
 struct Secret {
@@ -17,6 +19,7 @@ struct Secret {
 /// A string in which some spans are secret. Whoever prints uses masked(); only executors call reveal().
 class Text {
  public:
+  /// A secret part: bytes [begin, end), and its secret's name.
   struct Span {
     std::size_t begin = 0;
     std::size_t end = 0;
@@ -25,21 +28,35 @@ class Text {
   };
 
   Text() = default;
+  /// Without secrets.
   Text(std::string plain) : bytes_(std::move(plain)) {}  // NOLINT: a plain string is a Text
-  Text(std::string_view plain) : bytes_(plain) {}        // NOLINT
-  Text(const char* plain) : bytes_(plain) {}             // NOLINT
-  Text(const Secret& secret) { *this += secret; }        // NOLINT
+  /// Without secrets.
+  Text(std::string_view plain) : bytes_(plain) {}  // NOLINT
+  /// Without secrets; up to the first NUL.
+  Text(const char* plain) : bytes_(plain) {}  // NOLINT
+  /// All of it secret.
+  Text(const Secret& secret) { *this += secret; }  // NOLINT
 
+  /// Appends what is not secret.
   Text& operator+=(std::string_view plain);
+  /// Appends what is not secret.
   Text& operator+=(const std::string& plain) { return *this += std::string_view(plain); }
+  /// Appends what is not secret.
   Text& operator+=(const char* plain) { return *this += std::string_view(plain); }
+  /// Appends what is not secret.
   Text& operator+=(char c) { return *this += std::string_view(&c, 1); }
+  /// Appends a secret span; an empty value appends nothing.
   Text& operator+=(const Secret& secret);
+  /// Appends, secret spans included.
   Text& operator+=(const Text& other);
+  /// Both, one after the other, secret spans included.
   friend Text operator+(Text a, const Text& b) { return a += b; }
 
+  /// Whether it has no bytes at all.
   bool empty() const noexcept { return bytes_.empty(); }
+  /// Whether masked() and reveal() differ.
   bool has_secret() const noexcept { return !spans_.empty(); }
+  /// The secret parts in order; they do not overlap.
   const std::vector<Span>& spans() const noexcept { return spans_; }
 
   /// Each secret span as "<secret NAME>".

@@ -6,8 +6,9 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
+/// What holds for all connections of an SshExecutor; how each host is reached is in its HostAccess.
 struct SshOptions {
   std::size_t logins = 8;  ///< connections that log in at once: sshd drops more of them (MaxStartups)
   /// Where a host keeps what is ours. For tests only.
@@ -26,6 +27,7 @@ struct SshStatistics {
 /// A broken connection is a connection_lost (retryable); the next call connects again.
 class SshExecutor final : public Executor {
  public:
+  /// Connects to nothing yet.
   explicit SshExecutor(SshOptions options = {});
   ~SshExecutor() override;
   SshExecutor(const SshExecutor&) = delete;
@@ -38,6 +40,7 @@ class SshExecutor final : public Executor {
   void cancel() noexcept override;
   void resume() noexcept override;
 
+  /// What the host has cost since the executor was made; zeros for an unknown one. Any thread.
   SshStatistics statistics(const std::string& host) const;
 
  private:
