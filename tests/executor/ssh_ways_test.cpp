@@ -23,7 +23,10 @@ Failure login(const Sshd& sshd, const HostAccess& host, const std::vector<std::c
   auto options = sshd.options();
   options.pauses = pauses;
   SshExecutor ssh(options);
-  return failure([&] { CHECK(std::get<Output>(ssh.run(host, kHello).answers[0]).out == "hi\n"); });
+  return failure([&] {
+    const auto result = ssh.run(host, kHello);
+    CHECK(std::get<Output>(result.answers[0]).out == "hi\n");
+  });
 }
 const std::string kFine = "nothing was thrown";
 
@@ -164,8 +167,11 @@ TEST_CASE("ssh: a password is not sent where the server takes none, and a server
   Sshd words("PubkeyAuthentication no\nPasswordAuthentication yes\nPermitRootLogin yes\n");
   failed = login(words, words.access());
   CHECK(failed.code == Code::auth_failed);
+  INFO(all(failed));
   CHECK(has(failed, "it takes no keys, only: password"));
   CHECK(has(failed, "set ssh.password"));
+  Sshd nothing("PubkeyAuthentication no\n");
+  CHECK(has(login(nothing, nothing.access()), "by no means at all"));
 }
 
 TEST_CASE("ssh: through hops, each with its own key checked") {

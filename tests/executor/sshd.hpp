@@ -42,11 +42,11 @@ class Sshd {
   Sshd& operator=(const Sshd&) = delete;
 
   void start() {
-    scratch.put("sshd_config", "Port " + std::to_string(port) + "\nListenAddress " + address + "\nHostKey " + path("host") + "\nHostKey " + path("ecdsa") +
+    // The first value of a setting holds.
+    scratch.put("sshd_config", more_ + "Port " + std::to_string(port) + "\nListenAddress " + address + "\nHostKey " + path("host") + "\nHostKey " + path("ecdsa") +
                                    "\nAuthorizedKeysFile " + path("authorized_keys") +
                                    "\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-                                   "KbdInteractiveAuthentication no\nPrintMotd no\n" +
-                                   more_);
+                                   "KbdInteractiveAuthentication no\nPrintMotd no\n");
     const std::string config = path("sshd_config"), log = path("sshd.log");
     // It goes when the test does, however that ends.
     std::vector<const char*> argv{"/usr/bin/setpriv", "--pdeathsig", "KILL",      "/usr/sbin/sshd", "-D", "-f",

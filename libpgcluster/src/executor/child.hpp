@@ -23,7 +23,6 @@ class Child {
 
   /// Appends what has come, waiting for the first of it. False: all its output has ended.
   bool read(std::string& out, std::string& err, std::chrono::milliseconds time);
-  int out() const noexcept { return out_; }
   /// Its exit status, 128 + n where a signal ended it; empty: it has not ended within the time.
   std::optional<int> wait(std::chrono::milliseconds time);
 

@@ -102,7 +102,7 @@ std::optional<Error> openssh_failure(const HostAccess& host, const std::string& 
     const auto end = std::min(said.find('\n', at), said.size());
     std::string line = said.substr(at, end - at);
     while (line.ends_with('\r')) line.pop_back();
-    if (!line.empty()) lines.push_back(line);
+    if (!line.empty() && !line.starts_with("@@@")) lines.push_back(line);
     at = end + 1;
   }
   const std::string try_it = "try `ssh " + (host.jump.empty() ? "" : "-J " + shown_jump(host) + " ") + "-p " + std::to_string(host.port) + " " + host.user +

@@ -156,7 +156,8 @@ void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolve
   throw Refusal{shown(resolved), "sshd closed the connection before its banner"};
 }
 
-bool OpensshConnection::is_shut() const noexcept { return control_.is_shut() || ended(master_->out()); }
+// Once it is in, the client's standard output leads nowhere, but its standard error stays with it to the end.
+bool OpensshConnection::is_shut() const noexcept { return control_.is_shut() || ended(talk_->ours()); }
 
 class OpensshConnection::OpensshChannel final : public Channel {
  public:

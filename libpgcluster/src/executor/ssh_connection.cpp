@@ -230,7 +230,7 @@ void SshConnection::log_in(const HostAccess& host) {
     // A password that is given is what the host is meant to take; the agent's keys would only be failed logins to its sshd.
     if (!host.private_keys.empty() || !with_password) try_keys(session_, host, tried);
   } else if (!with_password) {
-    tried.why.push_back("it takes no keys, only: " + offered);
+    tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)" : "it takes no keys, only: " + offered);
     tried.needs_openssh = offered.find("gssapi") != std::string::npos;
     if (tried.needs_openssh) tried.why.back() += "; libssh2 has no GSSAPI";
   }
@@ -257,7 +257,7 @@ void SshConnection::log_in(const HostAccess& host) {
       .message = "cannot log in as " + shown(host) + (tried.why.size() == 1 ? ": " + tried.why[0] : with_password ? "" : ": no key was accepted"),
       .hint = hint,
       .host = host.name,
-      .causes = tried.why});
+      .causes = tried.why.size() == 1 ? std::vector<std::string>{} : tried.why});
 }
 
 class SshConnection::SshChannel final : public Channel, public SshConnection::Stream {

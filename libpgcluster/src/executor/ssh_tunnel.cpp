@@ -35,25 +35,33 @@ void SshTunnel::carry() noexcept {
     std::array<char, 65'536> buffer;
     bool ended = false;
     while (!ended || !in.empty()) {
+      bool moved = false;
       if (out.empty()) {
         const ssize_t size = ::recv(far_end_, buffer.data(), buffer.size(), 0);
         if (size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR)) break;
         if (size > 0) out.assign(buffer.data(), static_cast<std::size_t>(size));
       }
-      if (!out.empty()) out.erase(0, stream_->take(out));
-      // Reading comes last: what libssh2 puts aside while it sends, the socket does not announce.
+      if (!out.empty()) {
+        const std::size_t taken = stream_->take(out);
+        out.erase(0, taken);
+        moved = taken > 0;
+      }
       if (in.empty() && !ended) {
         auto come = stream_->come();
         in = std::move(come.out);
         ended = come.eof;
+        moved |= !in.empty();
       }
       if (!in.empty()) {
         const ssize_t size = ::send(far_end_, in.data(), in.size(), MSG_NOSIGNAL);
         if (size < 0 && errno != EAGAIN && errno != EINTR) break;
         if (size > 0) in.erase(0, static_cast<std::size_t>(size));
       }
-      std::array<pollfd, 2> fds{{{far_end_, static_cast<short>((out.empty() ? POLLIN : 0) | (in.empty() ? 0 : POLLOUT)), 0},
-                                 {ended ? -1 : hop_.fd(), static_cast<short>(in.empty() ? POLLIN : 0), 0}}};
+      // What libssh2 has put aside, the socket does not announce: wait only where nothing came of it.
+      if (moved) continue;
+      const bool listen = !ended && (in.empty() || !out.empty());
+      std::array<pollfd, 2> fds{
+          {{far_end_, static_cast<short>((out.empty() ? POLLIN : 0) | (in.empty() ? 0 : POLLOUT)), 0}, {listen ? hop_.fd() : -1, POLLIN, 0}}};
       ::poll(fds.data(), fds.size(), 1'000);
     }
   } catch (...) {
