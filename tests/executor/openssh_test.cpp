@@ -189,7 +189,8 @@ TEST_CASE("openssh: keys that libssh2 cannot use, and certificates on both sides
   sshd.scratch.put("authorized_keys", "cert-authority " + sshd.scratch.get("authority.pub"));
   host.private_keys = {sshd.path("signed")};
   CHECK(login(sshd, host).message == kFine);
-  Sshd certified("HostKey " + sshd.path("host") + "\nHostCertificate " + sshd.path("host-cert.pub") + "\nHostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com\n");
+  Sshd certified("HostKey " + sshd.path("host") + "\nHostCertificate " + sshd.path("host-cert.pub") +
+                 "\nHostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com\n");
   auto other = access(certified);
   certified.scratch.put("known_hosts", "@cert-authority * " + sshd.scratch.get("authority.pub"));
   CHECK(login(certified, other).message == kFine);
@@ -270,8 +271,9 @@ TEST_CASE("openssh: names that ssh_config knows, its ProxyCommand included; an a
   if (!have_sshd()) return;
   Sshd sshd;
   const std::string port = std::to_string(sshd.port);
-  sshd.scratch.put("ssh_config", "Host db1\n  HostName 127.0.0.1\n  Port " + port + "\n  IdentityFile " + sshd.path("key") + "\n  UserKnownHostsFile " +
-                                     sshd.path("known_hosts") + "\n  ProxyCommand bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $!'\n" +
+  sshd.scratch.put("ssh_config", "Host db1\n  HostName 127.0.0.1\n  Port " + port + "\n  IdentityFile " + sshd.path("key") +
+                                     "\n  UserKnownHostsFile " + sshd.path("known_hosts") +
+                                     "\n  ProxyCommand bash -c 'exec 3<>/dev/tcp/%h/%p; cat <&3 & cat >&3; kill $!'\n" +
                                      "Host *\n  StrictHostKeyChecking no\n  LogLevel QUIET\n  PermitLocalCommand yes\n  ForwardAgent yes\n");
   HostAccess host{.name = "pg1", .address = "db1"};
   host.transport = Transport::openssh;

@@ -136,7 +136,8 @@ TEST_CASE("ssh: what libssh2 cannot do is said precisely, with the transport tha
     return std::string{static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8), static_cast<char>(size)} + bytes;
   };
   const std::string blob = text("sk-ssh-ed25519@openssh.com") + text(std::string(32, 'k')) + text("ssh:");
-  const std::string key = std::string("openssh-key-v1\0", 15) + text("none") + text("none") + text("") + std::string("\0\0\0\1", 4) + text(blob) + text("");
+  const std::string key =
+      std::string("openssh-key-v1\0", 15) + text("none") + text("none") + text("") + std::string("\0\0\0\1", 4) + text(blob) + text("");
   sshd.scratch.put("sk", "-----BEGIN OPENSSH PRIVATE KEY-----\n" + executor::to_base64(key) + "\n-----END OPENSSH PRIVATE KEY-----\n");
   host.private_keys = {sshd.path("sk")};
   told(host, "FIDO");
@@ -286,8 +287,9 @@ TEST_CASE("ssh: names that ssh_config knows") {
   target.scratch.put("known_hosts", known(target) + known(hop) + "db-alias " + target.scratch.get("host.pub"));
   const std::string port = std::to_string(target.port);
   // Each name may be asked once only: the file notes who reads it.
-  target.scratch.put("ssh_config", "Match originalhost db* exec \"echo %n >>" + target.path("asked") + "\"\nHost db1 db2\n  HostName 127.0.0.1\n  Port " + port +
-                                       "\n  IdentityFile " + target.path("key") + "\n  UserKnownHostsFile " + target.path("known_hosts") +
+  target.scratch.put("ssh_config", "Match originalhost db* exec \"echo %n >>" + target.path("asked") +
+                                       "\"\nHost db1 db2\n  HostName 127.0.0.1\n  Port " + port + "\n  IdentityFile " + target.path("key") +
+                                       "\n  UserKnownHostsFile " + target.path("known_hosts") +
                                        "\nHost db2\n  ProxyJump edge\nHost db3\n  HostName 127.0.0.1\n  HostKeyAlias db-alias\n"
                                        "Host edge\n  HostName 127.0.0.1\n  User root\n  Port " +
                                        std::to_string(hop.port) + "\n  IdentityFile " + target.path("key") + "\n  UserKnownHostsFile " +

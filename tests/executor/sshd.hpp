@@ -43,8 +43,8 @@ class Sshd {
 
   void start() {
     // The first value of a setting holds.
-    scratch.put("sshd_config", more_ + "Port " + std::to_string(port) + "\nListenAddress " + address + "\nHostKey " + path("host") + "\nHostKey " + path("ecdsa") +
-                                   "\nAuthorizedKeysFile " + path("authorized_keys") +
+    scratch.put("sshd_config", more_ + "Port " + std::to_string(port) + "\nListenAddress " + address + "\nHostKey " + path("host") + "\nHostKey " +
+                                   path("ecdsa") + "\nAuthorizedKeysFile " + path("authorized_keys") +
                                    "\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
                                    "KbdInteractiveAuthentication no\nPrintMotd no\n");
     const std::string config = path("sshd_config"), log = path("sshd.log");

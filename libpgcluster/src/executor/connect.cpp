@@ -24,13 +24,13 @@ std::unique_ptr<Connection> connect(const HostAccess& host, const std::vector<Ho
     } catch (const Refusal& refusal) {
       sockets.check();
       if (attempt == pauses.size())
-        throw Error(Failure{.code = Code::host_unreachable,
-                            .message = "cannot reach " + refusal.who + ": " + refusal.why +
-                                       (attempt == 0 ? "" : ", " + std::to_string(attempt + 1) + " times"),
-                            .hint = "sshd does so to a source with failed logins (PerSourcePenalties) or with too many logins at once (MaxStartups): "
-                                    "wait a minute, see `journalctl -u ssh` on the host, and check that the private key is right",
-                            .host = host.name,
-                            .retryable = true});
+        throw Error(Failure{
+            .code = Code::host_unreachable,
+            .message = "cannot reach " + refusal.who + ": " + refusal.why + (attempt == 0 ? "" : ", " + std::to_string(attempt + 1) + " times"),
+            .hint = "sshd does so to a source with failed logins (PerSourcePenalties) or with too many logins at once (MaxStartups): "
+                    "wait a minute, see `journalctl -u ssh` on the host, and check that the private key is right",
+            .host = host.name,
+            .retryable = true});
     }
     sockets.sleep(jittered(pauses[attempt]));
   }

@@ -28,8 +28,8 @@ class Writer {
     if (!name || !host_.config->user) text_ += "User " + host_.user + "\n";
     if (!name || !host_.config->jump || !host_.jump.empty()) text_ += "ProxyJump " + hops() + "\n";
     text_ += hop_blocks_;
-    text_ += "Host *\nBatchMode " + std::string(host_.password.empty() && host_.passphrase.empty() ? "yes" : "no") +
-             "\nStrictHostKeyChecking " + (host_.accept_new_host_key ? "accept-new" : "yes") +
+    text_ += "Host *\nBatchMode " + std::string(host_.password.empty() && host_.passphrase.empty() ? "yes" : "no") + "\nStrictHostKeyChecking " +
+             (host_.accept_new_host_key ? "accept-new" : "yes") +
              "\nGlobalKnownHostsFile /dev/null\nUpdateHostKeys no\nNumberOfPasswordPrompts 1\nLogLevel INFO\nForwardAgent no\nForwardX11 no\n"
              "ServerAliveInterval 10\nServerAliveCountMax 3\nRequestTTY no\nConnectTimeout " +
              std::to_string(host_.connect_timeout.count()) + "\n";
@@ -105,23 +105,26 @@ std::optional<Error> openssh_failure(const HostAccess& host, const std::string& 
     if (!line.empty() && !line.starts_with("@@@")) lines.push_back(line);
     at = end + 1;
   }
-  const std::string try_it = "try `ssh " + (host.jump.empty() ? "" : "-J " + shown_jump(host) + " ") + "-p " + std::to_string(host.port) + " " + host.user +
-                             "@" + host.address + "`";
+  const std::string try_it = "try `ssh " + (host.jump.empty() ? "" : "-J " + shown_jump(host) + " ") + "-p " + std::to_string(host.port) + " " +
+                             host.user + "@" + host.address + "`";
   const auto error = [&](Code code, const std::string& message, const std::string& hint, bool retryable = false) {
     return Error(Failure{.code = code, .message = message, .hint = hint, .host = host.name, .causes = lines, .retryable = retryable});
   };
   const std::string file = host.known_hosts.empty() ? "known_hosts" : host.known_hosts[0];
   if (has("IDENTIFICATION HAS CHANGED") || has("REVOKED"))
-    return error(Code::host_key_changed, "the host key of " + shown(host) + ", or of a hop on the way, is not the one in " + file,
-                 "either the host was installed anew, or somebody else pretends to be it; if you know that it was the former: ssh-keygen -R, as shown");
+    return error(
+        Code::host_key_changed, "the host key of " + shown(host) + ", or of a hop on the way, is not the one in " + file,
+        "either the host was installed anew, or somebody else pretends to be it; if you know that it was the former: ssh-keygen -R, as shown");
   if (has("Host key verification failed"))
     return error(Code::host_key_unknown, "the host key of " + shown(host) + ", or of a hop on the way, is not known",
                  try_it + ", compare the key that it shows with the host's, and accept it; or set ssh.host_key: accept-new");
   if (has("Permission denied"))
     return error(Code::auth_failed, "cannot log in as " + shown(host) + ": ssh was not let in",
                  try_it + "; keys and user as in the spec; a hop takes keys only, never ssh.password");
-  for (const char* why : {"Connection refused", "timed out", "No route to host", "Could not resolve", "Network is unreachable", "open failed", "not responding"})
-    if (has(why)) return error(Code::host_unreachable, "cannot reach " + shown(host) + ": " + why, "is the host up, and sshd listening? " + try_it, true);
+  for (const char* why :
+       {"Connection refused", "timed out", "No route to host", "Could not resolve", "Network is unreachable", "open failed", "not responding"})
+    if (has(why))
+      return error(Code::host_unreachable, "cannot reach " + shown(host) + ": " + why, "is the host up, and sshd listening? " + try_it, true);
   for (const char* refused : {"kex_exchange_identification", "Exceeded MaxStartups", "Not allowed at this time"})
     if (has(refused)) return std::nullopt;
   return error(Code::host_unreachable, "ssh cannot connect to " + shown(host) + (lines.empty() ? "" : ": " + lines.back()), try_it, true);

@@ -45,8 +45,8 @@ IFS= read -r answer <&2 && printf '%s\n' "$answer"
 
 // A mere client of the master: it must never make a connection of its own.
 std::vector<std::string> client(const std::string& socket, const std::string& command) {
-  return {"ssh", "-F", "none",          "-S", socket, "-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes",
-          "-T",  "-a", "-x", "--", "pgcluster", command};
+  return {"ssh", "-F", "none", "-S", socket,      "-o",   "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes",
+          "-T",  "-a", "-x",   "--", "pgcluster", command};
 }
 
 bool ended(int fd) noexcept {
@@ -110,10 +110,8 @@ OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& r
                                "--",
                                target},
       control.theirs(), talk_->theirs(),
-      std::map<std::string, std::string>{{"LC_ALL", "C"},
-                                         {"SHELL", "/bin/sh"},
-                                         {"SSH_ASKPASS", folder_.path + "/askpass"},
-                                         {"SSH_ASKPASS_REQUIRE", asks ? "force" : "never"}});
+      std::map<std::string, std::string>{
+          {"LC_ALL", "C"}, {"SHELL", "/bin/sh"}, {"SSH_ASKPASS", folder_.path + "/askpass"}, {"SSH_ASKPASS_REQUIRE", asks ? "force" : "never"}});
   control.close_theirs();
   talk_->close_theirs();
   control_.adopt(control.take_ours());

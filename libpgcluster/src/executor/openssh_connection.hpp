@@ -37,7 +37,7 @@ class OpensshConnection final : public Connection {
 
   Sockets& sockets_;
   Folder folder_;
-  Socket control_;  // the master's keeper ends it when this is shut
+  Socket control_;                    // the master's keeper ends it when this is shut
   std::unique_ptr<SocketPair> talk_;  // the master's stderr: what it says, what it asks for, our answers
   std::unique_ptr<Child> master_;
 };

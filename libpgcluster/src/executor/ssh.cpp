@@ -124,7 +124,8 @@ class SshExecutor::Impl {
     const Channel::Idle idle = [&] { return beat_if_due(at); };
     const auto until = Clock::now() + 30s;
     const auto denied = [&](const std::string& message, const std::string& hint) {
-      return Error(Failure{.code = Code::sudo_denied, .message = message, .hint = hint, .host = at.resolved.name, .causes = executor::last_lines(log)});
+      return Error(
+          Failure{.code = Code::sudo_denied, .message = message, .hint = hint, .host = at.resolved.name, .causes = executor::last_lines(log)});
     };
     const std::string who = executor::shown(at.resolved);
     for (bool answered = false;;) {
@@ -133,7 +134,8 @@ class SshExecutor::Impl {
       executor::keep_tail(log, read.err);
       if (out.find(kReady) != std::string::npos) return;
       const auto asked = log.find(kPrompt);
-      if (asked != std::string::npos && answered) throw denied("sudo on " + who + " does not accept ssh.sudo_password", "is it the user's own password, and is it right?");
+      if (asked != std::string::npos && answered)
+        throw denied("sudo on " + who + " does not accept ssh.sudo_password", "is it the user's own password, and is it right?");
       if (asked != std::string::npos) {
         log.erase(asked, kPrompt.size());
         if (!channel.write(at.resolved.sudo_password.reveal() + "\n", until, idle)) throw Broken{"sudo does not read its password"};
@@ -202,8 +204,7 @@ class SshExecutor::Impl {
   }
 
   template <class Deadline, class Take, class Idle>
-  static void send(Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take,
-                   const Idle& idle) {
+  static void send(Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take, const Idle& idle) {
     std::ifstream file(blob.path, std::ios::binary);
     std::string buffer(1U << 20, '\0');
     for (std::uint64_t left = blob.size; left > 0;) {

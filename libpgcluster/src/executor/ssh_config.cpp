@@ -127,9 +127,7 @@ std::string ssh_config_path(const std::string& path) {
   return out + "\"";
 }
 
-std::string ssh_config_includes(const SshConfig& config) {
-  return "Include " + ssh_config_path(path_of(config)) + "\nInclude /etc/ssh/ssh_config\n";
-}
+std::string ssh_config_includes(const SshConfig& config) { return "Include " + ssh_config_path(path_of(config)) + "\nInclude /etc/ssh/ssh_config\n"; }
 
 SshSaid SshConfigs::ask(const HostAccess& host, const std::string& default_user, Sockets& sockets) {
   std::shared_ptr<Entry> entry;
@@ -166,7 +164,8 @@ SshSaid SshConfigs::ask(const HostAccess& host, const std::string& default_user,
   }
   ::close(file);
   if (status != 0) {
-    Failure failure = unusable(host, "ssh cannot read its configuration", "see `ssh -G " + host.address + "`; ssh.config: none reads no ssh_config").failure();
+    Failure failure =
+        unusable(host, "ssh cannot read its configuration", "see `ssh -G " + host.address + "`; ssh.config: none reads no ssh_config").failure();
     for (const std::string& line : split(err, '\n')) failure.causes.push_back(line);
     throw Error(std::move(failure));
   }
@@ -197,7 +196,8 @@ void SshConfigs::add(const HostAccess& host, int depth, Sockets& sockets, std::v
         resolved.jump = said.jump;
         own_jump = !said.jump.empty();
         if (!own_jump && !said.proxy_command.empty() && host.transport == Transport::libssh2)
-          throw unusable(host, "ssh_config has a ProxyCommand for it, which only the system's ssh can run", "set ssh.transport: openssh for this host");
+          throw unusable(host, "ssh_config has a ProxyCommand for it, which only the system's ssh can run",
+                         "set ssh.transport: openssh for this host");
       }
     }
   }

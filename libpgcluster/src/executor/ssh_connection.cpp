@@ -72,8 +72,8 @@ SshConnection::SshConnection(std::span<const HostAccess> way, Sockets& sockets) 
     log_in(host);
   } catch (const Broken& failed) {
     drop();
-    throw Error(Failure{
-        .code = Code::host_unreachable, .message = "cannot reach " + shown(host) + ": " + failed.why, .host = host.name, .retryable = true});
+    throw Error(
+        Failure{.code = Code::host_unreachable, .message = "cannot reach " + shown(host) + ": " + failed.why, .host = host.name, .retryable = true});
   } catch (...) {
     drop();
     throw;
@@ -230,7 +230,8 @@ void SshConnection::log_in(const HostAccess& host) {
     // A password that is given is what the host is meant to take; the agent's keys would only be failed logins to its sshd.
     if (!host.private_keys.empty() || !with_password) try_keys(session_, host, tried);
   } else if (!with_password) {
-    tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)" : "it takes no keys, only: " + offered);
+    tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)"
+                                        : "it takes no keys, only: " + offered);
     tried.needs_openssh = offered.find("gssapi") != std::string::npos;
     if (tried.needs_openssh) tried.why.back() += "; libssh2 has no GSSAPI";
   }
@@ -252,12 +253,14 @@ void SshConnection::log_in(const HostAccess& host) {
     hint += "are ssh.user, ssh.private_key and ssh.password right?";
   else
     hint += "the public key must stand in ~" + host.user + "/.ssh/authorized_keys on the host; set ssh.private_key in the spec";
-  throw Error(Failure{
-      .code = Code::auth_failed,
-      .message = "cannot log in as " + shown(host) + (tried.why.size() == 1 ? ": " + tried.why[0] : with_password ? "" : ": no key was accepted"),
-      .hint = hint,
-      .host = host.name,
-      .causes = tried.why.size() == 1 ? std::vector<std::string>{} : tried.why});
+  throw Error(Failure{.code = Code::auth_failed,
+                      .message = "cannot log in as " + shown(host) +
+                                 (tried.why.size() == 1 ? ": " + tried.why[0]
+                                  : with_password       ? ""
+                                                        : ": no key was accepted"),
+                      .hint = hint,
+                      .host = host.name,
+                      .causes = tried.why.size() == 1 ? std::vector<std::string>{} : tried.why});
 }
 
 class SshConnection::SshChannel final : public Channel, public SshConnection::Stream {

@@ -45,7 +45,8 @@ bool hung_up(int error) {
 // Why this libssh2 can do nothing with such a key; empty: it can.
 std::string beyond_us(const std::string& type) {
   const std::string us = "libssh2 " + std::string(libssh2_version(0));
-  if (type == "ssh-rsa" && !rsa_works()) return "is an RSA key, for which " + us + " has only SHA-1 signatures; OpenSSH takes none of those since 8.8";
+  if (type == "ssh-rsa" && !rsa_works())
+    return "is an RSA key, for which " + us + " has only SHA-1 signatures; OpenSSH takes none of those since 8.8";
   if (type.starts_with("sk-")) return "is a FIDO key (" + type + "), and " + us + " cannot ask the device";
   if (type.find("-cert-v0") != std::string::npos) return "is a certificate (" + type + "), and " + us + " cannot log in by it";
   return "";
@@ -130,10 +131,12 @@ void try_file(LIBSSH2_SESSION* session, const HostAccess& host, const std::strin
   tried.closed = hung_up(error);
   std::error_code bad;
   if (error != LIBSSH2_ERROR_AUTHENTICATION_FAILED && error != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
-    tried.why.push_back(key.encrypted && !tried.closed ? "the key " + path + " cannot be decrypted: is ssh.passphrase right? (" + last_error(session) + ")"
-                                                       : "the key " + path + " could not be used: " + last_error(session));
+    tried.why.push_back(key.encrypted && !tried.closed
+                            ? "the key " + path + " cannot be decrypted: is ssh.passphrase right? (" + last_error(session) + ")"
+                            : "the key " + path + " could not be used: " + last_error(session));
   } else if (std::filesystem::exists(path + "-cert.pub", bad)) {
-    tried.why.push_back("the key " + path + " was not accepted without its certificate, and libssh2 " + libssh2_version(0) + " cannot log in by that");
+    tried.why.push_back("the key " + path + " was not accepted without its certificate, and libssh2 " + libssh2_version(0) +
+                        " cannot log in by that");
     tried.needs_openssh = true;
   } else {
     tried.why.push_back("the key " + path + " was not accepted");
@@ -260,7 +263,8 @@ void try_password(LIBSSH2_SESSION* session, const HostAccess& host, const std::s
   tried.in = error == 0;
   if (tried.in) return;
   tried.closed = hung_up(error);
-  tried.why.emplace_back(error == LIBSSH2_ERROR_PASSWORD_EXPIRED ? "the password has expired: log in once, and change it" : "the password was not accepted");
+  tried.why.emplace_back(error == LIBSSH2_ERROR_PASSWORD_EXPIRED ? "the password has expired: log in once, and change it"
+                                                                 : "the password was not accepted");
 }
 
 }  // namespace pgcluster::executor

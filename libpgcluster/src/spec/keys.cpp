@@ -135,7 +135,8 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        "Path of a private key, or several; without it the agent's and the usual ones.",
        {.format = Format::path, .one_or_many = true}},
       {"passphrase", &S::passphrase, "Passphrase of the private keys that have one and are not in the agent."},
-      {"password", &S::password, "Password of the user, for hosts that take no key; tried after the keys, and at the host itself only, never at a hop."},
+      {"password", &S::password,
+       "Password of the user, for hosts that take no key; tried after the keys, and at the host itself only, never at a hop."},
       {"sudo_password", &S::sudo_password, "Password of the user for sudo; without it sudo must ask for none."},
       {"known_hosts", &S::known_hosts, "Path of the file of known host keys.", {.format = Format::path, .fallback = "~/.ssh/known_hosts"}},
       {"host_key",
@@ -148,7 +149,8 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        {.format = Format::hop, .one_or_many = true}},
       {"config",
        &S::config,
-       "Path of the ssh_config that gives what is not said here, for hosts and hops that are named (ssh.host: db1), never for IP addresses; none: no file.",
+       "Path of the ssh_config that gives what is not said here, for hosts and hops that are named (ssh.host: db1), never for IP addresses; none: no "
+       "file.",
        {.format = Format::path_or_none, .fallback = "~/.ssh/config"}},
       {"transport",
        &S::transport,
@@ -197,7 +199,8 @@ std::string_view pattern(Format format) {
     case Format::host_or_ip:
       return "^[A-Za-z0-9._:][A-Za-z0-9._:-]*$";
     case Format::hop:
-      return "^([^\\s@'\"\\\\/]+@)?([A-Za-z0-9._][A-Za-z0-9._-]*(:[0-9]{1,5})?|\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$";
+      return "^([^\\s@'\"\\\\/"
+             "]+@)?([A-Za-z0-9._][A-Za-z0-9._-]*(:[0-9]{1,5})?|\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$";
     case Format::word:
       return "^[^\\s'\"\\\\]+$";
     case Format::size:

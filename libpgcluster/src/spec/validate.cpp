@@ -53,7 +53,8 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return std::nullopt;
     case Format::hop:
       if (value != "none" && !parse_hop(value))
-        return Misfit{words::shown(value) + " is not a host to jump over", "write user@host:port, like admin@bastion.example.org:22, or [fd00::1]:22"};
+        return Misfit{words::shown(value) + " is not a host to jump over",
+                      "write user@host:port, like admin@bastion.example.org:22, or [fd00::1]:22"};
       return std::nullopt;
     case Format::database:
       if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
@@ -282,8 +283,8 @@ class Checker {
       if (host.ssh.transport.value_or(spec_.ssh.transport.value_or("libssh2")) != "local") continue;
       const std::string path = "hosts." + host.name + ".ssh.";
       if (local) {
-        error(host.ssh.transport ? path + "transport" : "ssh.transport", "local stands for this machine, which is " + local->name + " already, not " + host.name,
-              "write it for one host only");
+        error(host.ssh.transport ? path + "transport" : "ssh.transport",
+              "local stands for this machine, which is " + local->name + " already, not " + host.name, "write it for one host only");
         if (!host.ssh.transport) return;
       } else {
         local = &host;
