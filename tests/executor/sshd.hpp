@@ -1,6 +1,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
@@ -51,7 +52,12 @@ class Sshd {
     // It goes when the test does, however that ends.
     std::vector<const char*> argv{"/usr/bin/setpriv", "--pdeathsig", "KILL",      "/usr/sbin/sshd", "-D", "-f",
                                   config.c_str(),     "-E",          log.c_str(), nullptr};
-    REQUIRE(::posix_spawn(&pid, argv[0], nullptr, nullptr, const_cast<char**>(argv.data()), environ) == 0);
+    // Nothing of it may keep the test's own output open.
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    for (const int fd : {1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+    REQUIRE(::posix_spawn(&pid, argv[0], &actions, nullptr, const_cast<char**>(argv.data()), environ) == 0);
+    posix_spawn_file_actions_destroy(&actions);
     for (int i = 0; i < 2000; ++i) {
       if (scratch.get("sshd.log").find("Server listening") != std::string::npos) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
