@@ -272,9 +272,8 @@ TEST_CASE("openssh: names that ssh_config knows, its ProxyCommand included; an a
   Sshd sshd;
   const std::string port = std::to_string(sshd.port);
   sshd.scratch.put("ssh_config", "Host db1\n  HostName 127.0.0.1\n  Port " + port + "\n  IdentityFile " + sshd.path("key") +
-                                     "\n  UserKnownHostsFile " + sshd.path("known_hosts") +
-                                     "\n  ProxyCommand ssh -F none -i " + sshd.path("key") + " -o UserKnownHostsFile=" + sshd.path("known_hosts") +
-                                     " -p %p -W %h:%p root@%h\n" +
+                                     "\n  UserKnownHostsFile " + sshd.path("known_hosts") + "\n  ProxyCommand ssh -F none -i " + sshd.path("key") +
+                                     " -o UserKnownHostsFile=" + sshd.path("known_hosts") + " -p %p -W %h:%p root@%h\n" +
                                      "Host *\n  StrictHostKeyChecking no\n  LogLevel QUIET\n  PermitLocalCommand yes\n  ForwardAgent yes\n");
   HostAccess host{.name = "pg1", .address = "db1"};
   host.transport = Transport::openssh;
