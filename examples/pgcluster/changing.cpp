@@ -127,7 +127,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
     progress->on(event);
   };
   const pgcluster::Report report = pgcluster::apply(plan, session.executor, options);
-  progress->clear();
+  progress->finish();
   session.interrupt.tell = {};
   log.write(report.json());
   if (!log.broken().empty()) console.tell("warning: --log: " + log.broken() + "; the log is not whole");
@@ -165,6 +165,7 @@ int apply(Session& session) {
                             [&](const pgcluster::Spec& spec, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
                               pgcluster::DeployOptions deploy{options};
                               deploy.prune = arguments.prune;
+                              deploy.without = without(arguments, spec);
                               return arguments.plan.empty() ? pgcluster::plan_deploy(spec, executor, deploy)
                                                             : pgcluster::plan_from_document(document, spec, executor, deploy);
                             });

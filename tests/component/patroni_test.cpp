@@ -143,6 +143,13 @@ TEST_CASE("a parameter that nobody describes any more goes") {
   CHECK(run.input.masked().find(R"({\"postgresql\":{\"parameters\":{\"log_statement\":null}}})") != std::string::npos);
 }
 
+namespace {
+
+const std::vector<std::string> one_by_one{"pg1/lower",      "pg2/lower", "pg3/lower",   "pg2/switchover", "pg2", "pg2/restart",
+                                          "pg3/switchover", "pg3",       "pg3/restart", "pg1/switchover", "pg1", "pg1/restart"};
+
+}  // namespace
+
 TEST_CASE("max_connections rises: replicas, then a switchover, then the old leader") {
   World world;
   world.converged();
@@ -157,13 +164,15 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   REQUIRE(is<Later>(over));
   CHECK(std::get<Later>(over).at_most == Impact::switchover);
   CHECK(is<Done>(world.decide("pg2/patroni/switchover")));
-  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
+  CHECK(world.order() == std::vector<std::string>{"pg2/switchover", "pg2", "pg3/switchover", "pg3"});
+  CHECK(world.later() == one_by_one);
 
   // The settings are in the DCS, and Patroni has noticed.
   world.settings["postgresql"]["parameters"]["max_connections"] = 1500;
   world.answer();
   CHECK(is<Later>(world.decide("pg2/patroni/restart")));
   world.announce("max_connections");
+  CHECK(world.order() == one_by_one);
   const auto now = world.decide("pg2/patroni/restart");
   REQUIRE(is<Change>(now));
   CHECK(std::get<Change>(now).impact == Impact::restart);
@@ -175,7 +184,14 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   // A replica that does not stream: no other is disturbed.
   world.members["pg3"].streams = false;
   world.answer();
-  CHECK(world.order() == std::vector<std::string>{"pg3"});
+  CHECK(world.order() == std::vector<std::string>{"pg3/switchover", "pg3", "pg3/restart"});
+  // Both, as after a switchover: they are waited for. One that is dead may be restarted all the same.
+  world.members["pg2"].streams = false;
+  world.answer();
+  CHECK(world.order().empty());
+  world.members["pg2"].state = "start failed";
+  world.answer();
+  CHECK(world.order() == std::vector<std::string>{"pg2/switchover", "pg2", "pg2/restart"});
 }
 
 TEST_CASE("max_connections is lowered: the leader in place and first") {
@@ -184,7 +200,8 @@ TEST_CASE("max_connections is lowered: the leader in place and first") {
   world.wish("max_connections", "500");
   world.settings["postgresql"]["parameters"]["max_connections"] = 500;
   world.announce("max_connections");
-  CHECK(world.order().front() == "pg1/lower");
+  CHECK(world.order() ==
+        std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2/switchover", "pg2", "pg3/switchover", "pg3", "pg1/switchover", "pg1"});
   CHECK(is<Done>(world.decide("pg1/patroni/switchover")));
   const auto leader = world.decide("pg1/patroni/lower");
   REQUIRE(is<Change>(leader));
@@ -199,7 +216,7 @@ TEST_CASE("max_connections is lowered: the leader in place and first") {
   world.answer();
   CHECK(is<Done>(world.decide("pg1/patroni/lower")));
   CHECK(is<Change>(world.decide("pg2/patroni/restart")));
-  CHECK(world.order() == std::vector<std::string>{"pg1/lower", "pg2/lower", "pg3/lower", "pg2", "pg3", "pg1"});
+  CHECK(world.order() == one_by_one);
 }
 
 TEST_CASE("synchronous_mode: only a synchronous replica takes over") {
@@ -240,6 +257,13 @@ TEST_CASE("the bootstrap section of a cluster that exists stays as it is, all el
   world.files["pg1"] = "scope: other\n" + ours.substr(at);
   world.answer();
   CHECK(is<Change>(world.decide("pg1/patroni/config")));
+}
+
+TEST_CASE("an etcd that has not seen all of its members has no version that Patroni would use") {
+  const auto read = [](const std::string& version) { return patroni::read_initialized(Output{.out = R"({"header":{"revision":"1"}})" + version}); };
+  CHECK(read(R"({"etcdserver":"3.5.16","etcdcluster":"3.5.0"})") == patroni::Initialized::no);
+  CHECK(read("") == patroni::Initialized::no);
+  CHECK(read(R"({"etcdserver":"3.5.16","etcdcluster":"3.0.0"})") == patroni::Initialized::unknown);
 }
 
 TEST_CASE("a changed file: Patroni is told at once, and nothing is restarted before it has read it") {

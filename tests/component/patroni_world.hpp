@@ -113,9 +113,19 @@ struct World {
       if (node.step->name() == name) return node.step->decide(answers(node.step->asks(), name));
     throw Error(Code::internal, "there is no step " + name);
   }
-  std::vector<std::string> order() const {
+  std::vector<std::string> whole_order() const {
     const Order order = steps().orders().at("patroni");
     return order.order(answers(order.asks, ""));
+  }
+  /// Whose turn it may be now, and whose later.
+  std::vector<std::string> order() const {
+    const auto all = whole_order();
+    return {all.begin(), std::find(all.begin(), all.end(), "")};
+  }
+  std::vector<std::string> later() const {
+    const auto all = whole_order();
+    const auto end = std::find(all.begin(), all.end(), "");
+    return {end == all.end() ? end : end + 1, all.end()};
   }
 
   Answers answers(const std::vector<Ask>& asks, const std::string& step) const {

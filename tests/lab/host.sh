@@ -1,6 +1,6 @@
 #!/bin/bash
 # Boots one host in the foreground: `lab` runs this in the lab's network namespace, the host's cgroup and a mount namespace of
-# its own, so that all that is mounted here goes with the host. Arguments: NAME ADDRESS DIR LOWER REPO BRIDGE
+# its own, so that all that is mounted here goes with the host. Arguments: NAME ADDRESS DIR LOWER REPO BRIDGE [SIZE OF ITS DISK]
 set -euo pipefail
 name=$1 address=$2 dir=$3 lower=$4 repo=$5 bridge=$6 root=$3/root
 
@@ -8,9 +8,16 @@ name=$1 address=$2 dir=$3 lower=$4 repo=$5 bridge=$6 root=$3/root
 umount --recursive --lazy /run/netns
 mount -t tmpfs -o mode=755 tmpfs /run
 mount -t cgroup2 cgroup2 /sys/fs/cgroup # systemd in the host wants v2, also where this machine still has v1
-mount -t overlay overlay -o "lowerdir=$lower,upperdir=$dir/upper,workdir=$dir/work" "$root"
+layers=$dir
+if [[ ${7:-} ]]; then # what is written on such a disk goes with the host, too
+  layers=$dir/disk
+  mkdir -p "$layers"
+  mount -t tmpfs -o "mode=755,size=$7" tmpfs "$layers"
+  mkdir "$layers/upper" "$layers/work"
+fi
+mount -t overlay overlay -o "lowerdir=$lower,upperdir=$layers/upper,workdir=$layers/work" "$root"
 
-if [[ ! -e $dir/made ]]; then # what differs from host to host
+if [[ ! -e $layers/made ]]; then # what differs from host to host
   tr -d - </proc/sys/kernel/random/uuid >"$root/etc/machine-id"
   echo "$name" >"$root/etc/hostname"
   printf '127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n' "$name" >"$root/etc/hosts"
@@ -32,7 +39,7 @@ END
   done
   chown -R --reference="$root/home/admin" "$root/home/admin/.ssh"
   [[ $repo ]] || : >"$root/etc/apt/sources.list"
-  : >"$dir/made"
+  : >"$layers/made"
 fi
 
 # --register, --keep-unit: this machine need not run systemd. Raw sockets and link settings: keepalived and vip-manager.

@@ -80,6 +80,19 @@ bool Witness::announced(const SimulatedAct& act) const {
   return true;
 }
 
+std::string Witness::history() const {
+  std::string text;
+  const auto& trace = fleet_.executor.trace();
+  for (std::size_t i = 0; i < trace.size() && i < moments_.size(); ++i) {
+    text += say(trace[i]) + (trace[i].disturbed ? " (disturbs)" : "") + (trace[i].failed ? " (failed)" : "");
+    for (const auto& [host, view] : moments_[i].members)
+      text += "  " + host + (view.leads ? ":leads" : view.serves ? ":serves" : ":-") +
+              (view.running.contains("max_connections") ? " " + view.running.at("max_connections") : "");
+    text += "\n";
+  }
+  return text;
+}
+
 std::vector<std::string> Witness::violations() const {
   std::vector<std::string> found;
   const auto& trace = fleet_.executor.trace();

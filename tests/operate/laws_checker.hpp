@@ -20,6 +20,8 @@ class Witness {
   /// The host was taken away by somebody else: it need not serve.
   void excuse(const std::string& host) { excused_.insert(host); }
   std::vector<std::string> violations() const;
+  /// The whole trace with the state of the members before each act, for whoever looks for the cause of a violation.
+  std::string history() const;
 
  private:
   struct Moment {

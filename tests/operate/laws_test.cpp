@@ -118,7 +118,7 @@ class Trial {
   const Plan& plan() const { return plan_; }
 
   void judge() {
-    for (const std::string& violation : witness_.violations()) FAIL_CHECK(violation);
+    for (const std::string& violation : witness_.violations()) FAIL_CHECK(violation << (std::getenv("PGCLUSTER_SEED") ? "\n" + witness_.history() : ""));
     std::set<std::string> secrets;
     for (const SpecSecret* one : {&spec_.patroni_restapi_password, &spec_.patroni_superuser_password})
       if (one->given()) secrets.insert(one->value);

@@ -302,3 +302,20 @@ TEST_CASE("a member that waits for a step which needs the lane is an error, not 
   CHECK(report.failures[0].code == Code::internal);
   CHECK(report.failures[0].message.find("h2/test/other waits for its turn") != std::string::npos);
 }
+
+TEST_CASE("a unit that dies is told with its journal, but without the stack") {
+  class Dying final : public ServiceModel {
+    std::optional<Start> unit_starts(SimulatedHost&, const std::string& unit, SimulatedTime) override {
+      if (unit != "server.service") return std::nullopt;
+      return Start{.takes = {},
+                   .dies = "starting\nno space left on device\n\tmain.go:12\ngoroutine 1 [running]:\nmain.(*Server).Run(0x1, {0x2, 0x3})\n"};
+    }
+  };
+  Fleet fleet(1);
+  fleet.executor.add(std::make_shared<Dying>());
+  const Report report = fleet.apply(server("h1", "a\n", {"h1"}));
+  REQUIRE(report.failures.size() == 1);
+  const std::string text = pgcluster::text(report.failures[0]);
+  CHECK(text.find("no space left on device") != std::string::npos);
+  CHECK(report.failures[0].causes.back().ends_with("starting\nno space left on device\n"));
+}

@@ -11,19 +11,10 @@ namespace {
 
 using patroni::View;
 
-// Nobody has begun it yet: then the hosts wait for the first one by the plan itself, and learn at once when it fails.
-bool begins(const ClusterView& view) {
-  const std::string config = std::string("file:") + patroni::config_path;
-  return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) {
-    const auto it = view.facts.find(name);
-    return it != view.facts.end() &&
-           std::any_of(it->second.owned.begin(), it->second.owned.end(), [&](const Owned& one) { return one.resource == config; });
-  });
-}
-
+// Where nobody has begun it yet, the hosts wait for the first one by the plan itself, and learn at once when it fails.
 std::vector<std::string> wait_for_first(const ClusterView& view) {
-  if (!begins(view)) return {};
-  return {view.topology.database.front() + "/patroni/dcs"};
+  if (!patroni::begins(view)) return {};
+  return {patroni::first_host(view).name + "/patroni/dcs"};
 }
 
 class Patroni final : public Component {
@@ -45,26 +36,36 @@ class Patroni final : public Component {
                  {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
-    // Where etcd on this host has died there is no use in waiting for it.
-    Steps dcs = after({node.step("etcd", "healthy")}, patroni::dcs_gate(view, node.host));
-    if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
-    const Order order = patroni::restart_order(view);
-    const Steps turn =
-        sequence(patroni::switchover_step(view, node.host), pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
-                 patroni::created_gate(view, node.host), patroni::restart_step(view, node.host), patroni::member_gate(view, node.host));
-    return sequence(
-        patroni::foreign_step(view, node.host, node.facts), no_server, installed, patroni::passwords_gate(view, node.host),
-        parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
-        rolling("patroni", patroni::lower_turn(node.host), order, patroni::lower_step(view, node.host)), rolling("patroni", host, order, turn));
+    // Where etcd on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
+    std::vector<std::string> members{node.step("etcd", "healthy")};
+    if (patroni::begins(*view))
+      for (const std::string& member : view->topology.dcs_members) members.push_back(member + "/etcd/healthy");
+    Steps dcs = after(members, patroni::dcs_gate(view, node.host));
+    if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
+    const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
+      return rolling("patroni", member, order, sequence(steps...));
+    };
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::passwords_gate(view, node.host),
+                    parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host),
+                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+                    turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
+                    turn(host, pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
+                         patroni::created_gate(view, node.host), patroni::member_gate(view, node.host, "runs")),
+                    turn(patroni::restart_turn(node.host), after({"cluster/patroni/config"}, patroni::restart_step(view, node.host)),
+                         patroni::member_gate(view, node.host, "member")));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
     const auto view = std::make_shared<const ClusterView>(cluster);
     std::vector<Steps> live;
-    for (const std::string& name : view->topology.database) live.push_back(patroni::live_gate(view, view->topology.host(name)));
+    std::vector<std::string> loaded;  // a new password of the REST API is known then
+    for (const std::string& name : view->topology.database)
+      if (patroni::configured(*view, name)) loaded.push_back(name + "/patroni/loaded");
+    for (const std::string& name : view->topology.database)
+      if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
-                    parallel(sequence(patroni::settings_step(view), parallel(live)), sql_steps(*view)));
+                    parallel(sequence(after(loaded, patroni::settings_step(view)), parallel(live)), sql_steps(*view)));
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {

@@ -30,6 +30,10 @@ WriteFile drop_in(const Spec& spec);
 /// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.
 Pairs cluster_settings(const Spec& spec);
 
+/// Whether a Patroni of ours was ever configured on the host; no host: the cluster begins with this plan.
+bool configured(const ClusterView& view, const std::string& host);
+bool begins(const ClusterView& view);
+
 // --- what is asked ---
 
 std::string rest_base(const Spec& spec, const TopologyHost& host);
@@ -56,6 +60,8 @@ struct Member {
   std::string settings;           ///< the cluster's, as GET /config gives them; empty where not known
 
   bool fine() const { return answers && state == "running" && (leads || streams); }
+  /// On its way to be fine, as far as one can see.
+  bool rising() const { return !fine() && (state == "running" || state == "starting" || state == "restarting" || state == "creating replica"); }
 };
 Member read_member(const Answer& answer);
 
@@ -97,7 +103,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
 using View = std::shared_ptr<const ClusterView>;
 
 /// Refuses a host that has somebody else's server on it.
-StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts);
+StepPtr foreign_step(const View& view, const TopologyHost& host);
 StepPtr config_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);
@@ -105,12 +111,14 @@ StepPtr passwords_gate(const View& view, const TopologyHost& host);
 StepPtr reload_step(const TopologyHost& host);
 /// The server shows the mark of the file: Patroni has read it.
 StepPtr loaded_gate(const View& view, const TopologyHost& host);
+/// The database host that begins a new cluster, and leads it.
+const TopologyHost& first_host(const ClusterView& view);
 /// etcd answers, and on all but the first host the cluster is initialised: the first leads.
 StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.
 StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
-StepPtr member_gate(const View& view, const TopologyHost& host);
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step);
 StepPtr leader_gate(const View& view);
 
 StepPtr settings_step(const View& view);
@@ -119,7 +127,11 @@ StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);
 /// The leader restarts in place, before all others, where it has more than is wished of what a replica must not have less of.
 StepPtr lower_step(const View& view, const TopologyHost& host);
-std::string lower_turn(const TopologyHost& host);  ///< the member of the rolling group that it is
+/// Members of the rolling group that a host has beside the one of its own name, in which Patroni itself is started. What waits for another
+/// host's turn must not be in the same turn as that.
+std::string lower_turn(const TopologyHost& host);
+std::string switchover_turn(const TopologyHost& host);
+std::string restart_turn(const TopologyHost& host);
 StepPtr restart_step(const View& view, const TopologyHost& host);
 Order restart_order(const View& view);
 

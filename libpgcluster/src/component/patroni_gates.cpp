@@ -11,11 +11,12 @@ namespace {
 
 using std::chrono::seconds;
 
-Ask journal(const std::string& host) { return {host, Exec{{"journalctl", "-u", unit_name, "-n", "20", "-o", "cat", "--no-pager"}}}; }
+Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
 bool died(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
-  return unit && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+  // One that failed on other files is about to be started on the present ones.
+  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
 }
 Refused has_died(const TopologyHost& host) {
   return {
@@ -23,22 +24,36 @@ Refused has_died(const TopologyHost& host) {
       Code::not_converged};
 }
 
+constexpr long least_free_mib = 64;  // an empty server takes 40
+
+// The last line of `df -Pk`; -1 where it says nothing.
+long free_mib(const std::string* df) {
+  if (!df) return -1;
+  std::istringstream lines(*df);
+  std::string line, device;
+  long total = 0, used = 0, free = -1;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    if (!(words >> device >> total >> used >> free)) free = -1;
+  }
+  return free < 0 ? -1 : free / 1024;
+}
+
 // Of a server that is not ours: its data, and ports that are taken.
 constexpr const char* foreign_script = R"sh(d=$1 b=$2; shift 2
 [ ! -e "$d/PG_VERSION" ] || echo "data $(LC_ALL=C "$b/pg_controldata" "$d" 2>/dev/null | sed -n 's/^Database system identifier: *//p')"
 for p; do
   h=$(printf %04X "$p")
-  ! grep -qiE "^ *[0-9]+: [0-9A-F]+:$h [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null || echo "port $p"
+  ! grep -qiE "^ *[0-9]+: [0-9A-F]+:$h [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null ||
+    echo "port $p $(ss -H -ltnp "sport = :$p" 2>/dev/null | sed -n '1s/.*(("\([^"]*\)".*/\1/p')"
 done
 :)sh";
 
 }  // namespace
 
-StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& facts) {
-  const bool ours =
-      std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string name = host.name + "/patroni/stranger";
-  if (ours) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
+  if (configured(*view, host.name)) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Spec& spec = view->spec;
   const std::string data = postgresql_data_dir(spec);
   const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::to_string(spec.postgresql_port),
@@ -58,9 +73,12 @@ StepPtr foreign_step(const View& view, const TopologyHost& host, const Facts& fa
         return Refused{
             {.message = host + " has a PostgreSQL server's data in " + data + " that is not this cluster's",
              .hint = "take the host out of the spec, or move the data away if nobody needs it; pgcluster never overwrites a data directory"}};
-      if (kind == "port")
-        return Refused{{.message = "port " + value + " on " + host + " is taken by somebody else's process",
+      if (kind == "port") {
+        const auto space = value.find(' ');
+        const std::string process = space + 1 < value.size() && space != std::string::npos ? value.substr(space + 1) : "somebody else's process";
+        return Refused{{.message = "port " + value.substr(0, space) + " on " + host + " is taken by " + process,
                         .hint = "ss -ltnp shows whose it is: stop it, or give the cluster another port"}};
+      }
     }
     return Done{};
   };
@@ -139,8 +157,14 @@ StepPtr loaded_gate(const View& view, const TopologyHost& host) {
               {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
 }
 
+const TopologyHost& first_host(const ClusterView& view) {
+  for (const std::string& name : view.topology.database)
+    if (!view.leaves_out(name)) return view.topology.host(name);
+  return view.topology.host(view.topology.database.front());
+}
+
 StepPtr dcs_gate(const View& view, const TopologyHost& host) {
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
   if (host.name != first.name) asks.push_back(unit_ask(first));
@@ -148,13 +172,14 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
-    return Later{is_first ? "etcd answers with a quorum" : first.name + " has begun the cluster"};
+    return Later{is_first ? "etcd answers with a quorum, and has seen each member once" : first.name + " has begun the cluster"};
   };
   return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});
 }
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
   const Ask ask = member_ask(view->spec, host);
+  const Ask disk{host.name, Exec{.argv = {"df", "-Pk", "/var/lib/postgresql"}, .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {
     const Member member = read_member(answers[ask]);
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
@@ -163,13 +188,18 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
           {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
     if (died(answers, host)) return has_died(host);
+    // Patroni would try the copy again and again.
+    if (const long free = free_mib(answers.out(disk)); free >= 0 && free < least_free_mib)
+      return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(free) + " MiB free",
+                      .hint = "make room for the whole database, then apply again"},
+                     Code::not_converged};
     return Later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
   };
   return gate(host.name + "/patroni/created",
-              {.asks = {ask, unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
+              {.asks = {ask, unit_ask(host), disk}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
-StepPtr member_gate(const View& view, const TopologyHost& host) {
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
   const Ask ask = member_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const Member member = read_member(answers[ask]);
@@ -178,15 +208,15 @@ StepPtr member_gate(const View& view, const TopologyHost& host) {
     const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
-  return gate(host.name + "/patroni/member", {.asks = {ask, unit_ask(host)},
-                                              .decide = decide,
-                                              .settle = seconds(view->spec.patroni_master_start_timeout),
-                                              .evidence = {journal(host.name)}});
+  return gate(host.name + "/patroni/" + step, {.asks = {ask, unit_ask(host)},
+                                               .decide = decide,
+                                               .settle = seconds(view->spec.patroni_master_start_timeout),
+                                               .evidence = {journal(host.name)}});
 }
 
 StepPtr leader_gate(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);

@@ -100,6 +100,11 @@ std::string held_back(const ClusterView& view, const Answer& control) {
   return names;
 }
 
+bool others_left_out(const ClusterView& view, const TopologyHost& host) {
+  return std::all_of(view.topology.database.begin(), view.topology.database.end(),
+                     [&](const std::string& name) { return name == host.name || view.leaves_out(name); });
+}
+
 bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
   return unit && unit->active == "active" && !unit->start_files_current;
@@ -112,11 +117,16 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
   asks.push_back(unit_ask(host));
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    if (view->topology.database.size() < 2 || !members.of(host).leads) return Done{};
+    if (view->topology.database.size() < 2) return Done{};
+    if (!members.of(host).leads) return Done{};
     const bool unit = unit_needs_restart(answers, host);
     const Need wanted = need(*view, host, members, read_server(answers[server_ask(*view, host)]));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
     if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
+    if (others_left_out(*view, host))
+      return Refused{{.message = host.name + " leads and needs a restart (" + (unit ? "Patroni's unit has changed" : wanted.why) +
+                                 "), and every replica that could take over is left out",
+                      .hint = "bring a replica back first, or take out of the spec what needs the restart"}};
     if (!unit && wanted.what == Need::What::later)
       return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
     const TopologyHost* to = members.successor(*view, host);
@@ -127,7 +137,14 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "200"}, .limit = seconds(150)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,
-                  .reason = to->name + " takes over before " + host.name + " is restarted"};
+                  .reason = to->name + " takes over before " + host.name + " is restarted",
+                  .until = [view](const Answers& after) -> std::string {
+                    const Members now = read_members(*view, after);
+                    if (!now.leader()) return "a member leads";
+                    for (const auto& [one, member] : now.all)
+                      if (member.rising()) return one->name + " streams from " + now.leader()->name;
+                    return {};
+                  }};
   };
   return make_step(host.name + "/patroni/switchover", {.asks = asks, .decide = decide, .settle = seconds(120)});
 }
@@ -174,8 +191,17 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     const Need wanted = need(*view, host, members, server);
     if (wanted.what == Need::What::none) return Done{};
     if (wanted.what == Need::What::unknown) {
+      // It may come up before the others have the settings that they still need a restart for.
+      const std::string until = "PostgreSQL and Patroni answer on " + host.name;
+      // Nobody tells what it runs with and what the cluster's settings are.
+      if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view)) return Later{until, Impact::outage, Action::restart};
+      for (const std::string& name : view->topology.database) {
+        const TopologyHost& other = view->topology.host(name);
+        const Need theirs = need(*view, other, members, read_server(answers[server_ask(*view, other)]));
+        if (theirs.what == Need::What::later || theirs.what == Need::What::now) return Later{until, Impact::restart, Action::restart};
+      }
       if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
-      return Later{"PostgreSQL and Patroni answer on " + host.name};
+      return Later{until};
     }
     const bool leads = members.of(host).leads, lowering = lowers(*view, members, answers);
     if (lowering && leads) return Done{};  // restarted by lower_step, before all others
@@ -189,21 +215,45 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
 }
 
 std::string lower_turn(const TopologyHost& host) { return host.name + "/lower"; }
+std::string switchover_turn(const TopologyHost& host) { return host.name + "/switchover"; }
+std::string restart_turn(const TopologyHost& host) { return host.name + "/restart"; }
 
 Order restart_order(const View& view) {
   auto order = [view](const Answers& answers) {
     const Members members = read_members(*view, answers);
     const TopologyHost* leader = members.leader();
-    std::vector<std::string> names, ill;
+    std::vector<std::string> names;
     if (!leader && view->topology.database.size() > 1) return names;
-    for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
+    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose. After a switchover all are on their way to the new
+    // leader: who is the only one may be stuck, several are waited for.
+    std::vector<const TopologyHost*> ill, rising, all;
     for (const auto& [host, member] : members.all) {
-      if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover) ill.push_back(host->name);
-      if (host != leader) names.push_back(host->name);
+      if (view->leaves_out(host->name)) continue;  // cannot get worse
+      if (member.rising())
+        rising.push_back(host);
+      else if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover)
+        ill.push_back(host);
+      if (host != leader) all.push_back(host);
     }
-    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose.
-    if (!ill.empty()) return ill;
-    if (leader) names.push_back(leader->name);
+    if (leader) all.push_back(leader);
+    const bool well = ill.empty() && rising.empty();
+    if (ill.empty() && rising.size() == 1) ill = rising;
+    // Before the cluster has the settings a restart is of no use; and the replicas' come after the leader's where it has to be lowered.
+    const SettingsDiff diff = leader ? compare_settings(*view, members.of(*leader).settings) : SettingsDiff{};
+    const bool settled = !diff.known || !diff.parameters, lowering = lowers(*view, members, answers);
+    const auto add = [&](const std::vector<const TopologyHost*>& hosts, bool lower, bool with_leader, bool restart) {
+      if (lower)
+        for (const auto& [host, member] : members.all)
+          if (!view->leaves_out(host->name)) names.push_back(lower_turn(*host));
+      for (const TopologyHost* host : hosts) {
+        if (host == leader && !with_leader) continue;
+        names.insert(names.end(), {switchover_turn(*host), host->name});
+        if (restart) names.push_back(restart_turn(*host));
+      }
+    };
+    add(well ? all : ill, well && settled, settled, settled && !lowering);
+    names.push_back("");
+    add(all, true, true, true);
     return names;
   };
   return {all_asks(*view), order};

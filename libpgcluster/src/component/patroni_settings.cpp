@@ -72,16 +72,11 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
 
 StepPtr settings_step(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
-  std::vector<Ask> files;
-  for (const std::string& name : view->topology.database) files.push_back({name, FileOf{config_path, false}});
-  asks.insert(asks.end(), files.begin(), files.end());
-  auto decide = [view, files](const Answers& answers) -> Decision {
+  auto decide = [view](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     const TopologyHost* leader = members.leader();
     if (!leader || members.of(*leader).settings.empty()) {
-      // A cluster that begins, begins with the right settings.
-      const bool begins =
-          std::all_of(files.begin(), files.end(), [&](const Ask& ask) { return answers.get<File>(ask) == nullptr || answers.pending(ask); });
+      const bool begins = patroni::begins(*view);  // with the right settings
       return Later{"a leader tells the cluster's settings", begins ? Impact::none : Impact::reload, begins ? Action::wait : Action::update};
     }
     const SettingsDiff diff = compare_settings(*view, members.of(*leader).settings);

@@ -72,15 +72,27 @@ std::vector<Ask> member_asks(const ClusterView& view) {
 }
 
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
-  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum.
+  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
+  // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
   std::vector<std::string> argv{
-      "sh", "-c", R"(k=$1; shift; for e; do curl -sf -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" && exit; done; exit 1)",
+      "sh", "-c",
+      R"(k=$1; shift; for e; do curl -sf -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version" && exit; done; exit 1)",
       "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
   for (const std::string& name : view.topology.dcs_members) {
     const std::string& address = view.topology.host(name).address;
     argv.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
   }
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
+}
+
+bool configured(const ClusterView& view, const std::string& host) {
+  const auto it = view.facts.find(host);
+  return it != view.facts.end() && std::any_of(it->second.owned.begin(), it->second.owned.end(),
+                                               [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+}
+
+bool begins(const ClusterView& view) {
+  return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) { return configured(view, name); });
 }
 
 Ask unit_ask(const TopologyHost& host) {
@@ -122,18 +134,34 @@ Member read_member(const Answer& answer) {
   return found;
 }
 
-Initialized read_initialized(const Answer& answer) {
+namespace {
+
+// The answer to initialize_ask; null where it says nothing that counts.
+Json initialize_key(const Answer& answer) {
   const auto* output = std::get_if<Output>(&answer);
-  if (!output || output->status != 0) return Initialized::unknown;
-  const Json json = Json::parse(output->out, nullptr, false);
-  if (!json.is_object() || !json.contains("header")) return Initialized::unknown;
+  if (!output || output->status != 0) return nullptr;
+  std::istringstream in(output->out);
+  Json range, version;
+  try {
+    in >> range;
+    in >> version;
+  } catch (const Json::exception&) {
+    version = nullptr;
+  }
+  return range.is_object() && range.contains("header") && !text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
+}
+
+}  // namespace
+
+Initialized read_initialized(const Answer& answer) {
+  const Json json = initialize_key(answer);
+  if (!json.is_object()) return Initialized::unknown;
   return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
 }
 
 std::string read_system_id(const Answer& answer) {
   if (read_initialized(answer) != Initialized::yes) return {};
-  const Json json = Json::parse(std::get<Output>(answer).out, nullptr, false);
-  return from_base64(text(json["kvs"][0], "value"));
+  return from_base64(text(initialize_key(answer)["kvs"][0], "value"));
 }
 
 const Member& Members::of(const TopologyHost& host) const {

@@ -242,8 +242,8 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   unit.started = number<std::uint64_t>(property("ActiveEnterTimestampMonotonic")).value_or(0);
   unit.result = property("Result");
   unit.restarts = number<int>(property("NRestarts")).value_or(0);
-  // What does not run is on no old files.
-  if (unit.active == "active" || unit.active == "activating" || unit.active == "reloading") {
+  // What does not run is on no old files; of what has failed it tells whether it did so on the present ones.
+  if (unit.active == "active" || unit.active == "activating" || unit.active == "reloading" || unit.active == "failed") {
     unit.start_files_current = current(of.name + ".start", of.start_files);
     unit.load_files_current = current(of.name + ".load", of.load_files);
   }

@@ -46,7 +46,7 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
     const SimulatedUnit* known = unit(host, of->name);
     if (!known) return Absent{};
     Unit state = known->state;
-    if (state.active == "active" || state.active == "activating" || state.active == "reloading") {
+    if (state.active == "active" || state.active == "activating" || state.active == "reloading" || state.active == "failed") {
       state.start_files_current = current(host, known->start_notes, of->start_files);
       state.load_files_current = current(host, known->load_notes, of->load_files);
     }

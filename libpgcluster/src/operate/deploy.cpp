@@ -29,7 +29,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
   check_extra(spec, options.components);
   const Topology topology = resolve(spec);
+  const std::set<std::string> without = left_out(topology, options.without);
   Hosts hosts = hosts_of(topology);
+  std::erase_if(hosts, [&](const auto& host) { return without.contains(host.first); });
   std::vector<ComponentPtr> components = builtin_components();
   components.insert(components.end(), options.components.begin(), options.components.end());
 
@@ -37,11 +39,15 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.warnings = topology.warnings;
   plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
   if (options.prune) plan.origin.options["prune"] = "true";
+  plan.without = without;
+  for (const std::string& host : without) plan.origin.options["without"] += (plan.origin.options["without"].empty() ? "" : ",") + host;
 
-  auto facts = gather_facts(hosts, executor, options);
+  auto facts = gather_facts(hosts, executor, options, true);
+  check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
     std::map<std::string, std::vector<std::string>> cidrs;
+    for (const std::string& host : without) cidrs[host] = {spec.cluster_vip + "/32"};  // nothing is known of it, and nothing to be said
     for (const auto& [name, fact] : facts)
       for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
     std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
@@ -68,11 +74,15 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                                .hint = "apply --prune removes what stands there",
                                .path = "hosts." + host.name});
   }
-  const auto view = make_view(spec, topology, std::move(facts), components);
+  const auto view = make_view(spec, topology, std::move(facts), components, without);
 
   std::vector<Steps> all;
   std::string cluster_text = cluster_file(topology);
   for (const TopologyHost& host : topology.hosts) {
+    if (view->leaves_out(host.name)) {
+      plan.warnings.push_back(pending_steps(*view, host, components));
+      continue;
+    }
     const NodeView node{*view, host, view->facts.at(host.name)};
     Steps system;
     std::vector<Steps> parts;
@@ -95,7 +105,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   for (const KnownHost& host : left)
     if (options.prune) all.push_back(farewell(host, left_facts.at(host.name)));
   for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
-  return make_plan(hosts, sequence(secret_steps(*view, components), parallel(all)), executor, plan);
+  Plan made = make_plan(hosts, sequence(secret_steps(*view, components), parallel(all)), executor, plan);
+  check_quorum(made, topology, without);
+  return made;
 }
 
 }  // namespace pgcluster

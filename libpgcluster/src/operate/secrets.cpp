@@ -74,7 +74,8 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
   for (const std::string& name : names_of(view.spec, components)) {
     if (spec_secret(view.spec, name)) continue;
     for (const std::string& host : view.topology.database)
-      steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
+      if (!view.leaves_out(host))
+        steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
   }
   return parallel(steps);
 }
@@ -91,9 +92,17 @@ std::string read_password(const Spec& spec, Executor& executor, const std::strin
   if (role == spec.patroni_restapi_username) name = known.at("restapi");
   if (const SpecSecret* given = spec_secret(spec, name)) return given->value;
   const Topology topology = resolve(spec);
-  const auto facts = gather_facts(hosts_of(topology), executor, options);
+  // Each database host has it: one that answers is enough.
+  Hosts hosts;
+  for (const std::string& host : topology.database) {
+    hosts[host] = topology.host(host).access;
+    hosts[host].connect_timeout = std::chrono::seconds(5);
+  }
+  std::map<std::string, Error> errors;
+  const auto facts = reachable_facts(hosts, executor, options, errors);
   for (const std::string& host : topology.database)
-    if (const auto& secrets = facts.at(host).secrets; secrets.contains(name)) return secrets.at(name);
+    if (const auto it = facts.find(host); it != facts.end() && it->second.secrets.contains(name)) return it->second.secrets.at(name);
+  if (!errors.empty()) throw errors.begin()->second;
   throw Error(Code::refused, "no password of " + role + " is known: the spec gives none, and no host has one",
               "roles are superuser, replication, restapi, pgbouncer and the users of the spec; generated passwords exist after the first apply");
 }

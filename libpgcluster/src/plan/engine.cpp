@@ -10,6 +10,21 @@ constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
 
+// The last lines that say something: a crash may be followed by a hundred lines of stack.
+std::string telling_lines(const std::string& log) {
+  std::vector<std::string_view> lines;
+  for (std::size_t begin = 0; begin < log.size();) {
+    const std::size_t end = std::min(log.find('\n', begin), log.size());
+    const std::string_view line = std::string_view(log).substr(begin, end - begin);
+    begin = end + 1;
+    const bool frame = line.ends_with(')') && line.find('(') != std::string_view::npos && line.find(' ') > line.find('(');
+    if (!line.empty() && line[0] != ' ' && line[0] != '\t' && !line.starts_with("goroutine ") && !frame) lines.push_back(line);
+  }
+  std::string text;
+  for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
+  return text;
+}
+
 }  // namespace
 
 Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& options, LockHolder us)
@@ -122,7 +137,7 @@ void Engine::judge(std::size_t i) {
   if (node.at == At::explaining) {
     for (const Ask& ask : node.round.asks)
       if (const auto* output = node.round.answers.get<Output>(ask); output && !output->out.empty())
-        node.failure->causes.push_back(describe(ask) + ":\n" + output->out);
+        node.failure->causes.push_back(describe(ask) + ":\n" + telling_lines(output->out));
     return settle_failure(i);
   }
   Decision decision;
@@ -131,7 +146,10 @@ void Engine::judge(std::size_t i) {
   } catch (const std::exception& error) {
     return fail(i, {.code = Code::internal, .message = plan(i).id + " could not decide: " + error.what()});
   }
-  if (std::holds_alternative<Done>(decision)) return finish(i);
+  if (std::holds_alternative<Done>(decision)) {
+    const std::string awaited = node.acted && node.change && node.change->until ? node.change->until(node.round.answers) : "";
+    return awaited.empty() ? finish(i) : again_later(i, awaited);
+  }
   if (const auto* refused = std::get_if<Refused>(&decision))
     return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
   if (const auto* later = std::get_if<Later>(&decision)) return again_later(i, later->until);
@@ -248,17 +266,17 @@ void Engine::give_lane(const std::string& key) {
 void Engine::order_known() {
   const std::string group = std::exchange(ordering_, {});
   for (const std::string& member : plan_.orders.at(group).order(order_.answers)) {
+    if (member.empty()) break;
     const auto turn = turns_.find("group " + group + " " + member);
     if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
     if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
-    passed_over_.insert(group);  // its time has come, but what it waits for is not done yet: it may be another group's turn
-    break;
+    break;  // its time has come, but what it waits for is not done yet
   }
+  passed_over_.insert(group);  // what it waits for may be another group's turn
   const Time now = executor_.now();
-  if (!order_since_) order_since_ = now;
-  if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); }) &&
-      passed_over_.contains(group))
-    return;
+  // While something is being done it may be just what they wait for.
+  if (!order_since_ || std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.at == At::acting; })) order_since_ = now;
+  if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); })) return;
   passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;

@@ -115,10 +115,13 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->origin = options.origin;
   data->parallel = options.parallel;
 
-  const auto asks = questions(data->nodes, data->orders);
+  auto asks = questions(data->nodes, data->orders);
+  Projection projection;
+  for (const std::string& host : options.without)
+    if (const auto left_out = asks.extract(host); !left_out.empty())
+      for (const Ask& ask : left_out.mapped()) projection.add(ask, Unreadable{host + " is left out"});
   const Observed observed = observe(hosts, asks, executor, options);
   if (!observed.errors.empty()) throw_all(observed.errors);
-  Projection projection;
   for (const auto& [host, questions_of_host] : asks) {
     const auto given = observed.answers.find(host);
     if (given == observed.answers.end())

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,10 @@ struct ClusterView {
   Topology topology;
   std::map<std::string, Facts> facts;     ///< by host
   std::map<std::string, Secret> secrets;  ///< by name, all of them: given, found on the hosts, or made for this plan
+  /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
+  std::set<std::string> without{};
+
+  bool leaves_out(const std::string& host) const { return without.contains(host); }
 
   /// Throws Error (internal) for a name that no component declared.
   const Secret& secret(std::string_view name) const;

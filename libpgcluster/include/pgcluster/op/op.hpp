@@ -19,7 +19,7 @@ namespace pgcluster {
 
 struct FileOf {
   std::string path;
-  bool content = true;    ///< false: only its digest and access
+  bool content = true;  ///< false: only its digest and access
   friend bool operator==(const FileOf&, const FileOf&) = default;
 };
 struct PackageOf {
@@ -28,9 +28,9 @@ struct PackageOf {
 };
 /// A systemd unit, and whether it runs on its present files.
 struct UnitOf {
-  std::string name;                         ///< "etcd.service"
-  std::vector<std::string> start_files{};   ///< files that the running process read when it started
-  std::vector<std::string> load_files{};    ///< files that it reads when started or reloaded
+  std::string name;                        ///< "etcd.service"
+  std::vector<std::string> start_files{};  ///< files that the running process read when it started
+  std::vector<std::string> load_files{};   ///< files that it reads when started or reloaded
   friend bool operator==(const UnitOf&, const UnitOf&) = default;
 };
 struct AccountOf {
@@ -40,8 +40,8 @@ struct AccountOf {
 /// A command that only reads. argv[0] that is not there is Output with status 127, one that takes too long has status 124.
 struct Exec {
   std::vector<std::string> argv;
-  Text input{};                            ///< its standard input; the only place for a secret
-  std::vector<std::string> about{};        ///< resource keys that the answer depends on: "unit:patroni.service", "dcs:config"
+  Text input{};                      ///< its standard input; the only place for a secret
+  std::vector<std::string> about{};  ///< resource keys that the answer depends on: "unit:patroni.service", "dcs:config"
   std::chrono::milliseconds limit{10'000};
   friend bool operator==(const Exec&, const Exec&) = default;
 };
@@ -56,7 +56,7 @@ struct Http {
 };
 
 struct Ask {
-  std::string at;    ///< a host of the fleet, or an API (a cloud)
+  std::string at;  ///< a host of the fleet, or an API (a cloud)
   std::variant<FileOf, PackageOf, UnitOf, AccountOf, Exec, Http> what;
   friend bool operator==(const Ask&, const Ask&) = default;
 };
@@ -72,9 +72,9 @@ struct Absent {
 struct File {
   enum class Kind { regular, directory, other };
   Kind kind = Kind::regular;
-  std::string content{};    ///< empty where only the digest was asked for
-  std::string sha256{};     ///< lower-case hex; of a regular file
-  unsigned mode = 0644;     ///< permission bits
+  std::string content{};  ///< empty where only the digest was asked for
+  std::string sha256{};   ///< lower-case hex; of a regular file
+  unsigned mode = 0644;   ///< permission bits
   std::string owner = "root";
   std::string group = "root";
   friend bool operator==(const File&, const File&) = default;
@@ -84,16 +84,16 @@ struct Package {
   friend bool operator==(const Package&, const Package&) = default;
 };
 struct Unit {
-  std::string active = "inactive";    ///< systemd's ActiveState: active, activating, inactive, failed, …
-  std::string sub{};                  ///< SubState
+  std::string active = "inactive";  ///< systemd's ActiveState: active, activating, inactive, failed, …
+  std::string sub{};                ///< SubState
   bool enabled = false;
   bool masked = false;
   std::int64_t pid = 0;
-  std::uint64_t started = 0;          ///< ActiveEnterTimestampMonotonic, µs; 0: never
-  bool start_files_current = true;    ///< it runs on its start_files as they are now
+  std::uint64_t started = 0;        ///< ActiveEnterTimestampMonotonic, µs; 0: never
+  bool start_files_current = true;  ///< it runs on its start_files as they are now, or has failed on them
   bool load_files_current = true;
-  std::string result{};               ///< systemd's Result: success, exit-code, timeout, …
-  int restarts = 0;                   ///< NRestarts: by systemd itself since the last start
+  std::string result{};  ///< systemd's Result: success, exit-code, timeout, …
+  int restarts = 0;      ///< NRestarts: by systemd itself since the last start
   friend bool operator==(const Unit&, const Unit&) = default;
 };
 struct Account {
@@ -103,7 +103,7 @@ struct Account {
   friend bool operator==(const Account&, const Account&) = default;
 };
 struct Output {
-  int status = 0;         ///< exit status; 124 timed out, 127 no such program, 128 + n killed by signal n
+  int status = 0;  ///< exit status; 124 timed out, 127 no such program, 128 + n killed by signal n
   std::string out{};
   std::string err{};
   friend bool operator==(const Output&, const Output&) = default;
@@ -137,7 +137,7 @@ struct WriteBlock {
 /// A file of the controller, whole.
 struct Upload {
   std::string path;
-  std::string source;    ///< on the controller
+  std::string source;  ///< on the controller
   std::string sha256;
   unsigned mode = 0755;
   friend bool operator==(const Upload&, const Upload&) = default;
@@ -152,7 +152,7 @@ struct SetUnit {
   enum class Go { nothing, start, stop, restart, reload };
   std::string name;
   Go go = Go::nothing;
-  std::optional<bool> enabled{};    ///< empty: left as it is
+  std::optional<bool> enabled{};  ///< empty: left as it is
   friend bool operator==(const SetUnit&, const SetUnit&) = default;
 };
 struct SetAccount {
@@ -165,9 +165,9 @@ struct SetAccount {
 struct Run {
   std::vector<std::string> argv;
   Text input{};
-  std::vector<std::string> touches{};    ///< resource keys that it may change
-  std::optional<Exec> look{};            ///< asked on the host just before; its Output must equal the Do's `was` (status and out)
-  bool slow = false;                     ///< ends a program
+  std::vector<std::string> touches{};  ///< resource keys that it may change
+  std::optional<Exec> look{};          ///< asked on the host just before; its Output must equal the Do's `was` (status and out)
+  bool slow = false;                   ///< ends a program
   friend bool operator==(const Run&, const Run&) = default;
 };
 struct Send {
@@ -175,10 +175,10 @@ struct Send {
   friend bool operator==(const Send&, const Send&) = default;
 };
 struct Remove {
-  enum class Kind { file, tree, block, package, unit };    ///< unit: stopped and disabled
+  enum class Kind { file, tree, block, package, unit };  ///< unit: stopped and disabled
   Kind kind = Kind::file;
-  std::string name;         ///< path, package or unit
-  std::string marker{};     ///< of a block
+  std::string name;      ///< path, package or unit
+  std::string marker{};  ///< of a block
   friend bool operator==(const Remove&, const Remove&) = default;
 };
 
@@ -207,7 +207,7 @@ bool is_slow(const Do& d);
 
 /// A line of /var/lib/pgcluster/owned.
 struct Owned {
-  std::string resource;    ///< as in resources()
+  std::string resource;  ///< as in resources()
   std::string step;
   friend bool operator==(const Owned&, const Owned&) = default;
   friend auto operator<=>(const Owned&, const Owned&) = default;
@@ -216,21 +216,21 @@ struct Owned {
 struct Program {
   std::vector<Do> dos{};
   std::vector<Ask> asks{};
-  std::vector<Owned> own{};                     ///< noted before the first Do acts
-  std::vector<std::string> disown{};            ///< resources struck from the list after the last Do
-  std::function<void(std::size_t)> on_do{};     ///< a Do begins; called on the thread that runs the program
+  std::vector<Owned> own{};                  ///< noted before the first Do acts
+  std::vector<std::string> disown{};         ///< resources struck from the list after the last Do
+  std::function<void(std::size_t)> on_do{};  ///< a Do begins; called on the thread that runs the program
 };
 
 struct DoResult {
   enum class What { done, skipped, drifted, failed, not_run };
   What what = What::not_run;
-  Output output{};        ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
-  std::string found{};    ///< drifted: what stands there instead, without secrets
+  Output output{};      ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
+  std::string found{};  ///< drifted: what stands there instead, without secrets
 };
 
 struct ProgramResult {
-  std::vector<DoResult> dos{};       ///< as many as Program::dos; after the first failed or drifted one, not_run
-  std::vector<Answer> answers{};     ///< as many as Program::asks
+  std::vector<DoResult> dos{};    ///< as many as Program::dos; after the first failed or drifted one, not_run
+  std::vector<Answer> answers{};  ///< as many as Program::asks
 };
 
 // Hosts.
@@ -267,13 +267,13 @@ struct SshConfig {
 
 /// How ssh reaches a host.
 struct HostAccess {
-  std::string name;                               ///< as in the spec
-  std::string address;                            ///< of ssh
+  std::string name;     ///< as in the spec
+  std::string address;  ///< of ssh
   int port = 22;
-  std::string user = "root";                      ///< others use sudo
-  std::vector<std::string> private_keys{};        ///< paths; empty: the agent's and the usual ones, unless there is a password
+  std::string user = "root";                ///< others use sudo
+  std::vector<std::string> private_keys{};  ///< paths; empty: the agent's and the usual ones, unless there is a password
   bool agent = true;
-  std::vector<std::string> known_hosts{};         ///< paths
+  std::vector<std::string> known_hosts{};  ///< paths
   bool accept_new_host_key = false;
   std::chrono::seconds connect_timeout{15};
   Transport transport = Transport::libssh2;
@@ -289,25 +289,25 @@ struct HostAccess {
 /// What a host is, read once at the beginning.
 struct Facts {
   std::string hostname{};
-  std::string os_id{};                              ///< "debian"
-  std::string os_version{};                         ///< "13"
-  std::string os_codename{};                        ///< "trixie"
-  std::string arch{};                               ///< "x86_64"
+  std::string os_id{};        ///< "debian"
+  std::string os_version{};   ///< "13"
+  std::string os_codename{};  ///< "trixie"
+  std::string arch{};         ///< "x86_64"
   std::uint64_t memory_bytes = 0;
   unsigned cpus = 1;
-  std::uint64_t nofile_limit = 1024;              ///< hard limit of open files that a service can get
-  std::string container{};                        ///< "systemd-nspawn"; empty on a machine of its own
-  std::int64_t clock = 0;                         ///< the host's clock, Unix time
+  std::uint64_t nofile_limit = 1024;  ///< hard limit of open files that a service can get
+  std::string container{};            ///< "systemd-nspawn"; empty on a machine of its own
+  std::int64_t clock = 0;             ///< the host's clock, Unix time
   struct Interface {
     std::string name;
-    std::string cidr;    ///< "10.77.0.11/24"
+    std::string cidr;  ///< "10.77.0.11/24"
     friend bool operator==(const Interface&, const Interface&) = default;
   };
   std::vector<Interface> interfaces{};
   std::string default_interface{};
   std::vector<Owned> owned{};
-  std::string cluster{};                          ///< /var/lib/pgcluster/cluster as it stands; empty: none
-  std::map<std::string, std::string> secrets{};   ///< /var/lib/pgcluster/secrets by name
+  std::string cluster{};                         ///< /var/lib/pgcluster/cluster as it stands; empty: none
+  std::map<std::string, std::string> secrets{};  ///< /var/lib/pgcluster/secrets by name
   friend bool operator==(const Facts&, const Facts&) = default;
 };
 

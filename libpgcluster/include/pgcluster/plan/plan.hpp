@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -69,6 +70,7 @@ struct PlanOptions {
   std::size_t parallel = 32;           ///< hosts at once
   std::vector<Diagnostic> warnings{};  ///< taken over into the plan
   PlanOrigin origin{};
+  std::set<std::string> without{};  ///< hosts that steps may ask, but that are taken to be down: each answer is Unreadable
   std::function<void(const std::string& host, const std::string& what)> on_progress{};
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };

@@ -57,6 +57,8 @@ struct Change {
   Text diff{};
   std::string reason{};  ///< why, for people: "file differs", "runs on an older configuration"
   std::string failed{};  ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
+  /// What else is waited for after the change, for the time of settle(), though Done holds: "pg3 streams from pg2"; "" where nothing is. Pure.
+  std::function<std::string(const Answers&)> until{};
 };
 /// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
 struct Later {
@@ -97,7 +99,7 @@ std::string component_of(std::string_view step_name);
 /// In which order the members of a rolling group are disturbed. Asked again at each turn; must be pure.
 struct Order {
   std::vector<Ask> asks{};
-  /// Members in order. What it leaves out is not disturbed now, and asked about again.
+  /// Members in order. What comes only after an empty name, or not at all, is not disturbed now, and asked about again; a plan shows it there.
   std::function<std::vector<std::string>(const Answers&)> order{};
 };
 
@@ -174,6 +176,8 @@ struct ServiceWish {
 };
 /// Enabled, active, and running on its present files. A unit that has died is Refused (not_converged) with its journal as evidence.
 StepPtr service(std::string name, std::string host, ServiceWish wish);
+/// The unit's last lines in the journal: evidence for a step that fails. A report shows the last 20 that are no stack trace.
+Ask journal_ask(const std::string& host, const std::string& unit);
 /// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
