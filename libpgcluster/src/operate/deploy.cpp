@@ -63,11 +63,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                      .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
                      .hint = "describe the host again",
                      .host = host.name});
-      reach.emplace(host.name, host.access);
-      HostAccess& access = reach.at(host.name);
-      const HostAccess& like = topology.hosts.front().access;
-      access.private_keys = like.private_keys;
-      access.known_hosts = like.known_hosts;
+      reach.emplace(host.name, access_of(host, topology));
     }
     left_facts = gather_facts(reach, executor, options);
     hosts.insert(reach.begin(), reach.end());

@@ -123,4 +123,17 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
   return all;
 }
 
+HostAccess access_of(const KnownHost& left, const Topology& topology) {
+  HostAccess access = topology.hosts.front().access;
+  for (const TopologyHost& host : topology.hosts)
+    if (access.transport == Transport::local) access = host.access;
+  if (access.transport == Transport::local) access.transport = Transport::libssh2;
+  access.name = left.name;
+  access.address = left.access.address;
+  access.port = left.access.port;
+  access.user = left.access.user;
+  access.jump = left.access.jump;
+  return access;
+}
+
 }  // namespace pgcluster

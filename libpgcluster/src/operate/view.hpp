@@ -46,6 +46,9 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);
 
+/// How to reach a host that left the spec: by what the cluster's file tells, with the keys of a host that is still there.
+HostAccess access_of(const KnownHost& left, const Topology& topology);
+
 /// The planner of a plan's document, by name.
 Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& options, const Spec& spec, Executor& executor,
                   const DeployOptions& own);

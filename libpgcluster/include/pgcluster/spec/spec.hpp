@@ -26,8 +26,14 @@ struct SshSpec {
   std::optional<int> port{};                   ///< 22
   std::optional<std::string> host{};           ///< of one host only: ssh goes to this address instead
   std::vector<std::string> private_key{};      ///< one or several paths
+  SpecSecret passphrase{};                     ///< of the private keys
+  SpecSecret password{};                       ///< of the user, for a host that takes one instead of a key
+  SpecSecret sudo_password{};                  ///< of the user, for sudo
   std::optional<std::string> known_hosts{};    ///< ~/.ssh/known_hosts
   std::optional<std::string> host_key{};       ///< "strict" or "accept-new"
+  std::vector<std::string> jump{};             ///< "user@host:port", hop after hop; "none": straight to the host
+  std::optional<std::string> config{};         ///< ssh_config for names; "none": do not read any
+  std::optional<std::string> transport{};      ///< "libssh2", "openssh" or "local"
   friend bool operator==(const SshSpec&, const SshSpec&) = default;
 };
 

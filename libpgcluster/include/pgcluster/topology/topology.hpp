@@ -81,7 +81,7 @@ std::string cluster_file(const Topology& topology);
 struct KnownHost {
   std::string name;
   std::string address{};    ///< of the cluster's own traffic
-  HostAccess access;        ///< address, port and user; keys and known hosts are the spec's
+  HostAccess access;        ///< address, port, user and jump; keys, passwords and known hosts are the spec's
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
