@@ -1,6 +1,7 @@
 """Runs all parts of the tests one after the other, says how long each took, and closes with `N passed, N failed, N skipped`."""
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -12,6 +13,8 @@ import xml.etree.ElementTree as xml
 
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUILD = SOURCE / "build/release"
+ASAN = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={SOURCE / 'tests/tsan.supp'}"}
 parts = []
 
 
@@ -23,15 +26,15 @@ def part(name, run):
     return failed == 0
 
 
-def build():
-    for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
-        if subprocess.run(command, cwd=SOURCE).returncode != 0:
+def build(preset="release"):
+    for command in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
+        if subprocess.run(["nice", "-n", "10", *command], cwd=SOURCE).returncode != 0:
             return 0, 1, 0
     return 1, 0, 0
 
 
 def doctest(program):
-    done = subprocess.run([program], cwd=SOURCE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(["nice", "-n", "10", program], cwd=SOURCE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     counts = re.search(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped", done.stdout)
     passed, failed, skipped = (int(counts[i]) for i in (2, 3, 4)) if counts else (0, 1, 0)
     if done.returncode != 0:
@@ -41,8 +44,8 @@ def doctest(program):
     return passed, failed, skipped
 
 
-def unit():
-    programs = sorted(path for path in (BUILD / "tests").rglob("*_test") if path.is_file() and os.access(path, os.X_OK))
+def unit(folder=BUILD):
+    programs = sorted(path for path in (folder / "tests").rglob("*_test") if path.is_file() and os.access(path, os.X_OK))
     return tuple(sum(column) for column in zip((0, 1 if not programs else 0, 0), *(doctest(program) for program in programs)))
 
 
@@ -68,10 +71,57 @@ def lab_selftest():
     return passed, failed, skipped
 
 
+def sanitized(preset, options):
+    """All unit tests under sanitizers, and a deployment on hosts of the lab; a finding ends the program that it is in."""
+    if build(preset)[1]:
+        return 0, 1, 0
+    folder = SOURCE / "build" / preset
+    before = dict(os.environ)
+    os.environ.update(options, PGCLUSTER_COMMAND=str(folder / "bin/pgcluster"))
+    try:
+        return tuple(sum(column) for column in zip(unit(folder), pytest("tests/e2e/test_sanitized.py")))
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def fuzz():
+    """Each fuzzer for PGCLUSTER_FUZZ_SECONDS (60), two at a time. What they have found interesting stays in build/fuzz/corpus, and is where they go on."""
+    seconds = int(os.environ.get("PGCLUSTER_FUZZ_SECONDS", "60"))
+    if build("fuzz")[1]:
+        return 0, 1, 0
+    folder = SOURCE / "build/fuzz"
+    targets = sorted(path.stem for path in (SOURCE / "tests/fuzz").glob("*.cpp"))
+
+    def run(target):
+        seeds = SOURCE / "tests/fuzz/seeds" / target
+        if target == "spec":    # the golden cases
+            seeds = folder / "seeds"
+            seeds.mkdir(exist_ok=True)
+            for case in (SOURCE / "tests/cases/spec").glob("*/cluster.yaml"):
+                (seeds / case.parent.name).write_bytes(case.read_bytes())
+        corpus = folder / "corpus" / target
+        corpus.mkdir(parents=True, exist_ok=True)
+        crash = folder / f"crash-{target}"
+        return target, crash, subprocess.run(
+            ["nice", "-n", "10", folder / f"tests/fuzz/fuzz_{target}", f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1",
+             f"-exact_artifact_path={crash}", corpus, seeds], text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for target, crash, done in pool.map(run, targets):
+            inputs = re.search(r"stat::number_of_executed_units: *(\d+)", done.stdout)
+            print(f"{target}: {inputs[1] if inputs else 0} inputs, {'nothing found' if done.returncode == 0 else f'status {done.returncode}, the input is {crash}'}", flush=True)
+            if done.returncode != 0:
+                print(done.stdout[-6000:])
+                failed += 1
+    return len(targets) - failed, failed, 0
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e"], help="one part")
+    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
     chosen = options.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
@@ -92,6 +142,11 @@ def main():
             part("the lab itself", lab_selftest)
         if wanted("e2e"):
             part("end to end", lambda: pytest("tests/e2e", *(["--long"] if chosen.long else [])))
+        if wanted("fuzz"):
+            part("fuzzers", fuzz)
+        if chosen.only == "sanitizers" or (chosen.long and wanted("sanitizers")):
+            part("address and undefined behaviour", lambda: sanitized("asan", ASAN))
+            part("threads", lambda: sanitized("tsan", TSAN))
     print("\n== how long each part took")
     for name, passed, failed, skipped, took in parts:
         print(f"{name:30} {took:7.0f} s   {passed} passed, {failed} failed, {skipped} skipped")

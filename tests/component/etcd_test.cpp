@@ -137,7 +137,7 @@ TEST_CASE("etcd: members are restarted followers first, and never more than the 
   const Order order = all.orders().at("etcd");
   const auto turn = [&](const std::vector<std::string>& up, const std::string& leader) {
     Answers answers;
-    for (const Ask& ask : order.asks) {
+    for (const Ask& ask : order.all_asks()) {
       const bool serves = std::find(up.begin(), up.end(), ask.at) != up.end();
       const bool list = matches(ask, {.host = "", .what = "member list", .answer = {}});
       answers.set(ask, !serves ? Output{.status = 1} : list ? three() : status(ask.at == leader ? 7 : 8, 7));

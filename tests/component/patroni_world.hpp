@@ -115,7 +115,7 @@ struct World {
   }
   std::vector<std::string> whole_order() const {
     const Order order = steps().orders().at("patroni");
-    return order.order(answers(order.asks, ""));
+    return order.order(answers(order.all_asks(), ""));
   }
   /// Whose turn it may be now, and whose later.
   std::vector<std::string> order() const {

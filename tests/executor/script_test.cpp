@@ -141,6 +141,81 @@ TEST_CASE("commands have their input and nothing of ours, a limit, and a status 
   CHECK(exec({"sh", "-c", "{ seq 1 100000; echo $? >&2; } | head -n1; :"}).err != "1\n");
 }
 
+TEST_CASE("commands that are asked together have each its own limit, and answers of their own") {
+  Scratch scratch;
+  const auto exec = [](std::vector<std::string> argv, int ms, Text input = {}) {
+    return Ask{"h", Exec{std::move(argv), std::move(input), {}, std::chrono::milliseconds(ms)}};
+  };
+  scratch.put("file", "content");
+  const auto answers = scratch
+                           .run({.asks = {exec({"sh", "-c", "echo first; echo why >&2; exit 3"}, 5000), exec({"sleep", "60"}, 200),
+                                          {"h", FileOf{scratch.path("file")}}, exec({"cat"}, 5000, "in"), {"h", PackageOf{"dpkg"}},
+                                          {"h", AccountOf{"root"}}, exec({"echo", "last"}, 5000)}})
+                           .answers;
+  CHECK(std::get<Output>(answers[0]) == Output{3, "first\n", "why\n"});
+  CHECK(std::get<Output>(answers[1]).status == 124);
+  CHECK(std::get<File>(answers[2]).content == "content");
+  CHECK(std::get<Output>(answers[3]) == Output{0, "in", ""});
+  CHECK(std::holds_alternative<Package>(answers[4]));
+  CHECK(std::get<Account>(answers[5]).home == "/root");
+  CHECK(std::get<Output>(answers[6]) == Output{0, "last\n", ""});
+}
+
+TEST_CASE("outputs and files of any size and name come whole, but for the beginning of what is too long") {
+  Scratch scratch;
+  const std::string name = std::string(90, 'n') + "/" + std::string(120, 'm') + " it's";
+  const std::string empty, zeros(1000, '\0'), block(512, 'b'), large(4u << 20, 'l');
+  const std::vector<std::pair<std::string, std::string>> files{{name, "long name"}, {"empty", empty}, {"zeros", zeros},    {"block", block},
+                                                               {"large1", large},   {"large2", large}, {"large3", large}, {"o.0", "not an output"}};
+  std::vector<Ask> asks{{"h", Exec{{"sh", "-c", "seq 1 100000 >&2; seq 1 7"}}}};
+  for (const auto& [file, content] : files) {
+    scratch.put(file, content);
+    asks.push_back({"h", FileOf{scratch.path(file)}});
+  }
+  std::filesystem::create_hard_link(scratch.path("block"), scratch.path("linked"));
+  asks.push_back({"h", FileOf{scratch.path("linked")}});
+  asks.push_back({"h", FileOf{"/proc/sys/kernel/ostype"}});
+  const auto answers = scratch.run({.asks = asks}).answers;
+  const auto& output = std::get<Output>(answers[0]);
+  CHECK(output.out == "1\n2\n3\n4\n5\n6\n7\n");
+  CHECK(output.err.size() == 256u << 10);
+  CHECK(output.err.ends_with("99999\n100000\n"));
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    CAPTURE(files[i].first);
+    REQUIRE(std::holds_alternative<File>(answers[i + 1]));
+    CHECK((std::get<File>(answers[i + 1]).content == files[i].second));
+  }
+  CHECK(std::get<File>(answers[files.size() + 1]).content == block);
+  CHECK(std::get<File>(answers[files.size() + 2]).content == "Linux\n");
+}
+
+TEST_CASE("an archive that is torn, or of files that changed meanwhile, is no answer") {
+  const Program program{.asks = {{"h", FileOf{"/a"}}, {"h", Exec{{"true"}}}}};
+  std::string header(512, '\0');
+  const auto field = [&](std::size_t at, const std::string& text) { header.replace(at, text.size(), text); };
+  field(0, "/a");
+  field(124, "00000000003");
+  field(156, "0");
+  std::string output = header;
+  output.replace(0, 3, "o.1");
+  const auto padded = [](std::string content) { return content + std::string(512 - content.size(), '\0'); };
+  const std::string whole = header + padded("abc") + output + padded("xyz") + std::string(1024, '\0');
+  const auto answers = [&](const std::string& tar) {
+    Reader reader(program, "N");
+    reader.feed("\nN stat 3 81a4 root 0 root 0 /a .\n\nN exec 1 0 1 0 .\n\nN tar =" + executor::to_base64(tar) + " .\n\nN end .\n");
+    return reader.result().answers;
+  };
+  CHECK(std::get<File>(answers(whole + "0")[0]).content == "abc");
+  CHECK(std::get<Output>(answers(whole + "0")[1]).out == "xyz");
+  CHECK(std::holds_alternative<File>(answers(whole + "2")[0]));  // another file could not be read
+  for (const std::string& bad : {whole + "1", whole.substr(0, 514), std::string(), std::string(512, 'x'), whole.substr(0, 100)}) {
+    CHECK(std::holds_alternative<Unreadable>(answers(bad)[0]));
+    CHECK(std::holds_alternative<Unreadable>(answers(bad)[1]));
+  }
+  CHECK(std::holds_alternative<File>(answers(whole.substr(0, 1024) + "2")[0]));
+  CHECK(std::holds_alternative<Unreadable>(answers(whole.substr(0, 1024) + "2")[1]));
+}
+
 TEST_CASE("a command with a look runs only where it still sees what was planned") {
   Scratch scratch;
   scratch.put("state", "one\n");

@@ -19,7 +19,7 @@ TEST_CASE("facts are read as they were answered") {
                     .default_interface = "host0",
                     .owned = {{"file:/etc/a b", "pg1/x/config"}, {"unit:x.service", "pg1/x/service"}},
                     .cluster = "name: a\n",
-                    .secrets = {{"superuser", std::string("a\0b\n\xff", 5)}, {"one", "1"}, {"two", "22"}, {"none", ""}}};
+                    .secrets = {{"superuser", "a b\n\n+c\n\xff"}, {"one", "1"}, {"two", "-2\n"}, {"none", ""}}};
   CHECK(facts_asks("pg1").size() == facts_answers(facts).size());
   CHECK(read_facts("pg1", facts_answers(facts)) == facts);
 }

@@ -226,6 +226,22 @@ TEST_CASE("a plan's document") {
   SUBCASE("is refused for another spec") {
     CHECK(failure_of([&] { plan_from_document(document, spec_of(scheme_a()), fleet.executor); }).code == Code::drifted);
   }
+  SUBCASE("is refused where it is none, whatever is wrong with it") {
+    const nlohmann::json good = nlohmann::json::parse(document);
+    for (const char* bend :
+         {R"({"format": "1"})", R"({"version": 1})", R"({"spec": []})", R"({"planner": null})", R"({"planner": {}})", R"({"options": "none"})",
+          R"({"options": {"prune": 1}})", R"({"changes": {"id": 1}})", R"({"changes": "all"})", R"({"changes": [1, "two"]})",
+          R"({"changes": [{"id": 7}]})"}) {
+      CAPTURE(bend);
+      nlohmann::json bent = good;
+      bent.merge_patch(nlohmann::json::parse(bend));
+      const Failure failure = failure_of([&] { plan_from_document(bent.dump(), spec, fleet.executor); });
+      CHECK((failure.code == Code::refused || failure.code == Code::drifted));
+      CHECK_FALSE(failure.hint.empty());
+    }
+    for (const char* text : {"", "{", "[]", "7", "{}"})
+      CHECK(failure_of([&] { plan_from_document(text, spec, fleet.executor); }).code == Code::refused);
+  }
   SUBCASE("has no secret in it") {
     Fleet fresh;
     const Plan first = plan_deploy(spec, fresh.executor);

@@ -64,7 +64,7 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (server_act(act) == Server::restart) return planned(act.host + "/patroni/restart", true) || planned(act.host + "/patroni/lower", true);
     if (server_act(act) == Server::switchover) return planned(act.host + "/patroni/switchover", true);
     if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
-    if (run->argv[0] == "runuser")
+    if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
              planned("cluster/patroni/pgbouncer-auth", false);
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);

@@ -343,3 +343,47 @@ TEST_CASE("what is wrong may pass for a while, and then the step fails with it")
                                     }});
   CHECK(passed.ok());
 }
+
+TEST_CASE("each question is asked once, however many steps have it; the order of a group only where a member is disturbed") {
+  struct Counting final : Executor {
+    SimulatedExecutor fleet;
+    std::vector<Ask> asked;
+    ProgramResult run(const HostAccess& host, const Program& program) override {
+      asked.insert(asked.end(), program.asks.begin(), program.asks.end());
+      return fleet.run(host, program);
+    }
+    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet.lock(host, us); }
+    void beat(const HostAccess& host) override { fleet.beat(host); }
+    void unlock(const HostAccess& host) noexcept override { fleet.unlock(host); }
+    bool blocking() const noexcept override { return false; }
+    std::chrono::steady_clock::time_point now() const override { return fleet.now(); }
+    void sleep_until(std::chrono::steady_clock::time_point until) override { fleet.sleep_until(until); }
+  };
+  Counting executor;
+  const Hosts hosts{{"h1", {.name = "h1"}}};
+  const Ask file{"h1", FileOf{"/etc/a"}}, order{"h1", FileOf{"/etc/order"}};
+  const auto steps = [&](Impact impact) {
+    const auto nothing = [](const Answers&) -> Decision { return Done{}; };
+    const auto change = [impact](const Answers&) -> Decision {
+      return Change{.todo = {Do{.at = "h1", .what = Run{{"true"}}}}, .action = Action::run, .impact = impact};
+    };
+    const Order by{.asks = {order}, .order = [](const Answers&) { return std::vector<std::string>{"h1"}; }};
+    return parallel(make_step("h1/a/1", {.asks = {file}, .decide = nothing}), make_step("h1/a/2", {.asks = {file}, .decide = nothing}),
+                    rolling("g", "h1", by, make_step("h1/a/3", {.asks = {file}, .decide = change})));
+  };
+  CHECK(make_plan(hosts, steps(Impact::reload), executor).changes().size() == 1);
+  CHECK(executor.asked == std::vector<Ask>{file});
+  executor.asked.clear();
+  CHECK(make_plan(hosts, steps(Impact::restart), executor).changes().size() == 1);
+  CHECK(executor.asked == std::vector<Ask>{file, order});
+}
+
+TEST_CASE("a plan in which nothing changes still tells how many steps hold") {
+  Fleet fleet(2);
+  const Steps steps = parallel(write("h1", "a"), write("h2", "b"));
+  CHECK(fleet.apply(steps).ok());
+  const Plan again = fleet.plan(steps);
+  CHECK(again.empty());
+  CHECK(again.unchanged() == 2);
+  CHECK(apply(again, fleet.executor).ok());
+}

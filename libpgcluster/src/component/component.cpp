@@ -10,6 +10,11 @@ const Secret& ClusterView::secret(std::string_view name) const {
   throw Error(Code::internal, "no component has declared a secret of the name " + std::string(name), "name it in Component::secrets");
 }
 
+std::shared_ptr<const ClusterView> shared(const ClusterView& view) {
+  if (auto own = view.weak_from_this().lock()) return own;
+  return std::make_shared<const ClusterView>(view);
+}
+
 std::string NodeView::step(std::string_view component, std::string_view what) const {
   return name() + "/" + std::string(component) + "/" + std::string(what);
 }

@@ -43,7 +43,7 @@ StepPtr healthy(const NodeView& node) {
   for (const std::string& member : node.topology().dcs_members) described.insert(etcd_peer_url(node.cluster, member));
   std::map<std::string, std::string> hosts;
   for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_url(node.cluster, host.name)] = host.name;
-  auto decide = [ask, described, hosts, topology = node.topology()](const Answers& answers) -> Decision {
+  auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
     const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
     if (members.empty()) return Later{"etcd answers with a quorum"};
     std::set<std::string> urls;
@@ -56,7 +56,7 @@ StepPtr healthy(const NodeView& node) {
     }
     if (urls == described) return Done{};
     std::sort(names.begin(), names.end());
-    return moved(topology, names);
+    return moved(view->topology, names);
   };
   const Ask journal = journal_ask(node.name(), "etcd.service");
   return gate(node.step("etcd", "healthy"), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});

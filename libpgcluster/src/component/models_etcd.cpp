@@ -102,7 +102,8 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
   Cluster* cluster = of(host);
   if (!cluster) {
     if (host.read(data_file)) return Start{.takes = {}, .dies = "panic: the data directory is another cluster's"};
-    for (auto& [id, one] : clusters_) {
+    for (auto& entry : clusters_) {
+      Cluster& one = entry.second;
       const bool lives = std::any_of(one.members.begin(), one.members.end(),
                                      [&](const Member& member) { return !member.host.empty() && of(fleet_->host(member.host)) == &one; });
       if (lives && one.token == token) cluster = &one;

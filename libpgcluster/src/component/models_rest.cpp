@@ -174,7 +174,7 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
 std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
   const bool script = argv[0] == "sh" && argv.size() > 4;
   const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2].starts_with("curl ");
-  const bool server = argv[0] == "runuser" && std::find(argv.begin(), argv.end(), "psql") != argv.end();
+  const bool server = argv[0] == "setpriv" && argv.size() > 4 && argv[4].ends_with("/psql");
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
   if (argv[0] == "curl" || looks || server) tick(now);
   if (argv[0] == "curl") return curl(host, argv, input, now);

@@ -23,7 +23,7 @@ class Patroni final : public Component {
 
   Steps steps(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
-    const auto view = std::make_shared<const ClusterView>(node.cluster);
+    const auto view = shared(node.cluster);
     const std::string& host = node.name();
     const Spec& spec = view->spec;
     const std::string version = std::to_string(spec.postgresql_version);
@@ -57,7 +57,7 @@ class Patroni final : public Component {
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
-    const auto view = std::make_shared<const ClusterView>(cluster);
+    const auto view = shared(cluster);
     std::vector<Steps> live;
     std::vector<std::string> loaded;  // a new password of the REST API is known then
     for (const std::string& name : view->topology.database)
@@ -65,7 +65,7 @@ class Patroni final : public Component {
     for (const std::string& name : view->topology.database)
       if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
-                    parallel(sequence(after(loaded, patroni::settings_step(view)), parallel(live)), sql_steps(*view)));
+                    parallel(sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {

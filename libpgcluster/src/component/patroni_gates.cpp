@@ -135,10 +135,10 @@ StepPtr config_step(const View& view, const TopologyHost& host) {
 StepPtr passwords_gate(const View& view, const TopologyHost& host) {
   auto decide = [view](const Answers& answers) -> Decision {
     const TopologyHost* leader = writable_host(*view, answers);
-    if (!leader || knows_passwords(*view, read_server(answers[server_ask(*view, *leader)]))) return Done{};
+    if (!leader || knows_passwords(*view, answers.read(server_ask(*view, *leader), read_server))) return Done{};
     return Later{leader->name + " knows the new passwords of superuser and replication"};
   };
-  return gate(host.name + "/patroni/passwords", {.asks = server_asks(*view), .decide = decide, .settle = seconds(90)});
+  return gate(host.name + "/patroni/passwords", {.asks = {}, .decide = decide, .settle = seconds(90), .common = view->derived(server_asks)});
 }
 
 StepPtr reload_step(const TopologyHost& host) {
@@ -158,7 +158,7 @@ StepPtr loaded_gate(const View& view, const TopologyHost& host) {
   const Ask ask = server_ask(*view, host);
   const Ask unit = unit_ask(host);
   auto decide = [=, mark = config_mark(*view, host), name = host.name](const Answers& answers) -> Decision {
-    const Server server = read_server(answers[ask]);
+    const Server& server = answers.read(ask, read_server);
     // A server that does not run will start with the file; one whose file is about to change is looked at again when it has.
     if (!server.answers || server.config == mark || answers.pending(unit)) return Done{};
     return Later{"Patroni has read " + std::string(config_path) + " on " + name};
@@ -193,7 +193,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
                  Exec{.argv = {"sh", "-c", making_script, "sh", postgresql_data_dir(view->spec), std::to_string(3 * view->spec.patroni_loop_wait)},
                       .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {
-    const Member member = read_member(answers[ask]);
+    const Member& member = answers.read(ask, read_member);
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
     if (member.answers && member.scope != view->spec.patroni_cluster_name)
       return Refused{
@@ -221,7 +221,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
 StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
   const Ask ask = member_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
-    const Member member = read_member(answers[ask]);
+    const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
     if (died(answers, host)) return has_died(host);
     const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";

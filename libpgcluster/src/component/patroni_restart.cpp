@@ -29,7 +29,7 @@ bool lowers(const ClusterView& view, const Server& leader) {
 }
 bool lowers(const ClusterView& view, const Members& members, const Answers& answers) {
   const TopologyHost* leader = members.leader();
-  return leader && lowers(view, read_server(answers[server_ask(view, *leader)]));
+  return leader && lowers(view, answers.read(server_ask(view, *leader), read_server));
 }
 
 struct Need {
@@ -113,14 +113,12 @@ bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
 }  // namespace
 
 StepPtr switchover_step(const View& view, const TopologyHost& host) {
-  std::vector<Ask> asks = all_asks(*view);
-  asks.push_back(unit_ask(host));
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     if (view->topology.database.size() < 2) return Done{};
     if (!members.of(host).leads) return Done{};
     const bool unit = unit_needs_restart(answers, host);
-    const Need wanted = need(*view, host, members, read_server(answers[server_ask(*view, host)]));
+    const Need wanted = need(*view, host, members, answers.read(server_ask(*view, host), read_server));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
     if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
     if (others_left_out(*view, host))
@@ -146,7 +144,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
                     return {};
                   }};
   };
-  return make_step(host.name + "/patroni/switchover", {.asks = asks, .decide = decide, .settle = seconds(120)});
+  return make_step(host.name + "/patroni/switchover", {.asks = {unit_ask(host)}, .decide = decide, .settle = seconds(120), .common = view->derived(all_asks)});
 }
 
 namespace {
@@ -170,24 +168,22 @@ seconds restart_settle(const ClusterView& view) { return seconds(2 * view.spec.p
 }  // namespace
 
 StepPtr lower_step(const View& view, const TopologyHost& host) {
-  std::vector<Ask> asks = all_asks(*view);
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    const Server server = read_server(answers[server_ask(*view, host)]);
+    const Server& server = answers.read(server_ask(*view, host), read_server);
     const Need wanted = need(*view, host, members, server);
     if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
     return restart(view, host, server, wanted, Impact::outage);
   };
-  return make_step(host.name + "/patroni/lower", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
+  return make_step(host.name + "/patroni/lower",
+                   {.asks = {}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});
 }
 
 StepPtr restart_step(const View& view, const TopologyHost& host) {
-  std::vector<Ask> asks = all_asks(*view);
   const Ask control = control_ask(*view, host);
-  asks.push_back(control);
   auto decide = [view, host, control](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    const Server server = read_server(answers[server_ask(*view, host)]);
+    const Server& server = answers.read(server_ask(*view, host), read_server);
     const Need wanted = need(*view, host, members, server);
     if (wanted.what == Need::What::none) return Done{};
     if (wanted.what == Need::What::unknown) {
@@ -197,7 +193,7 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
       if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view)) return Later{until, Impact::outage, Action::restart};
       for (const std::string& name : view->topology.database) {
         const TopologyHost& other = view->topology.host(name);
-        const Need theirs = need(*view, other, members, read_server(answers[server_ask(*view, other)]));
+        const Need theirs = need(*view, other, members, answers.read(server_ask(*view, other), read_server));
         if (theirs.what == Need::What::later || theirs.what == Need::What::now) return Later{until, Impact::restart, Action::restart};
       }
       if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
@@ -211,7 +207,8 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
       return Later{host.name + " has replayed the leader's lower " + names, Impact::restart, Action::restart};
     return restart(view, host, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
   };
-  return make_step(host.name + "/patroni/restart", {.asks = asks, .decide = decide, .settle = restart_settle(*view)});
+  return make_step(host.name + "/patroni/restart",
+                   {.asks = {control}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});
 }
 
 std::string lower_turn(const TopologyHost& host) { return host.name + "/lower"; }
@@ -256,7 +253,7 @@ Order restart_order(const View& view) {
     add(all, true, true, true);
     return names;
   };
-  return {all_asks(*view), order};
+  return {.order = order, .common = view->derived(all_asks)};
 }
 
 }  // namespace pgcluster::patroni

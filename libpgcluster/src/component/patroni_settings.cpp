@@ -99,7 +99,7 @@ StepPtr live_gate(const View& view, const TopologyHost& host) {
   const Ask ask = server_ask(*view, host);
   auto decide = [view, ask, name = host.name](const Answers& answers) -> Decision {
     if (answers.pending(ask)) return Done{};  // looked at again when it is reached
-    const Server server = read_server(answers[ask]);
+    const Server& server = answers.read(ask, read_server);
     if (!server.answers) return Later{"PostgreSQL answers on " + name};
     for (const auto& [parameter, wish] : postgresql_parameters(*view)) {
       const auto found = server.settings.find(parameter);

@@ -67,7 +67,7 @@ Ask member_ask(const Spec& spec, const TopologyHost& host) {
 
 std::vector<Ask> member_asks(const ClusterView& view) {
   std::vector<Ask> asks;
-  for (const std::string& name : view.topology.database) asks.push_back(member_ask(view.spec, view.topology.host(name)));
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view.spec, *host));
   return asks;
 }
 
@@ -199,10 +199,9 @@ const TopologyHost* Members::successor(const ClusterView& view, const TopologyHo
 
 Members read_members(const ClusterView& view, const Answers& answers) {
   Members members;
-  for (const std::string& name : view.topology.database) {
-    const TopologyHost& host = view.topology.host(name);
-    members.all.emplace_back(&host, read_member(answers[member_ask(view.spec, host)]));
-  }
+  const auto asks = view.derived(member_asks);
+  const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
+  for (std::size_t i = 0; i < hosts.size(); ++i) members.all.emplace_back(hosts[i], answers.read((*asks)[i], read_member));
   return members;
 }
 

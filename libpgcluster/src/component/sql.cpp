@@ -55,21 +55,31 @@ std::string sql_literal(std::string_view text) {
 }
 
 std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more) {
-  std::vector<std::string> argv{
-      "runuser", "-u",      "postgres", "--", "psql", "-XAtq", "-p", std::to_string(spec.postgresql_port), "-U", spec.patroni_superuser_username,
-      "-d",      "postgres"};
+  // Neither PAM nor Debian's wrapper of psql, which is written in Perl: they take longer than all else that a host is asked.
+  std::vector<std::string> argv{"setpriv",
+                                "--reuid=postgres",
+                                "--regid=postgres",
+                                "--init-groups",
+                                postgresql_bin_dir(spec) + "/psql",
+                                "-XAtq",
+                                "-p",
+                                std::to_string(spec.postgresql_port),
+                                "-U",
+                                spec.patroni_superuser_username,
+                                "-d",
+                                "postgres"};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
 
 Ask server_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name,
-          Exec{.argv = psql(view.spec, {"-c", query(view)}), .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
+          Exec{.argv = psql(view.spec, {"-c", *view.derived(query)}), .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
 }
 
 std::vector<Ask> server_asks(const ClusterView& view) {
   std::vector<Ask> asks;
-  for (const std::string& name : view.topology.database) asks.push_back(server_ask(view, view.topology.host(name)));
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(server_ask(view, *host));
   return asks;
 }
 
@@ -101,11 +111,12 @@ Exec start_look(const Spec& spec) { return {.argv = psql(spec, {"-c", std::strin
 
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers) {
   const TopologyHost* found = nullptr;
-  for (const std::string& name : view.topology.database) {
-    const TopologyHost& host = view.topology.host(name);
-    if (!read_server(answers[server_ask(view, host)]).writable()) continue;
+  const auto asks = view.derived(server_asks);
+  const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (!answers.read((*asks)[i], read_server).writable()) continue;
     if (found) return nullptr;
-    found = &host;
+    found = hosts[i];
   }
   return found;
 }

@@ -91,9 +91,9 @@ StepPtr sql_step(const View& view, const std::string& what, OnServer decide) {
   auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
     const TopologyHost* host = writable_host(*view, answers);
     if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
-    return decide(*host, read_server(answers[server_ask(*view, *host)]));
+    return decide(*host, answers.read(server_ask(*view, *host), read_server));
   };
-  return make_step("cluster/patroni/" + what, {.asks = server_asks(*view), .decide = whole, .settle = std::chrono::seconds(60)});
+  return make_step("cluster/patroni/" + what, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr roles_step(const View& view) {
@@ -191,11 +191,11 @@ bool knows_passwords(const ClusterView& view, const Server& server) {
 }
 
 Steps sql_steps(const ClusterView& cluster) {
-  const auto view = std::make_shared<const ClusterView>(cluster);
+  const auto view = shared(cluster);
   std::vector<Steps> steps{roles_step(view)};
   if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
   if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
-  return sequence(steps);
+  return sequence(std::move(steps));
 }
 
 }  // namespace pgcluster

@@ -191,7 +191,7 @@ class System final : public Component {
     if (node.spec().etc_hosts) parts.push_back(names(node));
     if (node.spec().sysctl_set) parts.push_back(sysctl(node));
     if (node.spec().disable_thp && node.has(Role::postgres) && node.facts.container.empty()) parts.push_back(huge_pages(node));
-    return parallel(parts);
+    return parallel(std::move(parts));
   }
 
   // Beside the hosts' own steps, not before them: its package then arrives in the same apt call as all others. A container has its machine's clock.
@@ -202,7 +202,7 @@ class System final : public Component {
       if (!cluster.spec.ntp_enabled || facts == cluster.facts.end() || !facts->second.container.empty()) continue;
       parts.push_back(clock(NodeView{cluster, host, facts->second}));
     }
-    return parallel(parts);
+    return parallel(std::move(parts));
   }
 };
 

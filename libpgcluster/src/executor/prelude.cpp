@@ -386,15 +386,34 @@ remove_tree() {
 }
 )sh";
 
+// Runs in a shell of its own, all asks under one timeout; where that was too short it runs again here, with a timeout for each.
+// C: files whose content is wanted, K: their size, O: outputs that are not empty. All of these go at the end, by one tar.
 const char* const kPreludeAsks = R"sh(
+C= K=0 O=
+lines() { while IFS= read -r l; do printf '\n%s %s %s .\n' "$N" "$1" "$l"; done >&3; }
 files() {
   c=$1
   shift
   for f; do [ -e "$f" ] || put "gone $f"; done
-  x stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null | while IFS=' ' read -r s m u un g gn f; do
-    printf '\n%s stat %s %s %s %s %s %s %s .\n' "$N" "$s" "$m" "$u" "$un" "$g" "$gn" "$f"
-    case $c:$m in 1:8*) if [ "$s" -le 8388608 ]; then printf '\n%s content =' "$N"; base64 -w0 <"$f"; printf ' %s %s .\n' "$?" "$f"; fi ;; esac
-  done >&3
+  s=$(x stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null)
+  while IFS=' ' read -r s m u un g gn f; do
+    [ -n "$f" ] || continue
+    put "stat $s $m $u $un $g $gn $f"
+    case $c:$m in
+      1:8*)
+        [ "$s" -le 8388608 ] || continue
+        K=$((K + s))
+        # What the kernel makes up has no size; and a frame must not become too long.
+        case $f in /proc/* | /sys/*) one=1 ;; *) one= ;; esac
+        if [ -n "$one" ] || [ "$K" -gt 8388608 ]; then
+          { printf '\n%s content =' "$N"; base64 -w0 <"$f"; printf ' %s %s .\n' "$?" "$f"; } >&3
+        else
+          C=$C$nl$f
+        fi ;;
+    esac
+  done <<END
+$s
+END
 }
 sums() {
   n=$#
@@ -404,25 +423,58 @@ sums() {
     n=$((n - 1))
     [ ! -f "$f" ] || set -- "$@" "$f"
   done
-  [ $# = 0 ] || x sha256sum -- "$@" 2>/dev/null | while IFS= read -r l; do printf '\n%s sum %s .\n' "$N" "$l"; done >&3
+  [ $# != 0 ] || return
+  s=$(x sha256sum -- "$@" 2>/dev/null)
+  lines sum <<END
+$s
+END
 }
 packages() {
   { x dpkg-query -W -f "\n$N package "'${db:Status-Abbrev}|${Package}|${Version} .\n' -- "$@" 2>/dev/null; put "packages $?"; } >&3
 }
 units() {
-  { x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts -- "$@"; printf 'status %s\n' "$?"; } |
-    while IFS= read -r l; do printf '\n%s unit %s .\n' "$N" "$l"; done >&3
+  s=$(x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts -- "$@")
+  r=$?
+  lines unit <<END
+$s
+status $r
+END
 }
 note() {
   [ -f "$R/units/$1" ] || return
   put "noted $1"
-  while IFS= read -r l; do printf '\n%s note %s %s .\n' "$N" "$1" "$l"; done <"$R/units/$1" >&3
+  lines "note $1" <"$R/units/$1"
 }
 accounts() {
-  { x getent passwd "$@"; printf 'status %s\n' "$?"; } | while IFS= read -r l; do printf '\n%s account %s .\n' "$N" "$l"; done >&3
+  s=$(x getent passwd "$@")
+  r=$?
+  lines account <<END
+$s
+status $r
+END
 }
-a() { if [ -s "$1" ]; then base64 -w0 <"$1"; else printf -- -; fi; }
-ran() { { printf '\n%s exec %s %s ' "$N" "$1" "$2"; a "$T/o"; printf ' '; a "$T/e"; printf ' .\n'; } >&3; }
+ran() {
+  o=0 e=0
+  [ ! -s "$T/o.$1" ] || { o=1; O="$O o.$1"; }
+  [ ! -s "$T/e.$1" ] || { e=1; O="$O e.$1"; }
+  put "exec $1 $2 $o $e"
+}
+bring() {
+  if [ -n "$O" ]; then
+    for f in $(x find "$T" -type f -size +256k); do tail -c 262144 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; done
+  fi
+  [ -n "$C$O" ] || return
+  printf '\n%s tar =' "$N" >&3
+  {
+    IFS="$nl "
+    set -- $O
+    IFS=$nl
+    set -- "$@" $C
+    x tar -chP --format=gnu -b 1 --hard-dereference --no-recursion -C "$T" -f - "$@" 2>/dev/null
+    printf %s "$?"
+  } | base64 -w0 >&3
+  printf ' .\n' >&3
+}
 )sh";
 
 }  // namespace pgcluster::executor

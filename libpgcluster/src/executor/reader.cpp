@@ -47,7 +47,7 @@ Reader::Reader(const Program& program, std::string nonce)
     : program_(program),
       nonce_(std::move(nonce)),
       dos_(program.dos.size()),
-      outputs_(program.asks.size()),
+      told_(program.asks.size()),
       begun_(program.dos.size(), false),
       unit_names_(asked_units(program)) {}
 
@@ -69,6 +69,53 @@ void Reader::feed(std::string_view bytes) {
       line(whole);
     }
     skipping_ = false;
+  }
+}
+
+// The asks begin anew.
+void Reader::forget() {
+  std::fill(told_.begin(), told_.end(), std::nullopt);
+  contents_.clear();
+  stats_.clear();
+  sums_.clear();
+  gone_.clear();
+  packages_.clear();
+  packages_status_.reset();
+  units_.assign(1, {});
+  units_status_.reset();
+  notes_.clear();
+  accounts_.clear();
+  accounts_status_.reset();
+}
+
+// Of GNU tar: files in blocks of 512 bytes, each after a header; a name that is too long for the header comes before it as a file of its own.
+// After the last block stands tar's exit status: 1 says that a file changed while it was read, and not which.
+void Reader::archive(std::string_view tar) {
+  constexpr std::size_t block = 512;
+  const auto field = [](std::string_view header, std::size_t at, std::size_t size) {
+    const auto text = header.substr(at, size);
+    return text.substr(0, text.find('\0'));
+  };
+  const std::size_t rest = tar.size() % block;
+  if (tar.substr(tar.size() - rest) == "1") return;
+  std::string name;
+  for (std::size_t at = 0; at + block <= tar.size();) {
+    const auto header = tar.substr(at, block);
+    at += block;
+    if (header[0] == '\0') return;
+    const auto digits = field(header, 124, 12);
+    const auto size = number<std::size_t>(digits.substr(0, digits.find(' ')), 8);
+    if (!size || *size > tar.size() - at) return;
+    const auto content = tar.substr(at, *size);
+    at += std::min((*size + block - 1) / block * block, tar.size() - at);
+    const char type = header[156];
+    if (type == 'L') {
+      name = content.substr(0, content.find('\0'));
+      continue;
+    }
+    if (name.empty()) name = field(header, 0, 100);
+    if (type == '0' || type == '\0') contents_[name] = content;
+    name.clear();
   }
 }
 
@@ -101,13 +148,15 @@ void Reader::line(std::string_view text) {
   } else if (kind == "exec") {
     const auto i = number<std::size_t>(word(text));
     const auto status = number<int>(word(text));
-    auto out = payload(word(text));
-    auto err = payload(word(text));
-    if (!i || *i >= outputs_.size() || outputs_[*i] || !status || !out || !err) return;
-    // Here, and not by one more process for each ask on the host.
-    for (std::string* stream : {&*out, &*err})
-      if (stream->size() > kOutput) stream->erase(0, stream->size() - kOutput);
-    outputs_[*i] = Output{*status, std::move(*out), std::move(*err)};
+    const auto out = number<int>(word(text));
+    const auto err = number<int>(word(text));
+    if (!i || *i >= told_.size() || told_[*i] || !status || !out || !err) return;
+    told_[*i] = Told{*status, *out != 0, *err != 0};
+  } else if (kind == "again") {
+    forget();
+  } else if (kind == "tar") {
+    if (text.starts_with('='))
+      if (const auto bytes = from_base64(text.substr(1))) archive(*bytes);
   } else if (kind == "gone") {
     gone_.emplace_back(text);
   } else if (kind == "stat") {
@@ -129,9 +178,7 @@ void Reader::line(std::string_view text) {
     auto bytes = word(text);
     const auto status = number<int>(word(text));
     if (!bytes.starts_with('=') || !status || *status != 0) return;
-    const auto found = stats_.find(text);
-    if (found == stats_.end()) return;
-    found->second.content = from_base64(bytes.substr(1));
+    if (auto content = from_base64(bytes.substr(1))) contents_[std::string(text)] = std::move(*content);
   } else if (kind == "sum") {
     // A name with a backslash is escaped, and the line says so by a backslash in front.
     const bool escaped = text.starts_with('\\');
@@ -190,10 +237,11 @@ Answer Reader::file_answer(const FileOf& of) const {
   File file = found->second.file;
   if (file.kind != File::Kind::regular) return file;
   if (of.content) {
-    if (!found->second.content)
+    const auto content = contents_.find(of.path);
+    if (content == contents_.end())
       return Unreadable{found->second.size > (8U << 20) ? of.path + " has " + std::to_string(found->second.size) + " bytes, too many to read"
                                                         : of.path + " cannot be read"};
-    file.content = *found->second.content;
+    file.content = content->second;
     file.sha256 = sha256_hex(file.content);
     return file;
   }
@@ -267,8 +315,19 @@ Answer Reader::answer(const Ask& ask, std::size_t index) {
     return found->second;
   }
   if (std::holds_alternative<Exec>(ask.what)) {
-    if (outputs_[index]) return std::move(*outputs_[index]);
-    return Unreadable{"the host did not say how the command ended"};
+    if (!told_[index]) return Unreadable{"the host did not say how the command ended"};
+    Output output{.status = told_[index]->status};
+    const auto bring = [&](bool there, const char* kind, std::string& into) {
+      if (!there) return true;
+      const auto found = contents_.find(kind + std::to_string(index));
+      if (found == contents_.end()) return false;
+      into = std::move(found->second);
+      if (into.size() > kOutput) into.erase(0, into.size() - kOutput);
+      return true;
+    };
+    if (!bring(told_[index]->out, "o.", output.out) || !bring(told_[index]->err, "e.", output.err))
+      return Unreadable{"the host did not say what the command has printed"};
+    return output;
   }
   return Unreadable{"an API is asked by the controller, never by a host"};
 }

@@ -75,6 +75,7 @@ struct Renderer {
   const Program& program;
   const Places& places;
   std::string body{};
+  std::string asking{};
   std::string spools{};
   std::vector<Script::Blob> blobs{};
   Needs needs{};
@@ -253,25 +254,66 @@ rc=$?
       }
     }
     const std::vector<std::string> units = asked_units(program);
+    std::size_t commands = 0;
+    const auto call = [&](const std::string& name, const std::vector<std::string>& list) {
+      if (list.empty()) return;
+      asking += name + words(list) + "\n";
+      ++commands;
+    };
+    milliseconds together(30'000), apart(0);
     if (!(contents.empty() && digests.empty() && sums.empty() && packages.empty() && accounts.empty() && units.empty())) {
-      body += "L=30\n";
-      limit += milliseconds(60'000);
+      asking += "L=30\n";
+      apart += milliseconds(90'000);
     }
-    if (!units.empty()) body += "units" + words(units) + "\n";
+    call("units", units);
     // The notes are read before the files: a file that changes in between counts as not current, never the other way round.
-    for (const std::string& note : notes) body += "note " + shell_word(note) + "\n";
-    if (!contents.empty()) body += "files 1" + words(contents) + "\n";
-    if (!digests.empty()) body += "files 0" + words(digests) + "\n";
-    if (!sums.empty()) body += "sums" + words(sums) + "\n";
-    if (!packages.empty()) body += "packages" + words(packages) + "\n";
-    if (!accounts.empty()) body += "accounts" + words(accounts) + "\n";
+    for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
+    call("files 1", contents);
+    call("files 0", digests);
+    call("sums", sums);
+    call("packages", packages);
+    call("accounts", accounts);
     for (std::size_t i = 0; i < program.asks.size(); ++i) {
       const auto* exec = std::get_if<Exec>(&program.asks[i].what);
       if (!exec || exec->argv.empty()) continue;
-      limit += exec->limit + milliseconds(6'000);
-      body += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o\" 2>\"$T/e\"\nran " + std::to_string(i) + " $?\n";
-      needs.scratch = true;
+      const std::string number = std::to_string(i);
+      together = std::min(together, exec->limit);
+      apart += exec->limit + milliseconds(6'000);
+      asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number +
+                "\"\nran " + number + " $?\n";
+      ++commands;
     }
+    if (asking.empty()) return;
+    needs.scratch = true;
+    asking += "L=30\nbring\n";
+    limit += apart;
+    if (commands < 2) {
+      body += kPreludeAsks + asking;
+      return;
+    }
+    // All of them under one timeout, which is quicker than one for each, and hardly ever too short.
+    limit += together + milliseconds(6'000);
+    body += "A=" + shell_word(kPreludeAsks + asking) + R"sh(
+( trap - PIPE; exec timeout -k 5 )sh" +
+            seconds(together) + R"sh( sh /dev/fd/4 4<<END
+umask 077
+trap '' HUP PIPE
+exec 4<&-
+set -f
+N=$N
+R=$Q
+T=\$R/program.d
+nl='
+'
+put() { printf '\\n%s %s .\\n' "\$N" "\$*" >&3; }
+x() { ( trap - PIPE; exec "\$@" 3>&- ) </dev/null; }
+xi() { ( trap - PIPE; exec "\$@" 3>&- ); }
+$A
+exit 0
+END
+) </dev/null || { put again; L=30; eval "$A"; }
+A=
+)sh";
   }
 };
 
@@ -303,16 +345,15 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   if (needs.apt) text += kPreludeApt;
   if (needs.units) text += kPreludeUnits;
   if (needs.more) text += kPreludeMore;
-  if (!program.asks.empty()) text += kPreludeAsks;
   text += renderer.body;
   if (!renderer.blobs.empty()) {
     text += "rm -f --";
     for (std::size_t i = 0; i < renderer.blobs.size(); ++i) text += " \"$S/upload." + std::to_string(i) + "\"";
     text += "\n";
   }
-  if (needs.scratch) text += "rm -rf -- \"$T\"\n";
+  if (needs.scratch) text += "set +f\nrm -f -- \"$T\"/*\n";
   text += "put end\n}\n";
-  text += "N=" + std::string(nonce) + "\nR=" + shell_word(places.run) + "\nS=" + shell_word(places.state) +
+  text += "N=" + std::string(nonce) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) + "\nS=" + shell_word(places.state) +
           "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") + "\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
 }

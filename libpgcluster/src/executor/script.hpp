@@ -62,9 +62,10 @@ class Reader {
   struct Stat {
     File file;
     std::uint64_t size = 0;
-    std::optional<std::string> content;
   };
   void line(std::string_view line);
+  void forget();
+  void archive(std::string_view tar);
   Answer answer(const Ask& ask, std::size_t index);
   Answer file_answer(const FileOf& of) const;
   Answer unit_answer(const UnitOf& of) const;
@@ -79,7 +80,12 @@ class Reader {
   bool ended_ = false;
   std::string refusal_;
   std::vector<std::optional<DoResult>> dos_;
-  std::vector<std::optional<Output>> outputs_;  ///< by ask
+  struct Told {
+    int status = 0;
+    bool out = false, err = false;  ///< not empty: it comes in an archive
+  };
+  std::vector<std::optional<Told>> told_;  ///< by ask
+  std::map<std::string, std::string, std::less<>> contents_;  ///< by path, and "o.3" and "e.3" of ask 3
   std::vector<bool> begun_;
   std::map<std::string, Stat, std::less<>> stats_;
   std::map<std::string, std::string, std::less<>> sums_;

@@ -1,9 +1,8 @@
 #include "op/facts.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
-
-#include <openssl/evp.h>
 
 namespace pgcluster {
 namespace {
@@ -16,11 +15,14 @@ constexpr const char* kFacts = R"sh(
   printf 'os_id %s\nos_version %s\nos_codename %s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME"
 ) 2>/dev/null
 read -r v </proc/sys/kernel/hostname && printf 'hostname %s\n' "$v"
-printf 'arch %s\n' "$(uname -m)"
+{ read -r v </proc/sys/kernel/arch; } 2>/dev/null || v=$(uname -m)
+printf 'arch %s\n' "$v"
 while read -r k v u; do
   case $k in MemTotal:) printf 'memory_kib %s\n' "$v"; break ;; esac
 done </proc/meminfo
-printf 'cpus %s\n' "$(nproc)"
+while IFS=':	' read -r k v; do
+  case $k in Cpus_allowed_list) printf 'cpus_allowed %s\n' "$v"; break ;; esac
+done </proc/self/status
 v=$(systemctl show -p DefaultLimitNOFILE 2>/dev/null)
 v=${v#*=}
 while read -r a b c soft hard u; do
@@ -28,44 +30,32 @@ while read -r a b c soft hard u; do
 done </proc/1/limits
 [ "$v" -le "$hard" ] 2>/dev/null || v=$hard
 printf 'nofile %s\n' "$v"
-ip -o addr 2>/dev/null | while read -r n dev family cidr rest; do
-  case $family in inet|inet6) printf 'address %s %s\n' "$dev" "$cidr" ;; esac
-done
-r=$(ip route show default 2>/dev/null)
-[ -n "$r" ] || r=$(ip -6 route show default 2>/dev/null)
-case $r in *' dev '*) r=${r#* dev }; printf 'route %s\n' "${r%% *}" ;; esac
+printf 'addr show\nroute show default\n' | ip -o -batch - 2>/dev/null | {
+  r=
+  while read -r n dev family cidr rest; do
+    case $n:$family in
+      default:*) r=${r:-"$dev $family $cidr $rest"} ;;
+      *:inet | *:inet6) printf 'address %s %s\n' "$dev" "$cidr" ;;
+    esac
+  done
+  [ -n "$r" ] || r=$(ip -6 route show default 2>/dev/null)
+  case " $r" in *' dev '*) r=" $r"; r=${r#* dev }; printf 'route %s\n' "${r%% *}" ;; esac
+}
 [ ! -f /run/systemd/container ] || { read -r v </run/systemd/container; printf 'container %s\n' "$v"; }
 printf 'clock %s\n' "$(date +%s)"
-)sh";
-
-constexpr const char* kSecrets = R"sh(
 for f in /var/lib/pgcluster/secrets/*; do
-  [ -f "$f" ] && printf '%s %s\n' "${f##*/}" "$(base64 -w0 <"$f")"
+  [ -f "$f" ] || continue
+  printf 'secret %s\n' "${f##*/}"
+  {
+    while IFS= read -r v; do printf '+%s\n' "$v"; done
+    [ -z "$v" ] || printf -- '-%s\n' "$v"
+  } <"$f"
 done
 exit 0
 )sh";
 
 constexpr const char* kOwned = "/var/lib/pgcluster/owned";
 constexpr const char* kCluster = "/var/lib/pgcluster/cluster";
-
-std::string from_base64(const std::string& text) {
-  std::string bytes(text.size() / 4 * 3 + 3, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), reinterpret_cast<const unsigned char*>(text.data()),
-                                   static_cast<int>(text.size()));
-  if (size < 0) return {};
-  std::size_t padding = 0;
-  for (auto it = text.rbegin(); it != text.rend() && *it == '=' && padding < 2; ++it) ++padding;
-  bytes.resize(static_cast<std::size_t>(size) - padding);
-  return bytes;
-}
-
-std::string to_base64(const std::string& bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), reinterpret_cast<const unsigned char*>(bytes.data()),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
 
 template <class N>
 bool number(const std::string& text, N& into) {
@@ -74,6 +64,21 @@ bool number(const std::string& text, N& into) {
   if (bad != std::errc() || end != text.data() + text.size()) return false;
   into = value;
   return true;
+}
+
+// How many "0-1,4" are.
+unsigned count(const std::string& list) {
+  unsigned all = 0;
+  std::istringstream parts(list);
+  for (std::string part; std::getline(parts, part, ',');) {
+    unsigned first = 0, last = 0;
+    const auto dash = part.find('-');
+    if (!number(part.substr(0, dash), first)) continue;
+    last = first;
+    if (dash != std::string::npos && (!number(part.substr(dash + 1), last) || last < first || last - first > 65535)) continue;
+    all += last - first + 1;
+  }
+  return all;
 }
 
 [[noreturn]] void unsupported(const std::string& host, const std::string& why) {
@@ -106,14 +111,23 @@ std::string content(const std::string& host, const Answer& answer, const std::st
 }  // namespace
 
 std::vector<Ask> facts_asks(const std::string& host) {
-  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, Exec{{"sh", "-c", kSecrets}}}};
+  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}};
 }
 
 Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
-  if (answers.size() != 4) throw Error(Failure{.code = Code::internal, .message = "facts need 4 answers", .host = host});
+  if (answers.size() != 3) throw Error(Failure{.code = Code::internal, .message = "facts need 3 answers", .host = host});
   Facts facts;
   std::istringstream lines(output(host, answers[0], "reading facts").out);
+  std::string* secret = nullptr;
   for (std::string line; std::getline(lines, line);) {
+    if (secret && line.starts_with('+')) {
+      *secret += line.substr(1) + "\n";
+      continue;
+    }
+    if (secret && line.starts_with('-')) {  // the last one, without a newline
+      *secret += line.substr(1);
+      continue;
+    }
     const auto space = line.find(' ');
     if (space == std::string::npos) continue;
     const std::string name = line.substr(0, space);
@@ -131,9 +145,10 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
       facts.arch = value;
     } else if (name == "memory_kib") {
       if (number(value, n)) facts.memory_bytes = n * 1024;
-    } else if (name == "cpus") {
-      unsigned cpus = 0;
-      if (number(value, cpus) && cpus > 0) facts.cpus = cpus;
+    } else if (name == "cpus_allowed") {
+      facts.cpus = std::max(count(value), 1U);
+    } else if (name == "secret") {
+      secret = &facts.secrets[value];
     } else if (name == "nofile") {
       if (value == "infinity" || value == "unlimited") n = 1'073'741'816;
       if (n != 0 || (number(value, n) && n > 0)) facts.nofile_limit = n;
@@ -154,16 +169,13 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
   for (std::string line; std::getline(owned, line);)
     if (const auto tab = line.find('\t'); tab != std::string::npos && tab > 0) facts.owned.push_back({line.substr(0, tab), line.substr(tab + 1)});
   facts.cluster = content(host, answers[2], kCluster);
-  std::istringstream secrets(output(host, answers[3], "reading /var/lib/pgcluster/secrets").out);
-  for (std::string line; std::getline(secrets, line);)
-    if (const auto space = line.find(' '); space != std::string::npos) facts.secrets[line.substr(0, space)] = from_base64(line.substr(space + 1));
   return facts;
 }
 
 std::vector<Answer> facts_answers(const Facts& facts) {
   std::ostringstream text;
   text << "os_id " << facts.os_id << "\nos_version " << facts.os_version << "\nos_codename " << facts.os_codename << "\nhostname " << facts.hostname
-       << "\narch " << facts.arch << "\nmemory_kib " << facts.memory_bytes / 1024 << "\ncpus " << facts.cpus << "\nnofile " << facts.nofile_limit
+       << "\narch " << facts.arch << "\nmemory_kib " << facts.memory_bytes / 1024 << "\ncpus_allowed 0-" << facts.cpus - 1 << "\nnofile " << facts.nofile_limit
        << "\n";
   for (const auto& interface : facts.interfaces) text << "address " << interface.name << " " << interface.cidr << "\n";
   if (!facts.default_interface.empty()) text << "route " << facts.default_interface << "\n";
@@ -171,10 +183,13 @@ std::vector<Answer> facts_answers(const Facts& facts) {
   text << "clock " << facts.clock << "\n";
   std::string owned;
   for (const Owned& one : facts.owned) owned += one.resource + "\t" + one.step + "\n";
-  std::string secrets;
-  for (const auto& [name, value] : facts.secrets) secrets += name + " " + to_base64(value) + "\n";
+  for (const auto& [name, value] : facts.secrets) {
+    text << "secret " << name << "\n";
+    std::istringstream lines(value);
+    for (std::string line; std::getline(lines, line);) text << (lines.eof() ? "-" : "+") << line << "\n";
+  }
   auto file = [](const std::string& content) { return content.empty() ? Answer(Absent{}) : Answer(File{.content = content}); };
-  return {Output{.out = text.str()}, file(owned), file(facts.cluster), Output{.out = secrets}};
+  return {Output{.out = text.str()}, file(owned), file(facts.cluster)};
 }
 
 }  // namespace pgcluster

@@ -1,5 +1,7 @@
 #include <pgcluster/op/op.hpp>
 
+#include <functional>
+
 namespace pgcluster {
 namespace {
 
@@ -81,6 +83,30 @@ std::string key(const Ask& ask) {
              },
              ask.what);
   return std::move(key.text);
+}
+
+std::size_t hash(const Ask& ask) {
+  std::size_t value = std::hash<std::string>()(ask.at);
+  const auto mix = [&](std::size_t more) { value ^= more + 0x9e3779b97f4a7c15 + (value << 6) + (value >> 2); };
+  // Of a long text, such as a script, its length and its ends: what differs between the asks of a host differs there.
+  const auto add = [&](std::string_view text) {
+    mix(text.size());
+    if (text.size() > 64) mix(std::hash<std::string_view>()(text.substr(text.size() - 32)));
+    mix(std::hash<std::string_view>()(text.substr(0, 64)));
+  };
+  mix(ask.what.index());
+  std::visit(Overloaded{
+                 [&](const FileOf& of) { add(of.path); },
+                 [&](const PackageOf& of) { add(of.name); },
+                 [&](const UnitOf& of) { add(of.name); },
+                 [&](const AccountOf& of) { add(of.name); },
+                 [&](const Exec& exec) {
+                   for (const std::string& word : exec.argv) add(word);
+                 },
+                 [&](const Http& http) { add(http.url); },
+             },
+             ask.what);
+  return value;
 }
 
 std::vector<std::string> resources(const Do& d) {

@@ -94,18 +94,24 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
         parts.push_back(std::move(steps));
     }
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = cluster_text});
-    Steps wanted = sequence(parallel(noted, system), parallel(parts));
+    Steps wanted = sequence(parallel(noted, std::move(system)), parallel(std::move(parts)));
     std::set<std::string> kept;
     for (const Steps::Node& one : wanted.nodes())
       for (const std::string& resource : one.step->keeps()) kept.insert(resource);
     std::vector<Owned> owned = node.facts.owned;
     std::erase_if(owned, [](const Owned& one) { return one.resource.starts_with("file:/var/lib/pgcluster/"); });
-    all.push_back(sequence(removals(host.name, owned, kept), wanted));
+    all.push_back(sequence(removals(host.name, owned, kept), std::move(wanted)));
   }
   for (const KnownHost& host : left)
     if (options.prune) all.push_back(farewell(host, left_facts.at(host.name)));
   for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
-  Plan made = make_plan(hosts, sequence(secret_steps(*view, components), parallel(all)), executor, plan);
+  // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
+  Steps secrets = secret_steps(*view, components);
+  if (!secrets.empty()) {
+    auto kept = [](const Answers&) -> Decision { return Done{}; };
+    secrets = sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
+  }
+  Plan made = make_plan(hosts, sequence(std::move(secrets), parallel(std::move(all))), executor, plan);
   check_quorum(made, topology, without);
   return made;
 }

@@ -33,22 +33,45 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   throw Error(Code::refused, "the plan was made by a planner that this version does not have: " + planner, "make a new plan");
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Promised {
+  std::string version, spec, planner;
+  std::map<std::string, std::string> options;
+  Json changes;  // objects with an id
+};
+
+Promised read_promised(const std::string& document) {
+  try {
+    const Json json = Json::parse(document);
+    Promised promised{.changes = json.at("changes")};
+    json.at("version").get_to(promised.version);
+    json.at("spec").get_to(promised.spec);
+    json.at("planner").get_to(promised.planner);
+    json.at("options").get_to(promised.options);
+    for (const Json& change : promised.changes) change.at("id").get_ref<const std::string&>();
+    if (json.at("format").get<int>() == 1 && promised.changes.is_array()) return promised;
+  } catch (const Json::exception&) {
+    // something is not there, or of another kind
+  }
+  throw Error(Code::refused, "this is not a plan's document", "plan --out FILE writes one");
+}
+
+}  // namespace
+
 Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const DeployOptions& options) {
-  using Json = nlohmann::ordered_json;
-  const Json promised = Json::parse(document, nullptr, false);
-  if (!promised.is_object() || promised.value("format", 0) != 1 || !promised.contains("planner") || !promised.contains("changes"))
-    throw Error(Code::refused, "this is not a plan's document", "plan --out FILE writes one");
-  if (promised.value("version", "") != PGCLUSTER_VERSION)
-    throw Error(Code::refused, "the plan was made by version " + promised.value("version", "?") + ", this is " PGCLUSTER_VERSION, "make a new plan");
-  if (promised.value("spec", "") != dump(spec, Secrets::references))
+  const Promised promised = read_promised(document);
+  if (promised.version != PGCLUSTER_VERSION)
+    throw Error(Code::refused, "the plan was made by version " + promised.version + ", this is " PGCLUSTER_VERSION, "make a new plan");
+  if (promised.spec != dump(spec, Secrets::references))
     throw Error(Code::drifted, "the spec is not the one that the plan was made for", "make a new plan");
-  const Plan plan =
-      plan_by_name(promised.value("planner", ""), promised.value("options", std::map<std::string, std::string>()), spec, executor, options);
+  const Plan plan = plan_by_name(promised.planner, promised.options, spec, executor, options);
   const Json now = Json::parse(plan.document());
-  if (now["changes"] == promised["changes"]) return plan;
-  std::string which;
+  if (now["changes"] == promised.changes) return plan;
   std::map<std::string, Json> before, after;
-  for (const Json& change : promised["changes"]) before[change.value("id", "")] = change;
+  for (const Json& change : promised.changes) before[change["id"].get<std::string>()] = change;
   for (const Json& change : now["changes"]) after[change.value("id", "")] = change;
   Failure failure{.code = Code::drifted,
                   .message = "the hosts are not as they were when the plan was made; nothing was changed",

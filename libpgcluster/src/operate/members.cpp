@@ -1,6 +1,7 @@
 // Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
 #include <algorithm>
 
+#include "component/sql.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
 
@@ -200,16 +201,14 @@ Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& opt
   for (const TopologyHost* host : chosen(scene, options.host))
     all.push_back(once(scene, *host, "restart", scene.call(*host, "POST", "/restart", "{}"), member_ask(*host, scene.port()),
                        scene.states.at(host->name).start_time, Action::restart, host->name == scene.leader ? Impact::outage : Impact::restart));
-  return finish(scene, sequence(all), executor, options, "restart", {{"host", options.host}});
+  return finish(scene, sequence(std::move(all)), executor, options, "restart", {{"host", options.host}});
 }
 
 Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& options) {
   const Scene scene = look(spec, executor, options);
   std::map<std::string, std::vector<Ask>> asks;
   const auto loaded = [&](const TopologyHost& host) {
-    return Ask{host.name, Exec{.argv = {"runuser", "-u", "postgres", "--", "psql", "-p", std::to_string(scene.spec().postgresql_port), "-XAtqc",
-                                        "select pg_conf_load_time()"},
-                               .about = {"unit:patroni.service"}}};
+    return Ask{host.name, Exec{.argv = psql(scene.spec(), {"-c", "select pg_conf_load_time()"}), .about = {"unit:patroni.service"}}};
   };
   const auto members = chosen(scene, options.host);
   for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};
@@ -221,7 +220,7 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
     all.push_back(once(scene, *host, "reload", scene.call(*host, "POST", "/reload", "{}"), loaded(*host),
                        output && output->status == 0 ? output->out : "", Action::reload, Impact::reload));
   }
-  return finish(scene, parallel(all), executor, options, "reload", {{"host", options.host}});
+  return finish(scene, parallel(std::move(all)), executor, options, "reload", {{"host", options.host}});
 }
 
 Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& options) {

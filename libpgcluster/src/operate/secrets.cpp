@@ -77,7 +77,7 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
       if (!view.leaves_out(host))
         steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
   }
-  return parallel(steps);
+  return parallel(std::move(steps));
 }
 
 std::string read_password(const Spec& spec, Executor& executor, const std::string& role, const OperateOptions& options) {

@@ -2,11 +2,25 @@
 
 #include <map>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <pgcluster/plan/plan.hpp>
 
 namespace pgcluster {
+
+/// All that the steps of a plan ask, each once, however many of them ask it.
+class Questions {
+ public:
+  AskPtr add(AskPtr ask);
+  std::vector<AskPtr> add(std::vector<Ask> asks);
+  /// In the order of their first mention.
+  const std::vector<AskPtr>& all() const noexcept { return all_; }
+
+ private:
+  std::vector<AskPtr> all_;
+  std::unordered_multimap<std::size_t, AskPtr> known_;  // by hash(ask)
+};
 
 /// A step in its place, and what the plan promises of it.
 struct PlanNode {
@@ -17,7 +31,7 @@ struct PlanNode {
   std::string member;
   std::vector<std::size_t> before;  // indices of what it waits for
   std::vector<std::size_t> after;   // indices of what waits for it
-  std::vector<Ask> asks;
+  std::vector<AskPtr> asks;
   Decision promise;
   bool verify = false;  // promised Done on answers that an earlier change may alter: asked again when reached
 
@@ -31,11 +45,12 @@ struct PlanNode {
 
 struct Plan::Data {
   Hosts hosts;
-  std::vector<PlanNode> nodes;          // a step comes after all that it waits for
+  std::vector<PlanNode> nodes;          // a step comes after all that it waits for; none where nothing changes
   std::map<std::string, Order> orders;  // by rolling group
   std::vector<PlannedChange> changes;   // in the order in which apply begins them
   std::vector<Diagnostic> warnings;
   PlanOrigin origin;
+  std::size_t unchanged = 0;
   std::size_t parallel = 32;
 };
 

@@ -25,6 +25,12 @@ std::string telling_lines(const std::string& log) {
   return text;
 }
 
+std::vector<AskPtr> shared(std::vector<Ask> asks) {
+  std::vector<AskPtr> all;
+  for (Ask& ask : asks) all.push_back(std::make_shared<const Ask>(std::move(ask)));
+  return all;
+}
+
 }  // namespace
 
 Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& options, LockHolder us)
@@ -90,23 +96,19 @@ void Engine::act(std::size_t i, Change change) {
   host->second.acts.insert(i);
 }
 
-void Engine::start_round(std::size_t i, std::vector<Ask> asks) {
+void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
   if (i != order_round && nodes_[i].at != At::explaining) nodes_[i].at = At::asking;
   Round& r = round(i);
   r = Round{.asks = std::move(asks)};
-  for (const Ask& ask : r.asks) {
-    if (fresh_)
-      if (const auto it = fresh_->find(key(ask)); it != fresh_->end()) {
-        r.answers.set(ask, it->second);
-        continue;
-      }
-    const auto host = hosts_.find(ask.at);
+  for (const AskPtr& ask : r.asks) {
+    if (fresh_ && r.answers.take(ask, *fresh_)) continue;
+    const auto host = hosts_.find(ask->at);
     if (host == hosts_.end())
-      r.answers.set(ask, Unreadable{ask.at + " is not a host of the plan"});
+      r.answers.set(*ask, Unreadable{ask->at + " is not a host of the plan"});
     else if (host->second.dead)
-      r.answers.set(ask, Unreadable{ask.at + " cannot be reached"});
+      r.answers.set(*ask, Unreadable{ask->at + " cannot be reached"});
     else
-      r.missing.insert(ask.at);
+      r.missing.insert(ask->at);
   }
   for (const std::string& name : r.missing) hosts_.at(name).asks.insert(i);
   if (r.missing.empty()) judge(i);
@@ -116,11 +118,8 @@ void Engine::start_round(std::size_t i, std::vector<Ask> asks) {
 void Engine::feed(std::size_t i, const std::string& host) {
   Round& r = round(i);
   if (!r.missing.erase(host)) return;
-  for (const Ask& ask : r.asks)
-    if (ask.at == host) {
-      const auto it = fresh_ ? fresh_->find(key(ask)) : std::map<std::string, Answer>::const_iterator();
-      r.answers.set(ask, fresh_ && it != fresh_->end() ? it->second : Answer(Unreadable{host + " cannot be reached"}));
-    }
+  for (const AskPtr& ask : r.asks)
+    if (ask->at == host && !(fresh_ && r.answers.take(ask, *fresh_))) r.answers.set(*ask, Unreadable{host + " cannot be reached"});
   if (r.missing.empty()) judge(i);
 }
 
@@ -135,9 +134,9 @@ void Engine::judge(std::size_t i) {
   if (i == order_round) return order_known();
   Node& node = nodes_[i];
   if (node.at == At::explaining) {
-    for (const Ask& ask : node.round.asks)
-      if (const auto* output = node.round.answers.get<Output>(ask); output && !output->out.empty())
-        node.failure->causes.push_back(describe(ask) + ":\n" + telling_lines(output->out));
+    for (const AskPtr& ask : node.round.asks)
+      if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty())
+        node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
     return settle_failure(i);
   }
   Decision decision;
@@ -205,7 +204,7 @@ void Engine::fail(std::size_t i, Failure failure) {
   node.took = since(node.reached);
   if (std::vector<Ask> evidence = plan(i).step->evidence(); !evidence.empty() && node.at != At::explaining) {
     node.at = At::explaining;
-    return start_round(i, std::move(evidence));
+    return start_round(i, shared(std::move(evidence)));
   }
   settle_failure(i);
 }
@@ -258,7 +257,7 @@ void Engine::take_lane() {
   if (first.group.empty() || order == plan_.orders.end() || !order->second.order) return give_lane(lane_key(first));
   if (executor_.now() < order_again_) return;
   ordering_ = first.group;
-  start_round(order_round, order->second.asks);
+  start_round(order_round, shared(order->second.all_asks()));
 }
 
 void Engine::give_lane(const std::string& key) {

@@ -27,7 +27,7 @@ class Engine {
 
   // Answers that are being collected from one or several hosts.
   struct Round {
-    std::vector<Ask> asks;
+    std::vector<AskPtr> asks;
     Answers answers;
     std::set<std::string> missing;  // hosts that have not answered yet
   };
@@ -71,6 +71,7 @@ class Engine {
   struct Job {
     std::string host;
     Program program;
+    std::vector<AskPtr> asks;  // the program's
     std::vector<Item> items;
     std::vector<std::size_t> asked;  // nodes whose round it serves
   };
@@ -80,7 +81,7 @@ class Engine {
   void reach(std::size_t i);
   void begin(std::size_t i);
   void act(std::size_t i, Change change);
-  void start_round(std::size_t i, std::vector<Ask> asks);
+  void start_round(std::size_t i, std::vector<AskPtr> asks);
   void feed(std::size_t i, const std::string& host);
   void judge(std::size_t i);
   bool announced(std::size_t i, const Change& change) const;
@@ -132,7 +133,7 @@ class Engine {
   std::string ordering_;               // group that is being asked for its order
   std::optional<Time> order_since_;    // nobody could be chosen since
   Time order_again_{};
-  const std::map<std::string, Answer>* fresh_ = nullptr;  // by key: answers that have come with the program being looked at
+  const Answers* fresh_ = nullptr;     // answers that have come with the program being looked at
   std::vector<Failure> failures_;
   bool cancelled_ = false;
   std::unique_ptr<Workers> workers_;

@@ -85,18 +85,20 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     job.program.dos.push_back({.at = name, .what = std::move(install), .limit = install_limit});
   }
 
-  std::set<std::string> asked;
-  const auto ask_all = [&](const std::vector<Ask>& asks) {
-    for (const Ask& ask : asks)
-      if (ask.at == name && asked.insert(key(ask)).second) job.program.asks.push_back(ask);
+  Questions questions;
+  const auto ask_all = [&](const std::vector<AskPtr>& asks) {
+    for (const AskPtr& ask : asks)
+      if (ask->at == name) questions.add(ask);
   };
   for (const Item& item : job.items) ask_all(plan(item.node).asks);
   for (const std::size_t i : host.asks) {
     ask_all(round(i).asks);
     job.asked.push_back(i);
   }
-  if (job.program.dos.empty() && job.program.asks.empty()) return std::nullopt;
+  if (job.program.dos.empty() && questions.all().empty()) return std::nullopt;
   for (const std::size_t i : early) ask_all(plan(i).asks);
+  job.asks = questions.all();
+  for (const AskPtr& ask : job.asks) job.program.asks.push_back(*ask);
   return job;
 }
 
@@ -167,9 +169,11 @@ void Engine::completed(Job& job, ProgramResult result) {
     host.lost_since.reset();
   }
   result.dos.resize(job.program.dos.size());
-  std::map<std::string, Answer> fresh;
-  for (std::size_t k = 0; k < job.program.asks.size(); ++k)
-    fresh.emplace(key(job.program.asks[k]), k < result.answers.size() ? result.answers[k] : Answer(Unreadable{"the host gave no answer"}));
+  Answers fresh;
+  for (std::size_t k = 0; k < job.asks.size(); ++k) {
+    Answer answer = k < result.answers.size() ? std::move(result.answers[k]) : Answer(Unreadable{"the host gave no answer"});
+    fresh.set(job.asks[k], std::make_shared<const Given>(Given{std::move(answer)}));
+  }
   fresh_ = &fresh;
   for (const Item& item : job.items) item_result(job, item, result);
   for (const std::size_t i : job.asked)

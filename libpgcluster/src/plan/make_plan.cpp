@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <set>
 
 #include "plan/data.hpp"
 #include "plan/projection.hpp"
@@ -8,12 +7,14 @@
 namespace pgcluster {
 namespace {
 
-std::vector<PlanNode> lay_out(const Steps& steps) {
+std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   std::vector<PlanNode> nodes;
   std::map<std::string, std::size_t> index;
   std::map<std::string, std::string> keeper;  // resource -> step
-  for (const Steps::Node& node : steps.nodes()) {
-    PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = node.step->asks()};
+  const std::vector<Steps::Node> ordered = steps.nodes();
+  nodes.reserve(ordered.size());
+  for (const Steps::Node& node : ordered) {
+    PlanNode made{.step = node.step, .id = node.step->name(), .group = node.group, .member = node.member, .asks = questions.add(node.step->asks())};
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
     for (const std::string& resource : node.step->keeps()) {
@@ -32,18 +33,6 @@ std::vector<PlanNode> lay_out(const Steps& steps) {
   return nodes;
 }
 
-std::map<std::string, std::vector<Ask>> questions(const std::vector<PlanNode>& nodes, const std::map<std::string, Order>& orders) {
-  std::map<std::string, std::vector<Ask>> by_host;
-  std::set<std::string> seen;
-  const auto add = [&](const std::vector<Ask>& asks) {
-    for (const Ask& ask : asks)
-      if (seen.insert(key(ask)).second) by_host[ask.at].push_back(ask);
-  };
-  for (const PlanNode& node : nodes) add(node.asks);
-  for (const auto& [group, order] : orders) add(order.asks);
-  return by_host;
-}
-
 // One error for several hosts: the first host's own, with the others among its diagnostics.
 [[noreturn]] void throw_all(const std::map<std::string, Error>& errors) {
   const auto& first = errors.begin()->second;
@@ -54,9 +43,37 @@ std::map<std::string, std::vector<Ask>> questions(const std::vector<PlanNode>& n
   throw Error(std::move(failure));
 }
 
+void ask_all(const Hosts& hosts, const std::vector<AskPtr>& questions, Projection& projection, Executor& executor, const PlanOptions& options) {
+  if (questions.empty()) return;
+  std::map<std::string, std::vector<AskPtr>> by_host;
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const AskPtr& ask : questions) {
+    if (options.without.contains(ask->at)) {
+      projection.add(ask, Unreadable{ask->at + " is left out"});
+      continue;
+    }
+    by_host[ask->at].push_back(ask);
+    asks[ask->at].push_back(*ask);
+  }
+  Observed observed = observe(hosts, asks, executor, options);
+  if (!observed.errors.empty()) throw_all(observed.errors);
+  for (const auto& [host, of_host] : by_host) {
+    const auto given = observed.answers.find(host);
+    if (given == observed.answers.end())
+      throw Error({.code = Code::timed_out,
+                   .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
+                   .hint = "see whether the host is overloaded, and plan again",
+                   .host = host,
+                   .retryable = true});
+    auto& answers = given->second;
+    for (std::size_t i = 0; i < of_host.size(); ++i)
+      projection.add(of_host[i], i < answers.size() ? std::move(answers[i]) : Answer(Unreadable{"the host gave no answer"}));
+  }
+}
+
 // Exec and Http are not projected: what they will answer after a change is not known.
 bool guessed(const PlanNode& node, const Answers& answers) {
-  return std::any_of(node.asks.begin(), node.asks.end(), [&](const Ask& ask) { return answers.pending(ask); });
+  return std::any_of(node.asks.begin(), node.asks.end(), [&](const AskPtr& ask) { return answers.pending(*ask); });
 }
 
 void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
@@ -106,38 +123,47 @@ PlannedChange describe(const PlanNode& node) {
 
 }  // namespace
 
+AskPtr Questions::add(AskPtr ask) {
+  const std::size_t at = hash(*ask);
+  const auto [begin, end] = known_.equal_range(at);
+  if (const auto it = std::find_if(begin, end, [&](const auto& one) { return *one.second == *ask; }); it != end) return it->second;
+  all_.push_back(ask);
+  return known_.emplace(at, std::move(ask))->second;
+}
+
+std::vector<AskPtr> Questions::add(std::vector<Ask> asks) {
+  std::vector<AskPtr> added;
+  added.reserve(asks.size());
+  for (Ask& ask : asks) added.push_back(add(std::make_shared<const Ask>(std::move(ask))));
+  return added;
+}
+
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
-  data->nodes = lay_out(steps);
+  Questions questions;
+  data->nodes = lay_out(steps, questions);
   data->orders = steps.orders();
   data->warnings = options.warnings;
   data->origin = options.origin;
   data->parallel = options.parallel;
 
-  auto asks = questions(data->nodes, data->orders);
   Projection projection;
-  for (const std::string& host : options.without)
-    if (const auto left_out = asks.extract(host); !left_out.empty())
-      for (const Ask& ask : left_out.mapped()) projection.add(ask, Unreadable{host + " is left out"});
-  const Observed observed = observe(hosts, asks, executor, options);
-  if (!observed.errors.empty()) throw_all(observed.errors);
-  for (const auto& [host, questions_of_host] : asks) {
-    const auto given = observed.answers.find(host);
-    if (given == observed.answers.end())
-      throw Error({.code = Code::timed_out,
-                   .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
-                   .hint = "see whether the host is overloaded, and plan again",
-                   .host = host,
-                   .retryable = true});
-    const auto& answers = given->second;
-    for (std::size_t i = 0; i < questions_of_host.size(); ++i)
-      projection.add(questions_of_host[i], i < answers.size() ? answers[i] : Answer(Unreadable{"the host gave no answer"}));
-  }
-  std::map<std::string, Answers> order_answers;
-  for (const auto& [group, order] : data->orders) order_answers[group] = projection.answers(order.asks);
-
+  ask_all(hosts, questions.all(), projection, executor, options);
   decide_all(data->nodes, projection);
+
+  // In which order members are disturbed is asked only where some are: then it takes one more round.
+  std::map<std::string, std::vector<AskPtr>> order_asks;
+  Questions more;
+  for (const PlanNode& node : data->nodes) {
+    const auto order = data->orders.find(node.group);
+    if (!disturbs(node.impact()) || order == data->orders.end() || order_asks.contains(node.group)) continue;
+    for (const AskPtr& ask : order_asks[node.group] = questions.add(order->second.all_asks()))
+      if (!projection.knows(*ask)) more.add(ask);
+  }
+  ask_all(hosts, more.all(), projection, executor, options);
+  std::map<std::string, Answers> order_answers;
+  for (const auto& [group, asks] : order_asks) order_answers[group] = projection.first(asks);
 
   const auto awaited = awaited_changes(data->nodes);
   std::string last_disturbed;
@@ -158,6 +184,8 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     }
     data->changes.push_back(std::move(change));
   }
+  data->unchanged = data->nodes.size() - data->changes.size();
+  if (data->changes.empty()) data->nodes.clear();  // who looks at a whole fleet keeps nothing of what holds already
   return Plan(std::move(data));
 }
 

@@ -18,7 +18,7 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
         continue;
       }
       ++open;
-      workers.post([&, name = name, host = host->second, questions = questions] {
+      workers.post([&, name = name, host = host->second, &questions = questions] {  // which outlive the workers
         try {
           if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled before " + name + " was asked");
           ProgramResult result = executor.run(host, Program{.asks = questions});

@@ -1,5 +1,6 @@
 #include "plan/projection.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace pgcluster {
@@ -22,6 +23,8 @@ std::vector<std::string> all_resources(const Ask& ask) {
   return found;
 }
 
+GivenPtr given(Answer answer) { return std::make_shared<const Given>(Given{std::move(answer)}); }
+
 bool lists(const std::vector<std::string>& files, const std::string& path) {
   for (const std::string& one : files)
     if (one == path) return true;
@@ -30,25 +33,50 @@ bool lists(const std::vector<std::string>& files, const std::string& path) {
 
 }  // namespace
 
-void Projection::add(const Ask& ask, Answer answer) {
-  const std::string name = key(ask);
-  for (const std::string& resource : all_resources(ask)) about_[scoped(ask.at, resource)].push_back(name);
-  entries_.insert_or_assign(name, Entry{ask, std::move(answer)});
+void Projection::add(AskPtr ask, Answer answer) {
+  if (find(*ask)) return;
+  std::vector<std::string> about;
+  for (const std::string& resource : all_resources(*ask)) about.push_back(scoped(ask->at, resource));
+  const std::size_t at = hash(*ask);
+  const GivenPtr is = given(std::move(answer));
+  Entry& entry = entries_.emplace(at, Entry{std::move(ask), is, is, std::move(about)})->second;
+  for (const std::string& resource : entry.about) about_[resource].push_back(&entry);
 }
 
+const Projection::Entry* Projection::find(const Ask& ask) const {
+  const auto [begin, end] = entries_.equal_range(hash(ask));
+  const auto it = std::find_if(begin, end, [&](const auto& one) { return one.second.ask.get() == &ask || *one.second.ask == ask; });
+  return it == end ? nullptr : &it->second;
+}
+
+bool Projection::pending(const Entry& entry) const {
+  if (!touched_.empty())
+    for (const std::string& resource : entry.about)
+      if (touched_.contains(resource)) return true;
+  // What a package brings is not known: a file or unit that is absent now may be there then.
+  return installing_.contains(entry.ask->at) && std::holds_alternative<Absent>(entry.given->answer) &&
+         !std::holds_alternative<PackageOf>(entry.ask->what);
+}
+
+// Also of asks that no step has: what a Do looks at just before it acts.
 bool Projection::pending(const Ask& ask) const {
+  if (const Entry* entry = find(ask)) return pending(*entry);
   for (const std::string& resource : all_resources(ask))
     if (touched_.contains(scoped(ask.at, resource))) return true;
-  // What a package brings is not known: a file or unit that is absent now may be there then.
-  if (!installing_.contains(ask.at)) return false;
-  const auto it = entries_.find(key(ask));
-  return it != entries_.end() && std::holds_alternative<Absent>(it->second.answer) && !std::holds_alternative<PackageOf>(ask.what);
+  return false;
 }
 
-Answers Projection::answers(const std::vector<Ask>& asks) const {
+Answers Projection::answers(const std::vector<AskPtr>& asks) const {
   Answers found;
-  for (const Ask& ask : asks)
-    if (const auto it = entries_.find(key(ask)); it != entries_.end()) found.set(ask, it->second.answer, pending(ask));
+  for (const AskPtr& ask : asks)
+    if (const Entry* entry = find(*ask)) found.set(ask, entry->given, pending(*entry));
+  return found;
+}
+
+Answers Projection::first(const std::vector<AskPtr>& asks) const {
+  Answers found;
+  for (const AskPtr& ask : asks)
+    if (const Entry* entry = find(*ask)) found.set(ask, entry->first);
   return found;
 }
 
@@ -62,7 +90,7 @@ bool Projection::touched(const Do& d) const {
 
 void Projection::each(const std::string& resource, const std::function<void(Entry&)>& change) {
   if (const auto it = about_.find(resource); it != about_.end())
-    for (const std::string& name : it->second) change(entries_.at(name));
+    for (Entry* entry : it->second) change(*entry);
 }
 
 void Projection::project(const Do& d) {
@@ -70,21 +98,23 @@ void Projection::project(const Do& d) {
   const auto file_changes = [&](const std::string& path, const Answer& now) {
     touched_.insert(scoped(d.at, "file:" + path));
     each(scoped(d.at, "file:" + path), [&](Entry& entry) {
-      if (std::holds_alternative<FileOf>(entry.ask.what)) entry.answer = now;
-      if (const auto* asked = std::get_if<UnitOf>(&entry.ask.what))
-        if (auto* unit = std::get_if<Unit>(&entry.answer)) {
-          if (lists(asked->start_files, path)) unit->start_files_current = false;
-          if (lists(asked->load_files, path)) unit->load_files_current = false;
+      if (std::holds_alternative<FileOf>(entry.ask->what)) entry.given = given(now);
+      if (const auto* asked = std::get_if<UnitOf>(&entry.ask->what))
+        if (const auto* found = std::get_if<Unit>(&entry.given->answer)) {
+          Unit unit = *found;
+          if (lists(asked->start_files, path)) unit.start_files_current = false;
+          if (lists(asked->load_files, path)) unit.load_files_current = false;
+          entry.given = given(std::move(unit));
         }
     });
   };
   const auto unit_changes = [&](const std::string& name, const std::function<void(Unit&)>& change) {
     each(scoped(d.at, "unit:" + name), [&](Entry& entry) {
-      if (!std::holds_alternative<UnitOf>(entry.ask.what)) return;
+      if (!std::holds_alternative<UnitOf>(entry.ask->what)) return;
       Unit unit;
-      if (const auto* found = std::get_if<Unit>(&entry.answer)) unit = *found;
+      if (const auto* found = std::get_if<Unit>(&entry.given->answer)) unit = *found;
       change(unit);
-      entry.answer = unit;
+      entry.given = given(std::move(unit));
     });
   };
 
@@ -98,7 +128,7 @@ void Projection::project(const Do& d) {
     installing_.insert(d.at);
     for (const std::string& package : install->packages)
       each(scoped(d.at, "package:" + package), [](Entry& entry) {
-        if (std::holds_alternative<PackageOf>(entry.ask.what)) entry.answer = Package{};
+        if (std::holds_alternative<PackageOf>(entry.ask->what)) entry.given = given(Package{});
       });
   } else if (const auto* set = std::get_if<SetUnit>(&d.what)) {
     unit_changes(set->name, [&](Unit& unit) {
@@ -116,7 +146,7 @@ void Projection::project(const Do& d) {
     if (remove->kind == Remove::Kind::unit) unit_changes(remove->name, [](Unit& unit) { unit.active = "inactive", unit.enabled = false; });
     if (remove->kind == Remove::Kind::package)
       each(scoped(d.at, "package:" + remove->name), [](Entry& entry) {
-        if (std::holds_alternative<PackageOf>(entry.ask.what)) entry.answer = Absent{};
+        if (std::holds_alternative<PackageOf>(entry.ask->what)) entry.given = given(Absent{});
       });
   }
 }

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include <pgcluster/step/step.hpp>
@@ -14,9 +15,12 @@ namespace pgcluster {
 /// All that was answered, and what the plan's Dos so far will have made of it: what a later step of the plan will find.
 class Projection {
  public:
-  void add(const Ask& ask, Answer answer);
+  void add(AskPtr ask, Answer answer);
   /// The answers to one step's asks, pending where a Do before may alter them.
-  Answers answers(const std::vector<Ask>& asks) const;
+  Answers answers(const std::vector<AskPtr>& asks) const;
+  /// The answers as they came, whatever the plan does.
+  Answers first(const std::vector<AskPtr>& asks) const;
+  bool knows(const Ask& ask) const { return find(ask) != nullptr; }
   /// Whether a Do before may alter what this Do acts on.
   bool touched(const Do& d) const;
   void project(const Do& d);
@@ -25,14 +29,17 @@ class Projection {
 
  private:
   struct Entry {
-    Ask ask;
-    Answer answer;
+    AskPtr ask;
+    GivenPtr given, first;
+    std::vector<std::string> about;  // scoped resources
   };
+  const Entry* find(const Ask& ask) const;
+  bool pending(const Entry& entry) const;
   bool pending(const Ask& ask) const;
   void each(const std::string& resource, const std::function<void(Entry&)>& change);
 
-  std::map<std::string, Entry, std::less<>> entries_;                   // by key(ask)
-  std::map<std::string, std::vector<std::string>, std::less<>> about_;  // scoped resource -> keys of entries
+  std::unordered_multimap<std::size_t, Entry> entries_;           // by hash(ask)
+  std::map<std::string, std::vector<Entry*>, std::less<>> about_;  // by scoped resource
   std::set<std::string, std::less<>> touched_;                          // scoped resources
   std::set<std::string, std::less<>> installing_;                       // hosts on which packages arrive, and with them files and units
 };

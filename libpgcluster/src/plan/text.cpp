@@ -177,9 +177,7 @@ std::string described(const Changes& line, std::size_t width, const Style& style
 const std::vector<PlannedChange>& Plan::changes() const { return data_->changes; }
 const std::vector<Diagnostic>& Plan::warnings() const { return data_->warnings; }
 bool Plan::empty() const { return data_->changes.empty(); }
-std::size_t Plan::unchanged() const {
-  return static_cast<std::size_t>(std::count_if(data_->nodes.begin(), data_->nodes.end(), [](const PlanNode& node) { return !node.changes(); }));
-}
+std::size_t Plan::unchanged() const { return data_->unchanged; }
 
 std::string Plan::text(bool diff, bool color) const {
   const Style style{color};

@@ -1,24 +1,50 @@
 #include <pgcluster/step/step.hpp>
 
+#include <algorithm>
+
 namespace pgcluster {
 
-const Answer& Answers::operator[](const Ask& ask) const {
-  static const Answer nobody_asked = Unreadable{"this was not asked"};
-  const auto it = entries_.find(key(ask));
-  return it == entries_.end() ? nobody_asked : it->second.answer;
+const Answers::Entry* Answers::find(const Ask& ask) const {
+  const auto [begin, end] = entries_.equal_range(hash(ask));
+  const auto it = std::find_if(begin, end, [&](const auto& one) { return *one.second.ask == ask; });
+  return it == end ? nullptr : &it->second;
 }
 
-bool Answers::pending(const Ask& ask) const {
-  const auto it = entries_.find(key(ask));
-  return it != entries_.end() && it->second.pending;
+const Answers::Entry& Answers::found(const Ask& ask) const {
+  thread_local const Entry nobody_asked{nullptr, std::make_shared<const Given>(Given{Unreadable{"this was not asked"}}), false};
+  const Entry* entry = find(ask);
+  return entry ? *entry : nobody_asked;
 }
+
+const Answer& Answers::operator[](const Ask& ask) const { return found(ask).given->answer; }
+
+bool Answers::pending(const Ask& ask) const { return found(ask).pending; }
 
 const std::string* Answers::out(const Ask& ask) const {
   const auto* output = get<Output>(ask);
   return output && output->status == 0 ? &output->out : nullptr;
 }
 
-void Answers::set(const Ask& ask, Answer answer, bool pending) { entries_[key(ask)] = {std::move(answer), pending}; }
+void Answers::set(const Ask& ask, Answer answer, bool pending) {
+  set(std::make_shared<const Ask>(ask), std::make_shared<const Given>(Given{std::move(answer)}), pending);
+}
+
+void Answers::set(AskPtr ask, GivenPtr given, bool pending) {
+  const std::size_t at = hash(*ask);
+  const auto [begin, end] = entries_.equal_range(at);
+  const auto it = std::find_if(begin, end, [&](const auto& one) { return *one.second.ask == *ask; });
+  Entry entry{std::move(ask), std::move(given), pending};
+  if (it == end)
+    entries_.emplace(at, std::move(entry));
+  else
+    it->second = std::move(entry);
+}
+
+bool Answers::take(const AskPtr& ask, const Answers& others) {
+  const Entry* entry = others.find(*ask);
+  if (entry) set(ask, entry->given, entry->pending);
+  return entry != nullptr;
+}
 
 std::string_view to_string(Action action) noexcept {
   switch (action) {

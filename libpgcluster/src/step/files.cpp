@@ -10,7 +10,11 @@ class MadeStep final : public Step {
  public:
   MadeStep(std::string name, StepParts parts) : name_(std::move(name)), parts_(std::move(parts)) {}
   std::string name() const override { return name_; }
-  std::vector<Ask> asks() const override { return parts_.asks; }
+  std::vector<Ask> asks() const override {
+    std::vector<Ask> all = parts_.asks;
+    if (parts_.common) all.insert(all.end(), parts_.common->begin(), parts_.common->end());
+    return all;
+  }
   Decision decide(const Answers& answers) const override { return parts_.decide(answers); }
   std::chrono::seconds settle() const override { return parts_.settle; }
   std::vector<std::string> keeps() const override { return parts_.keeps; }
@@ -50,7 +54,7 @@ struct Block {
 StepPtr make_step(std::string name, StepParts parts) { return std::make_shared<MadeStep>(std::move(name), std::move(parts)); }
 
 StepPtr gate(std::string name, GateWish wish) {
-  return make_step(std::move(name), {std::move(wish.asks), std::move(wish.decide), wish.settle, {}, std::move(wish.evidence)});
+  return make_step(std::move(name), {std::move(wish.asks), std::move(wish.decide), wish.settle, {}, std::move(wish.evidence), std::move(wish.common)});
 }
 
 StepPtr file(std::string name, std::string host, WriteFile wish) {

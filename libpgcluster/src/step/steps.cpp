@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <pgcluster/step/step.hpp>
@@ -14,6 +15,12 @@ std::string component_of(std::string_view step_name) {
   const auto begin = step_name.find('/');
   if (begin == std::string_view::npos) return {};
   return std::string(step_name.substr(begin + 1, step_name.find('/', begin + 1) - begin - 1));
+}
+
+std::vector<Ask> Order::all_asks() const {
+  std::vector<Ask> all = asks;
+  if (common) all.insert(all.end(), common->begin(), common->end());
+  return all;
 }
 
 Steps::Steps(StepPtr step) {
@@ -91,38 +98,58 @@ std::vector<std::string> sinks(const std::vector<std::string>& names, const Befo
 
 }  // namespace
 
-Steps join(const std::vector<Steps>& parts, bool in_sequence) {
+Steps join(std::vector<Steps> parts, bool in_sequence) {
   Steps whole;
   std::vector<std::string> ends;  // sinks of the part before
-  for (const Steps& part : parts) {
+  for (Steps& part : parts) {
     if (part.empty()) continue;
-    for (const std::string& name : part.insertion_) {
-      const Steps::Node& node = part.nodes_.at(name);
-      const auto [it, is_new] = whole.nodes_.emplace(name, node);
-      if (is_new) {
-        whole.insertion_.push_back(name);
-      } else if (it->second.step != node.step) {
-        throw Error(Code::internal, "two different steps have the name " + name, "a step's name must be unique in a plan");
-      } else if (it->second.group.empty()) {
-        it->second = node;
-      }
-    }
-    for (const auto& [name, waits_for] : part.before_) {
-      auto& all = whole.before_[name];
-      for (const std::string& one : waits_for)
-        if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
-    }
-    for (const auto& [group, order] : part.orders_) whole.orders_.emplace(group, order);
+    std::vector<std::string> begins, its_ends;
     if (in_sequence) {
-      for (const std::string& begin : sources(part.insertion_, part.before_)) {
-        auto& all = whole.before_[begin];
-        for (const std::string& end : ends)
-          if (end != begin && std::find(all.begin(), all.end(), end) == all.end()) all.push_back(end);
-      }
-      ends = sinks(part.insertion_, part.before_);
+      begins = sources(part.insertion_, part.before_);
+      its_ends = sinks(part.insertion_, part.before_);
     }
+    whole.take(std::move(part));
+    if (!in_sequence) continue;
+    for (const std::string& begin : begins) {
+      auto& all = whole.before_[begin];
+      const std::set<std::string_view> known(all.begin(), all.end());
+      std::vector<std::string> added;
+      for (const std::string& end : ends)
+        if (end != begin && !known.contains(end)) added.push_back(end);
+      all.insert(all.end(), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
+    }
+    ends = std::move(its_ends);
   }
   return whole;
+}
+
+// The other graph's steps beside those that are here.
+void Steps::take(Steps part) {
+  if (empty()) {
+    *this = std::move(part);
+    return;
+  }
+  for (std::string& name : part.insertion_) {
+    auto node = part.nodes_.extract(name);
+    const auto [it, is_new, left] = nodes_.insert(std::move(node));
+    if (is_new) {
+      insertion_.push_back(std::move(name));
+    } else if (it->second.step != left.mapped().step) {
+      throw Error(Code::internal, "two different steps have the name " + name, "a step's name must be unique in a plan");
+    } else if (it->second.group.empty()) {
+      it->second = left.mapped();
+    }
+  }
+  for (auto& [name, waits_for] : part.before_) {
+    auto& all = before_[name];
+    if (all.empty()) {
+      all = std::move(waits_for);
+      continue;
+    }
+    for (std::string& one : waits_for)
+      if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
+  }
+  orders_.merge(part.orders_);
 }
 
 Steps rolling(std::string group, std::string member, Order order, Steps steps) {
@@ -146,7 +173,7 @@ Steps after(const std::vector<std::string>& names, Steps steps) {
 Steps rolling(const std::map<std::string, Steps>& members, std::string group, Order order) {
   std::vector<Steps> parts;
   for (const auto& [member, steps] : members) parts.push_back(rolling(group, member, order, steps));
-  return parallel(parts);
+  return parallel(std::move(parts));
 }
 
 }  // namespace pgcluster

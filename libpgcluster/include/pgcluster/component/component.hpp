@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <pgcluster/base/memo.hpp>
 #include <pgcluster/op/op.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
@@ -14,8 +15,8 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// The cluster as components see it: everything that was known when the plan was made. Outlives the steps that refer to it by value only.
-struct ClusterView {
+/// The cluster as components see it: everything that was known when the plan was made. Steps that need it later keep shared(view).
+struct ClusterView : std::enable_shared_from_this<ClusterView> {
   Spec spec;
   Topology topology;
   std::map<std::string, Facts> facts;     ///< by host
@@ -28,7 +29,19 @@ struct ClusterView {
 
   /// Throws Error (internal) for a name that no component declared.
   const Secret& secret(std::string_view name) const;
+
+  /// What a pure function makes of the view; called once for a view that is shared, and so does not change any more.
+  template <class T>
+  std::shared_ptr<const T> derived(T (*make)(const ClusterView&)) const {
+    return weak_from_this().expired() ? std::make_shared<const T>(make(*this)) : derived_.get(*this, make);
+  }
+
+ private:
+  Memo derived_{};
 };
+
+/// The view itself where the planner owns it, else a copy: for steps, which outlive the call that makes them.
+std::shared_ptr<const ClusterView> shared(const ClusterView& view);
 
 /// What a component sees of one host.
 struct NodeView {

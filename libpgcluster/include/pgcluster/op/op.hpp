@@ -67,6 +67,8 @@ struct Ask {
 
 /// The same text for equal asks, another for others. Not for people.
 std::string key(const Ask& ask);
+/// The same for equal asks; quick, and so not always another for others.
+std::size_t hash(const Ask& ask);
 
 // Answers.
 

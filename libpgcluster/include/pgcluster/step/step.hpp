@@ -7,9 +7,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include <pgcluster/base/memo.hpp>
 #include <pgcluster/op/op.hpp>
 
 namespace PGCLUSTER_API pgcluster {
@@ -26,6 +28,15 @@ std::string_view to_string(Impact impact) noexcept;
 /// Whether it takes the lane.
 inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
 
+using AskPtr = std::shared_ptr<const Ask>;
+
+/// An answer, shared by all steps that it is given to, with what their functions have read from it.
+struct Given {
+  Answer answer;
+  Memo read{};
+};
+using GivenPtr = std::shared_ptr<const Given>;
+
 /// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
 class Answers {
  public:
@@ -40,16 +51,28 @@ class Answers {
   }
   /// out of an Output with status 0; null otherwise.
   const std::string* out(const Ask& ask) const;
+  /// What a pure function makes of the answer; called once, however many steps are given this answer. Lives as long as these Answers.
+  template <class T>
+  const T& read(const Ask& ask, T (*reader)(const Answer&)) const {
+    const Given& given = *found(ask).given;
+    return *given.read.get(given.answer, reader);
+  }
 
   /// Puts an answer in, over the one that was there. For the engine, and for tests of steps.
   void set(const Ask& ask, Answer answer, bool pending = false);
+  void set(AskPtr ask, GivenPtr given, bool pending = false);
+  /// The answer that others have, where they have one.
+  bool take(const AskPtr& ask, const Answers& others);
 
  private:
   struct Entry {
-    Answer answer;
+    AskPtr ask;
+    GivenPtr given;
     bool pending = false;
   };
-  std::map<std::string, Entry, std::less<>> entries_;
+  const Entry* find(const Ask& ask) const;
+  const Entry& found(const Ask& ask) const;
+  std::unordered_multimap<std::size_t, Entry> entries_;  // by hash(ask)
 };
 
 /// It holds already.
@@ -112,6 +135,9 @@ struct Order {
   std::vector<Ask> asks{};
   /// Members in order. What comes only after an empty name, or not at all, is not disturbed now, and asked about again; a plan shows it there.
   std::function<std::vector<std::string>(const Answers&)> order{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, kept once however many steps have this order
+  /// `asks`, then `common`.
+  std::vector<Ask> all_asks() const;
 };
 
 /// A graph of steps, a value. The same step in two places is one step.
@@ -141,11 +167,13 @@ class Steps {
   /// The orders of its rolling groups, by group.
   const std::map<std::string, Order>& orders() const noexcept { return orders_; }
 
-  friend Steps join(const std::vector<Steps>& parts, bool in_sequence);
+  friend Steps join(std::vector<Steps> parts, bool in_sequence);
   friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
   friend Steps after(const std::vector<std::string>& names, Steps steps);
 
  private:
+  void take(Steps part);
+
   std::map<std::string, Node> nodes_;                       // by step name
   std::vector<std::string> insertion_;                      // names, first mention first
   std::map<std::string, std::vector<std::string>> before_;  // name -> what it waits for
@@ -153,18 +181,26 @@ class Steps {
 };
 
 /// sequence() or parallel() of the parts.
-Steps join(const std::vector<Steps>& parts, bool in_sequence);
+Steps join(std::vector<Steps> parts, bool in_sequence);
+/// The parts, of any types that make Steps, joined.
+template <class... Parts>
+Steps join_all(bool in_sequence, Parts&&... parts) {
+  std::vector<Steps> all;
+  all.reserve(sizeof...(parts));
+  (all.push_back(Steps(std::forward<Parts>(parts))), ...);
+  return join(std::move(all), in_sequence);
+}
 
 /// Each part after the whole of the one before it.
 template <class... Parts>
-requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, true); }
+requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join_all(true, std::forward<Parts>(parts)...); }
 /// The same for a list.
-inline Steps sequence(const std::vector<Steps>& parts) { return join(parts, true); }
+inline Steps sequence(std::vector<Steps> parts) { return join(std::move(parts), true); }
 /// All parts at once.
 template <class... Parts>
-requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join({Steps(std::forward<Parts>(parts))...}, false); }
+requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join_all(false, std::forward<Parts>(parts)...); }
 /// The same for a list.
-inline Steps parallel(const std::vector<Steps>& parts) { return join(parts, false); }
+inline Steps parallel(std::vector<Steps> parts) { return join(std::move(parts), false); }
 
 /// `steps` after the named ones, which other parts of the plan bring (another host's): where one of those fails, these are blocked by it.
 /// A name that no step of the plan has is nothing to wait for.
@@ -211,6 +247,7 @@ struct GateWish {
   std::function<Decision(const Answers&)> decide;  ///< Done, Later or Refused
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
 };
 /// A step that changes nothing, and waits for the condition as long as `settle` says.
 StepPtr gate(std::string name, GateWish wish);
@@ -222,6 +259,7 @@ struct StepParts {
   std::chrono::seconds settle{0};
   std::vector<std::string> keeps{};
   std::vector<Ask> evidence{};
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, the same for many steps: kept once
 };
 /// The step; the functions must be pure, and are called on the thread that plans or applies.
 StepPtr make_step(std::string name, StepParts parts);

@@ -1,0 +1,28 @@
+"""The life of a cluster with a command of another build, from PGCLUSTER_COMMAND: the sanitizers end it at what they find, and the exit status tells."""
+
+import json
+
+warm = True
+
+
+def test_a_cluster_from_its_beginning_to_its_end(cluster):
+    cluster.apply()
+    cluster.wait_healthy()
+    cluster.assert_converged()
+    assert "othing" in cluster.apply().stdout
+
+    cluster.spec["postgresql_parameters"] |= {"work_mem": "7MB", "max_connections": 110}
+    cluster.write()
+    assert {"work_mem", "max_connections"} <= set(cluster.run("plan", "--diff").stdout.replace(":", " ").split())
+    events = [json.loads(line) for line in cluster.apply("--json").stdout.splitlines()]
+    assert len(events) > 3
+    cluster.wait_healthy()
+    cluster.assert_converged()
+
+    leader = cluster.status()["leader"]
+    target = next(host for host in cluster.hosts if host != leader)
+    cluster.run("switchover", "--to", target, "--yes")
+    cluster.run("check")
+    refused = cluster.run("plan", "--json", "-f", "/nowhere.yaml", status=None)
+    assert refused.returncode in (64, 65), refused
+    cluster.run("destroy", "--yes")
