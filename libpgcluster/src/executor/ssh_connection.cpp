@@ -242,6 +242,14 @@ void SshConnection::log_in(const HostAccess& host) {
     try_password(session_, host, offered, tried);
   }
   if (tried.in) return;
+  // Many tries make a server hang up; silence, or an end at the first of them, is the network's or a reboot's.
+  const int error = libssh2_session_last_errno(session_);
+  if (tried.closed && (error == LIBSSH2_ERROR_TIMEOUT || error == LIBSSH2_ERROR_SOCKET_TIMEOUT || tried.why.size() < 2))
+    throw Error(Failure{.code = Code::host_unreachable,
+                        .message = shown(host) + " stopped answering during the login: " + last_error(),
+                        .hint = "is the network slow, or is the host just rebooting? try again",
+                        .host = host.name,
+                        .retryable = true});
   if (tried.closed) tried.why.push_back("then the server hung up: " + last_error());
   const std::string address = host.user + "@" + host.address;
   std::string hint = "try `ssh -p " + std::to_string(host.port) + (tunnel_ ? " -J " + shown_jump(host) : "") + " " + address + "`; ";
