@@ -77,9 +77,9 @@ Text shown(const RoleWish& wish, const RoleState* state) {
 constexpr const char* quiet =
     "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n";
 
-Change on_server(const View& view, const TopologyHost& host, Text script, std::string touches) {
+Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches) {
   Run run{.argv = psql(view->spec, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
-          .input = quiet + std::move(script),
+          .input = quiet + script,
           .touches = {std::move(touches)},
           .look = recovery_look(view->spec)};
   return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
@@ -120,7 +120,7 @@ StepPtr roles_step(const View& view) {
       reason += (reason.empty() ? "" : ", ") + wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password");
     }
     if (reason.empty()) return Done{};
-    Change change = on_server(view, host, std::move(script) + "commit;\n", "sql:roles");
+    Change change = on_server(view, host, script + "commit;\n", "sql:roles");
     change.diff = unified_diff("roles", before, after);
     change.reason = std::move(reason);
     return change;
@@ -150,7 +150,7 @@ StepPtr databases_step(const View& view) {
       reason += (reason.empty() ? "" : ", ") + wish.db + (is_there ? " has another owner" : " is not there");
     }
     if (reason.empty()) return Done{};
-    Change change = on_server(view, host, std::move(script), "sql:databases");
+    Change change = on_server(view, host, script, "sql:databases");
     change.diff = unified_diff("databases", before, after);
     change.reason = std::move(reason);
     return change;

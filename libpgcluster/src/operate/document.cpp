@@ -67,7 +67,7 @@ Plan plan_from_document(const std::string& document, const Spec& spec, Executor&
     throw Error(Code::refused, "the plan was made by version " + promised.version + ", this is " PGCLUSTER_VERSION, "make a new plan");
   if (promised.spec != dump(spec, Secrets::references))
     throw Error(Code::drifted, "the spec is not the one that the plan was made for", "make a new plan");
-  const Plan plan = plan_by_name(promised.planner, promised.options, spec, executor, options);
+  Plan plan = plan_by_name(promised.planner, promised.options, spec, executor, options);
   const Json now = Json::parse(plan.document());
   if (now["changes"] == promised.changes) return plan;
   std::map<std::string, Json> before, after;

@@ -165,7 +165,7 @@ Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& 
   Run run = scene.call(leader, "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + to + "\"}");
   run.look = rest_code(leader, scene.port(), "/primary");
   auto decide = [=](const Answers& answers) -> Decision {
-    const Decision end = ends_with(scene, answers, to, from);
+    Decision end = ends_with(scene, answers, to, from);
     if (!std::holds_alternative<Later>(end) || !scene.state(answers, scene.member(from)).leads()) return end;
     return Change{.todo = {Do{.at = from, .what = run, .was = Output{.out = "200"}, .limit = seconds(120)}},
                   .action = Action::switchover,

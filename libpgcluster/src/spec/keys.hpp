@@ -76,6 +76,7 @@ const std::vector<Key<SshSpec>>& of<SshSpec, HostSpec>();
 template <class Owner>
 std::vector<std::string_view> names(const std::vector<Key<Owner>>& keys) {
   std::vector<std::string_view> out;
+  out.reserve(keys.size());
   for (const auto& key : keys) out.push_back(key.name);
   return out;
 }

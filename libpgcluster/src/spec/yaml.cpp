@@ -157,7 +157,7 @@ bool has_tab_indent(const std::string& text, int line) {
   std::string s;
   for (int i = 0; i < line && std::getline(in, s); ++i) {
   }
-  const auto first = s.find_first_not_of(" ");
+  const auto first = s.find_first_not_of(' ');
   return first != std::string::npos && s[first] == '\t';
 }
 

@@ -172,6 +172,7 @@ Steps after(const std::vector<std::string>& names, Steps steps) {
 
 Steps rolling(const std::map<std::string, Steps>& members, std::string group, Order order) {
   std::vector<Steps> parts;
+  parts.reserve(members.size());
   for (const auto& [member, steps] : members) parts.push_back(rolling(group, member, order, steps));
   return parallel(std::move(parts));
 }
