@@ -14,7 +14,7 @@ import xml.etree.ElementTree as xml
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUILD = SOURCE / "build/release"
 ASAN = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
-TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={SOURCE / 'tests/tsan.supp'}"}
+TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
 parts = []
 
 
