@@ -268,6 +268,7 @@ enum class Transport {
   openssh,  ///< the system's ssh client: for what libssh2 lacks (FIDO keys, certificates, GSSAPI)
   local,    ///< no ssh: the host is the machine that this process runs on
 };
+/// As the spec writes it: "openssh".
 std::string_view to_string(Transport transport) noexcept;
 
 /// A host that ssh goes through on its way to another one.
@@ -279,6 +280,7 @@ struct Hop {
 };
 /// "admin@bastion:2222", "[fd00::1]:22"; empty where it is none.
 std::optional<Hop> parse_hop(const std::string& text);
+/// As parse_hop() reads it.
 std::string to_string(const Hop& hop);
 
 /// ssh_config for a host whose address is a name (never for an IP address), and what of HostAccess it decides where it says something.

@@ -28,6 +28,7 @@ std::string_view to_string(Impact impact) noexcept;
 /// Whether it takes the lane.
 inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
 
+/// An ask that several steps share.
 using AskPtr = std::shared_ptr<const Ask>;
 
 /// An answer, shared by all steps that it is given to, with what their functions have read from it.
@@ -35,6 +36,7 @@ struct Given {
   Answer answer;
   Memo read{};
 };
+/// An answer that several steps share.
 using GivenPtr = std::shared_ptr<const Given>;
 
 /// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
@@ -60,6 +62,7 @@ class Answers {
 
   /// Puts an answer in, over the one that was there. For the engine, and for tests of steps.
   void set(const Ask& ask, Answer answer, bool pending = false);
+  /// The same for an answer that is shared.
   void set(AskPtr ask, GivenPtr given, bool pending = false);
   /// The answer that others have, where they have one.
   bool take(const AskPtr& ask, const Answers& others);
