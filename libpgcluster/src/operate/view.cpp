@@ -119,6 +119,7 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
         left.emplace(host.name, host);
   }
   std::vector<KnownHost> all;
+  all.reserve(left.size());
   for (auto& [name, host] : left) all.push_back(std::move(host));
   return all;
 }

@@ -27,6 +27,7 @@ std::string telling_lines(const std::string& log) {
 
 std::vector<AskPtr> shared(std::vector<Ask> asks) {
   std::vector<AskPtr> all;
+  all.reserve(asks.size());
   for (Ask& ask : asks) all.push_back(std::make_shared<const Ask>(std::move(ask)));
   return all;
 }

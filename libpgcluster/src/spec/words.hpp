@@ -26,7 +26,7 @@ struct Ip {
   std::array<std::uint8_t, 16> bytes{};
   bool v6 = false;
   friend bool operator==(const Ip&, const Ip&) = default;
-  friend auto operator<=>(const Ip&, const Ip&) = default;
+  friend auto operator<=>(const Ip&, const Ip&) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 sees a 0 in it
 };
 std::optional<Ip> parse_ip(const std::string& text);
 bool same_network(const Ip& a, const Ip& b, int prefix);
