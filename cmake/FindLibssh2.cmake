@@ -1,6 +1,15 @@
-# Debian's libssh2 ships only a .pc file.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(Libssh2 REQUIRED IMPORTED_TARGET libssh2)
-if(NOT TARGET Libssh2::Libssh2)
-  add_library(Libssh2::Libssh2 ALIAS PkgConfig::Libssh2)
+# libssh2 as Debian ships it: without a CMake package. Installed with pgcluster's own, for those who link it statically.
+find_path(Libssh2_INCLUDE_DIR libssh2.h)
+find_library(Libssh2_LIBRARY ssh2)
+mark_as_advanced(Libssh2_INCLUDE_DIR Libssh2_LIBRARY)
+if(Libssh2_INCLUDE_DIR)
+  file(STRINGS ${Libssh2_INCLUDE_DIR}/libssh2.h Libssh2_VERSION REGEX "^#define LIBSSH2_VERSION ")
+  string(REGEX REPLACE ".*\"([0-9.]+).*" "\\1" Libssh2_VERSION "${Libssh2_VERSION}")
+endif()
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Libssh2 REQUIRED_VARS Libssh2_LIBRARY Libssh2_INCLUDE_DIR VERSION_VAR Libssh2_VERSION)
+if(Libssh2_FOUND AND NOT TARGET Libssh2::Libssh2)
+  add_library(Libssh2::Libssh2 UNKNOWN IMPORTED)
+  set_target_properties(Libssh2::Libssh2 PROPERTIES
+    IMPORTED_LOCATION ${Libssh2_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${Libssh2_INCLUDE_DIR})
 endif()

@@ -1,5 +1,7 @@
 // Sub-commands that change something: each makes a plan, shows it, asks, and applies it.
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,6 +55,18 @@ class Log {
 
 std::string number_of(std::size_t changes) { return changes == 1 ? "this change" : "these " + std::to_string(changes) + " changes"; }
 
+// Until there is something to read, or it is to stop: a signal that comes just before the wait is not lost.
+void wait_for_answer(const Interrupt& interrupt) {
+  sigset_t stops, before;
+  sigemptyset(&stops);
+  sigaddset(&stops, SIGINT);
+  sigaddset(&stops, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stops, &before);
+  pollfd terminal{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  while (!interrupt.requested() && ppoll(&terminal, 1, nullptr, &before) < 0 && errno == EINTR) continue;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 void confirm(Session& session, std::size_t changes) {
   if (session.arguments.yes) return;
   if (!session.console.can_ask())
@@ -62,9 +76,10 @@ void confirm(Session& session, std::size_t changes) {
   if (::write(STDERR_FILENO, question.data(), question.size()) < 0) session.interrupt.check();
   std::string answer;
   for (char c = 0; c != '\n';) {
-    const ssize_t count = ::read(STDIN_FILENO, &c, 1);
+    wait_for_answer(session.interrupt);
     if (session.interrupt.requested()) session.console.tell("");
     session.interrupt.check();
+    const ssize_t count = ::read(STDIN_FILENO, &c, 1);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) {
       session.console.tell("");
@@ -127,7 +142,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
     progress->on(event);
   };
   const pgcluster::Report report = pgcluster::apply(plan, session.executor, options);
-  progress->clear();
+  progress->finish();
   session.interrupt.tell = {};
   log.write(report.json());
   if (!log.broken().empty()) console.tell("warning: --log: " + log.broken() + "; the log is not whole");
@@ -165,6 +180,7 @@ int apply(Session& session) {
                             [&](const pgcluster::Spec& spec, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
                               pgcluster::DeployOptions deploy{options};
                               deploy.prune = arguments.prune;
+                              deploy.without = without(arguments, spec);
                               return arguments.plan.empty() ? pgcluster::plan_deploy(spec, executor, deploy)
                                                             : pgcluster::plan_from_document(document, spec, executor, deploy);
                             });

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/operate/operate.hpp>
@@ -20,6 +21,7 @@ struct Arguments {
   std::string host;
   std::string role = "superuser";
   std::string format = "dot";
+  std::vector<std::string> without;
   bool json = false;
   bool diff = false;
   bool detailed_exitcode = false;
@@ -42,6 +44,7 @@ int validate(Session& session);
 int check(Session& session);
 int plan(Session& session);
 int show_status(Session& session);
+int watch(Session& session, const pgcluster::Spec& spec);  ///< the status again and again
 int password(Session& session);
 int graph(Session& session);
 int schema(Session& session);
@@ -50,6 +53,9 @@ int apply(Session& session);
 int destroy(Session& session);
 using Planner = std::function<pgcluster::Plan(const pgcluster::Spec&, pgcluster::Executor&, const pgcluster::OperateOptions&)>;
 int operate(Session& session, const Planner& planner);
+
+/// The hosts of --without; throws Usage for one that the description does not have.
+std::vector<std::string> without(const Arguments& arguments, const pgcluster::Spec& spec);
 
 /// Calls `ask` with the options of the session, and shows meanwhile that the hosts are being asked.
 void asking(Session& session, const pgcluster::Spec& spec, const std::function<void(const pgcluster::OperateOptions&)>& ask);

@@ -10,7 +10,6 @@ using pgcluster::Event;
 
 constexpr auto redraw_every = std::chrono::milliseconds(90);
 constexpr auto speak_every = std::chrono::seconds(10);
-constexpr std::size_t bar_width = 16;
 
 // "etcd/config" of "pg1/etcd/config"
 std::string short_step(const std::string& id) {
@@ -22,6 +21,22 @@ std::string short_step(const std::string& id) {
 std::string owner_of(const std::string& step) { return step.substr(0, step.find('/')); }
 std::string host_name(const Event& event) { return event.step.empty() ? event.host : owner_of(event.step); }
 
+// Their names where they are few, else how many of each component.
+std::string listed(const std::vector<std::string>& steps) {
+  std::vector<std::pair<std::string, std::size_t>> parts;
+  for (const std::string& step : steps) {
+    const std::string part = steps.size() > 4 ? owner_of(step) : step;
+    const auto at = std::find_if(parts.begin(), parts.end(), [&](const auto& one) { return one.first == part; });
+    if (at == parts.end())
+      parts.emplace_back(part, 1);
+    else
+      ++at->second;
+  }
+  std::string text;
+  for (const auto& [part, count] : parts) text += (text.empty() ? "" : ", ") + part + (steps.size() > 4 ? " " + std::to_string(count) : "");
+  return text;
+}
+
 std::string reason(const Event& event) {
   std::string why = one_line(event.message);
   if (why.starts_with("error: ")) why.erase(0, 7);
@@ -31,9 +46,11 @@ std::string reason(const Event& event) {
 }  // namespace
 
 Progress::Progress(const Console& console, const pgcluster::Plan& plan) : console_(console), live_(console.live()), utf8_(speaks_utf8()) {
-  for (const pgcluster::PlannedChange& change : plan.changes()) ++row(owner_of(change.id)).total;
-  // Names, bar and counts alone would fill a narrow one.
-  if (screen().columns < width_ + 45) live_ = false;
+  for (const pgcluster::PlannedChange& change : plan.changes()) {
+    Row& at = row(owner_of(change.id));
+    digits_ = std::max(digits_, std::to_string(++at.total).size());
+    if (change.action == pgcluster::Action::wait) waits_.insert(change.id);
+  }
 }
 
 Progress::Row& Progress::row(const std::string& host) {
@@ -59,7 +76,9 @@ void Progress::on(const Event& event) {
     } else if (ended) {
       at.doing.erase(event.step);
       at.ended = std::min(at.ended + 1, at.total);
-      if (event.kind == Event::Kind::step_failed) ++at.failed;
+      if (event.kind == Event::Kind::step_failed) at.failed.push_back(short_step(event.step));
+      if (event.kind == Event::Kind::step_blocked) ++at.blocked;
+      if (event.kind == Event::Kind::step_done && !waits_.contains(event.step)) at.changed.push_back(short_step(event.step));
     }
     if (event.kind == Event::Kind::host_lost || event.kind == Event::Kind::host_back) at.lost = event.kind == Event::Kind::host_lost;
   }
@@ -115,46 +134,58 @@ void Progress::beat() {
 }
 
 void Progress::note(const std::string& line) {
-  clear();
+  area_.clear();
+  drawn_ = {};
   console_.tell(line);
   spoke_ = Clock::now();
 }
 
-void Progress::clear() {
-  if (lines_ > 0) std::fprintf(stderr, "\r\x1b[%zuA\x1b[J", lines_);
-  lines_ = 0;
-  drawn_ = {};
+void Progress::finish() {
+  area_.clear();
+  if (!live_) return;  // each line has been said
+  for (const Row& row : rows_) {
+    std::string text;
+    const auto add = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
+    if (!row.changed.empty()) add("changed " + listed(row.changed));
+    if (!row.failed.empty()) add(paint("31", "failed") + " " + listed(row.failed));
+    if (row.blocked > 0) add(std::to_string(row.blocked) + " blocked");
+    if (!text.empty()) console_.tell(padded(row.name, width_) + "  " + text);
+  }
 }
 
-std::string Progress::line(const Row& row) const {
-  const std::size_t full = row.total == 0 ? bar_width : row.ended * bar_width / row.total;
-  std::string bar;
-  for (std::size_t i = 0; i < bar_width; ++i) bar += i < full ? (utf8_ ? "█" : "#") : (utf8_ ? "░" : ".");
+// As much of it as `columns` have room for: name and counts first, then the bar, how long, and at what.
+std::string Progress::line(const Row& row, std::size_t columns) const {
   auto doing = row.doing.find(row.latest);
   if (doing == row.doing.end()) doing = row.doing.begin();
   const bool busy = doing != row.doing.end();
-  std::string text;
-  if (row.lost)
-    text = "connection lost, trying again";
-  else if (busy)
-    text = short_step(doing->first) + "  " + doing->second.what + "  " + duration(since(doing->second.since));
-  else if (row.ended < row.total)
-    text = "waiting";
-  else
-    text = row.failed > 0 ? "failed" : "done";
-  const std::string counts = std::to_string(row.ended) + "/" + std::to_string(row.total);
-  const std::size_t used = 2 + width_ + 2 + bar_width + 1 + 9;
-  const std::size_t columns = screen().columns;
-  return std::string(busy ? spinner(utf8_, frame_) : " ") + " " + padded(row.name, width_) + "  " +
-         paint(row.failed > 0 ? "31"
-               : row.lost     ? "33"
-                              : "32",
-               bar) +
-         " " + padded(counts, 9) + cut(text, columns > used + 1 ? columns - used - 1 : 0);
+  const std::size_t bar_width = columns >= 60 ? 16 : columns >= 40 ? 8 : columns >= 24 ? 4 : 3;
+  const std::size_t full = row.total == 0 ? bar_width : row.ended * bar_width / row.total;
+  std::string bar;
+  for (std::size_t i = 0; i < bar_width; ++i) bar += i < full ? (utf8_ ? "█" : "#") : (utf8_ ? "░" : ".");
+  std::string counts = std::to_string(row.ended) + "/" + std::to_string(row.total);
+  counts.insert(0, 2 * digits_ + 1 - std::min(2 * digits_ + 1, counts.size()), ' ');
+
+  const std::size_t name_width = std::min(width_, std::max<std::size_t>(6, columns / 4));
+  std::string text = columns >= 30 ? std::string(busy ? spinner(utf8_, frame_) : " ") + " " : "";
+  text += padded(cut_front(row.name, name_width, utf8_), name_width) + " ";
+  if (columns >= name_width + bar_width + counts.size() + 3) text += paint(!row.failed.empty() ? "31" : row.lost ? "33" : "32", bar) + " ";
+  text += counts;
+
+  const std::string gap = columns >= 40 ? "  " : " ";
+  const std::size_t used = columns_of(text) + gap.size();
+  const std::size_t room = columns > used ? columns - used : 0;
+  if (!row.lost && busy) {
+    const std::string time = duration(since(doing->second.since));
+    if (room < time.size()) return text;
+    return text + gap + time + (room > time.size() + 8 ? "  " + short_step(doing->first) + "  " + doing->second.what : "");
+  }
+  if (room < 8) return text;
+  return text + gap + (row.lost ? "connection lost, trying again" : row.ended < row.total ? "waiting" : row.failed.empty() ? "done" : "failed");
 }
 
 void Progress::draw() {
-  const std::size_t room = std::max<std::size_t>(screen().lines, 6) - 3;
+  const Screen size = screen(stderr);
+  const std::size_t room = std::max<std::size_t>(size.lines, 3) - 2;
   std::vector<const Row*> shown;
   for (const Row& row : rows_) shown.push_back(&row);
   std::size_t hidden = 0;
@@ -165,14 +196,11 @@ void Progress::draw() {
   }
   std::size_t ended = 0, total = 0;
   for (const Row& row : rows_) ended += row.ended, total += row.total;
-  std::string text = lines_ > 0 ? "\r\x1b[" + std::to_string(lines_) + "A" : "\r";
-  for (const Row* row : shown) text += line(*row) + "\x1b[K\n";
-  text += "  " + std::to_string(ended) + " of " + std::to_string(total) + " changes, " + duration(since(began_));
-  if (hidden > 0) text += "; " + std::to_string(hidden) + " more hosts";
-  text += "\x1b[K\n\x1b[J";
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-  lines_ = shown.size() + 1;
+  std::vector<std::string> lines;
+  for (const Row* row : shown) lines.push_back(line(*row, size.columns - 1));
+  lines.push_back("  " + std::to_string(ended) + " of " + std::to_string(total) + " changes, " + duration(since(began_)) +
+                  (hidden > 0 ? "; " + std::to_string(hidden) + " more hosts" : ""));
+  area_.draw(std::move(lines));
   drawn_ = Clock::now();
   ++frame_;
 }

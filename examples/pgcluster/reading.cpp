@@ -1,12 +1,10 @@
 // Sub-commands that change nothing.
-#include <unistd.h>
-
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <thread>
 
 #include "commands.hpp"
+#include "pager.hpp"
 #include "terminal.hpp"
 
 namespace command {
@@ -42,43 +40,6 @@ std::string validated_json(const std::string& file, const pgcluster::Topology& t
          ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" + endpoints + "], \"warnings\": " + json(warnings) + "}";
 }
 
-// One reading of the status; empty where it could not be read, and that has been said.
-std::optional<pgcluster::Status> read(Session& session, const pgcluster::Spec& spec, int& status) {
-  try {
-    std::optional<pgcluster::Status> read;
-    asking(session, spec, [&](const auto& options) { read = pgcluster::read_status(spec, session.executor, options); });
-    status = read->healthy ? status::ok : status::failed;
-    return read;
-  } catch (const pgcluster::Error& error) {
-    if (error.code() == pgcluster::Code::cancelled) throw;
-    session.console.error(error.failure());
-    status = error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // unreadable is not refused
-    return {};
-  }
-}
-
-// Until Ctrl-C, which is the usual end here and needs no error.
-int watch(Session& session, const pgcluster::Spec& spec) try {
-  const bool redraw = session.console.live_out();
-  if (redraw) session.console.answer("\x1b[2J\x1b[H");
-  for (int status = 0;;) {
-    const auto now = read(session, spec, status);
-    std::string text = now ? now->text(session.console.color_out()) : "";
-    if (redraw) {
-      for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 4) text.insert(at, "\x1b[K");
-      text = "\x1b[H" + text + "\x1b[J";
-    }
-    if (now) session.console.answer(text);
-    for (int tenths = 0; tenths < 20; ++tenths) {
-      session.interrupt.check();
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-  }
-} catch (const pgcluster::Error& error) {
-  if (error.code() != pgcluster::Code::cancelled) throw;
-  return status::cancelled;
-}
-
 }  // namespace
 
 void asking(Session& session, const pgcluster::Spec& spec, const std::function<void(const pgcluster::OperateOptions&)>& ask) {
@@ -92,6 +53,16 @@ void asking(Session& session, const pgcluster::Spec& spec, const std::function<v
   };
   ask(options);
   session.interrupt.check();
+}
+
+std::vector<std::string> without(const Arguments& arguments, const pgcluster::Spec& spec) {
+  for (const std::string& name : arguments.without)
+    if (!spec.host(name)) {
+      std::vector<std::string> hosts;
+      for (const pgcluster::HostSpec& host : spec.hosts) hosts.push_back(host.name);
+      throw Usage("--without " + name + ": the description has no such host; it has " + joined(hosts));
+    }
+  return arguments.without;
 }
 
 int validate(Session& session) {
@@ -132,13 +103,21 @@ int plan(Session& session) {
   const Arguments& arguments = session.arguments;
   const pgcluster::Spec spec = pgcluster::load_spec(arguments.spec);
   std::optional<pgcluster::Plan> plan;
-  asking(session, spec, [&](const auto& options) { plan = pgcluster::plan_deploy(spec, session.executor, {options}); });
+  pgcluster::DeployOptions deploy;
+  deploy.without = without(arguments, spec);
+  asking(session, spec, [&](const auto& options) {
+    static_cast<pgcluster::OperateOptions&>(deploy) = options;
+    plan = pgcluster::plan_deploy(spec, session.executor, deploy);
+  });
   if (!arguments.out.empty()) {
     std::ofstream file(arguments.out, std::ios::binary | std::ios::trunc);
     file << plan->document() << std::flush;
     if (!file) throw Usage("--out: " + arguments.out + " cannot be written");
   }
-  session.console.answer(session.console.json() ? plan->json() : plan->text(arguments.diff, session.console.color_out()));
+  if (session.console.json())
+    session.console.answer(plan->json());
+  else
+    page(session.console, plan->text(arguments.diff, session.console.color_out()));
   if (!arguments.out.empty()) session.console.tell("To do this: pgcluster apply " + arguments.out + " -f " + arguments.spec);
   return arguments.detailed_exitcode && !plan->empty() ? status::pending : status::ok;
 }
@@ -146,10 +125,16 @@ int plan(Session& session) {
 int show_status(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
   if (session.arguments.watch) return watch(session, spec);
-  int status = status::failed;
-  if (const auto now = read(session, spec, status))
+  try {
+    std::optional<pgcluster::Status> now;
+    asking(session, spec, [&](const auto& options) { now = pgcluster::read_status(spec, session.executor, options); });
     session.console.answer(session.console.json() ? now->json() : now->text(session.console.color_out()));
-  return status;
+    return now->healthy ? status::ok : status::failed;
+  } catch (const pgcluster::Error& error) {
+    if (error.code() == pgcluster::Code::cancelled) throw;
+    session.console.error(error.failure());
+    return error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // unreadable is not refused
+  }
 }
 
 int password(Session& session) {

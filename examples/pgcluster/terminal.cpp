@@ -11,9 +11,9 @@
 
 namespace command {
 
-Screen screen() {
+Screen screen(std::FILE* file) {
   winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  if (ioctl(fileno(file), TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
   return {size.ws_col, size.ws_row};
 }
 
@@ -41,15 +41,49 @@ std::string one_line(const std::string& text) {
   return line;
 }
 
-std::string cut(const std::string& text, std::size_t columns) {
+namespace {
+
+// Where the character, or the colour, at `at` ends.
+std::size_t next(const std::string& text, std::size_t at, bool& seen) {
+  seen = text[at] != '\x1b';
+  if (!seen) return std::min(text.find('m', at), text.size() - 1) + 1;
+  do ++at;
+  while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80);
+  return at;
+}
+
+}  // namespace
+
+std::size_t columns_of(const std::string& text) {
   std::size_t count = 0;
-  for (std::size_t i = 0; i < text.size(); ++i)
-    if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80 && ++count > columns) return text.substr(0, i);
-  return text;
+  bool seen = false;
+  for (std::size_t at = 0; at < text.size(); at = next(text, at, seen), count += seen) continue;
+  return count;
+}
+
+std::string cut(const std::string& text, std::size_t columns) {
+  std::string kept;
+  std::size_t count = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    bool seen = false;
+    const std::size_t end = next(text, at, seen);
+    count += seen;
+    if (!seen || count <= columns) kept.append(text, at, end - at);
+    at = end;
+  }
+  return kept;
+}
+
+std::string cut_front(const std::string& text, std::size_t columns, bool utf8) {
+  if (columns_of(text) <= columns) return text;
+  std::size_t at = 0;
+  bool seen = false;
+  for (std::size_t surplus = columns_of(text) - columns + 1; surplus > 0 && at < text.size(); --surplus) at = next(text, at, seen);
+  return (utf8 ? "…" : "~") + text.substr(at);
 }
 
 std::string padded(std::string text, std::size_t width) {
-  if (text.size() < width) text.append(width - text.size(), ' ');
+  if (const std::size_t columns = columns_of(text); columns < width) text.append(width - columns, ' ');
   return text;
 }
 
@@ -71,7 +105,7 @@ Waiting::Waiting(const Console& console, std::string what) : console_(console), 
 
 void Waiting::poll() {
   if (!console_.live()) return;
-  const std::string line = cut(" " + what_ + " (" + duration(since(began_)) + ")", screen().columns - 2);
+  const std::string line = cut(" " + what_ + " (" + duration(since(began_)) + ")", std::max<std::size_t>(screen(stderr).columns, 3) - 2);
   std::fprintf(stderr, "\r%s%s\x1b[K", spinner(speaks_utf8(), frame_++), line.c_str());
   std::fflush(stderr);
   drawn_ = true;

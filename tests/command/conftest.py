@@ -1,8 +1,13 @@
+import codecs
+import fcntl
 import os
 import pathlib
 import pty
 import select
+import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -50,11 +55,18 @@ def driver(spec):
 class Terminal:
     """A program whose stdin, stdout and stderr are a terminal."""
 
-    def __init__(self, words, env):
+    def __init__(self, words, env, columns=80, lines=24, screen=None):
         self.shown = ""
+        self.screen = screen    # is fed with all that is shown
+        self.decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            self.resize(columns, lines, 0)
             os.execve(words[0], words, env)
+
+    def resize(self, columns, lines=24, fd=None):
+        fcntl.ioctl(self.fd if fd is None else fd, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        return self
 
     def until(self, text, seconds=20):
         end = time.monotonic() + seconds
@@ -71,11 +83,19 @@ class Terminal:
             data = os.read(self.fd, 65536)
         except OSError:
             return False
-        self.shown += data.decode(errors="replace")
+        text = self.decode(data)
+        self.shown += text
+        if self.screen:
+            self.screen.feed(text)
         return bool(data)
 
     def type(self, text):
         os.write(self.fd, text.encode())
+        return self
+
+    def interrupt(self):
+        """As Ctrl-C, but what is on its way to the terminal is not thrown away by it."""
+        os.kill(self.pid, signal.SIGINT)
         return self
 
     def status(self):
@@ -87,8 +107,8 @@ class Terminal:
 
 @pytest.fixture
 def terminal(spec):
-    def start(*words, **env):
-        return Terminal([os.environ["PGCLUSTER_DRIVER"], str(spec), *map(str, words)], environment(**env))
+    def start(*words, columns=80, lines=24, screen=None, **env):
+        return Terminal([os.environ["PGCLUSTER_DRIVER"], str(spec), *map(str, words)], environment(**env), columns, lines, screen)
 
     return start
 

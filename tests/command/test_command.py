@@ -8,8 +8,8 @@ import pytest
 
 from conftest import Terminal, environment
 
-SUB_COMMANDS = ("validate check plan apply status switchover failover restart reload reinit pause resume password destroy graph schema").split()
-WITH_SPEC = [name for name in SUB_COMMANDS if name != "schema"]
+SUB_COMMANDS = ("validate check plan apply status switchover failover restart reload reinit pause resume password destroy graph schema help").split()
+WITH_SPEC = [name for name in SUB_COMMANDS if name not in ("schema", "help")]
 CODES = ("spec_invalid host_unreachable auth_failed host_key_unknown host_key_changed sudo_denied host_unsupported command_failed timed_out "
          "not_converged drifted refused locked connection_lost cancelled internal").split()
 
@@ -31,10 +31,49 @@ def test_help_teaches(pgcluster):
 
 
 @pytest.mark.parametrize("name", SUB_COMMANDS)
-def test_help_of_a_sub_command_has_an_example(pgcluster, name):
+def test_help_of_a_sub_command(pgcluster, name):
     done = pgcluster(name, "--help")
     assert done.returncode == 0 and done.stderr == ""
-    assert f"pgcluster {name}" in done.stdout.split("Examples:")[1]
+    purpose, usage = done.stdout.split("\n\nUsage: ")
+    assert usage.startswith(f"pgcluster {name} [OPTIONS]")
+    assert name == "help" or len(purpose.split("\n\n")[1]) > 40, "a paragraph that tells what it is for"
+    examples, statuses = usage.split("Examples:")[1].split("Exit status:")
+    assert f"pgcluster {name}" in examples and re.match(r"\s+0\b", statuses)
+    assert all(len(line) <= 130 for line in done.stdout.splitlines())
+    assert pgcluster("help", name).stdout == done.stdout
+
+
+def test_help_of_all(pgcluster):
+    assert pgcluster("help").stdout == pgcluster("--help").stdout
+
+
+@pytest.mark.parametrize("words, meant", [
+    (["aply"], "apply"), (["stat"], "status"), (["switch-over"], "switchover"), (["help", "plann"], "plan"), (["plan", "--dif"], "--diff"),
+    (["plan", "-f", "{spec}", "--detailed-exit-code"], "--detailed-exitcode"), (["apply", "--witout=pg1"], "--without"), (["status", "--wacth"], "--watch"),
+    (["--no-colour", "status"], "--no-color"), (["restart", "-f", "{spec}", "--hots", "pg1"], "--host"),
+])
+def test_did_you_mean(pgcluster, spec, words, meant):
+    done = pgcluster(*[word.format(spec=spec) for word in words])
+    assert done.returncode == 64 and done.stdout == ""
+    assert f"did you mean {meant}?" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["xyzzy"], ["plan", "--xyzzy", "-f", "{spec}"], ["plan", "-x", "-f", "{spec}"], ["help", "xyzzy"], ["help", "plan", "apply"]])
+def test_nothing_near_is_not_guessed(pgcluster, spec, words):
+    done = pgcluster(*[word.format(spec=spec) for word in words])
+    assert done.returncode == 64 and "did you mean" not in done.stderr
+
+
+def test_without_a_host_that_there_is_not(pgcluster, spec):
+    for name in ("plan", "apply"):
+        done = pgcluster(name, "-f", spec, "--without", "pg9")
+        assert done.returncode == 64 and "it has pg1, pg2, pg3" in done.stderr
+
+
+def test_without_too_many(pgcluster, spec):
+    done = pgcluster("plan", "-f", spec, "--without", "pg2", "--without", "pg3", "--json")
+    assert done.returncode == 3
+    assert error_of(done)["code"] == "refused" and "quorum" in error_of(done)["message"]
 
 
 def test_version(pgcluster):
@@ -46,6 +85,7 @@ def test_version(pgcluster):
     [], ["aply"], ["--fast"], ["plan", "--fast", "-f", "{spec}"], ["plan", "-f"], ["plan", "-f", "{spec}", "-f", "{spec}"],
     ["graph", "-f", "{spec}", "--format", "png"], ["schema", "more"], ["plan", "apply", "-f", "{spec}"],
     ["apply", "/nowhere/change.plan", "-f", "{spec}"], ["apply", "{spec}", "-f", "{spec}", "--prune"],
+    ["apply", "{spec}", "-f", "{spec}", "--without", "pg1"], ["plan", "-f", "{spec}", "--without"], ["status", "-f", "{spec}", "--without", "pg1"],
     ["apply", "-f", "{spec}", "--yes", "--log", "/nowhere/log"], ["pause", "-f", "{spec}", "--to", "pg1"], ["password", "-f", "{spec}", "a", "b"],
 ] + [[name] for name in WITH_SPEC])
 def test_wrong_usage(pgcluster, spec, words):
@@ -54,7 +94,7 @@ def test_wrong_usage(pgcluster, spec, words):
     assert done.stdout == "" and "--help" in done.stderr
 
 
-@pytest.mark.parametrize("words", [["plan", "--json"], ["status", "--json", "--watch", "-f", "{spec}"], ["aply", "--json"]])
+@pytest.mark.parametrize("words", [["plan", "--json"], ["status", "--json", "--watch"], ["aply", "--json"]])
 def test_wrong_usage_as_json(pgcluster, spec, words):
     done = pgcluster(*[word.format(spec=spec) for word in words])
     assert done.returncode == 64
@@ -184,7 +224,7 @@ def test_an_answer_that_cannot_be_written(pgcluster):
 
 
 def test_includes_only_public_headers(source):
-    for path in [*(source / "examples").glob("*.cpp"), *(source / "examples" / "pgcluster").iterdir()]:
+    for path in [*(source / "examples").glob("*.cpp"), *(source / "examples" / "pgcluster").glob("*.[ch]pp")]:
         for header in re.findall(r'#include [<"]([^">]+)', path.read_text()):
             own = (path.parent / header).is_file()
             public = (source / "libpgcluster" / "include" / header).is_file()

@@ -77,6 +77,29 @@ TEST_CASE("a stranger's server is refused") {
   CHECK(is<Refused>(stranger("data 7422\n")));
 }
 
+TEST_CASE("a server that cannot be made: told at once, and not after an hour") {
+  World world;
+  world.converged();
+  world.members["pg2"].state = "creating replica";
+  const auto making = [&](const std::string& said) {
+    world.exec("pg2/patroni/created", said);
+    world.answer();
+    return world.decide("pg2/patroni/created");
+  };
+  const auto once = making("free 900000\nwhy could not connect\nfailed\n");
+  REQUIRE(is<Later>(once));
+  CHECK(std::get<Later>(once).wrong.empty());
+  const auto full = making("free 1024\n");
+  REQUIRE(is<Refused>(full));
+  CHECK(std::get<Refused>(full).why.message == "the disk under /var/lib/postgresql on pg2 is full: 1 MiB free");
+  const auto fails = making("free 900000\nwhy no such role\nfailed\nwhy Permission denied\nfailed\n");
+  REQUIRE(is<Later>(fails));
+  CHECK(std::get<Later>(fails).wrong == "Patroni fails again and again to make the server's data on pg2: Permission denied");
+  CHECK(std::get<Later>(fails).patience > std::chrono::seconds(30));
+  world.members["pg2"].state = "running";
+  CHECK(is<Done>(making("free 1024\n")));
+}
+
 TEST_CASE("a converged cluster: nothing to do") {
   World world;
   world.converged();

@@ -1,134 +1,17 @@
 #include <pgcluster/executor/ssh.hpp>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <array>
+#include <atomic>
 #include <thread>
 
 #include "executor/bytes.hpp"
-#include "shell.hpp"
+#include "sshd.hpp"
 
 using namespace pgcluster;
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-extern char** environ;
-
 namespace {
-
-bool have_sshd() {
-  static const bool have = ::geteuid() == 0 && ::access("/usr/sbin/sshd", X_OK) == 0 && ::access("/usr/bin/setpriv", X_OK) == 0 &&
-                           std::system("command -v ssh-keygen >/dev/null") == 0;
-  if (!have) MESSAGE("skipped: needs root, /usr/sbin/sshd, setpriv and ssh-keygen");
-  return have;
-}
-
-// A real sshd on loopback, with keys of its own.
-class Sshd {
- public:
-  explicit Sshd(const std::string& more = "") : more_(more) {
-    keygen("host", "ed25519");
-    keygen("ecdsa", "ecdsa");
-    keygen("key", "ed25519");
-    keygen("stranger", "ed25519");
-    std::filesystem::copy_file(path("key.pub"), path("authorized_keys"));
-    port = free_port();
-    scratch.put("known_hosts", "[127.0.0.1]:" + std::to_string(port) + " " + scratch.get("host.pub"));
-    std::filesystem::create_directories("/run/sshd");
-    start();
-  }
-  ~Sshd() { stop(); }
-  Sshd(const Sshd&) = delete;
-  Sshd& operator=(const Sshd&) = delete;
-
-  void start() {
-    scratch.put("sshd_config", "Port " + std::to_string(port) + "\nListenAddress 127.0.0.1\nHostKey " + path("host") + "\nHostKey " + path("ecdsa") +
-                                   "\nAuthorizedKeysFile " + path("authorized_keys") +
-                                   "\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-                                   "KbdInteractiveAuthentication no\nPrintMotd no\n" +
-                                   more_);
-    const std::string config = path("sshd_config"), log = path("sshd.log");
-    // It goes when the test does, however that ends.
-    std::vector<const char*> argv{"/usr/bin/setpriv", "--pdeathsig", "KILL",      "/usr/sbin/sshd", "-D", "-f",
-                                  config.c_str(),     "-E",          log.c_str(), nullptr};
-    REQUIRE(::posix_spawn(&pid, argv[0], nullptr, nullptr, const_cast<char**>(argv.data()), environ) == 0);
-    for (int i = 0; i < 2000; ++i) {
-      if (scratch.get("sshd.log").find("Server listening") != std::string::npos) return;
-      std::this_thread::sleep_for(10ms);
-    }
-    FAIL("sshd does not start: " << scratch.get("sshd.log"));
-  }
-  void stop() {
-    if (pid <= 0) return;
-    cut();
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    pid = -1;
-  }
-  // Kills the processes that serve connections, and only them: children of our sshd.
-  int cut() const {
-    int killed = 0;
-    std::ifstream children("/proc/" + std::to_string(pid) + "/task/" + std::to_string(pid) + "/children");
-    for (pid_t child = 0; children >> child;) {
-      // In two processes where privileges are separated for a user; as root the child itself.
-      ::kill(child, SIGKILL);
-      ++killed;
-    }
-    return killed;
-  }
-
-  HostAccess access() const {
-    HostAccess host{.name = "pg1", .address = "127.0.0.1", .port = port, .user = "root"};
-    host.private_keys = {path("key")};
-    host.known_hosts = {path("known_hosts")};
-    host.agent = false;
-    return host;
-  }
-  SshOptions options() const {
-    SshOptions options;
-    options.run_directory = scratch.places.run;
-    options.state_directory = scratch.places.state;
-    options.need_systemd = false;
-    return options;
-  }
-  std::string path(const std::string& name) const { return scratch.path(name); }
-
-  Scratch scratch;
-  int port = 0;
-  pid_t pid = -1;
-
- private:
-  void keygen(const std::string& name, const std::string& type) const {
-    REQUIRE(std::system(("ssh-keygen -q -N '' -C '' -t " + type + " -f " + path(name)).c_str()) == 0);
-  }
-  static int free_port() {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-    socklen_t size = sizeof address;
-    ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
-    ::close(fd);
-    return ntohs(address.sin_port);
-  }
-  std::string more_;
-};
-
-template <class Work>
-Failure failure(const Work& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.failure();
-  }
-  return {.code = Code::internal, .message = "nothing was thrown"};
-}
 
 Program ask(std::vector<std::string> argv, std::chrono::milliseconds limit = 10s) {
   return {.asks = {{"pg1", Exec{std::move(argv), {}, {}, limit}}}};

@@ -228,10 +228,9 @@ TEST_CASE("a plan's document") {
   }
   SUBCASE("is refused where it is none, whatever is wrong with it") {
     const nlohmann::json good = nlohmann::json::parse(document);
-    for (const char* bend :
-         {R"({"format": "1"})", R"({"version": 1})", R"({"spec": []})", R"({"planner": null})", R"({"planner": {}})", R"({"options": "none"})",
-          R"({"options": {"prune": 1}})", R"({"changes": {"id": 1}})", R"({"changes": "all"})", R"({"changes": [1, "two"]})",
-          R"({"changes": [{"id": 7}]})"}) {
+    for (const char* bend : {R"({"format": "1"})", R"({"version": 1})", R"({"spec": []})", R"({"planner": null})", R"({"planner": {}})",
+                             R"({"options": "none"})", R"({"options": {"prune": 1}})", R"({"changes": {"id": 1}})", R"({"changes": "all"})",
+                             R"({"changes": [1, "two"]})", R"({"changes": [{"id": 7}]})"}) {
       CAPTURE(bend);
       nlohmann::json bent = good;
       bent.merge_patch(nlohmann::json::parse(bend));
@@ -241,6 +240,11 @@ TEST_CASE("a plan's document") {
     }
     for (const char* text : {"", "{", "[]", "7", "{}"})
       CHECK(failure_of([&] { plan_from_document(text, spec, fleet.executor); }).code == Code::refused);
+  }
+  SUBCASE("of fresh hosts, whose passwords are made anew with each plan") {
+    Fleet fresh;
+    APPLY(fresh, plan_from_document(plan_deploy(spec, fresh.executor).document(), spec, fresh.executor));
+    HEALTHY(fresh, spec);
   }
   SUBCASE("has no secret in it") {
     Fleet fresh;

@@ -303,6 +303,47 @@ TEST_CASE("a member that waits for a step which needs the lane is an error, not 
   CHECK(report.failures[0].message.find("h2/test/other waits for its turn") != std::string::npos);
 }
 
+TEST_CASE("a unit that dies is told with its journal, but without the stack") {
+  class Dying final : public ServiceModel {
+    std::optional<Start> unit_starts(SimulatedHost&, const std::string& unit, SimulatedTime) override {
+      if (unit != "server.service") return std::nullopt;
+      return Start{.takes = {},
+                   .dies = "starting\nno space left on device\n\tmain.go:12\ngoroutine 1 [running]:\nmain.(*Server).Run(0x1, {0x2, 0x3})\n"};
+    }
+  };
+  Fleet fleet(1);
+  fleet.executor.add(std::make_shared<Dying>());
+  const Report report = fleet.apply(server("h1", "a\n", {"h1"}));
+  REQUIRE(report.failures.size() == 1);
+  const std::string text = pgcluster::text(report.failures[0]);
+  CHECK(text.find("no space left on device") != std::string::npos);
+  CHECK(report.failures[0].causes.back().ends_with("starting\nno space left on device\n"));
+}
+
+TEST_CASE("what is wrong may pass for a while, and then the step fails with it") {
+  Fleet fleet(1);
+  const Ask ask{"h1", FileOf{"/etc/state"}};
+  const auto waiting = [ask](seconds patience) {
+    return Steps(gate("h1/test/state", {.asks = {ask},
+                                        .decide = [ask, patience](const Answers& answers) -> Decision {
+                                          const auto* file = answers.get<File>(ask);
+                                          if (file && file->content == "good\n") return Done{};
+                                          return Later{.until = "it is good", .wrong = "it is bad", .patience = patience};
+                                        },
+                                        .settle = seconds(600)}));
+  };
+  const Report report = fleet.apply(waiting(seconds(20)));
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::not_converged);
+  CHECK(report.failures[0].message == "it is bad");
+  CHECK(report.took < seconds(25));
+  int polls = 0;
+  const Report passed = fleet.apply(waiting(seconds(20)), {.poll = [&] {
+                                      if (++polls == 10) fleet.executor.host("h1").write("/etc/state", "good\n");
+                                    }});
+  CHECK(passed.ok());
+}
+
 TEST_CASE("each question is asked once, however many steps have it; the order of a group only where a member is disturbed") {
   struct Counting final : Executor {
     SimulatedExecutor fleet;

@@ -111,6 +111,40 @@ hosts:
   CHECK_FALSE(plain.accept_new_host_key);
 }
 
+TEST_CASE("other ways to a host: passwords, hops, ssh_config, transports") {
+  setenv("HOME", "/home/me", 1);
+  const Spec spec = parse_spec(R"(
+ssh: { user: admin, password: everywhere, sudo_password: s, passphrase: p, jump: [first@bastion:2200, "[fd00::1]:22"], transport: openssh }
+hosts:
+  pg1: { address: 10.77.0.11 }
+  pg2: { address: 10.77.0.12, ssh: { host: db2, password: own, jump: none, config: /etc/other, transport: libssh2 } }
+  pg3: { address: 10.77.0.13, ssh: { transport: local, config: none } }
+)");
+  const Topology topology = resolve(spec);
+  const HostAccess& first = topology.host("pg1").access;
+  CHECK(first.transport == Transport::openssh);
+  CHECK(first.password.reveal() == "everywhere");
+  CHECK(first.password.masked() == "<secret ssh.password>");
+  CHECK(first.sudo_password.reveal() == "s");
+  CHECK(first.passphrase.reveal() == "p");
+  CHECK(first.jump == std::vector<Hop>{{"bastion", 2200, "first"}, {"fd00::1", 22, ""}});
+  CHECK(first.config == SshConfig{.path = "", .user = false, .port = true, .private_keys = true, .known_hosts = true, .jump = false});
+  const HostAccess& second = topology.host("pg2").access;
+  CHECK(second.transport == Transport::libssh2);
+  CHECK(second.password.reveal() == "own");
+  CHECK(second.sudo_password.reveal() == "s");
+  CHECK(second.jump.empty());
+  CHECK(second.config->path == "/etc/other");
+  CHECK_FALSE(second.config->jump);
+  CHECK(topology.host("pg3").access.transport == Transport::local);
+  CHECK_FALSE(topology.host("pg3").access.config);
+  CHECK_FALSE(resolve(parse_spec("ssh: { config: none }\nhosts: { pg1: { address: 10.77.0.11 } }")).host("pg1").access.config);
+
+  const std::string file = cluster_file(topology);
+  for (const char* secret : {"everywhere", "\"own", "\"s\"", "\"p\""}) CHECK_FALSE(has(file, secret));
+  CHECK(read_cluster_file(file)->hosts[0].access.jump == first.jump);
+}
+
 TEST_CASE("endpoints") {
   const Topology vip = resolve(spec_of(3, "cluster_vip: 10.77.0.100\n"));
   REQUIRE(vip.endpoints.size() == 2);

@@ -1,9 +1,17 @@
 #pragma once
 
-/// Everything of libpgcluster.
+// Everything of libpgcluster.
+
+/// \namespace pgcluster
+/// Threads: values (Spec, Plan, Report, …) are like those of the standard library: one object is for one thread at a time, unless all only read
+/// it. What takes an Executor blocks the thread that calls, and calls components, steps and callbacks on that thread; only Executor::cancel,
+/// resume and stop tokens are for others. An executor serves one such call at a time; different executors are independent of each other.
+///
+/// Errors: everything throws Error, and nothing else of its own (what a user's callback throws is passed on). A change is only ever made by apply.
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/models.hpp>
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/executor/local.hpp>
 #include <pgcluster/executor/simulated.hpp>

@@ -58,7 +58,7 @@ StepPtr healthy(const NodeView& node) {
     std::sort(names.begin(), names.end());
     return moved(view->topology, names);
   };
-  const Ask journal{node.name(), Exec{{"journalctl", "-u", "etcd.service", "-n", "20", "-o", "cat", "--no-pager"}}};
+  const Ask journal = journal_ask(node.name(), "etcd.service");
   return gate(node.step("etcd", "healthy"), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
 }
 

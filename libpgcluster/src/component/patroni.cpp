@@ -14,7 +14,7 @@ using patroni::View;
 // Where nobody has begun it yet, the hosts wait for the first one by the plan itself, and learn at once when it fails.
 std::vector<std::string> wait_for_first(const ClusterView& view) {
   if (!patroni::begins(view)) return {};
-  return {view.topology.database.front() + "/patroni/dcs"};
+  return {patroni::first_host(view).name + "/patroni/dcs"};
 }
 
 class Patroni final : public Component {
@@ -41,7 +41,7 @@ class Patroni final : public Component {
     if (patroni::begins(*view))
       for (const std::string& member : view->topology.dcs_members) members.push_back(member + "/etcd/healthy");
     Steps dcs = after(members, patroni::dcs_gate(view, node.host));
-    if (host != view->topology.database.front()) dcs = after(wait_for_first(*view), std::move(dcs));
+    if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
@@ -63,7 +63,7 @@ class Patroni final : public Component {
     for (const std::string& name : view->topology.database)
       if (patroni::configured(*view, name)) loaded.push_back(name + "/patroni/loaded");
     for (const std::string& name : view->topology.database)
-      live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
+      if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
                     parallel(sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
   }

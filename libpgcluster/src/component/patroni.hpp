@@ -111,6 +111,8 @@ StepPtr passwords_gate(const View& view, const TopologyHost& host);
 StepPtr reload_step(const TopologyHost& host);
 /// The server shows the mark of the file: Patroni has read it.
 StepPtr loaded_gate(const View& view, const TopologyHost& host);
+/// The database host that begins a new cluster, and leads it.
+const TopologyHost& first_host(const ClusterView& view);
 /// etcd answers, and on all but the first host the cluster is initialised: the first leads.
 StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.

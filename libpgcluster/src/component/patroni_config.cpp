@@ -58,7 +58,7 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
   return lines;
 }
 
-Text head_with(const ClusterView& view, const TopologyHost& host, const std::string& mark) {
+Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& mark) {
   const Spec& spec = view.spec;
   const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
   const bool v6 = host.address.find(':') != std::string::npos;
@@ -78,7 +78,9 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const std::str
   out += quoted(view.secret("patroni_superuser_password"));
   out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
   out += quoted(view.secret("patroni_replication_password"));
-  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: " + quoted(mark) + "\n  pg_hba:\n";
+  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: ";
+  out += quoted(mark);
+  out += "\n  pg_hba:\n";
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (spec.patroni_superuser_username != "postgres")
     out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
@@ -91,14 +93,15 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const std::str
 }  // namespace
 
 std::string config_mark(const ClusterView& view, const TopologyHost& host) {
-  const Text config = head_with(view, host, "");
+  const Text config = head_with(view, host, {"mark of this file", ""});
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(config.reveal().data()), config.reveal().size(), digest);
   // Every user of the database can read it: enough to see a change, too little to try passwords on.
   return std::to_string(digest[0] << 8 | digest[1]);
 }
 
-Text config_head(const ClusterView& view, const TopologyHost& host) { return head_with(view, host, config_mark(view, host)); }
+// As it follows from the passwords it is shown no more than they are, and a plan with passwords that are yet to be made is the same each time.
+Text config_head(const ClusterView& view, const TopologyHost& host) { return head_with(view, host, {"mark of this file", config_mark(view, host)}); }
 
 Pairs cluster_settings(const Spec& spec) {
   const auto word = [](bool on) { return std::string(on ? "true" : "false"); };

@@ -1,5 +1,6 @@
 // What must hold before and after Patroni starts, and its configuration file.
 #include <algorithm>
+#include <cstdlib>
 #include <sstream>
 
 #include "component/patroni.hpp"
@@ -11,7 +12,7 @@ namespace {
 
 using std::chrono::seconds;
 
-Ask journal(const std::string& host) { return {host, Exec{{"journalctl", "-u", unit_name, "-n", "20", "-o", "cat", "--no-pager"}}}; }
+Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
 bool died(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
@@ -26,17 +27,26 @@ Refused has_died(const TopologyHost& host) {
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
 
-// The last line of `df -Pk`; -1 where it says nothing.
-long free_mib(const std::string* df) {
-  if (!df) return -1;
-  std::istringstream lines(*df);
-  std::string line, device;
-  long total = 0, used = 0, free = -1;
-  while (std::getline(lines, line)) {
-    std::istringstream words(line);
-    if (!(words >> device >> total >> used >> free)) free = -1;
+// Of a server that is being made: the disk's room, and what Patroni said of its last tries. One that is there is not looked at further.
+constexpr const char* making_script = R"sh([ ! -e "$1/PG_VERSION" ] || exit 0
+df -Pk /var/lib/postgresql | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/free \1/p'
+journalctl -u patroni.service --since "-$2s" -o cat --no-pager | sed -n 's/^.*failed to bootstrap.*/failed/p; s/^pg_basebackup: error: /why /p; s/^initdb: error: /why /p' | tail -n 20
+:)sh";
+
+struct Making {
+  long free_mib = -1;
+  int failed = 0;
+  std::string why;
+};
+Making read_making(const std::string* out) {
+  Making making;
+  std::istringstream lines(out ? *out : "");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("free ")) making.free_mib = std::strtol(line.c_str() + 5, nullptr, 10) / 1024;
+    if (line.starts_with("why ")) making.why = line.substr(4);
+    making.failed += line == "failed";
   }
-  return free < 0 ? -1 : free / 1024;
+  return making;
 }
 
 // Of a server that is not ours: its data, and ports that are taken.
@@ -157,8 +167,14 @@ StepPtr loaded_gate(const View& view, const TopologyHost& host) {
               {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
 }
 
+const TopologyHost& first_host(const ClusterView& view) {
+  for (const std::string& name : view.topology.database)
+    if (!view.leaves_out(name)) return view.topology.host(name);
+  return view.topology.host(view.topology.database.front());
+}
+
 StepPtr dcs_gate(const View& view, const TopologyHost& host) {
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
   if (host.name != first.name) asks.push_back(unit_ask(first));
@@ -173,7 +189,9 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
   const Ask ask = member_ask(view->spec, host);
-  const Ask disk{host.name, Exec{.argv = {"df", "-Pk", "/var/lib/postgresql"}, .about = {"unit:patroni.service"}}};
+  const Ask look{host.name,
+                 Exec{.argv = {"sh", "-c", making_script, "sh", postgresql_data_dir(view->spec), std::to_string(3 * view->spec.patroni_loop_wait)},
+                      .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
@@ -182,15 +200,22 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
           {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
     if (died(answers, host)) return has_died(host);
-    // Patroni would try the copy again and again.
-    if (const long free = free_mib(answers.out(disk)); free >= 0 && free < least_free_mib)
-      return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(free) + " MiB free",
+    // Patroni would try it again and again.
+    const Making making = read_making(answers.out(look));
+    if (making.free_mib >= 0 && making.free_mib < least_free_mib)
+      return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(making.free_mib) + " MiB free",
                       .hint = "make room for the whole database, then apply again"},
                      Code::not_converged};
-    return Later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+    Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+    if (making.failed > 1) {
+      later.wrong = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why);
+      // What it said before somebody mended the cause is forgotten before this is over.
+      later.patience = seconds(3 * view->spec.patroni_loop_wait + 10);
+    }
+    return later;
   };
   return gate(host.name + "/patroni/created",
-              {.asks = {ask, unit_ask(host), disk}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
+              {.asks = {ask, unit_ask(host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
 StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
@@ -210,7 +235,7 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const std::strin
 
 StepPtr leader_gate(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
-  const TopologyHost first = view->topology.host(view->topology.database.front());
+  const TopologyHost first = first_host(*view);
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);

@@ -100,6 +100,11 @@ std::string held_back(const ClusterView& view, const Answer& control) {
   return names;
 }
 
+bool others_left_out(const ClusterView& view, const TopologyHost& host) {
+  return std::all_of(view.topology.database.begin(), view.topology.database.end(),
+                     [&](const std::string& name) { return name == host.name || view.leaves_out(name); });
+}
+
 bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(host));
   return unit && unit->active == "active" && !unit->start_files_current;
@@ -116,6 +121,10 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     const Need wanted = need(*view, host, members, answers.read(server_ask(*view, host), read_server));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
     if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
+    if (others_left_out(*view, host))
+      return Refused{{.message = host.name + " leads and needs a restart (" + (unit ? "Patroni's unit has changed" : wanted.why) +
+                                 "), and every replica that could take over is left out",
+                      .hint = "bring a replica back first, or take out of the spec what needs the restart"}};
     if (!unit && wanted.what == Need::What::later)
       return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
     const TopologyHost* to = members.successor(*view, host);
@@ -181,7 +190,7 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
       // It may come up before the others have the settings that they still need a restart for.
       const std::string until = "PostgreSQL and Patroni answer on " + host.name;
       // Nobody tells what it runs with and what the cluster's settings are.
-      if (view->topology.database.size() < 2 && !begins(*view)) return Later{until, Impact::outage, Action::restart};
+      if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view)) return Later{until, Impact::outage, Action::restart};
       for (const std::string& name : view->topology.database) {
         const TopologyHost& other = view->topology.host(name);
         const Need theirs = need(*view, other, members, answers.read(server_ask(*view, other), read_server));
@@ -216,6 +225,7 @@ Order restart_order(const View& view) {
     // leader: who is the only one may be stuck, several are waited for.
     std::vector<const TopologyHost*> ill, rising, all;
     for (const auto& [host, member] : members.all) {
+      if (view->leaves_out(host->name)) continue;  // cannot get worse
       if (member.rising())
         rising.push_back(host);
       else if (!member.fine() || members.lag(*host) > view->spec.patroni_maximum_lag_on_failover)
@@ -230,7 +240,8 @@ Order restart_order(const View& view) {
     const bool settled = !diff.known || !diff.parameters, lowering = lowers(*view, members, answers);
     const auto add = [&](const std::vector<const TopologyHost*>& hosts, bool lower, bool with_leader, bool restart) {
       if (lower)
-        for (const auto& [host, member] : members.all) names.push_back(lower_turn(*host));
+        for (const auto& [host, member] : members.all)
+          if (!view->leaves_out(host->name)) names.push_back(lower_turn(*host));
       for (const TopologyHost* host : hosts) {
         if (host == leader && !with_leader) continue;
         names.insert(names.end(), {switchover_turn(*host), host->name});

@@ -5,6 +5,7 @@
 
 #include "component/builtin.hpp"
 #include "component/etcd.hpp"
+#include "component/patroni.hpp"
 
 namespace pgcluster {
 namespace {
@@ -76,7 +77,7 @@ Steps free_address(const ClusterView& cluster) {
     for (const Owned& one : facts.owned)
       if (one.resource == std::string("unit:") + unit) return {};
   const std::string& vip = cluster.spec.cluster_vip;
-  const Ask ask{cluster.topology.database.front(), Exec{.argv = {"bash", "-c", probe, "probe", vip}}};
+  const Ask ask{patroni::first_host(cluster).name, Exec{.argv = {"bash", "-c", probe, "probe", vip}}};
   auto decide = [ask, vip](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     if (!out || out->empty()) return Done{};
@@ -112,7 +113,8 @@ Steps held_by_one(const ClusterView& cluster) {
   std::vector<Ask> evidence;
   std::vector<std::string> awaited{"cluster/patroni/leader"};
   for (const std::string& host : cluster.topology.database) {
-    evidence.push_back({host, Exec{{"journalctl", "-u", unit, "-n", "10", "-o", "cat", "--no-pager"}}});
+    if (cluster.leaves_out(host)) continue;
+    evidence.push_back(journal_ask(host, unit));
     awaited.push_back(host + "/vip-manager/service");
   }
   const Steps held = gate("cluster/vip-manager/held", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});

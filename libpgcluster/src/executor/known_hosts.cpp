@@ -1,9 +1,11 @@
 #include "executor/known_hosts.hpp"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -24,9 +26,12 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-// As ssh keeps it: the port stands there where it is not 22.
+// As ssh keeps it: the port stands there where it is not 22, and an IPv6 address in its shortest form.
 std::string name_of(std::string_view address, int port) {
-  const std::string name = lower(address);
+  std::string name = lower(address);
+  in6_addr bytes{};
+  std::array<char, INET6_ADDRSTRLEN> shortest{};
+  if (::inet_pton(AF_INET6, name.c_str(), &bytes) == 1 && ::inet_ntop(AF_INET6, &bytes, shortest.data(), shortest.size())) name = shortest.data();
   return port == 22 ? name : "[" + name + "]:" + std::to_string(port);
 }
 
@@ -151,7 +156,7 @@ std::vector<const KnownHost*> KnownHosts::about(std::string_view address, int po
   // As ssh does: a host behind another port may be known by its bare name.
   const bool has_key = std::any_of(found.begin(), found.end(), [](const KnownHost* host) { return host->mark == KnownHost::Mark::none; });
   if (port != 22 && !has_key)
-    for (const KnownHost* host : about(lower(address))) found.push_back(host);
+    for (const KnownHost* host : about(name_of(address, 22))) found.push_back(host);
   return found;
 }
 

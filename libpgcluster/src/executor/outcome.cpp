@@ -1,12 +1,10 @@
 #include "executor/outcome.hpp"
 
-#include "executor/ssh_connection.hpp"
+#include "executor/connection.hpp"
 
 namespace pgcluster::executor {
 
 using namespace std::chrono_literals;
-
-namespace {
 
 std::vector<std::string> last_lines(const std::string& log) {
   std::vector<std::string> lines;
@@ -22,8 +20,6 @@ std::vector<std::string> last_lines(const std::string& log) {
   if (lines.size() > 10) lines.erase(lines.begin(), lines.end() - 10);
   return lines;
 }
-
-}  // namespace
 
 Error lost(const HostAccess& host, const Program& program, const std::string& why) {
   return Error(Failure{.code = Code::connection_lost,
@@ -79,7 +75,7 @@ Error unfinished(const HostAccess& host, const Program& program, const Reader& r
   if (host.user != "root" && log.find("sudo") != std::string::npos) {
     failure.code = Code::sudo_denied;
     failure.message = shown(host) + " may not use sudo without a password";
-    failure.hint = "on the host, as root: echo '" + host.user + " ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/" + host.user +
+    failure.hint = "set ssh.sudo_password, or on the host, as root: echo '" + host.user + " ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/" + host.user +
                    " (and apt-get install sudo where it is missing), or use ssh.user: root";
   }
   return Error(std::move(failure));

@@ -31,6 +31,8 @@ class Deadline {
   int stage_ = 0;
 };
 
+/// The last ten that say something.
+std::vector<std::string> last_lines(const std::string& log);
 /// Appends, and keeps only the last 64 KiB.
 void keep_tail(std::string& log, std::string_view more);
 

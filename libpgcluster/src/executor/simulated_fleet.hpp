@@ -9,7 +9,7 @@
 
 namespace pgcluster {
 
-class SimulatedExecutor::Impl {
+class __attribute__((visibility("hidden"))) SimulatedExecutor::Impl {
  public:
   Impl(SimulatedExecutor& self, SimulatedOptions options) : self_(self), options_(std::move(options)) {}
 

@@ -4,17 +4,21 @@
 #include <fstream>
 #include <map>
 
+#include <pgcluster/executor/local.hpp>
+
 #include "executor/bytes.hpp"
+#include "executor/connection.hpp"
 #include "executor/outcome.hpp"
 #include "executor/script.hpp"
-#include "executor/ssh_connection.hpp"
+#include "executor/ssh_config.hpp"
 
 namespace pgcluster {
 
 using namespace std::chrono_literals;
 using executor::Broken;
+using executor::Channel;
 using executor::Clock;
-using executor::SshConnection;
+using executor::Connection;
 
 namespace {
 
@@ -23,8 +27,9 @@ const Program kNothing{};
 
 struct Host {
   HostAccess access{};
-  std::unique_ptr<SshConnection> connection{};
-  std::unique_ptr<SshConnection::Channel> lock{};
+  HostAccess resolved{};  // with what ssh_config says
+  std::unique_ptr<Connection> connection{};
+  std::unique_ptr<Channel> lock{};
   Clock::time_point beaten{};
   SshStatistics statistics{};
 
@@ -35,8 +40,24 @@ struct Host {
   }
 };
 
+// sudo says this on its standard error when it reads a password, and the shell the other on its standard output when it has begun.
+constexpr std::string_view kPrompt = "pgcluster asks for the password of sudo:";
+constexpr std::string_view kReady = "pgcluster-sudo-ready";
+
 std::string command(const HostAccess& access, std::string_view shell, std::string_view boot) {
-  return (access.user == "root" ? "" : "sudo -n ") + std::string(shell) + " -c " + executor::shell_word(boot);
+  if (access.user == "root") return std::string(shell) + " -c " + executor::shell_word(boot);
+  if (access.sudo_password.empty()) return "sudo -n " + std::string(shell) + " -c " + executor::shell_word(boot);
+  return "sudo -S -p " + executor::shell_word(kPrompt) + " " + std::string(shell) + " -c " +
+         executor::shell_word("echo; echo " + std::string(kReady) + "; " + std::string(boot));
+}
+
+// A shell of the machine itself where the machine is another one: what would be wrecked is not the user's database host but their desk.
+void check_is_here(const HostAccess& host) {
+  if (!executor::is_ip(host.address) || executor::is_own_address(host.address)) return;
+  throw Error(Failure{.code = Code::refused,
+                      .message = host.name + " has transport: local, but this machine has no address " + host.address,
+                      .hint = "run pgcluster on " + host.name + ", or remove ssh.transport of that host",
+                      .host = host.name});
 }
 
 }  // namespace
@@ -44,7 +65,10 @@ std::string command(const HostAccess& access, std::string_view shell, std::strin
 class SshExecutor::Impl {
  public:
   explicit Impl(SshOptions options)
-      : sockets(std::max<std::size_t>(options.logins, 1)), places{options.run_directory, options.state_directory, options.need_systemd} {}
+      : sockets(std::max<std::size_t>(options.logins, 1)),
+        pauses(std::move(options.pauses)),
+        places{options.run_directory, options.state_directory, options.need_systemd},
+        local({options.run_directory, options.state_directory, options.need_systemd}) {}
 
   // What belongs to one host is used by one thread at a time; only finding it needs care.
   Host& host(const std::string& name) {
@@ -62,15 +86,17 @@ class SshExecutor::Impl {
     sockets.check();
     if (at.connection && (at.connection->is_shut() || at.access != access)) at.drop();
     if (!at.connection) {
-      at.connection = std::make_unique<SshConnection>(access, sockets);
+      const auto way = configs.way(access, sockets);
+      at.resolved = way.back();
+      at.connection = executor::connect(access, way, sockets, pauses);
       at.access = access;
       count(at, &SshStatistics::connections);
     }
     return at;
   }
 
-  // Starts a command; where a connection of ours that was idle turns out to be dead and nothing hung on it, on a new one.
-  std::unique_ptr<SshConnection::Channel> exec(const HostAccess& access, const std::string& line) {
+  // Starts a shell as root; where a connection of ours that was idle turns out to be dead and nothing hung on it, on a new one.
+  std::unique_ptr<Channel> exec(const HostAccess& access, std::string_view shell, std::string_view boot) {
     for (bool fresh = false;;) {
       Host& at = host(access.name);
       fresh = fresh || !at.connection || at.connection->is_shut();
@@ -78,8 +104,9 @@ class SshExecutor::Impl {
       connected(access);
       if (locked && !at.lock) throw Broken{"it was closed, and the lock with it"};
       try {
-        auto channel = at.connection->exec(line);
+        auto channel = at.connection->exec(command(at.resolved, shell, boot));
         count(at, &SshStatistics::execs);
+        if (at.resolved.user != "root" && !at.resolved.sudo_password.empty()) pass_sudo(at, *channel);
         return channel;
       } catch (const Broken&) {
         sockets.check();
@@ -87,6 +114,38 @@ class SshExecutor::Impl {
         if (fresh || locked) throw;
         fresh = true;
       }
+    }
+  }
+
+  // The password goes to sudo only when it asks: where it does not (NOPASSWD), the shell would take it for the program. A second question means
+  // that the first answer was wrong; a third try would only help to lock the account.
+  void pass_sudo(Host& at, Channel& channel) {
+    std::string out, log;
+    const Channel::Idle idle = [&] { return beat_if_due(at); };
+    const auto until = Clock::now() + 30s;
+    const auto denied = [&](const std::string& message, const std::string& hint) {
+      return Error(
+          Failure{.code = Code::sudo_denied, .message = message, .hint = hint, .host = at.resolved.name, .causes = executor::last_lines(log)});
+    };
+    const std::string who = executor::shown(at.resolved);
+    for (bool answered = false;;) {
+      const auto read = channel.read(until, idle);
+      out += read.out;
+      executor::keep_tail(log, read.err);
+      if (out.find(kReady) != std::string::npos) return;
+      const auto asked = log.find(kPrompt);
+      if (asked != std::string::npos && answered)
+        throw denied("sudo on " + who + " does not accept ssh.sudo_password", "is it the user's own password, and is it right?");
+      if (asked != std::string::npos) {
+        log.erase(asked, kPrompt.size());
+        if (!channel.write(at.resolved.sudo_password.reveal() + "\n", until, idle)) throw Broken{"sudo does not read its password"};
+        answered = true;
+      }
+      if (read.eof)
+        throw denied(answered ? "sudo on " + who + " took ssh.sudo_password, but did not let the user become root, or the password is wrong"
+                              : "sudo on " + who + " has ended without asking for a password",
+                     "see below what it said; may the user run all commands (" + at.resolved.user + " ALL=(ALL) ALL in sudoers)?");
+      if (Clock::now() >= until) throw denied("sudo on " + who + " has not let the user become root within 30 s", "try it there: sudo -k; sudo true");
     }
   }
 
@@ -101,16 +160,17 @@ class SshExecutor::Impl {
     const std::string nonce = executor::random_hex(12);
     const executor::Script script = executor::render(program, nonce, places);
     executor::Reader reader(program, nonce);
-    const auto channel = exec(access, command(access, "sh", executor::kBoot));
+    const auto channel = exec(access, "sh", executor::kBoot);
     Host& at = host(access.name);
+    const HostAccess& reached = at.resolved;
     std::uint64_t bytes = script.text.size();
     for (const auto& blob : script.blobs) bytes += blob.size;
     executor::Deadline deadline(script, bytes);
-    const SshConnection::Channel::Idle idle = [&] { return beat_if_due(at); };
+    const Channel::Idle idle = [&] { return beat_if_due(at); };
     std::string log;
     auto late = [&] {
       at.connection->shut();
-      return executor::too_late(access, program, deadline.limit());
+      return executor::too_late(reached, program, deadline.limit());
     };
     bool eof = false;
     auto take = [&](Clock::time_point until) {
@@ -138,14 +198,13 @@ class SshExecutor::Impl {
       if (Clock::now() >= deadline.at(reader)) throw late();
       take(deadline.at(reader));
     }
-    if (!reader.refusal().empty()) throw executor::refused(access, reader);
-    if (!reader.ended()) throw executor::unfinished(access, program, reader, log);
+    if (!reader.refusal().empty()) throw executor::refused(reached, reader);
+    if (!reader.ended()) throw executor::unfinished(reached, program, reader, log);
     return reader.result();
   }
 
   template <class Deadline, class Take, class Idle>
-  static void send(SshConnection::Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take,
-                   const Idle& idle) {
+  static void send(Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take, const Idle& idle) {
     std::ifstream file(blob.path, std::ios::binary);
     std::string buffer(1U << 20, '\0');
     for (std::uint64_t left = blob.size; left > 0;) {
@@ -173,7 +232,7 @@ class SshExecutor::Impl {
       Host& at = host(access.name);
       if (at.lock && !at.connection->is_shut()) unlock(at);
     }
-    auto channel = exec(access, command(access, "bash", executor::kLockBoot));
+    auto channel = exec(access, "bash", executor::kLockBoot);
     Host& at = host(access.name);
     if (!channel->write(executor::lock_script(us.who, us.since, us.token, places), Clock::now() + 20s)) throw Broken{"it takes no data"};
     const auto deadline = Clock::now() + 60s;
@@ -233,7 +292,10 @@ class SshExecutor::Impl {
   }
 
   executor::Sockets sockets;
+  executor::SshConfigs configs;
+  std::vector<std::chrono::milliseconds> pauses;
   executor::Places places;
+  LocalExecutor local;  // for the host that is this machine
   mutable std::mutex mutex;
   std::map<std::string, Host> hosts;
 };
@@ -264,18 +326,28 @@ auto guarded(Impl& impl, const HostAccess& access, const Program& program, const
 }  // namespace
 
 ProgramResult SshExecutor::run(const HostAccess& host, const Program& program) {
+  if (host.transport == Transport::local) {
+    check_is_here(host);
+    return impl_->local.run(host, program);
+  }
   return guarded(*impl_, host, program, [&] { return impl_->run(host, program); });
 }
 
 std::optional<LockHolder> SshExecutor::lock(const HostAccess& host, const LockHolder& us) {
+  if (host.transport == Transport::local) {
+    check_is_here(host);
+    return impl_->local.lock(host, us);
+  }
   return guarded(*impl_, host, kNothing, [&] { return impl_->lock(host, us); });
 }
 
 void SshExecutor::beat(const HostAccess& host) {
+  if (host.transport == Transport::local) return impl_->local.beat(host);
   guarded(*impl_, host, kNothing, [&] { impl_->beat(host); });
 }
 
 void SshExecutor::unlock(const HostAccess& host) noexcept {
+  if (host.transport == Transport::local) return impl_->local.unlock(host);
   try {
     Impl::unlock(impl_->host(host.name));
   } catch (...) {
@@ -283,8 +355,14 @@ void SshExecutor::unlock(const HostAccess& host) noexcept {
   }
 }
 
-void SshExecutor::cancel() noexcept { impl_->sockets.cancel(); }
-void SshExecutor::resume() noexcept { impl_->sockets.resume(); }
+void SshExecutor::cancel() noexcept {
+  impl_->sockets.cancel();
+  impl_->local.cancel();
+}
+void SshExecutor::resume() noexcept {
+  impl_->sockets.resume();
+  impl_->local.resume();
+}
 
 SshStatistics SshExecutor::statistics(const std::string& host) const {
   const std::lock_guard guard(impl_->mutex);

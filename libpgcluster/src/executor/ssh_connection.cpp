@@ -1,155 +1,25 @@
 #include "executor/ssh_connection.hpp"
 
-#include <fcntl.h>
 #include <libssh2.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <random>
+#include <mutex>
 
 #include <pgcluster/base/error.hpp>
 
 #include "executor/known_hosts.hpp"
 #include "executor/ssh_keys.hpp"
+#include "executor/ssh_tunnel.hpp"
 
 namespace pgcluster::executor {
 
 using namespace std::chrono_literals;
 
-std::string shown(const HostAccess& host) { return host.user + "@" + host.address + ":" + std::to_string(host.port); }
-
-void Sockets::cancel() noexcept {
-  cancelled_ = true;
-  const std::lock_guard lock(mutex_);
-  for (Socket* socket : open_) socket->shut();
-  changed_.notify_all();
-}
-
-void Sockets::check() const {
-  if (cancelled_) throw Error(Code::cancelled, "cancelled");
-}
-
-void Sockets::sleep(std::chrono::milliseconds time) const {
-  std::unique_lock lock(mutex_);
-  changed_.wait_for(lock, time, [this] { return cancelled_.load(); });
-  lock.unlock();
-  check();
-}
-
-Sockets::Login::Login(Sockets& sockets) : sockets_(sockets) {
-  std::unique_lock lock(sockets_.mutex_);
-  sockets_.changed_.wait(lock, [this] { return sockets_.cancelled_ || sockets_.logins_ > 0; });
-  sockets_.check();
-  --sockets_.logins_;
-}
-
-Sockets::Login::~Login() {
-  const std::lock_guard lock(sockets_.mutex_);
-  ++sockets_.logins_;
-  sockets_.changed_.notify_all();
-}
-
-Socket::~Socket() {
-  const std::lock_guard lock(sockets_.mutex_);
-  sockets_.open_.erase(this);
-  if (fd_ >= 0) ::close(fd_);
-}
-
-void Socket::shut() noexcept {
-  shut_ = true;
-  if (fd_ >= 0) ::shutdown(fd_, SHUT_RDWR);
-}
-
-int Socket::wait(int events, Clock::time_point until) const {
-  for (;;) {
-    sockets_.check();
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
-    pollfd entry{fd_, static_cast<short>(events), 0};
-    // A cancel wakes us by shutting the socket; the slices are for the moment before it is connected.
-    const int ready = ::poll(&entry, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 200)));
-    if (ready > 0) {
-      sockets_.check();
-      return entry.revents;
-    }
-    if (ready < 0 && errno != EINTR) throw Broken{std::string("poll: ") + std::strerror(errno)};
-    if (left <= 0ms) return 0;
-  }
-}
-
-void Socket::connect(const HostAccess& host, Clock::time_point deadline) {
-  auto unreachable = [&](const std::string& why, const std::string& hint) {
-    return Error(Failure{
-        .code = Code::host_unreachable, .message = "cannot reach " + shown(host) + ": " + why, .hint = hint, .host = host.name, .retryable = true});
-  };
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  wanted.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-  addrinfo* list = nullptr;
-  const std::string port = std::to_string(host.port);
-  int error = ::getaddrinfo(host.address.c_str(), port.c_str(), &wanted, &list);
-  if (error == EAI_NONAME || error == EAI_ADDRFAMILY) {
-    // On a machine with no address but loopback, AI_ADDRCONFIG hides what is there.
-    wanted.ai_flags = AI_NUMERICSERV;
-    error = ::getaddrinfo(host.address.c_str(), port.c_str(), &wanted, &list);
-  }
-  if (error != 0) throw unreachable(std::string("its name cannot be resolved: ") + ::gai_strerror(error), "check the address in the spec, and DNS");
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(list, ::freeaddrinfo);
-  std::string why = "no address";
-  for (const addrinfo* address = list; address; address = address->ai_next) {
-    {
-      const std::lock_guard lock(sockets_.mutex_);
-      sockets_.open_.erase(this);
-      if (fd_ >= 0) ::close(fd_);
-      shut_ = false;
-      fd_ = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, address->ai_protocol);
-      if (fd_ < 0) {
-        why = std::strerror(errno);
-        continue;
-      }
-      sockets_.open_.insert(this);
-    }
-    sockets_.check();
-    if (::connect(fd_, address->ai_addr, address->ai_addrlen) != 0) {
-      int failed = errno;
-      if (failed == EINPROGRESS) {
-        failed = ETIMEDOUT;
-        if (wait(POLLOUT, deadline) != 0) {
-          socklen_t size = sizeof failed;
-          ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failed, &size);
-        }
-      }
-      if (failed != 0) {
-        why = std::strerror(failed);
-        continue;
-      }
-    }
-    auto set = [this](int level, int name, int value) { ::setsockopt(fd_, level, name, &value, sizeof value); };
-    set(IPPROTO_TCP, TCP_NODELAY, 1);
-    // A host that has gone without a word is noticed within half a minute, also while we only wait for it.
-    set(SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
-    set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
-    set(IPPROTO_TCP, TCP_KEEPCNT, 4);
-    set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
-    return;
-  }
-  throw unreachable(why, "is the host up, sshd listening on port " + port + ", and no firewall in between?");
-}
-
 namespace {
-
-// sshd hangs up before it says anything (MaxStartups, PerSourcePenalties), or says only why.
-struct Refusal {
-  std::string why;
-};
 
 void wait_for_banner(const Socket& socket, Clock::time_point deadline, const HostAccess& host) {
   if (socket.wait(POLLIN, deadline) == 0)
@@ -160,70 +30,66 @@ void wait_for_banner(const Socket& socket, Clock::time_point deadline, const Hos
                         .retryable = true});
   std::array<char, 256> bytes{};
   const ssize_t size = ::recv(socket.fd(), bytes.data(), bytes.size(), MSG_PEEK);
-  if (size <= 0) throw Refusal{"sshd closed the connection before its banner"};
+  if (size <= 0) throw Refusal{shown(host), "sshd closed the connection before its banner"};
   const std::string_view said(bytes.data(), static_cast<std::size_t>(size));
   if (said.starts_with("Exceeded MaxStartups") || said.starts_with("Not allowed at this time"))
-    throw Refusal{"sshd said \"" + std::string(said.substr(0, said.find_first_of("\r\n"))) + "\""};
-}
-
-std::chrono::milliseconds jittered(std::chrono::milliseconds time) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  return time + std::chrono::milliseconds(std::uniform_int_distribution<std::int64_t>(0, time.count() / 2)(random));
+    throw Refusal{shown(host), "sshd said \"" + std::string(said.substr(0, said.find_first_of("\r\n"))) + "\""};
 }
 
 const char* no_memory = "libssh2 gives no session: out of memory";
 
 }  // namespace
 
-SshConnection::SshConnection(const HostAccess& host, Sockets& sockets) : socket_(sockets) {
+SshConnection::SshConnection(std::span<const HostAccess> way, Sockets& sockets) : socket_(sockets) {
   static std::once_flag once;
   static int broken = 0;
   std::call_once(once, [] { broken = libssh2_init(0); });
   if (broken != 0) throw Error(Code::internal, "libssh2 cannot be initialised");
-  // The penalties of sshd last 15 s at least, those of MaxStartups no time at all.
-  static constexpr std::array<std::chrono::milliseconds, 3> pauses{400ms, 2'000ms, 16'000ms};
-  for (std::size_t attempt = 0;; ++attempt) {
+  const HostAccess& host = way.back();
+  const auto hops = way.first(way.size() - 1);
+  if (!hops.empty()) {
     try {
-      const Sockets::Login login(sockets);
-      const auto deadline = Clock::now() + host.connect_timeout;
-      socket_.connect(host, deadline);
-      wait_for_banner(socket_, deadline, host);
-      handshake(host, deadline);
-      try {
-        check_key(host);
-        log_in(host);
-      } catch (...) {
-        libssh2_session_disconnect(session_, "");
-        socket_.shut();
-        libssh2_session_free(session_);
-        session_ = nullptr;
-        throw;
-      }
-      return;
-    } catch (const Broken& refusal) {
-      throw Error(Failure{
-          .code = Code::host_unreachable, .message = "cannot reach " + shown(host) + ": " + refusal.why, .host = host.name, .retryable = true});
-    } catch (const Refusal& refusal) {
-      sockets.check();
-      if (attempt == pauses.size())
-        throw Error(Failure{.code = Code::host_unreachable,
-                            .message = "cannot reach " + shown(host) + ": " + refusal.why + ", " + std::to_string(attempt + 1) + " times",
-                            .hint = "sshd does so to a source with failed logins (PerSourcePenalties) or with too many logins at once (MaxStartups): "
-                                    "wait a minute, see `journalctl -u ssh` on the host, and check that the private key is right",
-                            .host = host.name,
-                            .retryable = true});
+      tunnel_ = std::make_unique<SshTunnel>(hops, sockets);
+    } catch (const Error& error) {
+      Failure failure = error.failure();
+      // Each connection on the way back says so; the last one knows where all of it was to lead.
+      static constexpr std::string_view what = "a hop on the way to ";
+      if (!failure.causes.empty() && failure.causes.back().starts_with(what)) failure.causes.pop_back();
+      failure.causes.push_back(std::string(what) + shown(host));
+      throw Error(std::move(failure));
     }
-    sockets.sleep(jittered(pauses[attempt]));
+  }
+  try {
+    const Sockets::Login login(sockets);
+    const auto deadline = Clock::now() + host.connect_timeout;
+    if (tunnel_)
+      socket_.adopt(tunnel_->open(host, deadline));
+    else
+      socket_.connect(host, deadline);
+    wait_for_banner(socket_, deadline, host);
+    handshake(host, deadline);
+    check_key(host);
+    log_in(host);
+  } catch (const Broken& failed) {
+    drop();
+    throw Error(
+        Failure{.code = Code::host_unreachable, .message = "cannot reach " + shown(host) + ": " + failed.why, .host = host.name, .retryable = true});
+  } catch (...) {
+    drop();
+    throw;
   }
 }
 
-SshConnection::~SshConnection() {
+SshConnection::~SshConnection() { drop(); }
+
+void SshConnection::drop() noexcept {
   if (!session_) return;
   libssh2_session_set_blocking(session_, 1);
   libssh2_session_set_timeout(session_, 1'000);
   if (!socket_.is_shut()) libssh2_session_disconnect(session_, "");
   socket_.shut();  // so that nothing below waits for an answer
   libssh2_session_free(session_);
+  session_ = nullptr;
 }
 
 std::string SshConnection::last_error() const {
@@ -232,27 +98,31 @@ std::string SshConnection::last_error() const {
   return text && *text ? text : "the connection is closed";
 }
 
+namespace {
+
+std::vector<std::string> known_hosts_of(const HostAccess& host) {
+  std::vector<std::string> paths;
+  for (const std::string& path : host.known_hosts) paths.push_back(expand_home(path));
+  return paths;
+}
+
+// Under which name and port known_hosts has the host: an alias stands there without a port.
+std::pair<std::string, int> known_as(const HostAccess& host) {
+  if (!host.host_key_alias.empty()) return {host.host_key_alias, 22};
+  return {host.address, host.port};
+}
+
+}  // namespace
+
 void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline) {
   session_ = libssh2_session_init();
   if (!session_) throw Error(Code::internal, no_memory);
-  auto drop = [this] {
-    socket_.shut();
-    libssh2_session_free(session_);
-    session_ = nullptr;
-  };
   libssh2_session_set_blocking(session_, 1);
   const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
   libssh2_session_set_timeout(session_, static_cast<long>(left));
   // A host has several keys. Ask for one that we know: else it shows another one, which looks like a stranger's.
-  std::vector<std::string> known;
-  try {
-    std::vector<std::string> paths;
-    for (const std::string& path : host.known_hosts) paths.push_back(expand_home(path));
-    known = KnownHosts(paths).types(host.address, host.port);
-  } catch (...) {
-    drop();
-    throw;
-  }
+  const auto [name, port] = known_as(host);
+  const std::vector<std::string> known = KnownHosts(known_hosts_of(host)).types(name, port);
   // Only names that this libssh2 knows: it takes others out of the list by a memcpy onto itself.
   const char** supported = nullptr;
   const int count = libssh2_session_supported_algs(session_, LIBSSH2_METHOD_HOSTKEY, &supported);
@@ -277,8 +147,8 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   if (error == 0) return;
   const bool silent = libssh2_session_banner_get(session_) == nullptr;
   const std::string why = last_error();
-  drop();
-  if (silent) throw Refusal{"sshd closed the connection before its banner"};
+  socket_.shut();
+  if (silent) throw Refusal{shown(host), "sshd closed the connection before its banner"};
   throw Error(
       Failure{.code = Code::host_unreachable,
               .message = "cannot begin ssh with " + shown(host) + ": " + why,
@@ -297,12 +167,17 @@ void SshConnection::check_key(const HostAccess& host) {
   if (!key) throw Error(Failure{.code = Code::host_key_unknown, .message = shown(host) + " has shown no host key", .host = host.name});
   const std::string blob(key, size);
   const std::string type = key_type(blob);
-  std::vector<std::string> paths;
-  for (const std::string& path : host.known_hosts) paths.push_back(expand_home(path));
-  const auto found = KnownHosts(paths).check(host.address, host.port, type, blob);
+  const std::vector<std::string> paths = known_hosts_of(host);
+  const auto [known_name, known_port] = known_as(host);
+  const auto found = KnownHosts(paths).check(known_name, known_port, type, blob);
   const std::string shows = "its " + type + " key has the fingerprint " + fingerprint(blob);
-  const std::string name = host.port == 22 ? host.address : "[" + host.address + "]:" + std::to_string(host.port);
+  const std::string name = known_port == 22 ? known_name : "[" + known_name + "]:" + std::to_string(known_port);
   const std::string first = paths.empty() ? "known_hosts" : paths[0];
+  // ssh-keyscan goes straight to a host.
+  const std::string learn = tunnel_ || !host.host_key_alias.empty()
+                                ? "log in once by `ssh" + (tunnel_ ? " -J " + shown_jump(host) : "") + " -p " + std::to_string(host.port) +
+                                      " -o UserKnownHostsFile=" + first + " " + host.user + "@" + host.address + "`, which asks"
+                                : "ssh-keyscan -p " + std::to_string(host.port) + " " + host.address + " >>" + first;
   auto fail = [&](Code code, const std::string& message, const std::string& hint) {
     throw Error(Failure{.code = code, .message = message, .hint = hint, .host = host.name});
   };
@@ -314,18 +189,16 @@ void SshConnection::check_key(const HostAccess& host) {
         if (paths.empty())
           fail(Code::host_key_unknown, "there is no known_hosts file to note the new key of " + shown(host) + " in",
                "set ssh.known_hosts in the spec");
-        KnownHosts::append(paths[0], host.address, host.port, type, blob);
+        KnownHosts::append(paths[0], known_name, known_port, type, blob);
         return;
       }
       fail(Code::host_key_unknown, "the host key of " + shown(host) + " is not known: " + shows,
            "compare it with `ssh-keygen -lf /etc/ssh/ssh_host_" + std::string(type == "ssh-ed25519" ? "ed25519" : "ecdsa") +
-               "_key.pub` on the host's console; is it the same: ssh-keyscan -p " + std::to_string(host.port) + " " + host.address + " >>" + first +
-               ", or let pgcluster trust a first contact by ssh.host_key: accept-new");
+               "_key.pub` on the host's console; is it the same: " + learn + ", or let pgcluster trust a first contact by ssh.host_key: accept-new");
       break;
     case Verdict::authority:
       fail(Code::host_key_unknown, "the host key of " + shown(host) + " would have to be signed by the authority in " + found.where + "; " + shows,
-           "pgcluster cannot check certificates of hosts: add the plain key, ssh-keyscan -p " + std::to_string(host.port) + " " + host.address +
-               " >>" + first);
+           "libssh2 cannot check certificates of hosts: set ssh.transport: openssh, which can, or add the plain key: " + learn);
       break;
     case Verdict::revoked:
       fail(Code::host_key_changed, shown(host) + " shows a key that " + found.where + " says is revoked: " + fingerprint(blob),
@@ -350,44 +223,106 @@ void SshConnection::log_in(const HostAccess& host) {
                         .host = host.name,
                         .retryable = true});
   }
-  const std::string offered = methods;
-  if (offered.find("publickey") == std::string::npos)
-    throw Error(Failure{.code = Code::auth_failed,
-                        .message = shown(host) + " takes no keys, only: " + offered,
-                        .hint = "allow PubkeyAuthentication for this user in sshd_config",
-                        .host = host.name});
-  bool closed = false;
-  const auto why = try_keys(session_, host, closed);
-  if (why.empty()) return;
-  std::vector<std::string> causes = why;
-  if (closed) causes.emplace_back("then the server hung up: " + last_error());
+  std::string offered = methods;
+  const bool with_password = !host.password.empty();
+  Tried tried;
+  if (offered.find("publickey") != std::string::npos) {
+    // A password that is given is what the host is meant to take; the agent's keys would only be failed logins to its sshd.
+    if (!host.private_keys.empty() || !with_password) try_keys(session_, host, tried);
+  } else if (!with_password) {
+    tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)"
+                                        : "it takes no keys, only: " + offered);
+    tried.needs_openssh = offered.find("gssapi") != std::string::npos;
+    if (tried.needs_openssh) tried.why.back() += "; libssh2 has no GSSAPI";
+  }
+  if (!tried.in && !tried.closed && with_password) {
+    // After a key that was right but not enough the server names what else it wants.
+    if (!tried.why.empty())
+      if (const char* rest = libssh2_userauth_list(session_, host.user.c_str(), static_cast<unsigned>(host.user.size()))) offered = rest;
+    try_password(session_, host, offered, tried);
+  }
+  if (tried.in) return;
+  // Many tries make a server hang up; silence, or an end at the first of them, is the network's or a reboot's.
+  const int error = libssh2_session_last_errno(session_);
+  if (tried.closed && (error == LIBSSH2_ERROR_TIMEOUT || error == LIBSSH2_ERROR_SOCKET_TIMEOUT || tried.why.size() < 2))
+    throw Error(Failure{.code = Code::host_unreachable,
+                        .message = shown(host) + " stopped answering during the login: " + last_error(),
+                        .hint = "is the network slow, or is the host just rebooting? try again",
+                        .host = host.name,
+                        .retryable = true});
+  if (tried.closed) tried.why.push_back("then the server hung up: " + last_error());
+  const std::string address = host.user + "@" + host.address;
+  std::string hint = "try `ssh -p " + std::to_string(host.port) + (tunnel_ ? " -J " + shown_jump(host) : "") + " " + address + "`; ";
+  if (tried.needs_openssh)
+    hint = "set ssh.transport: openssh for this host: the system's ssh client can do what libssh2 " + std::string(libssh2_version(0)) + " cannot";
+  else if (offered.find("publickey") == std::string::npos)
+    hint += with_password ? "is ssh.password right, and ssh.user?" : "set ssh.password, or allow PubkeyAuthentication in sshd_config";
+  else if (with_password)
+    hint += "are ssh.user, ssh.private_key and ssh.password right?";
+  else
+    hint += "the public key must stand in ~" + host.user + "/.ssh/authorized_keys on the host; set ssh.private_key in the spec";
   throw Error(Failure{.code = Code::auth_failed,
-                      .message = "cannot log in as " + shown(host) + (why.size() == 1 ? ": " + why[0] : ": no key was accepted"),
-                      .hint = "try `ssh -p " + std::to_string(host.port) + " " + host.user + "@" + host.address +
-                              "`; the public key must stand in ~" + host.user + "/.ssh/authorized_keys on the host; set ssh.private_key in the spec",
+                      .message = "cannot log in as " + shown(host) +
+                                 (tried.why.size() == 1 ? ": " + tried.why[0]
+                                  : with_password       ? ""
+                                                        : ": no key was accepted"),
+                      .hint = hint,
                       .host = host.name,
-                      .causes = causes});
+                      .causes = tried.why.size() == 1 ? std::vector<std::string>{} : tried.why});
 }
 
-std::unique_ptr<SshConnection::Channel> SshConnection::exec(const std::string& command) {
+class SshConnection::SshChannel final : public Channel, public SshConnection::Stream {
+ public:
+  SshChannel(SshConnection& connection, LIBSSH2_CHANNEL* channel) : connection_(&connection), channel_(channel) {}
+  ~SshChannel() override;
+  SshChannel(const SshChannel&) = delete;
+  SshChannel& operator=(const SshChannel&) = delete;
+
+  bool write(std::string_view bytes, Clock::time_point deadline, const Idle& idle) override;
+  void send_eof() override;
+  Read read(Clock::time_point until, const Idle& idle) override;
+  std::size_t take(std::string_view bytes) override;
+  Read come() override { return read(Clock::now(), {}); }
+
+ private:
+  int finish(const std::function<long()>& call, Clock::time_point deadline);
+  SshConnection* connection_;
+  LIBSSH2_CHANNEL* channel_;
+};
+
+std::unique_ptr<Channel> SshConnection::exec(const std::string& command) {
   if (socket_.is_shut()) throw Broken{"the connection is closed"};
   libssh2_session_set_blocking(session_, 1);
   libssh2_session_set_timeout(session_, 20'000);
   LIBSSH2_CHANNEL* opened = libssh2_channel_open_session(session_);
   if (!opened) throw Broken{last_error()};
-  auto channel = std::make_unique<Channel>(*this, opened);
+  auto channel = std::make_unique<SshChannel>(*this, opened);
   if (libssh2_channel_exec(opened, command.c_str()) != 0) throw Broken{last_error()};
   return channel;
 }
 
-SshConnection::Channel::~Channel() {
+std::unique_ptr<SshConnection::Stream> SshConnection::stream_to(const HostAccess& host, Clock::time_point deadline) {
+  libssh2_session_set_blocking(session_, 1);
+  const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
+  libssh2_session_set_timeout(session_, static_cast<long>(left));
+  LIBSSH2_CHANNEL* opened = libssh2_channel_direct_tcpip_ex(session_, host.address.c_str(), host.port, "127.0.0.1", 22);
+  if (!opened)
+    throw Error(Failure{.code = Code::host_unreachable,
+                        .message = "cannot reach " + shown(host) + " through " + shown_jump(host) + ": the last hop says: " + last_error(),
+                        .hint = "is the host up, does the hop reach it, and does sshd of the hop allow it (AllowTcpForwarding, PermitOpen)?",
+                        .host = host.name,
+                        .retryable = true});
+  return std::make_unique<SshChannel>(*this, opened);
+}
+
+SshConnection::SshChannel::~SshChannel() {
   LIBSSH2_SESSION* session = connection_->session_;
   libssh2_session_set_blocking(session, 1);
   libssh2_session_set_timeout(session, 5'000);
   libssh2_channel_free(channel_);
 }
 
-void SshConnection::Channel::send_eof() {
+void SshConnection::SshChannel::send_eof() {
   libssh2_session_set_blocking(connection_->session_, 1);
   libssh2_session_set_timeout(connection_->session_, 20'000);
   if (libssh2_channel_send_eof(channel_) != 0) throw Broken{connection_->last_error()};
@@ -395,7 +330,7 @@ void SshConnection::Channel::send_eof() {
 
 // A call of which bytes are still to be sent is finished before any other: libssh2 has one packet buffer a session, and two senders
 // spoil it. That is what its blocking mode does, too; but here deadlines and cancel hold.
-int SshConnection::Channel::finish(const std::function<long()>& call, Clock::time_point deadline) {
+int SshConnection::SshChannel::finish(const std::function<long()>& call, Clock::time_point deadline) {
   LIBSSH2_SESSION* session = connection_->session_;
   libssh2_session_set_blocking(session, 0);
   for (int again = 0;;) {
@@ -411,7 +346,15 @@ int SshConnection::Channel::finish(const std::function<long()>& call, Clock::tim
   }
 }
 
-bool SshConnection::Channel::write(std::string_view bytes, Clock::time_point deadline, const Idle& idle) {
+std::size_t SshConnection::SshChannel::take(std::string_view bytes) {
+  const auto chunk = bytes.substr(0, 32'000);
+  const int written = finish([&] { return static_cast<long>(libssh2_channel_write(channel_, chunk.data(), chunk.size())); }, Clock::now() + 60s);
+  if (written >= 0) return static_cast<std::size_t>(written);
+  if (written != LIBSSH2_ERROR_EAGAIN) throw Broken{connection_->last_error()};
+  return 0;
+}
+
+bool SshConnection::SshChannel::write(std::string_view bytes, Clock::time_point deadline, const Idle& idle) {
   while (!bytes.empty()) {
     const auto chunk = bytes.substr(0, 32'000);
     const int written = finish([&] { return static_cast<long>(libssh2_channel_write(channel_, chunk.data(), chunk.size())); }, Clock::now() + 60s);
@@ -432,7 +375,7 @@ bool SshConnection::Channel::write(std::string_view bytes, Clock::time_point dea
   return true;
 }
 
-SshConnection::Channel::Read SshConnection::Channel::read(Clock::time_point until, const Idle& idle) {
+Channel::Read SshConnection::SshChannel::read(Clock::time_point until, const Idle& idle) {
   Read read;
   std::array<char, 32'768> buffer;
   for (;;) {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -41,6 +42,16 @@ bool hung_up(int error) {
          error == LIBSSH2_ERROR_SOCKET_NONE || error == LIBSSH2_ERROR_TIMEOUT || error == LIBSSH2_ERROR_SOCKET_TIMEOUT;
 }
 
+// Why this libssh2 can do nothing with such a key; empty: it can.
+std::string beyond_us(const std::string& type) {
+  const std::string us = "libssh2 " + std::string(libssh2_version(0));
+  if (type == "ssh-rsa" && !rsa_works())
+    return "is an RSA key, for which " + us + " has only SHA-1 signatures; OpenSSH takes none of those since 8.8";
+  if (type.starts_with("sk-")) return "is a FIDO key (" + type + "), and " + us + " cannot ask the device";
+  if (type.find("-cert-v0") != std::string::npos) return "is a certificate (" + type + "), and " + us + " cannot log in by it";
+  return "";
+}
+
 class Agent {
  public:
   explicit Agent(LIBSSH2_SESSION* session) : agent_(libssh2_agent_init(session)) {
@@ -55,34 +66,33 @@ class Agent {
   Agent& operator=(const Agent&) = delete;
 
   // Tries its keys, or only the one with this blob; a server counts each against MaxAuthTries.
-  bool try_all(const std::string& user, const std::string& only, std::vector<std::string>& why, bool& closed) {
+  void try_all(const std::string& user, const std::string& only, Tried& tried) {
     if (!usable_) {
-      if (only.empty()) why.emplace_back("there is no ssh-agent with keys");
-      return false;
+      if (only.empty()) tried.why.emplace_back("there is no ssh-agent with keys");
+      return;
     }
     libssh2_agent_publickey* identity = nullptr;
     libssh2_agent_publickey* previous = nullptr;
-    int tried = 0;
-    while (tried < 5 && libssh2_agent_get_identity(agent_, &identity, previous) == 0) {
+    int count = 0;
+    while (count < 5 && libssh2_agent_get_identity(agent_, &identity, previous) == 0) {
       previous = identity;
       const std::string blob(reinterpret_cast<const char*>(identity->blob), identity->blob_len);
       if (!only.empty() && blob != only) continue;
       const std::string name = std::string("the agent's key ") + (identity->comment ? identity->comment : "");
-      if (key_type(blob) == "ssh-rsa" && !rsa_works()) {
-        why.push_back(name + " is an RSA key, which this libssh2 (" + libssh2_version(0) + ") cannot use with today's OpenSSH: use an ed25519 key");
+      if (const auto beyond = beyond_us(key_type(blob)); !beyond.empty()) {
+        tried.why.push_back(name + " " + beyond);
+        tried.needs_openssh = true;
         continue;
       }
-      ++tried;
+      ++count;
       const int error = libssh2_agent_userauth(agent_, user.c_str(), identity);
-      if (error == 0) return true;
-      why.push_back(name + " was not accepted");
-      if (hung_up(error)) {
-        closed = true;
-        return false;
-      }
+      tried.in = error == 0;
+      if (tried.in) return;
+      tried.why.push_back(name + " was not accepted");
+      tried.closed = hung_up(error);
+      if (tried.closed) return;
     }
-    if (previous == nullptr && only.empty()) why.emplace_back("the ssh-agent has no keys");
-    return false;
+    if (previous == nullptr && only.empty()) tried.why.emplace_back("the ssh-agent has no keys");
   }
 
  private:
@@ -90,34 +100,47 @@ class Agent {
   bool usable_ = false;
 };
 
-bool try_file(LIBSSH2_SESSION* session, const std::string& user, const std::string& path, bool agent, std::vector<std::string>& why, bool& closed) {
+void try_file(LIBSSH2_SESSION* session, const HostAccess& host, const std::string& path, bool agent, Tried& tried) {
   const KeyFile key = inspect_key(path);
   if (!key.readable) {
-    why.push_back("the private key " + path + " cannot be read");
-    return false;
+    tried.why.push_back("the private key " + path + " cannot be read");
+    return;
   }
-  if (key.type == "ssh-rsa" && !rsa_works()) {
-    why.push_back(path + " is an RSA key, which this libssh2 (" + libssh2_version(0) +
-                  ") cannot use with today's OpenSSH: use an ed25519 key (ssh-keygen -t ed25519), or libssh2 1.11");
-    return false;
+  if (const auto beyond = beyond_us(key.type); !beyond.empty()) {
+    tried.why.push_back(path + " " + beyond);
+    tried.needs_openssh = true;
+    return;
   }
   if (key.encrypted) {
     if (agent && !key.public_blob.empty()) {
-      std::vector<std::string> of_agent;
-      if (Agent(session).try_all(user, key.public_blob, of_agent, closed)) return true;
-      if (closed) return false;
+      Tried by_agent;
+      Agent(session).try_all(host.user, key.public_blob, by_agent);
+      tried.in = by_agent.in;
+      tried.closed = by_agent.closed;
+      if (tried.in || tried.closed) return;
     }
-    why.push_back(path + " has a passphrase: load it into the agent (ssh-add " + path + ")");
-    return false;
+    if (host.passphrase.empty()) {
+      tried.why.push_back(path + " has a passphrase: load it into the agent (ssh-add " + path + "), or set ssh.passphrase");
+      return;
+    }
   }
-  const int error = libssh2_userauth_publickey_fromfile_ex(session, user.c_str(), static_cast<unsigned>(user.size()), nullptr, path.c_str(), nullptr);
-  if (error == 0) return true;
-  closed = hung_up(error);
-  if (error == LIBSSH2_ERROR_AUTHENTICATION_FAILED || error == LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED)
-    why.push_back("the key " + path + " was not accepted");
-  else
-    why.push_back("the key " + path + " could not be used: " + last_error(session));
-  return false;
+  const int error = libssh2_userauth_publickey_fromfile_ex(session, host.user.c_str(), static_cast<unsigned>(host.user.size()), nullptr, path.c_str(),
+                                                           key.encrypted ? host.passphrase.reveal().c_str() : nullptr);
+  tried.in = error == 0;
+  if (tried.in) return;
+  tried.closed = hung_up(error);
+  std::error_code bad;
+  if (error != LIBSSH2_ERROR_AUTHENTICATION_FAILED && error != LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED) {
+    tried.why.push_back(key.encrypted && !tried.closed
+                            ? "the key " + path + " cannot be decrypted: is ssh.passphrase right? (" + last_error(session) + ")"
+                            : "the key " + path + " could not be used: " + last_error(session));
+  } else if (std::filesystem::exists(path + "-cert.pub", bad)) {
+    tried.why.push_back("the key " + path + " was not accepted without its certificate, and libssh2 " + libssh2_version(0) +
+                        " cannot log in by that");
+    tried.needs_openssh = true;
+  } else {
+    tried.why.push_back("the key " + path + " was not accepted");
+  }
 }
 
 }  // namespace
@@ -168,31 +191,80 @@ KeyFile inspect_key(const std::string& path) {
   return key;
 }
 
-std::vector<std::string> try_keys(LIBSSH2_SESSION* session, const HostAccess& host, bool& closed) {
-  std::vector<std::string> why;
-  closed = false;
+void try_keys(LIBSSH2_SESSION* session, const HostAccess& host, Tried& tried) {
+  const auto done = [&] { return tried.in || tried.closed; };
   if (!host.private_keys.empty()) {
     for (const std::string& path : host.private_keys) {
-      if (try_file(session, host.user, expand_home(path), host.agent, why, closed)) return {};
-      if (closed) return why;
+      try_file(session, host, expand_home(path), host.agent, tried);
+      if (done()) return;
     }
-    return why;
+    return;
   }
   if (host.agent) {
-    if (Agent(session).try_all(host.user, "", why, closed)) return {};
-    if (closed) return why;
+    Agent(session).try_all(host.user, "", tried);
+    if (done()) return;
   }
   bool any = false;
-  for (const char* name : {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa"}) {
+  for (const char* name : {"~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa", "~/.ssh/id_ed25519_sk", "~/.ssh/id_ecdsa_sk"}) {
     const std::string path = expand_home(name);
     std::error_code bad;
     if (!std::filesystem::exists(path, bad)) continue;
     any = true;
-    if (try_file(session, host.user, path, false, why, closed)) return {};
-    if (closed) return why;
+    try_file(session, host, path, false, tried);
+    if (done()) return;
   }
-  if (!any) why.emplace_back("there is neither ~/.ssh/id_ed25519 nor ~/.ssh/id_ecdsa");
-  return why;
+  if (!any) tried.why.emplace_back("there is neither ~/.ssh/id_ed25519 nor ~/.ssh/id_ecdsa");
+}
+
+namespace {
+
+// What keyboard-interactive asks, and what it gets: the password for each question that hides its answer.
+struct Questions {
+  std::string password;
+  int asked = 0;
+};
+
+void answer(const char*, int, const char*, int, int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prompts, LIBSSH2_USERAUTH_KBDINT_RESPONSE* responses,
+            void** abstract) {
+  auto* questions = static_cast<Questions*>(*abstract);
+  for (int i = 0; i < count; ++i) {
+    if (prompts[i].echo != 0) continue;
+    ++questions->asked;
+    responses[i].text = ::strdup(questions->password.c_str());  // libssh2 frees it
+    responses[i].length = responses[i].text ? static_cast<unsigned>(questions->password.size()) : 0;
+  }
+}
+
+}  // namespace
+
+void try_password(LIBSSH2_SESSION* session, const HostAccess& host, const std::string& offered, Tried& tried) {
+  const auto size = static_cast<unsigned>(host.user.size());
+  // Methods of a list: "publickey,password,keyboard-interactive".
+  const auto offers = [list = "," + offered + ","](const std::string& method) { return list.find("," + method + ",") != std::string::npos; };
+  int error = 0;
+  if (offers("password")) {
+    const std::string& password = host.password.reveal();
+    error = libssh2_userauth_password_ex(session, host.user.c_str(), size, password.c_str(), static_cast<unsigned>(password.size()), nullptr);
+  } else if (offers("keyboard-interactive")) {
+    Questions questions{host.password.reveal()};
+    void** abstract = libssh2_session_abstract(session);
+    void* const before = *abstract;
+    *abstract = &questions;
+    error = libssh2_userauth_keyboard_interactive_ex(session, host.user.c_str(), size, answer);
+    *abstract = before;
+    if (error != 0 && questions.asked != 1 && !hung_up(error)) {
+      tried.why.push_back("keyboard-interactive asked " + std::to_string(questions.asked) + " hidden questions, and a password answers one");
+      return;
+    }
+  } else {
+    tried.why.push_back("it takes no password, only: " + offered);
+    return;
+  }
+  tried.in = error == 0;
+  if (tried.in) return;
+  tried.closed = hung_up(error);
+  tried.why.emplace_back(error == LIBSSH2_ERROR_PASSWORD_EXPIRED ? "the password has expired: log in once, and change it"
+                                                                 : "the password was not accepted");
 }
 
 }  // namespace pgcluster::executor

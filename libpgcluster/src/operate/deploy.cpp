@@ -29,7 +29,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
   check_extra(spec, options.components);
   const Topology topology = resolve(spec);
+  const std::set<std::string> without = left_out(topology, options.without);
   Hosts hosts = hosts_of(topology);
+  std::erase_if(hosts, [&](const auto& host) { return without.contains(host.first); });
   std::vector<ComponentPtr> components = builtin_components();
   components.insert(components.end(), options.components.begin(), options.components.end());
 
@@ -37,11 +39,15 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.warnings = topology.warnings;
   plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
   if (options.prune) plan.origin.options["prune"] = "true";
+  plan.without = without;
+  for (const std::string& host : without) plan.origin.options["without"] += (plan.origin.options["without"].empty() ? "" : ",") + host;
 
-  auto facts = gather_facts(hosts, executor, options);
+  auto facts = gather_facts(hosts, executor, options, true);
+  check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
     std::map<std::string, std::vector<std::string>> cidrs;
+    for (const std::string& host : without) cidrs[host] = {spec.cluster_vip + "/32"};  // nothing is known of it, and nothing to be said
     for (const auto& [name, fact] : facts)
       for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
     std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
@@ -57,11 +63,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                      .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
                      .hint = "describe the host again",
                      .host = host.name});
-      reach.emplace(host.name, host.access);
-      HostAccess& access = reach.at(host.name);
-      const HostAccess& like = topology.hosts.front().access;
-      access.private_keys = like.private_keys;
-      access.known_hosts = like.known_hosts;
+      reach.emplace(host.name, access_of(host, topology));
     }
     left_facts = gather_facts(reach, executor, options);
     hosts.insert(reach.begin(), reach.end());
@@ -72,11 +74,15 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                                .hint = "apply --prune removes what stands there",
                                .path = "hosts." + host.name});
   }
-  const auto view = make_view(spec, topology, std::move(facts), components);
+  const auto view = make_view(spec, topology, std::move(facts), components, without);
 
   std::vector<Steps> all;
   const Text cluster_text = cluster_file(topology);
   for (const TopologyHost& host : topology.hosts) {
+    if (view->leaves_out(host.name)) {
+      plan.warnings.push_back(pending_steps(*view, host, components));
+      continue;
+    }
     const NodeView node{*view, host, view->facts.at(host.name)};
     Steps system;
     std::vector<Steps> parts;
@@ -105,7 +111,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     auto kept = [](const Answers&) -> Decision { return Done{}; };
     secrets = sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
   }
-  return make_plan(hosts, sequence(std::move(secrets), parallel(std::move(all))), executor, plan);
+  Plan made = make_plan(hosts, sequence(std::move(secrets), parallel(std::move(all))), executor, plan);
+  check_quorum(made, topology, without);
+  return made;
 }
 
 }  // namespace pgcluster

@@ -11,9 +11,7 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
   components.insert(components.end(), options.components.begin(), options.components.end());
   auto facts = gather_facts(hosts, executor, options);
   for (const KnownHost& host : left_hosts(topology, facts)) {
-    HostAccess access = host.access;
-    access.private_keys = topology.hosts.front().access.private_keys;
-    access.known_hosts = topology.hosts.front().access.known_hosts;
+    const HostAccess access = access_of(host, topology);
     hosts.emplace(host.name, access);
     facts.merge(gather_facts({{host.name, access}}, executor, options));
   }

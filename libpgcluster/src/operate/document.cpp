@@ -1,3 +1,5 @@
+#include <sstream>
+
 #include <nlohmann/json.hpp>
 
 #include "operate/view.hpp"
@@ -12,6 +14,9 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   };
   DeployOptions deploy = own;
   deploy.prune = option("prune") == "true";
+  deploy.without.clear();
+  std::istringstream without(option("without"));
+  for (std::string host; std::getline(without, host, ',');) deploy.without.push_back(host);
   MemberOptions member;
   static_cast<OperateOptions&>(member) = own;
   member.to = option("to");

@@ -73,6 +73,7 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
   std::vector<Steps> hosts;
   const std::set<std::string> names = names_of(view.spec, components);
   for (const std::string& host : view.topology.database) {
+    if (view.leaves_out(host)) continue;
     // One after the other, so that others wait for the last one only: they go in one program anyway.
     std::vector<Steps> steps;
     for (const std::string& name : names)
@@ -95,9 +96,17 @@ std::string read_password(const Spec& spec, Executor& executor, const std::strin
   if (role == spec.patroni_restapi_username) name = known.at("restapi");
   if (const SpecSecret* given = spec_secret(spec, name)) return given->value;
   const Topology topology = resolve(spec);
-  const auto facts = gather_facts(hosts_of(topology), executor, options);
+  // Each database host has it: one that answers is enough.
+  Hosts hosts;
+  for (const std::string& host : topology.database) {
+    hosts[host] = topology.host(host).access;
+    hosts[host].connect_timeout = std::chrono::seconds(5);
+  }
+  std::map<std::string, Error> errors;
+  const auto facts = reachable_facts(hosts, executor, options, errors);
   for (const std::string& host : topology.database)
-    if (const auto& secrets = facts.at(host).secrets; secrets.contains(name)) return secrets.at(name);
+    if (const auto it = facts.find(host); it != facts.end() && it->second.secrets.contains(name)) return it->second.secrets.at(name);
+  if (!errors.empty()) throw errors.begin()->second;
   throw Error(Code::refused, "no password of " + role + " is known: the spec gives none, and no host has one",
               "roles are superuser, replication, restapi, pgbouncer and the users of the spec; generated passwords exist after the first apply");
 }

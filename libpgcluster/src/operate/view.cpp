@@ -19,12 +19,32 @@ PlanOptions plan_options(const OperateOptions& options) {
   return plan;
 }
 
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options) {
+namespace {
+
+// Of errors that a host's being down may be behind: how to do without it, said with the first of them.
+void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts) {
+  std::string options;
+  std::vector<std::string> down;
+  for (const auto& [name, error] : errors)
+    if (error.code() == Code::host_unreachable || error.code() == Code::timed_out || error.code() == Code::connection_lost) {
+      options += " --without " + name;
+      down.push_back(name);
+    }
+  if (down.empty() || down.size() == hosts) return;
+  Failure failure = errors.at(down.front()).failure();
+  failure.hint += (failure.hint.empty() ? "" : "; ") + std::string("where it stays down,") + options + " plans as if it were not there";
+  errors.insert_or_assign(down.front(), Error(std::move(failure)));
+}
+
+}  // namespace
+
+std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
+                                             std::map<std::string, Error>& errors) {
   std::map<std::string, std::vector<Ask>> asks;
   for (const auto& [name, access] : hosts) asks[name] = facts_asks(name);
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
-  std::map<std::string, Error> errors = observed.errors;
+  errors = observed.errors;
   for (const auto& [name, answers] : observed.answers) {
     try {
       Facts read = read_facts(name, answers);
@@ -45,7 +65,14 @@ std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor
                                   .hint = "see whether the host is overloaded",
                                   .host = name,
                                   .retryable = true}));
+  return facts;
+}
+
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out) {
+  std::map<std::string, Error> errors;
+  auto facts = reachable_facts(hosts, executor, options, errors);
   if (errors.empty()) return facts;
+  if (may_leave_out) suggest_without(errors, hosts.size());
   Failure failure = errors.begin()->second.failure();
   for (const auto& [name, error] : errors)
     if (name != errors.begin()->first) failure.diagnostics.push_back({.message = error.message(), .hint = error.hint(), .path = name});
@@ -53,12 +80,13 @@ std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor
 }
 
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
-                                             const std::vector<ComponentPtr>& components) {
+                                             const std::vector<ComponentPtr>& components, std::set<std::string> without) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   view->topology = topology;
   view->secrets = resolve_secrets(spec, topology, facts, components);
   view->facts = std::move(facts);
+  view->without = std::move(without);
   return view;
 }
 
@@ -94,6 +122,19 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
   all.reserve(left.size());
   for (auto& [name, host] : left) all.push_back(std::move(host));
   return all;
+}
+
+HostAccess access_of(const KnownHost& left, const Topology& topology) {
+  HostAccess access = topology.hosts.front().access;
+  for (const TopologyHost& host : topology.hosts)
+    if (access.transport == Transport::local) access = host.access;
+  if (access.transport == Transport::local) access.transport = Transport::libssh2;
+  access.name = left.name;
+  access.address = left.access.address;
+  access.port = left.access.port;
+  access.user = left.access.user;
+  access.jump = left.access.jump;
+  return access;
 }
 
 }  // namespace pgcluster

@@ -13,12 +13,24 @@ namespace pgcluster {
 Hosts hosts_of(const Topology& topology);
 PlanOptions plan_options(const OperateOptions& options);
 
-/// Facts of all hosts. Throws the hosts' errors, host_unsupported included.
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options);
+/// Facts of the hosts that can be asked, and the errors of the others.
+std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
+                                             std::map<std::string, Error>& errors);
+/// Facts of all hosts. Throws the hosts' errors, host_unsupported included; with `may_leave_out` its hint names --without where that would help.
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out = false);
 
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
-                                             const std::vector<ComponentPtr>& components);
+                                             const std::vector<ComponentPtr>& components, std::set<std::string> without = {});
+
+/// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
+std::set<std::string> left_out(const Topology& topology, const std::vector<std::string>& without);
+/// Throws Error (refused) where a DCS that nobody has begun yet lacks a member: Patroni uses an etcd only when it has seen all of them.
+void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without);
+/// Throws Error (refused) where the plan restarts a DCS member that the quorum needs, as these hosts count as lost.
+void check_quorum(const Plan& plan, const Topology& topology, const std::set<std::string>& without);
+/// What stays undone on a host that is left out, by the names of its steps.
+Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components);
 
 /// The value of every secret that the components name. Throws refused where hosts disagree.
 std::map<std::string, Secret> resolve_secrets(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts,
@@ -33,6 +45,9 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
 
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);
+
+/// How to reach a host that left the spec: by what the cluster's file tells, with the keys of a host that is still there.
+HostAccess access_of(const KnownHost& left, const Topology& topology);
 
 /// The planner of a plan's document, by name.
 Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& options, const Spec& spec, Executor& executor,

@@ -10,6 +10,21 @@ constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
 
+// The last lines that say something: a crash may be followed by a hundred lines of stack.
+std::string telling_lines(const std::string& log) {
+  std::vector<std::string_view> lines;
+  for (std::size_t begin = 0; begin < log.size();) {
+    const std::size_t end = std::min(log.find('\n', begin), log.size());
+    const std::string_view line = std::string_view(log).substr(begin, end - begin);
+    begin = end + 1;
+    const bool frame = line.ends_with(')') && line.find('(') != std::string_view::npos && line.find(' ') > line.find('(');
+    if (!line.empty() && line[0] != ' ' && line[0] != '\t' && !line.starts_with("goroutine ") && !frame) lines.push_back(line);
+  }
+  std::string text;
+  for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
+  return text;
+}
+
 std::vector<AskPtr> shared(std::vector<Ask> asks) {
   std::vector<AskPtr> all;
   all.reserve(asks.size());
@@ -122,7 +137,7 @@ void Engine::judge(std::size_t i) {
   if (node.at == At::explaining) {
     for (const AskPtr& ask : node.round.asks)
       if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty())
-        node.failure->causes.push_back(describe(*ask) + ":\n" + output->out);
+        node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
     return settle_failure(i);
   }
   Decision decision;
@@ -137,7 +152,15 @@ void Engine::judge(std::size_t i) {
   }
   if (const auto* refused = std::get_if<Refused>(&decision))
     return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
-  if (const auto* later = std::get_if<Later>(&decision)) return again_later(i, later->until);
+  if (const auto* later = std::get_if<Later>(&decision)) {
+    if (later->wrong.empty())
+      node.wrong_since.reset();
+    else if (!node.wrong_since)
+      node.wrong_since = executor_.now();
+    else if (executor_.now() - *node.wrong_since >= later->patience)
+      return fail(i, {.code = Code::not_converged, .message = later->wrong, .hint = "when the cause is mended, apply again: it goes on from here"});
+    return again_later(i, later->until);
+  }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
     if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed});

@@ -40,6 +40,7 @@ class Engine {
     std::optional<Change> change{};
     std::size_t next_do = 0;
     Time reached{}, deadline{};
+    std::optional<Time> wrong_since{};  // decisions have been Laters with patience since
     std::chrono::milliseconds pause{0};
     Round round{};
     std::optional<Failure> failure{};

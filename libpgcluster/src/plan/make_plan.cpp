@@ -49,6 +49,10 @@ void ask_all(const Hosts& hosts, const std::vector<AskPtr>& questions, Projectio
   std::map<std::string, std::vector<AskPtr>> by_host;
   std::map<std::string, std::vector<Ask>> asks;
   for (const AskPtr& ask : questions) {
+    if (options.without.contains(ask->at)) {
+      projection.add(ask, Unreadable{ask->at + " is left out"});
+      continue;
+    }
     by_host[ask->at].push_back(ask);
     asks[ask->at].push_back(*ask);
   }

@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <cctype>
 #include <map>
+#include <set>
+#include <tuple>
+#include <utility>
 
 #include "plan/data.hpp"
 
@@ -30,15 +34,142 @@ const char* color_of(const PlannedChange& change) {
   }
 }
 
-std::string colored_diff(const std::string& diff, const Style& style) {
+std::string colored_diff(const std::string& diff, const Style& style, const std::string& indent) {
   std::string text;
   for (std::size_t at = 0; at < diff.size();) {
     const std::size_t end = std::min(diff.find('\n', at), diff.size());
     const std::string line = diff.substr(at, end - at);
-    text += "      " + (line.starts_with('+') ? style("32", line) : line.starts_with('-') ? style("31", line) : line) + "\n";
+    text += indent + (line.starts_with('+') ? style("32", line) : line.starts_with('-') ? style("31", line) : line) + "\n";
     at = end + 1;
   }
   return text;
+}
+
+using Changes = std::vector<const PlannedChange*>;
+
+std::string joined(const std::vector<std::string>& names, const char* between) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : between) + name;
+  return all;
+}
+
+// What disturbs, in its order: "will restart: pg2, pg3; then switchover from pg1; then pg1".
+std::string headline(const std::vector<PlannedChange>& changes, const Style& style) {
+  struct Turn {
+    Action action;
+    std::string component;
+    std::string remark;
+    std::vector<std::string> hosts{};
+  };
+  std::vector<Turn> turns;
+  std::set<std::string> components;
+  bool at_most = false, grave = false;
+  for (const PlannedChange& change : changes) {
+    if (!disturbs(change.impact)) continue;
+    at_most = at_most || !change.known;
+    grave = grave || change.impact > Impact::switchover;
+    if (change.action != Action::switchover) components.insert(change.component);
+    Turn turn{change.action, change.component, change.impact > Impact::switchover ? " [" + std::string(to_string(change.impact)) + "]" : ""};
+    if (turns.empty() || turns.back().action != turn.action || turns.back().component != turn.component || turns.back().remark != turn.remark)
+      turns.push_back(std::move(turn));
+    auto& hosts = turns.back().hosts;
+    if (!change.host.empty() && (hosts.empty() || hosts.back() != change.host)) hosts.push_back(change.host);
+  }
+  if (turns.empty()) return "will disturb nothing that serves\n";
+  std::string text = at_most ? "will at most " : "will ";
+  for (const Turn& turn : turns) {
+    const bool first = &turn == &turns.front();
+    const std::string hosts = joined(turn.hosts, ", ");
+    if (!first) text += "; then ";
+    if (turn.action == Action::switchover) {
+      text += std::string(first ? "switch over" : "switchover") + (hosts.empty() ? "" : " from " + hosts);
+    } else {
+      if (first || turn.action != turns.front().action) text += std::string(to_string(turn.action)) + (first ? ": " : " ");
+      text += components.size() > 1 ? turn.component + (hosts.empty() ? "" : " on " + hosts) : hosts.empty() ? turn.component : hosts;
+    }
+    text += turn.remark;
+  }
+  return style(grave ? "1;31" : "1;33", text) + "\n";
+}
+
+// The same change of several hosts: its reason without the host's own name.
+std::string common_reason(const PlannedChange& change) {
+  std::string reason = change.reason;
+  const auto part_of_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' || c == '.'; };
+  for (std::size_t at = 0; !change.host.empty() && (at = reason.find(change.host, at)) != std::string::npos;) {
+    const std::size_t end = at + change.host.size();
+    if ((at > 0 && part_of_name(reason[at - 1])) || (end < reason.size() && part_of_name(reason[end]))) {
+      at = end;
+      continue;
+    }
+    reason.replace(at, change.host.size(), "the host");
+    at += 8;
+  }
+  return reason;
+}
+
+// Lines of equal changes, gathered by the hosts that they are for and then by component; in the plan's order otherwise.
+struct Section {
+  std::vector<std::string> hosts;
+  std::vector<Changes> lines;
+};
+
+std::vector<Section> sections(const std::vector<PlannedChange>& changes) {
+  using Key = std::tuple<std::string, std::string, bool, Action, Impact, bool, std::string>;
+  std::map<Key, std::size_t> index;
+  std::vector<Changes> lines;
+  for (const PlannedChange& change : changes) {
+    const Key key{change.component, change.step, change.host.empty(), change.action, change.impact, change.known, common_reason(change)};
+    const auto [it, is_new] = index.emplace(key, lines.size());
+    if (is_new) lines.emplace_back();
+    lines[it->second].push_back(&change);
+  }
+  std::vector<Section> found;
+  for (Changes& line : lines) {
+    std::vector<std::string> hosts;
+    for (const PlannedChange* change : line) hosts.push_back(change->host);
+    std::sort(hosts.begin(), hosts.end(), [](const std::string& a, const std::string& b) { return std::pair(a.size(), a) < std::pair(b.size(), b); });
+    auto at = std::find_if(found.begin(), found.end(), [&](const Section& one) { return one.hosts == hosts; });
+    if (at == found.end()) at = found.insert(found.end(), Section{.hosts = hosts, .lines = {}});
+    const std::string& component = line.front()->component;
+    auto place = std::find_if(at->lines.rbegin(), at->lines.rend(), [&](const Changes& one) { return one.front()->component == component; }).base();
+    if (place == at->lines.begin()) place = at->lines.end();
+    at->lines.insert(place, std::move(line));
+  }
+  return found;
+}
+
+// Each text once, with the names of the hosts that it is for where they are not the whole line's.
+std::string diffs(const Changes& line, const Style& style) {
+  std::vector<std::pair<std::string, std::vector<std::string>>> texts;
+  for (const PlannedChange* change : line) {
+    if (!change->diff) continue;
+    const std::string text = change->diff->masked();
+    const auto at = std::find_if(texts.begin(), texts.end(), [&](const auto& one) { return one.first == text; });
+    if (at == texts.end())
+      texts.emplace_back(text, std::vector{change->host});
+    else
+      at->second.push_back(change->host);
+  }
+  std::string all;
+  for (const auto& [text, hosts] : texts) {
+    if (hosts.size() < line.size()) all += "      " + style("1", joined(hosts, " ") + ":") + "\n";
+    all += colored_diff(text, style, "      ");
+  }
+  return all;
+}
+
+std::string described(const Changes& line, std::size_t width, const Style& style) {
+  const PlannedChange& change = *line.front();
+  const std::string action(to_string(change.action));
+  const std::string what = change.component + "/" + change.step;
+  std::string reason = line.size() > 1 ? common_reason(change) : change.reason;
+  if (reason.starts_with("waits until ")) reason.replace(0, 11, change.action == Action::wait ? "until" : "once");
+  if (change.impact != Impact::none)
+    reason = "[" + std::string(change.known ? "" : "at most ") + std::string(to_string(change.impact)) + "] " + reason;
+  std::string text = "  " + style(color_of(change), action + std::string(11 - std::min<std::size_t>(10, action.size()), ' ')) + what;
+  if (!reason.empty()) text += std::string(width - what.size() + 2, ' ') + reason;
+  return text + "\n";
 }
 
 }  // namespace
@@ -50,25 +181,25 @@ std::size_t Plan::unchanged() const { return data_->unchanged; }
 
 std::string Plan::text(bool diff, bool color) const {
   const Style style{color};
-  std::string text;
+  std::string text = data_->changes.empty() ? "" : headline(data_->changes, style);
   for (const Diagnostic& warning : data_->warnings) text += style("33", warning.text()) + "\n";
-  std::size_t width = 0;
-  for (const PlannedChange& change : data_->changes) width = std::max(width, change.id.size());
   std::map<std::string, std::size_t> counts;
-  for (const PlannedChange& change : data_->changes) {
-    const std::string action(to_string(change.action));
-    ++counts[action];
-    text += "  " + style(color_of(change), action + std::string(11 - std::min<std::size_t>(10, action.size()), ' ')) + change.id;
-    text += std::string(width - change.id.size() + 2, ' ');
-    if (change.impact != Impact::none) text += "[" + std::string(change.known ? "" : "at most ") + std::string(to_string(change.impact)) + "] ";
-    text += change.reason + "\n";
-    if (diff && change.diff) text += colored_diff(change.diff->masked(), style);
+  for (const PlannedChange& change : data_->changes) ++counts[std::string(to_string(change.action))];
+  for (const Section& section : sections(data_->changes)) {
+    std::size_t width = 0;
+    for (const Changes& line : section.lines) width = std::max(width, line.front()->component.size() + 1 + line.front()->step.size());
+    const std::string hosts = joined(section.hosts, " ");
+    text += "\n" + style("1", hosts.empty() ? "cluster" : hosts) + "\n";
+    for (const Changes& line : section.lines) {
+      text += described(line, width, style);
+      if (diff) text += diffs(line, style);
+    }
   }
   if (data_->changes.empty()) return text + "Nothing has to change: all " + std::to_string(unchanged()) + " steps hold already.\n";
   std::string summary;
   for (const auto& [action, count] : counts) summary += (summary.empty() ? "" : ", ") + std::to_string(count) + " " + action;
-  return text + "\n" + std::to_string(data_->changes.size()) + " changes (" + summary + "); " + std::to_string(unchanged()) +
-         " steps hold already.\n";
+  return text + "\n" + std::to_string(data_->changes.size()) + (data_->changes.size() == 1 ? " change (" : " changes (") + summary + "); " +
+         std::to_string(unchanged()) + " steps hold already.\n";
 }
 
 }  // namespace pgcluster

@@ -134,11 +134,28 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        &S::private_key,
        "Path of a private key, or several; without it the agent's and the usual ones.",
        {.format = Format::path, .one_or_many = true}},
+      {"passphrase", &S::passphrase, "Passphrase of the private keys that have one and are not in the agent."},
+      {"password", &S::password,
+       "Password of the user, for hosts that take no key; tried after the keys, and at the host itself only, never at a hop."},
+      {"sudo_password", &S::sudo_password, "Password of the user for sudo; without it sudo must ask for none."},
       {"known_hosts", &S::known_hosts, "Path of the file of known host keys.", {.format = Format::path, .fallback = "~/.ssh/known_hosts"}},
       {"host_key",
        &S::host_key,
        "Whether a host that is not known yet is trusted; a changed key never is.",
        {.values = {"strict", "accept-new"}, .fallback = "strict"}},
+      {"jump",
+       &S::jump,
+       "The way to the host, as user@host:port, one or several in their order; none: straight. Each is logged in to with the same keys.",
+       {.format = Format::hop, .one_or_many = true}},
+      {"config",
+       &S::config,
+       "Path of the ssh_config that gives what is not said here, for hosts and hops that are named (ssh.host: db1), never for IP addresses; none: no "
+       "file.",
+       {.format = Format::path_or_none, .fallback = "~/.ssh/config"}},
+      {"transport",
+       &S::transport,
+       "libssh2; openssh: the system's ssh client, for FIDO keys, certificates, GSSAPI and old RSA keys; local: no ssh, the host is this machine.",
+       {.values = {"libssh2", "openssh", "local"}, .fallback = "libssh2"}},
   };
   return keys;
 }
@@ -180,7 +197,10 @@ std::string_view pattern(Format format) {
     case Format::cluster_name:
       return "^[a-z0-9][a-z0-9_-]{0,62}$";
     case Format::host_or_ip:
-      return "^[A-Za-z0-9._:-]+$";
+      return "^[A-Za-z0-9._:][A-Za-z0-9._:-]*$";
+    case Format::hop:
+      return "^([^\\s@'\"\\\\/"
+             "]+@)?([A-Za-z0-9._][A-Za-z0-9._-]*(:[0-9]{1,5})?|\\[[0-9A-Fa-f:.]+\\](:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$";
     case Format::word:
       return "^[^\\s'\"\\\\]+$";
     case Format::size:

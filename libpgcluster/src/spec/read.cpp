@@ -248,7 +248,10 @@ class Reader {
   }
 
   void value(const Node& node, const std::string& path, const Rule& rule, std::string& out) {
-    if (auto found = text(node, path)) out = rule.format == keys::Format::path ? words::in_folder(folder_, *found) : *found;
+    const auto found = text(node, path);
+    if (!found) return;
+    const bool is_path = rule.format == keys::Format::path || (rule.format == keys::Format::path_or_none && *found != "none");
+    out = is_path ? words::in_folder(folder_, *found) : *found;
   }
   void value(const Node& node, const std::string& path, const Rule& rule, std::optional<std::string>& out) {
     std::string found;
@@ -414,6 +417,13 @@ class Reader {
       if (const auto* member = std::get_if<SpecSecret Spec::*>(&known.member); member != nullptr && known.name == key) found = &(spec.*(*member));
     for (const UserSpec& user : spec.postgresql_users)
       if ("postgresql_users." + user.name + ".password" == key) found = &user.password;
+    const auto of_ssh = [&](const SshSpec& ssh, const std::string& path) {
+      for (const auto& known : keys::of<SshSpec, Spec>())
+        if (const auto* member = std::get_if<SpecSecret SshSpec::*>(&known.member); member != nullptr && path + '.' + std::string(known.name) == key)
+          found = &(ssh.*(*member));
+    };
+    of_ssh(spec.ssh, "ssh");
+    for (const HostSpec& host : spec.hosts) of_ssh(host.ssh, "hosts." + host.name + ".ssh");
     return found != nullptr && found->given() ? found : nullptr;
   }
 

@@ -4,6 +4,8 @@
 #include <set>
 #include <string_view>
 
+#include <pgcluster/op/op.hpp>
+
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
 #include "spec/roles.hpp"
@@ -46,7 +48,13 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
         return Misfit{words::shown(value) + " is not an IP address", "write one like 10.77.0.11; a name would need a name server that never fails"};
       return std::nullopt;
     case Format::path:
+    case Format::path_or_none:
       if (has_control(value)) return Misfit{"has a line break or another control character in it", "write a path"};
+      return std::nullopt;
+    case Format::hop:
+      if (value != "none" && !parse_hop(value))
+        return Misfit{words::shown(value) + " is not a host to jump over",
+                      "write user@host:port, like admin@bastion.example.org:22, or [fd00::1]:22"};
       return std::nullopt;
     case Format::database:
       if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
@@ -96,6 +104,7 @@ class Checker {
   std::vector<Diagnostic> check() {
     record(spec_, "", keys::of<Spec>());
     hosts();
+    transports();
     ports();
     patroni();
     vip();
@@ -201,6 +210,8 @@ class Checker {
     }
   }
   void value(const SshSpec& ssh, const std::string& path, const Rule&) {
+    if (ssh.jump.size() > 1 && std::find(ssh.jump.begin(), ssh.jump.end(), "none") != ssh.jump.end())
+      error(path + ".jump", "none stands for no hop at all", "write it alone, or remove it");
     if (path != "ssh") {
       record(ssh, path, keys::of<SshSpec, HostSpec>());
       return;
@@ -264,6 +275,23 @@ class Checker {
     if (some && std::all_of(spec_.hosts.begin(), spec_.hosts.end(), [&](const HostSpec& h) { return !is_database(h) || barred(h); }))
       error("hosts", "no host may become leader: all have nofailover or failover_priority 0", "remove the tag from at least one, better two");
     replication_chains();
+  }
+
+  void transports() {
+    const HostSpec* local = nullptr;
+    for (const HostSpec& host : spec_.hosts) {
+      if (host.ssh.transport.value_or(spec_.ssh.transport.value_or("libssh2")) != "local") continue;
+      const std::string path = "hosts." + host.name + ".ssh.";
+      if (local) {
+        error(host.ssh.transport ? path + "transport" : "ssh.transport",
+              "local stands for this machine, which is " + local->name + " already, not " + host.name, "write it for one host only");
+        if (!host.ssh.transport) return;
+      } else {
+        local = &host;
+      }
+      for (const auto& [set, key] : {std::pair{host.ssh.host.has_value(), "host"}, std::pair{!host.ssh.jump.empty(), "jump"}})
+        if (set) error(path + key, "says nothing with transport: local, for ssh goes nowhere", "remove one of the two");
+    }
   }
 
   void tags(const HostSpec& host, const std::string& path) {

@@ -26,6 +26,10 @@ WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& ex
   return {.path = "/etc/systemd/system/" + wish.unit + ".d/50-pgcluster.conf", .content = text + more_service_lines};
 }
 
+Ask journal_ask(const std::string& host, const std::string& unit) {
+  return {host, Exec{{"journalctl", "-u", unit, "-n", "200", "-o", "cat", "--no-pager"}}};
+}
+
 StepPtr service(std::string name, std::string host, ServiceWish wish) {
   const Ask ask{host, UnitOf{wish.unit, wish.start_files, wish.load_files}};
   auto decide = [host, ask, wish](const Answers& answers) -> Decision {
@@ -40,10 +44,13 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
       return Refused{{.message = "cannot read the state of " + wish.unit + (why ? ": " + why->why : "")}, Code::command_failed};
     }
     if (unit->active == "activating" && !unit->masked) {
-      if (unit->sub == "auto-restart" && unit->restarts >= 2)
-        return Refused{{.message = wish.unit + " dies again and again (result: " + unit->result + ")",
-                        .hint = "its last journal lines say why; mend that, then apply again"},
-                       Code::not_converged};
+      if (unit->sub == "auto-restart" && unit->restarts >= 2) {
+        // Whoever plans may have mended the cause; the count begins anew.
+        const std::string why = wish.unit + " dies again and again (result: " + unit->result + ")";
+        Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
+        again.failed = why;
+        return again;
+      }
       if (unit->enabled) return Later{wish.unit + " is active"};
     }
     if (unit->active != "active" && unit->active != "reloading") {
@@ -65,7 +72,7 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
     if (!unit->enabled || unit->masked) return change(SetUnit::Go::nothing, Action::update, Impact::none, "does not start at boot");
     return Done{};
   };
-  const Ask journal{host, Exec{{"journalctl", "-u", wish.unit, "-n", "20", "-o", "cat", "--no-pager"}}};
+  const Ask journal = journal_ask(host, wish.unit);
   return make_step(std::move(name), {.asks = {ask}, .decide = decide, .settle = wish.settle, .keeps = {"unit:" + wish.unit}, .evidence = {journal}});
 }
 

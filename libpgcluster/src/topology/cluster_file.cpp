@@ -10,6 +10,7 @@ std::string cluster_file(const Topology& topology) {
     nlohmann::ordered_json one{{"name", host.name}, {"address", host.address}};
     for (const Role role : host.roles) one["roles"].push_back(to_string(role));
     one["access"] = {{"address", host.access.address}, {"port", host.access.port}, {"user", host.access.user}};
+    for (const Hop& hop : host.access.jump) one["access"]["jump"].push_back(to_string(hop));
     json["hosts"].push_back(std::move(one));
   }
   return json.dump(2) + '\n';
@@ -32,6 +33,8 @@ std::optional<KnownCluster> read_cluster_file(const std::string& text) {
       host.access.address = access.at("address").get<std::string>();
       host.access.port = access.at("port").get<int>();
       host.access.user = access.at("user").get<std::string>();
+      for (const auto& written : access.value("jump", nlohmann::json::array()))
+        if (const auto hop = parse_hop(written.get<std::string>())) host.access.jump.push_back(*hop);
       known.hosts.push_back(std::move(host));
     }
     return known;

@@ -24,6 +24,26 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
   for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(words::expand_home(key));
   access.known_hosts = {words::expand_home(own.known_hosts.value_or(all.known_hosts.value_or("~/.ssh/known_hosts")))};
   access.accept_new_host_key = own.host_key.value_or(all.host_key.value_or("strict")) == "accept-new";
+  const std::string transport = own.transport.value_or(all.transport.value_or("libssh2"));
+  access.transport = transport == "openssh" ? Transport::openssh : transport == "local" ? Transport::local : Transport::libssh2;
+  const auto secret = [&](SpecSecret SshSpec::*member, const char* name) {
+    const SpecSecret& found = (own.*member).given() ? own.*member : all.*member;
+    return found.given() ? Text(Secret{name, found.value}) : Text();
+  };
+  access.passphrase = secret(&SshSpec::passphrase, "ssh.passphrase");
+  access.password = secret(&SshSpec::password, "ssh.password");
+  access.sudo_password = secret(&SshSpec::sudo_password, "ssh.sudo_password");
+  const std::vector<std::string>& jump = own.jump.empty() ? all.jump : own.jump;
+  for (const std::string& written : jump)
+    if (const auto hop = parse_hop(written); hop && written != "none") access.jump.push_back(*hop);
+  const std::string config = own.config.value_or(all.config.value_or(""));
+  if (config != "none" && access.transport != Transport::local)
+    access.config = SshConfig{.path = words::expand_home(config),
+                              .user = !own.user && !all.user,
+                              .port = !own.port && !all.port,
+                              .private_keys = access.private_keys.empty(),
+                              .known_hosts = !own.known_hosts && !all.known_hosts,
+                              .jump = jump.empty()};
   return access;
 }
 

@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pgcluster {
+#include <pgcluster/base/export.hpp>
+
+namespace PGCLUSTER_API pgcluster {
 
 /// What went wrong, as the contract names it.
 enum class Code {
@@ -31,13 +33,14 @@ enum class Code {
 /// The code's name in JSON and in messages: "host_unreachable".
 std::string_view to_string(Code code) noexcept;
 
+/// How much a finding weighs: an error stops, a warning is shown.
 enum class Severity { error, warning };
 
 /// One finding: where it is, what is wrong, and what to write or do instead.
 struct Diagnostic {
   Severity severity = Severity::error;
   std::string message;
-  std::string hint;    ///< what to write or do instead; may be empty
+  std::string hint{};  ///< what to write or do instead; may be empty
   std::string path{};  ///< YAML path ("hosts.pg1.address"), a host's name, or empty
   std::string file{};  ///< empty where the finding is not about a file
   int line = 0;        ///< from 1; 0: unknown
@@ -64,15 +67,24 @@ struct Failure {
 /// The library's only exception. Copying it cannot throw.
 class Error : public std::exception {
  public:
+  /// With all that is known of it.
   explicit Error(Failure failure);
+  /// Without a host, a step or evidence.
   Error(Code code, std::string message, std::string hint = {});
 
+  /// All that it says. It, and what the functions below return, lives as long as this error or a copy of it.
   const Failure& failure() const noexcept { return *failure_; }
+  /// What went wrong, for programs.
   Code code() const noexcept { return failure_->code; }
+  /// Where it went wrong; empty: nowhere in particular.
   const std::string& host() const noexcept { return failure_->host; }
+  /// The step's name; empty: none.
   const std::string& step() const noexcept { return failure_->step; }
+  /// One line, for a person.
   const std::string& message() const noexcept { return failure_->message; }
+  /// What to do next; may be empty.
   const std::string& hint() const noexcept { return failure_->hint; }
+  /// The findings, where there are several (spec_invalid), or the further failures (Report::check).
   const std::vector<Diagnostic>& diagnostics() const noexcept { return failure_->diagnostics; }
 
   /// The same error, with the host and step filled in where they are empty.
@@ -80,6 +92,7 @@ class Error : public std::exception {
 
   /// Several lines: message, evidence, diagnostics, hint.
   std::string text() const;
+  /// As text() gives it.
   const char* what() const noexcept override { return what_->c_str(); }
 
  private:

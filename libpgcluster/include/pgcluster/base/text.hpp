@@ -6,7 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace pgcluster {
+#include <pgcluster/base/export.hpp>
+
+namespace PGCLUSTER_API pgcluster {
 
 /// A password or key with the name that people see in its place.
 struct Secret {
@@ -18,6 +20,7 @@ struct Secret {
 /// A string in which some spans are secret; cheap to copy. Whoever prints uses masked(); only executors call reveal().
 class Text {
  public:
+  /// A secret part: bytes [begin, end), and its secret's name.
   struct Span {
     std::size_t begin = 0;
     std::size_t end = 0;
@@ -26,21 +29,35 @@ class Text {
   };
 
   Text() = default;
+  /// Without secrets.
   Text(std::string plain) { own().bytes = std::move(plain); }  // NOLINT: a plain string is a Text
-  Text(std::string_view plain) { own().bytes = plain; }        // NOLINT
-  Text(const char* plain) { own().bytes = plain; }             // NOLINT
-  Text(const Secret& secret) { *this += secret; }              // NOLINT
+  /// Without secrets.
+  Text(std::string_view plain) { own().bytes = plain; }  // NOLINT
+  /// Without secrets; up to the first NUL.
+  Text(const char* plain) { own().bytes = plain; }  // NOLINT
+  /// All of it secret.
+  Text(const Secret& secret) { *this += secret; }  // NOLINT
 
+  /// Appends what is not secret.
   Text& operator+=(std::string_view plain);
+  /// Appends what is not secret.
   Text& operator+=(const std::string& plain) { return *this += std::string_view(plain); }
+  /// Appends what is not secret.
   Text& operator+=(const char* plain) { return *this += std::string_view(plain); }
+  /// Appends what is not secret.
   Text& operator+=(char c) { return *this += std::string_view(&c, 1); }
+  /// Appends a secret span; an empty value appends nothing.
   Text& operator+=(const Secret& secret);
+  /// Appends, secret spans included.
   Text& operator+=(const Text& other);
+  /// Both, one after the other, secret spans included.
   friend Text operator+(Text a, const Text& b) { return a += b; }
 
+  /// Whether it has no bytes at all.
   bool empty() const noexcept { return its().bytes.empty(); }
+  /// Whether masked() and reveal() differ.
   bool has_secret() const noexcept { return !its().spans.empty(); }
+  /// The secret parts in order; they do not overlap.
   const std::vector<Span>& spans() const noexcept { return its().spans; }
 
   /// Each secret span as "<secret NAME>".

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,7 +13,7 @@
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 /// The cluster as components see it: everything that was known when the plan was made. Steps that need it later keep shared(view).
 struct ClusterView : std::enable_shared_from_this<ClusterView> {
@@ -20,6 +21,11 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   Topology topology;
   std::map<std::string, Facts> facts;     ///< by host
   std::map<std::string, Secret> secrets;  ///< by name, all of them: given, found on the hosts, or made for this plan
+  /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
+  std::set<std::string> without{};
+
+  /// Whether the host is one of `without`.
+  bool leaves_out(const std::string& host) const { return without.contains(host); }
 
   /// Throws Error (internal) for a name that no component declared.
   const Secret& secret(std::string_view name) const;
@@ -43,9 +49,13 @@ struct NodeView {
   const TopologyHost& host;
   const Facts& facts;
 
+  /// What the user wants, all of it.
   const Spec& spec() const { return cluster.spec; }
+  /// The whole cluster, resolved.
   const Topology& topology() const { return cluster.topology; }
+  /// The host's name, as in the spec.
   const std::string& name() const { return host.name; }
+  /// Whether the host has the role.
   bool has(Role role) const { return host.has(role); }
   /// "pg1/COMPONENT/WHAT"
   std::string step(std::string_view component, std::string_view what) const;
@@ -55,6 +65,7 @@ struct NodeView {
 class Component {
  public:
   virtual ~Component() = default;
+  /// Middle part of its steps' names, and its key in `extra`: "node_exporter". Unique among the components of a plan.
   virtual std::string name() const = 0;
   /// What this host needs; empty Steps where it needs nothing. Waiting for other hosts is done by gates.
   virtual Steps steps(const NodeView& node) const = 0;
@@ -65,6 +76,7 @@ class Component {
   /// Removing what it keeps also removes data (only by destroy or prune): paths of trees.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }
 };
+/// Components are shared, and never changed.
 using ComponentPtr = std::shared_ptr<const Component>;
 
 /// Ours, in the order in which they come on a host: system, etcd, patroni (with PostgreSQL), pgbouncer, vip-manager.
@@ -72,6 +84,7 @@ std::vector<ComponentPtr> builtin_components();
 
 /// Packages and a service for a user's own component; names "NODE/PACKAGE/package" and "NODE/UNIT/service".
 Steps package(const NodeView& node, const std::string& name);
+/// The service of that unit is enabled and runs.
 Steps service(const NodeView& node, const std::string& unit);
 
 }  // namespace pgcluster

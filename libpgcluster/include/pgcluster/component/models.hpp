@@ -2,7 +2,7 @@
 
 #include <pgcluster/executor/simulated.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 /// Debian's packages and the services of a cluster on a simulated fleet: etcd, Patroni with PostgreSQL, PgBouncer, vip-manager, kernel settings,
 /// the clock. They show ordering, laws and scale, never that a configuration is right.

@@ -7,7 +7,7 @@
 
 #include <pgcluster/op/op.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 /// Who holds a host's lock.
 struct LockHolder {
@@ -32,14 +32,17 @@ class Executor {
   virtual std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) = 0;
   /// Keeps our lock alive for 30 s more. Throws connection_lost where it is gone.
   virtual void beat(const HostAccess& host) = 0;
+  /// Gives the lock back; nothing where it is not ours. A host that cannot be reached frees it itself within 30 s.
   virtual void unlock(const HostAccess& host) noexcept = 0;
 
   /// Makes every call that waits for a host return soon with Error (cancelled), and later ones too until resume(). Any thread.
   virtual void cancel() noexcept {}
+  /// Ends cancel(): calls reach hosts again. Any thread.
   virtual void resume() noexcept {}
 
   /// False where run() returns at once: then everything happens on the calling thread, and time is the executor's own.
   virtual bool blocking() const noexcept { return true; }
+  /// The executor's time, by which deadlines are measured.
   virtual std::chrono::steady_clock::time_point now() const { return std::chrono::steady_clock::now(); }
   /// Called only where blocking() is false, instead of sleeping.
   virtual void sleep_until(std::chrono::steady_clock::time_point) {}

@@ -5,8 +5,9 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
+/// Where a LocalExecutor keeps what is ours, and what it asks of the machine.
 struct LocalOptions {
   /// Where the machine keeps what is ours. For tests only.
   std::string run_directory = "/run/pgcluster";
@@ -17,6 +18,7 @@ struct LocalOptions {
 /// The machine that this process runs on, without ssh; as root. Every host that it is given is this machine.
 class LocalExecutor final : public Executor {
  public:
+  /// Touches nothing yet; a machine that does not fit shows at the first run().
   explicit LocalExecutor(LocalOptions options = {});
   ~LocalExecutor() override;
   LocalExecutor(const LocalExecutor&) = delete;

@@ -13,8 +13,9 @@
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
+/// A moment of the fleet's virtual time.
 using SimulatedTime = std::chrono::steady_clock::time_point;
 
 /// What comes with a package.
@@ -27,6 +28,7 @@ struct SimulatedPackage {
   friend bool operator==(const SimulatedPackage&, const SimulatedPackage&) = default;
 };
 
+/// A unit of systemd on a simulated host.
 struct SimulatedUnit {
   Unit state{};                             ///< masked: at run time
   std::optional<SimulatedTime> ready_at{};  ///< activating: when it becomes active
@@ -52,6 +54,7 @@ struct SimulatedHost {
 
   /// Content of a regular file; null where there is none.
   const std::string* read(const std::string& path) const;
+  /// Makes or replaces a regular file of root's.
   void write(const std::string& path, std::string content, unsigned mode = 0644);
   /// Whether the unit is active; false where it is not there.
   bool active(const std::string& unit) const;
@@ -73,7 +76,9 @@ class ServiceModel {
   virtual void added(SimulatedExecutor&) {}
   /// What the package brings; empty where this model does not know it.
   virtual std::optional<SimulatedPackage> package(const std::string& /*name*/) { return std::nullopt; }
+  /// The package is there now, its files and accounts, too.
   virtual void package_installed(SimulatedHost&, const std::string& /*name*/) {}
+  /// The package is gone, its files, too.
   virtual void package_removed(SimulatedHost&, const std::string& /*name*/) {}
   /// A unit is being started or restarted; empty: this model does not know it.
   virtual std::optional<Start> unit_starts(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) { return std::nullopt; }
@@ -81,6 +86,7 @@ class ServiceModel {
   virtual void unit_started(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) {}
   /// It has been stopped, also as the first half of a restart, or by a crash of its host.
   virtual void unit_stopped(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) {}
+  /// It has read its configuration again.
   virtual void unit_reloaded(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) {}
   /// Virtual time has passed; comes at least at each of the executor's sleeps.
   virtual void passed(SimulatedTime /*now*/) {}
@@ -88,6 +94,7 @@ class ServiceModel {
   virtual std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& /*argv*/, const std::string& /*input*/) { return std::nullopt; }
 };
 
+/// How long things take in virtual time, and what the hosts of the fleet are.
 struct SimulatedOptions {
   std::chrono::milliseconds install{20'000};
   std::chrono::milliseconds unit_start{1'000};  ///< from the command until the unit is active
@@ -130,6 +137,7 @@ struct SimulatedAct {
 /// Any host that run() is given is made where it is not there yet, as an empty Debian.
 class SimulatedExecutor final : public Executor {
  public:
+  /// A fleet without hosts and without models, at the clock that the options say.
   explicit SimulatedExecutor(SimulatedOptions options = {});
   ~SimulatedExecutor() override;
   SimulatedExecutor(const SimulatedExecutor&) = delete;
@@ -142,29 +150,39 @@ class SimulatedExecutor final : public Executor {
   void cancel() noexcept override;
   void resume() noexcept override;
   bool blocking() const noexcept override { return false; }
+  /// Virtual time; it only moves as the class says.
   SimulatedTime now() const override;
   void sleep_until(SimulatedTime until) override;
 
+  /// Lets virtual time pass.
   void advance(std::chrono::milliseconds by) { sleep_until(now() + by); }
   /// When the last host will have ended its work.
   SimulatedTime finished() const;
+  /// As they were given.
   const SimulatedOptions& options() const noexcept;
 
   /// Models are asked in the order in which they were added.
   void add(std::shared_ptr<ServiceModel> model);
   /// The host, made where it is not there. References stay valid.
   SimulatedHost& host(const std::string& name);
+  /// The same by the access's name.
   SimulatedHost& host(const HostAccess& access);
+  /// Names of all hosts that were made so far, sorted.
   std::vector<std::string> hosts() const;
 
   /// What has been done, all hosts, in order.
   const std::vector<SimulatedAct>& trace() const noexcept;
+  /// Forgets the trace; sequences go on counting.
   void clear_trace();
   /// Do a unit's bookkeeping as systemd on the host would; for models and tests.
   void start_unit(SimulatedHost& host, const std::string& unit);
+  /// The same for a stop.
   void stop_unit(SimulatedHost& host, const std::string& unit);
+  /// The unit dies by itself: failed, with that as its journal.
   void fail_unit(SimulatedHost& host, const std::string& unit, const std::string& journal = {});
+  /// The same for a reload.
   void reload_unit(SimulatedHost& host, const std::string& unit);
+  /// Installs a package with what it depends on, at once. Throws Error (command_failed) where there is none of that name.
   void install(SimulatedHost& host, const std::string& package);
   /// Power off and on: /run is empty, enabled units start, the lock is gone, the boot id is another.
   void reboot(SimulatedHost& host);

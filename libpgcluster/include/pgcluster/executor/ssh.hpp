@@ -1,15 +1,21 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <pgcluster/executor/executor.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
+/// What holds for all connections of an SshExecutor; how each host is reached is in its HostAccess.
 struct SshOptions {
   std::size_t logins = 8;  ///< connections that log in at once: sshd drops more of them (MaxStartups)
+  /// Where sshd hangs up before its banner (MaxStartups; PerSourcePenalties, which last 15 s at least), how long until the next try, each up to
+  /// half longer by chance.
+  std::vector<std::chrono::milliseconds> pauses{std::chrono::milliseconds(400), std::chrono::milliseconds(2'000), std::chrono::milliseconds(16'000)};
   /// Where a host keeps what is ours. For tests only.
   std::string run_directory = "/run/pgcluster";
   std::string state_directory = "/var/lib/pgcluster";
@@ -22,10 +28,12 @@ struct SshStatistics {
   std::size_t execs = 0;
 };
 
-/// Reaches hosts by ssh: one connection a host, made when first needed and kept; host keys are always checked.
+/// Reaches hosts by ssh: one connection a host, made when first needed and kept; host keys are always checked, those of hops, too.
 /// A broken connection is a connection_lost (retryable); the next call connects again.
+/// HostAccess::transport says what carries it: libssh2, the system's ssh client, or for the host that is this machine no ssh at all.
 class SshExecutor final : public Executor {
  public:
+  /// Connects to nothing yet.
   explicit SshExecutor(SshOptions options = {});
   ~SshExecutor() override;
   SshExecutor(const SshExecutor&) = delete;
@@ -38,6 +46,7 @@ class SshExecutor final : public Executor {
   void cancel() noexcept override;
   void resume() noexcept override;
 
+  /// What the host has cost since the executor was made; zeros for an unknown one. Any thread.
   SshStatistics statistics(const std::string& host) const;
 
  private:

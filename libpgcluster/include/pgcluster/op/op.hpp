@@ -13,15 +13,17 @@
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 // Asks: what a step wants to know. Asking changes nothing.
 
+/// A file or directory, by its absolute path: File or Absent.
 struct FileOf {
   std::string path;
   bool content = true;  ///< false: only its digest and access
   friend bool operator==(const FileOf&, const FileOf&) = default;
 };
+/// A Debian package: Package where it is installed, else Absent.
 struct PackageOf {
   std::string name;
   friend bool operator==(const PackageOf&, const PackageOf&) = default;
@@ -33,6 +35,7 @@ struct UnitOf {
   std::vector<std::string> load_files{};   ///< files that it reads when started or reloaded
   friend bool operator==(const UnitOf&, const UnitOf&) = default;
 };
+/// A user of the system: Account or Absent.
 struct AccountOf {
   std::string name;
   friend bool operator==(const AccountOf&, const AccountOf&) = default;
@@ -55,6 +58,7 @@ struct Http {
   friend bool operator==(const Http&, const Http&) = default;
 };
 
+/// One question, and to whom it is put.
 struct Ask {
   std::string at;  ///< a host of the fleet, or an API (a cloud)
   std::variant<FileOf, PackageOf, UnitOf, AccountOf, Exec, Http> what;
@@ -68,10 +72,13 @@ std::size_t hash(const Ask& ask);
 
 // Answers.
 
+/// It is not there.
 struct Absent {
   friend bool operator==(const Absent&, const Absent&) = default;
 };
+/// A file as it stands. Links are followed.
 struct File {
+  /// What the path leads to.
   enum class Kind { regular, directory, other };
   Kind kind = Kind::regular;
   std::string content{};  ///< empty where only the digest was asked for
@@ -81,10 +88,12 @@ struct File {
   std::string group = "root";
   friend bool operator==(const File&, const File&) = default;
 };
+/// An installed package.
 struct Package {
   std::string version;
   friend bool operator==(const Package&, const Package&) = default;
 };
+/// A systemd unit as it stands. One that systemd does not know is Absent.
 struct Unit {
   std::string active = "inactive";  ///< systemd's ActiveState: active, activating, inactive, failed, …
   std::string sub{};                ///< SubState
@@ -98,12 +107,14 @@ struct Unit {
   int restarts = 0;      ///< NRestarts: by systemd itself since the last start
   friend bool operator==(const Unit&, const Unit&) = default;
 };
+/// A user of the system.
 struct Account {
   unsigned uid = 0;
   std::string home{};
   std::string shell{};
   friend bool operator==(const Account&, const Account&) = default;
 };
+/// How a command ended.
 struct Output {
   int status = 0;  ///< exit status; 124 timed out, 127 no such program, 128 + n killed by signal n
   std::string out{};
@@ -116,6 +127,7 @@ struct Unreadable {
   friend bool operator==(const Unreadable&, const Unreadable&) = default;
 };
 
+/// What an Ask is answered: its own kind, Absent, or Unreadable.
 using Answer = std::variant<Absent, File, Package, Unit, Account, Output, Unreadable>;
 
 // Dos: what changes a host.
@@ -150,13 +162,16 @@ struct Install {
   std::vector<std::string> mask{};
   friend bool operator==(const Install&, const Install&) = default;
 };
+/// Starts, stops, restarts or reloads a systemd unit, and has it started at boot or not.
 struct SetUnit {
+  /// What becomes of it now.
   enum class Go { nothing, start, stop, restart, reload };
   std::string name;
   Go go = Go::nothing;
   std::optional<bool> enabled{};  ///< empty: left as it is
   friend bool operator==(const SetUnit&, const SetUnit&) = default;
 };
+/// A system account with a group of its own name.
 struct SetAccount {
   std::string name;
   std::string home;
@@ -172,18 +187,22 @@ struct Run {
   bool slow = false;                   ///< ends a program
   friend bool operator==(const Run&, const Run&) = default;
 };
+/// A request to an API that the controller reaches, which changes something.
 struct Send {
   Http request;
   friend bool operator==(const Send&, const Send&) = default;
 };
+/// Something is taken away; what is not there is done.
 struct Remove {
-  enum class Kind { file, tree, block, package, unit };  ///< unit: stopped and disabled
+  /// What `name` names; a unit is stopped and disabled.
+  enum class Kind { file, tree, block, package, unit };
   Kind kind = Kind::file;
   std::string name;      ///< path, package or unit
   std::string marker{};  ///< of a block
   friend bool operator==(const Remove&, const Remove&) = default;
 };
 
+/// One change of one host.
 struct Do {
   std::string at;
   std::variant<WriteFile, WriteBlock, Upload, Install, SetUnit, SetAccount, Run, Send, Remove> what;
@@ -198,9 +217,11 @@ struct Do {
 /// Resource keys: "file:/etc/default/etcd", "block:/etc/hosts#NAME", "package:etcd-server", "unit:etcd.service", "account:postgres", or a
 /// step's own ("dcs:config").
 std::vector<std::string> resources(const Do& d);
+/// What the answer depends on, by the same keys.
 std::vector<std::string> resources(const Ask& ask);
 /// Short and without secrets: "write /etc/default/etcd", "apt install etcd-server".
 std::string describe(const Do& d);
+/// Short and without secrets: "read /etc/default/etcd".
 std::string describe(const Ask& ask);
 /// Whether it ends a program: installs, uploads, slow runs.
 bool is_slow(const Do& d);
@@ -215,6 +236,7 @@ struct Owned {
   friend auto operator<=>(const Owned&, const Owned&) = default;
 };
 
+/// What is sent to a host as one: Dos in order, then asks.
 struct Program {
   std::vector<Do> dos{};
   std::vector<Ask> asks{};
@@ -223,13 +245,16 @@ struct Program {
   std::function<void(std::size_t)> on_do{};  ///< a Do begins; called on the thread that runs the program
 };
 
+/// What has become of a Do.
 struct DoResult {
+  /// skipped: it was as wished already; not_run: an earlier one failed or had drifted.
   enum class What { done, skipped, drifted, failed, not_run };
   What what = What::not_run;
   Output output{};      ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
   std::string found{};  ///< drifted: what stands there instead, without secrets
 };
 
+/// What has become of a program.
 struct ProgramResult {
   std::vector<DoResult> dos{};    ///< as many as Program::dos; after the first failed or drifted one, not_run
   std::vector<Answer> answers{};  ///< as many as Program::asks
@@ -237,17 +262,56 @@ struct ProgramResult {
 
 // Hosts.
 
+/// What carries the work to a host.
+enum class Transport {
+  libssh2,  ///< ssh, in this process
+  openssh,  ///< the system's ssh client: for what libssh2 lacks (FIDO keys, certificates, GSSAPI)
+  local,    ///< no ssh: the host is the machine that this process runs on
+};
+/// As the spec writes it: "openssh".
+std::string_view to_string(Transport transport) noexcept;
+
+/// A host that ssh goes through on its way to another one.
+struct Hop {
+  std::string address;  ///< or a name
+  int port = 0;         ///< 0: as ssh_config says, else 22
+  std::string user{};   ///< empty: as ssh_config says, else as on the host itself
+  friend bool operator==(const Hop&, const Hop&) = default;
+};
+/// "admin@bastion:2222", "[fd00::1]:22"; empty where it is none.
+std::optional<Hop> parse_hop(const std::string& text);
+/// As parse_hop() reads it.
+std::string to_string(const Hop& hop);
+
+/// ssh_config for a host whose address is a name (never for an IP address), and what of HostAccess it decides where it says something.
+struct SshConfig {
+  std::string path{};  ///< empty: ~/.ssh/config, where there is one
+  bool user = false;
+  bool port = false;
+  bool private_keys = false;
+  bool known_hosts = false;
+  bool jump = false;
+  friend bool operator==(const SshConfig&, const SshConfig&) = default;
+};
+
 /// How ssh reaches a host.
 struct HostAccess {
   std::string name;     ///< as in the spec
   std::string address;  ///< of ssh
   int port = 22;
   std::string user = "root";                ///< others use sudo
-  std::vector<std::string> private_keys{};  ///< paths; empty: the agent's and the usual ones
+  std::vector<std::string> private_keys{};  ///< paths; empty: the agent's and the usual ones, unless there is a password
   bool agent = true;
   std::vector<std::string> known_hosts{};  ///< paths
   bool accept_new_host_key = false;
   std::chrono::seconds connect_timeout{15};
+  Transport transport = Transport::libssh2;
+  Text passphrase{};        ///< of private_keys that are encrypted and not in the agent
+  Text password{};          ///< of the user, at the host itself only, never at a hop; after the keys
+  Text sudo_password{};     ///< empty: sudo must ask for none
+  std::vector<Hop> jump{};  ///< the way to the host; logged in to with the same keys, checked by the same known_hosts
+  std::optional<SshConfig> config{};
+  std::string host_key_alias{};  ///< known_hosts has it by this name; empty: by its address
   friend bool operator==(const HostAccess&, const HostAccess&) = default;
 };
 
@@ -263,6 +327,7 @@ struct Facts {
   std::uint64_t nofile_limit = 1024;  ///< hard limit of open files that a service can get
   std::string container{};            ///< "systemd-nspawn"; empty on a machine of its own
   std::int64_t clock = 0;             ///< the host's clock, Unix time
+  /// A network interface's address; an interface may have several.
   struct Interface {
     std::string name;
     std::string cidr;  ///< "10.77.0.11/24"

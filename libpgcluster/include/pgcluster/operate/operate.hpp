@@ -14,7 +14,7 @@
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/topology/topology.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 /// What all planners take.
 struct OperateOptions {
@@ -24,28 +24,39 @@ struct OperateOptions {
   std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
 };
 
+/// What plan_deploy and its kin take beyond that.
 struct DeployOptions : OperateOptions {
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
   bool prune = false;                      ///< also remove what stands on hosts that left the spec
+  /// plan_deploy: hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and
+  /// stand in a warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart.
+  std::vector<std::string> without{};
 };
 
 /// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
 /// Throws Error: spec_invalid, refused, or a host's own (host_unreachable, auth_failed, …).
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 
+/// What the planners for members take beyond that.
 struct MemberOptions : OperateOptions {
   std::string to{};    ///< switchover, failover: the new leader; empty: Patroni chooses
   std::string host{};  ///< restart, reload, reinit: this member; empty: all (reinit needs one)
 };
+/// Hands leadership over to a healthy replica; one that does not run is refused. Throws as plan_deploy does.
 Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
-/// Promotes `to` (needed) where there is no healthy leader any more.
+/// Promotes `to` (needed) where there is no healthy leader any more. What it had not received is lost. Throws as plan_deploy does.
 Plan plan_failover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Restarts PostgreSQL, replicas first and one member at a time, the leader last. Throws as plan_deploy does.
 Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Has PostgreSQL read its configuration again. Throws as plan_deploy does.
 Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Copies a replica's data anew from the leader; the leader itself is refused. Throws as plan_deploy does.
 Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Patroni fails over to nobody until plan_resume. Throws as plan_deploy does.
 Plan plan_pause(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+/// Patroni fails over again. Throws as plan_deploy does.
 Plan plan_resume(const Spec& spec, Executor& executor, const OperateOptions& options = {});
-/// Removes all that is owned on all hosts, data included.
+/// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
 Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 
 /// A plan's document (Plan::document) as a plan again: planned anew with the same planner, spec and options.
@@ -54,6 +65,7 @@ Plan plan_from_document(const std::string& document, const Spec& spec, Executor&
 
 /// How a cluster is. Reads only; a host that does not answer is a finding, not an error.
 struct Status {
+  /// A member of the cluster, as Patroni sees it.
   struct Member {
     std::string name;
     std::string address;
@@ -63,6 +75,7 @@ struct Status {
     std::optional<std::int64_t> lag_bytes;
     bool pending_restart = false;
   };
+  /// The distributed configuration store: etcd, or Consul.
   struct Dcs {
     std::string type;
     std::vector<std::string> members;  ///< described
@@ -71,10 +84,12 @@ struct Status {
     std::size_t quorum = 0;
     std::size_t tolerates = 0;  ///< how many more may be lost now
   };
+  /// The virtual address, and the hosts that have it now: one where all is well.
   struct Vip {
     std::string address;
     std::vector<std::string> holders;
   };
+  /// A host, and what is wrong with it.
   struct Host {
     std::string name;
     bool reachable = false;
@@ -90,13 +105,16 @@ struct Status {
   std::vector<Host> hosts;
   std::vector<Endpoint> endpoints;
 
+  /// For people; `color` adds ANSI colours.
   std::string text(bool color = false) const;
   std::string json() const;  ///< the contract's document
 };
+/// Asks all hosts at once; what cannot be asked is in the status. The spec must be valid.
 Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
 /// Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages.
 struct CheckReport {
+  /// One finding about one host; `code` is what apply would fail with.
   struct Finding {
     std::string host;
     Diagnostic what;
@@ -105,9 +123,12 @@ struct CheckReport {
   std::vector<Finding> findings;
   std::vector<std::string> hosts;  ///< that were looked at
   bool ok() const;                 ///< no finding is an error
+  /// For people; `color` adds ANSI colours.
   std::string text(bool color = false) const;
+  /// The contract's document: format 1.
   std::string json() const;
 };
+/// Looks at all hosts at once; what is wrong with them, and that they cannot be reached, is in the report. The spec must be valid.
 CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
 /// The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec), as the spec or the hosts have it.

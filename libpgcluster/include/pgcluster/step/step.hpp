@@ -14,17 +14,21 @@
 #include <pgcluster/base/memo.hpp>
 #include <pgcluster/op/op.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
 /// What a change does, as people call it.
 enum class Action { create, update, start, stop, restart, reload, remove, run, wait, switchover };
 /// What a change means for clients, in rising order. From `restart` on it disturbs: it takes the lane, one host at a time.
 enum class Impact { none, reload, restart, switchover, outage, data };
 
+/// The contract's name: "restart".
 std::string_view to_string(Action action) noexcept;
+/// The contract's name: "switchover".
 std::string_view to_string(Impact impact) noexcept;
+/// Whether it takes the lane.
 inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
 
+/// An ask that several steps share.
 using AskPtr = std::shared_ptr<const Ask>;
 
 /// An answer, shared by all steps that it is given to, with what their functions have read from it.
@@ -32,6 +36,7 @@ struct Given {
   Answer answer;
   Memo read{};
 };
+/// An answer that several steps share.
 using GivenPtr = std::shared_ptr<const Given>;
 
 /// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
@@ -39,6 +44,7 @@ class Answers {
  public:
   /// The answer; Unreadable where nobody asked.
   const Answer& operator[](const Ask& ask) const;
+  /// Whether an earlier step of the plan may still change the answer.
   bool pending(const Ask& ask) const;
   /// The answer as a T, or null where it is another kind.
   template <class T>
@@ -54,7 +60,9 @@ class Answers {
     return *given.read.get(given.answer, reader);
   }
 
+  /// Puts an answer in, over the one that was there. For the engine, and for tests of steps.
   void set(const Ask& ask, Answer answer, bool pending = false);
+  /// The same for an answer that is shared.
   void set(AskPtr ask, GivenPtr given, bool pending = false);
   /// The answer that others have, where they have one.
   bool take(const AskPtr& ask, const Answers& others);
@@ -88,12 +96,16 @@ struct Later {
   std::string until;
   Impact at_most = Impact::none;
   Action action = Action::wait;
+  /// Not empty: what is wrong, and may still pass. When each decision has said so for `patience`, the step fails with this as its message.
+  std::string wrong{};
+  std::chrono::seconds patience{0};
 };
 /// Unsafe, or not ours. The plan is refused; found while applying, the step fails at once.
 struct Refused {
   Diagnostic why;
   Code code = Code::refused;
 };
+/// What a step makes of the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;
 
 /// A wish: how something should be, how to see whether it is, and what to do where it is not. Immutable; used on one thread.
@@ -102,6 +114,7 @@ class Step {
   virtual ~Step() = default;
   /// Unique and stable in a plan: "pg1/etcd/config", or "cluster/patroni/config" where it is nobody's own.
   virtual std::string name() const = 0;
+  /// What decide() wants to know. Always the same asks; they may go to several hosts.
   virtual std::vector<Ask> asks() const = 0;
   /// Pure and total: every kind of answer has a decision.
   virtual Decision decide(const Answers& answers) const = 0;
@@ -112,6 +125,7 @@ class Step {
   /// Asked when it fails, to explain: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
 };
+/// Steps are shared, and never changed.
 using StepPtr = std::shared_ptr<const Step>;
 
 /// "pg1" of "pg1/etcd/config"; "" of "cluster/…".
@@ -132,22 +146,28 @@ struct Order {
 /// A graph of steps, a value. The same step in two places is one step.
 class Steps {
  public:
+  /// A step and where it stands.
   struct Node {
     StepPtr step;
     std::string group{};   ///< id of its rolling group; empty: none
     std::string member{};  ///< which member of it
   };
 
+  /// Nothing to do.
   Steps() = default;
+  /// A graph of one step, which must not be null.
   Steps(StepPtr step);  // NOLINT: a step is a graph of one
+  /// A graph of one step.
   template <class T>
   requires std::derived_from<T, Step> Steps(std::shared_ptr<T> step) : Steps(StepPtr(std::move(step))) {}  // NOLINT
 
+  /// Whether there is no step in it.
   bool empty() const noexcept { return nodes_.empty(); }
   /// In a possible order of execution: a step comes after all that it waits for.
   std::vector<Node> nodes() const;
   /// Names of the steps that the named one waits for directly.
   std::vector<std::string> before(const std::string& name) const;
+  /// The orders of its rolling groups, by group.
   const std::map<std::string, Order>& orders() const noexcept { return orders_; }
 
   friend Steps join(std::vector<Steps> parts, bool in_sequence);
@@ -163,6 +183,7 @@ class Steps {
   std::map<std::string, Order> orders_;                     // by group
 };
 
+/// sequence() or parallel() of the parts.
 Steps join(std::vector<Steps> parts, bool in_sequence);
 /// The parts, of any types that make Steps, joined.
 template <class... Parts>
@@ -176,10 +197,12 @@ Steps join_all(bool in_sequence, Parts&&... parts) {
 /// Each part after the whole of the one before it.
 template <class... Parts>
 requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join_all(true, std::forward<Parts>(parts)...); }
+/// The same for a list.
 inline Steps sequence(std::vector<Steps> parts) { return join(std::move(parts), true); }
 /// All parts at once.
 template <class... Parts>
 requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join_all(false, std::forward<Parts>(parts)...); }
+/// The same for a list.
 inline Steps parallel(std::vector<Steps> parts) { return join(std::move(parts), false); }
 
 /// `steps` after the named ones, which other parts of the plan bring (another host's): where one of those fails, these are blocked by it.
@@ -201,6 +224,7 @@ StepPtr block(std::string name, std::string host, WriteBlock wish);
 /// Packages are installed, of whatever version; the units in `mask` are not started by that.
 StepPtr packages(std::string name, std::string host, std::vector<std::string> packages, std::vector<std::string> mask = {});
 
+/// A service that shall run, and the files that it reads.
 struct ServiceWish {
   std::string unit;                        ///< "etcd.service"
   std::vector<std::string> start_files{};  ///< a change of one of these: restart
@@ -212,6 +236,8 @@ struct ServiceWish {
 };
 /// Enabled, active, and running on its present files. A unit that has died is Refused (not_converged) with its journal as evidence.
 StepPtr service(std::string name, std::string host, ServiceWish wish);
+/// The unit's last lines in the journal: evidence for a step that fails. A report shows the last 20 that are no stack trace.
+Ask journal_ask(const std::string& host, const std::string& unit);
 /// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
@@ -226,6 +252,7 @@ struct GateWish {
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
 };
+/// A step that changes nothing, and waits for the condition as long as `settle` says.
 StepPtr gate(std::string name, GateWish wish);
 
 /// A step made of functions, for what none of the above fits.
@@ -237,6 +264,7 @@ struct StepParts {
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, the same for many steps: kept once
 };
+/// The step; the functions must be pure, and are called on the thread that plans or applies.
 StepPtr make_step(std::string name, StepParts parts);
 
 }  // namespace pgcluster

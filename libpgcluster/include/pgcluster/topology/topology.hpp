@@ -9,10 +9,13 @@
 #include <pgcluster/op/op.hpp>
 #include <pgcluster/spec/spec.hpp>
 
-namespace pgcluster {
+namespace PGCLUSTER_API pgcluster {
 
+/// What a host does in the cluster.
 enum class Role { postgres, etcd, consul, consul_client, balancer };
+/// The role's name in a spec: "consul_client".
 std::string_view to_string(Role role) noexcept;
+/// The role of that name; empty where there is none.
 std::optional<Role> role_from(std::string_view name) noexcept;
 
 /// A host with all defaults filled in.
@@ -23,6 +26,7 @@ struct TopologyHost {
   std::vector<Role> roles;
   Pairs patroni_tags;
   HostAccess access;
+  /// Whether the host has the role.
   bool has(Role role) const noexcept;
   friend bool operator==(const TopologyHost&, const TopologyHost&) = default;
 };
@@ -48,9 +52,12 @@ struct Topology {
   std::vector<Endpoint> endpoints;
   std::vector<Diagnostic> warnings;       ///< also the doubtful things that validate() finds in the spec
 
+  /// How many DCS members must run for the DCS to decide.
   std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
+  /// How many DCS members may be lost.
   std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
   const TopologyHost& host(std::string_view name) const;    ///< throws Error (internal) where there is none
+  /// The hosts that have the role, in the spec's order; they live as long as the topology.
   std::vector<const TopologyHost*> with(Role role) const;
   /// "10.77.0.11:2379,10.77.0.12:2379"
   std::string dcs_endpoints(int port) const;
@@ -70,13 +77,15 @@ std::string graph(const Topology& topology, const Spec& spec, const std::string&
 
 /// Names, access and roles of all hosts: what stands in /var/lib/pgcluster/cluster (JSON), and back.
 std::string cluster_file(const Topology& topology);
+/// A host as the cluster file has it.
 struct KnownHost {
   std::string name;
   std::string address{};    ///< of the cluster's own traffic
-  HostAccess access;        ///< address, port and user; keys and known hosts are the spec's
+  HostAccess access;        ///< address, port, user and jump; keys, passwords and known hosts are the spec's
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
+/// What a cluster file says.
 struct KnownCluster {
   std::string cluster;
   std::vector<KnownHost> hosts;

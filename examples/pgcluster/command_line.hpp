@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "commands.hpp"
+
+namespace command {
+
+using Run = std::function<int(Session&)>;
+
+/// The sub-commands, their options and what each does: the one place that says what may stand on the command line.
+class CommandLine {
+ public:
+  explicit CommandLine(Arguments& arguments);
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  /// Whether there is something to do: help and version are answered here, on stdout. Throws Usage, with what was probably meant.
+  bool parse(int argc, const char* const* argv);
+  /// The sub-command's name where it is one, "" before parse() has seen it.
+  const std::string& sub_command() const { return sub_command_; }
+  /// What the sub-command on the command line does.
+  const Run& chosen() const { return runs_.at(app_.get_subcommands().front()); }
+  /// For whoever needs to know all options: completion, manual pages.
+  const CLI::App& app() const { return app_; }
+
+ private:
+  struct About {
+    std::string name;
+    std::string short_text;
+    std::string purpose;
+    std::string examples;
+    std::string statuses;
+    bool spec = true;
+  };
+  CLI::App& add(const About& about, Run run);
+  void json(CLI::App& sub, const std::string& what = "One JSON document on stdout");
+  void yes(CLI::App& sub);
+  CLI::Option* without(CLI::App& sub);
+  void reading();
+  void changing();
+  void members();
+  void check_name(const std::string& word) const;
+  [[noreturn]] void explain(const CLI::ParseError& error) const;
+
+  Arguments& a_;
+  CLI::App app_{"Deploys and operates highly available PostgreSQL clusters over SSH.", "pgcluster"};
+  std::map<const CLI::App*, Run> runs_;
+  std::string sub_command_;
+  std::string help_of_;
+};
+
+}  // namespace command

@@ -1,0 +1,97 @@
+// Hosts that are planned as if they were down.
+#include <algorithm>
+
+#include "operate/view.hpp"
+
+namespace pgcluster {
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+std::string joined(const std::set<std::string>& names) { return joined(std::vector<std::string>(names.begin(), names.end())); }
+
+std::vector<std::string> remaining(const std::vector<std::string>& names, const std::set<std::string>& without) {
+  std::vector<std::string> left;
+  for (const std::string& name : names)
+    if (!without.contains(name)) left.push_back(name);
+  return left;
+}
+
+}  // namespace
+
+std::set<std::string> left_out(const Topology& topology, const std::vector<std::string>& without) {
+  const std::set<std::string> names(without.begin(), without.end());
+  if (names.empty()) return names;
+  std::vector<std::string> known;
+  for (const TopologyHost& host : topology.hosts) known.push_back(host.name);
+  for (const std::string& name : names)
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      throw Error(Code::refused, name + " is not a host of " + topology.cluster + ", so it cannot be left out", "its hosts are " + joined(known));
+  const std::size_t members = remaining(topology.dcs_members, names).size();
+  if (members < topology.quorum())
+    throw Error(Code::refused,
+                "without " + joined(names) + " " + topology.dcs_type + " has " + std::to_string(members) + " of its " +
+                    std::to_string(topology.dcs_members.size()) + " members, and the quorum is " + std::to_string(topology.quorum()),
+                "bring one of its hosts back first: without a quorum nothing can be changed safely");
+  if (remaining(topology.database, names).empty())
+    throw Error(Code::refused, "without " + joined(names) + " no database host is left", "bring one of them back first");
+  return names;
+}
+
+void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without) {
+  std::vector<std::string> missing;
+  for (const std::string& member : topology.dcs_members)
+    if (without.contains(member)) missing.push_back(member);
+  const bool begun = std::any_of(facts.begin(), facts.end(), [&](const auto& one) {
+    return std::any_of(one.second.owned.begin(), one.second.owned.end(),
+                       [&](const Owned& owned) { return owned.resource == "unit:" + topology.dcs_type + ".service"; });
+  });
+  if (begun || missing.empty()) return;
+  throw Error(Code::refused, topology.dcs_type + " begins with all of its members: the first deployment cannot do without " + joined(missing),
+              "bring it up first, or describe other members by roles: [" + topology.dcs_type + "]");
+}
+
+void check_quorum(const Plan& plan, const Topology& topology, const std::set<std::string>& without) {
+  if (without.empty() || remaining(topology.dcs_members, without).size() > topology.quorum()) return;
+  for (const PlannedChange& change : plan.changes()) {
+    if (change.component != topology.dcs_type || !disturbs(change.impact)) continue;
+    throw Error({.code = Code::refused,
+                 .message = topology.dcs_type + " on " + change.host + " would " + std::string(to_string(change.action)) + " (" + change.reason +
+                            "), and without " + joined(without) + " the quorum needs every member that is left",
+                 .hint = "bring a member back first, or take out of the spec what needs the restart",
+                 .host = change.host,
+                 .step = change.id});
+  }
+}
+
+Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components) {
+  // Which of its steps have something to do only the host could tell: all of them are named.
+  Facts unknown;
+  unknown.interfaces = {{.name = "unknown", .cidr = host.address + "/32"}};
+  const NodeView node{view, host, unknown};
+  std::size_t count = 0;
+  std::string names;
+  for (const ComponentPtr& component : components) {
+    std::string own;
+    try {
+      for (const Steps::Node& one : component->steps(node).nodes()) {
+        const std::string id = one.step->name();
+        const auto what = id.find('/', id.find('/') + 1);
+        own += (own.empty() ? "" : ", ") + (what == std::string::npos ? id : id.substr(what + 1));
+        ++count;
+      }
+    } catch (const Error&) {
+      own = "what depends on the host";  // a component that must know more of it
+    }
+    if (!own.empty()) names += (names.empty() ? "" : "; ") + component->name() + ": " + own;
+  }
+  return {.severity = Severity::warning,
+          .message = "is left out, as if it were down; its " + std::to_string(count) + " steps stay pending (" + names + ")",
+          .hint = "once it is back, plan again with it; sizes that follow from memory are those of the other hosts",
+          .path = "hosts." + host.name};
+}
+
+}  // namespace pgcluster
