@@ -34,7 +34,11 @@ def build(preset="release"):
 
 
 def doctest(program):
-    done = subprocess.run(["nice", "-n", "10", program], cwd=SOURCE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        done = subprocess.run(["nice", "-n", "10", program], cwd=SOURCE, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
+    except subprocess.TimeoutExpired as hung:
+        print(f"{program.name}: not through after 30 minutes\n{(hung.stdout or b'')[-4000:]}")
+        return 0, 1, 0
     counts = re.search(r"test cases:\s*(\d+)\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped", done.stdout)
     passed, failed, skipped = (int(counts[i]) for i in (2, 3, 4)) if counts else (0, 1, 0)
     if done.returncode != 0:
@@ -95,7 +99,7 @@ def sanitized(preset, options):
 
 def fuzz():
     """Each fuzzer for PGCLUSTER_FUZZ_SECONDS (60), two at a time. What they have found interesting stays in build/fuzz/corpus, and is where they go on."""
-    seconds = int(os.environ.get("PGCLUSTER_FUZZ_SECONDS", "60"))
+    seconds = max(1, int(os.environ.get("PGCLUSTER_FUZZ_SECONDS", "60")))
     if build("fuzz")[1]:
         return 0, 1, 0
     folder = SOURCE / "build/fuzz"
@@ -120,7 +124,7 @@ def fuzz():
         for target, crash, done in pool.map(run, targets):
             inputs = re.search(r"stat::number_of_executed_units: *(\d+)", done.stdout)
             print(f"{target}: {inputs[1] if inputs else 0} inputs, {'nothing found' if done.returncode == 0 else f'status {done.returncode}, the input is {crash}'}", flush=True)
-            if done.returncode != 0:
+            if done.returncode != 0 or not inputs or inputs[1] == "0":
                 print(done.stdout[-6000:])
                 failed += 1
     return len(targets) - failed, failed, 0

@@ -96,6 +96,8 @@ def test_faults_at_random_moments(cluster, long):
         time.sleep(moment)
         what = dice.choice(FAULTS)(cluster, dice, process)
         output, _ = process.communicate(timeout=600)
+        allowed = {0, 1, 3, 130} | ({-signal.SIGKILL} if what == "apply killed" else set())
+        assert process.returncode in allowed and "internal" not in output, f"{what}: exit {process.returncode}\n{output[-3000:]}"
         after = f"exit {process.returncode}"
         if process.returncode not in (0, -signal.SIGKILL, 130):
             after += ": " + next((line for line in output.splitlines() if line.startswith("error:")), output[-200:])

@@ -150,6 +150,28 @@ TEST_CASE("ssh: the lock is live, tells its holder, and is free when who held it
   CHECK_FALSE(one.lock(host, {"root@here pid 1", 1700000002, "token3"}));
 }
 
+TEST_CASE("ssh: nothing runs for an apply that has lost its lock to another") {
+  if (!have_sshd()) return;
+  Sshd sshd;
+  const auto host = sshd.access();
+  SshExecutor ssh(sshd.options());
+  CHECK_FALSE(ssh.lock(host, {"root@here pid 1", 1700000000, "token1"}));
+  const auto program = run({"touch", sshd.path("touched")});
+  // As after a minute of SIGSTOP: the holder's process has ended, and another apply has come.
+  std::ofstream(sshd.scratch.path("run/lock.info")) << "root@there pid 2\n1700000100\ntoken2\n";
+  const auto failed = failure([&] { ssh.run(host, program); });
+  CHECK(failed.code == Code::connection_lost);
+  CHECK(failed.retryable);
+  CHECK(failed.message.find("lock") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(sshd.path("touched")));
+  // It must ask for the lock again before anything runs, and where that is free it goes on.
+  std::filesystem::remove(sshd.scratch.path("run/lock.info"));
+  CHECK(failure([&] { ssh.run(host, program); }).code == Code::connection_lost);
+  CHECK_FALSE(ssh.lock(host, {"root@here pid 1", 1700000000, "token1"}));
+  ssh.run(host, program);
+  CHECK(std::filesystem::exists(sshd.path("touched")));
+}
+
 TEST_CASE("ssh: a connection that is cut is told as lost; the program goes on, and the next one waits for it") {
   if (!have_sshd()) return;
   Sshd sshd;

@@ -213,6 +213,7 @@ TEST_CASE("ssh: through hops, each with its own key checked") {
     ssh.run(host, slow);
   });
   CHECK(gone.code == Code::connection_lost);
+  CHECK_FALSE(ssh.lock(host, {"us", 1, "t"}));
   CHECK(std::get<Output>(ssh.run(host, kHello).answers[0]).out == "hi\n");
 
   std::thread canceller;

@@ -1,6 +1,7 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <regex>
 
 #include "component/patroni.hpp"
@@ -97,7 +98,10 @@ std::string config_mark(const ClusterView& view, const TopologyHost& host) {
   unsigned char digest[SHA256_DIGEST_LENGTH];
   SHA256(reinterpret_cast<const unsigned char*>(config.reveal().data()), config.reveal().size(), digest);
   // Every user of the database can read it: enough to see a change, too little to try passwords on.
-  return std::to_string(digest[0] << 8 | digest[1]);
+  // Spelt so that no other word of a file is the same.
+  char text[16];
+  std::snprintf(text, sizeof text, "mark-%02x%02x", digest[0], digest[1]);
+  return text;
 }
 
 // As it follows from the passwords it is shown no more than they are, and a plan with passwords that are yet to be made is the same each time.

@@ -76,7 +76,7 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
   std::vector<std::string> argv{
       "sh", "-c",
-      R"(k=$1; shift; for e; do curl -sf -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version" && exit; done; exit 1)",
+      R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
       "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
   for (const std::string& name : view.topology.dcs_members) {
     const std::string& address = view.topology.host(name).address;

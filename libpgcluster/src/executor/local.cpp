@@ -142,6 +142,7 @@ class LocalExecutor::Impl {
   std::atomic<bool> cancelled = false;
   std::recursive_mutex mutex;  // all hosts are one machine
   std::unique_ptr<Shell> lock_holder;
+  std::string token;  // of the lock; kept when that is lost, so that nothing runs without it
   Clock::time_point beaten{};
 
   void check(const HostAccess& host) const {
@@ -168,7 +169,7 @@ ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program)
   const std::lock_guard guard(impl_->mutex);
   impl_->check(host);
   const std::string nonce = executor::random_hex(12);
-  const executor::Script script = executor::render(program, nonce, impl_->places);
+  const executor::Script script = executor::render(program, nonce, impl_->places, impl_->token);
   executor::Reader reader(program, nonce);
   Shell shell("sh", executor::kBoot);
   executor::Deadline deadline(script, script.text.size());
@@ -223,6 +224,7 @@ std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const Lock
     if (!lines.empty() && lines[0].empty()) lines.erase(lines.begin());
     if (!lines.empty() && lines[0] == "ours") {
       impl_->lock_holder = std::move(shell);
+      impl_->token = us.token;
       impl_->beaten = Clock::now();
       return std::nullopt;
     }
@@ -247,6 +249,7 @@ void LocalExecutor::beat(const HostAccess& host) {
 void LocalExecutor::unlock(const HostAccess&) noexcept {
   try {
     const std::lock_guard guard(impl_->mutex);
+    impl_->token.clear();
     if (!impl_->lock_holder) return;
     impl_->lock_holder->feed("unlock\n");
     std::string out, err;

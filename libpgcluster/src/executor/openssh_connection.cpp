@@ -9,8 +9,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <utility>
 
 #include <pgcluster/base/error.hpp>
@@ -22,7 +24,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::string_view kIn = "pgcluster-is-in";
-constexpr std::string_view kAsks = "pgcluster-asks-for ";
+constexpr std::string_view kAsks = "-asks-for ";
 
 // Starts ssh, and ends it when its own standard input ends: when we shut that, or are no more.
 constexpr const char* kKeeper = R"sh("$@" </dev/null & p=$!
@@ -31,15 +33,15 @@ IFS= read -r x
 kill "$p"
 wait "$p")sh";
 
-// ssh runs this for a secret. Its standard error leads to us; only what ssh itself asks gets an answer, and no question that a server made up
-// gets the passphrase.
+// ssh runs this for a secret. Its standard error leads to us, and so does a server's banner: only who knows the word of this connection, which
+// stands in the file alone, gets an answer; and no question that a server made up gets the passphrase.
 constexpr const char* kAskpass = R"sh(#!/bin/sh
 case $1 in
   'Enter passphrase for '*) what=passphrase ;;
   *assword*) what=password ;;
   *) exit 1 ;;
 esac
-printf '\npgcluster-asks-for %s\n' "$what" >&2
+printf '\n@WORD@-asks-for %s\n' "$what" >&2
 IFS= read -r answer <&2 && printf '%s\n' "$answer"
 )sh";
 
@@ -47,6 +49,14 @@ IFS= read -r answer <&2 && printf '%s\n' "$answer"
 std::vector<std::string> client(const std::string& socket, const std::string& command) {
   return {"ssh", "-F", "none", "-S", socket,      "-o",   "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes",
           "-T",  "-a", "-x",   "--", "pgcluster", command};
+}
+
+std::string random_word() {
+  std::random_device device;
+  char text[40];
+  std::snprintf(text, sizeof text, "pgcluster-%08x%08x%08x", static_cast<unsigned>(device()), static_cast<unsigned>(device()),
+                static_cast<unsigned>(device()));
+  return text;
 }
 
 bool ended(int fd) noexcept {
@@ -83,7 +93,10 @@ void OpensshConnection::Folder::write(const std::string& name, const std::string
 OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& resolved, Sockets& sockets) : sockets_(sockets), control_(sockets) {
   std::string target;
   folder_.write("config", openssh_config(host, target), 0600);
-  folder_.write("askpass", kAskpass, 0700);
+  word_ = random_word();
+  std::string askpass = kAskpass;
+  askpass.replace(askpass.find("@WORD@"), 6, word_);
+  folder_.write("askpass", askpass, 0700);
   const Sockets::Login login(sockets);
   SocketPair control;
   talk_ = std::make_unique<SocketPair>();
@@ -115,10 +128,18 @@ OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& r
   control.close_theirs();
   talk_->close_theirs();
   control_.adopt(control.take_ours());
-  log_in(host, resolved);
+  try {
+    log_in(host, resolved);
+  } catch (...) {
+    end();
+    throw;
+  }
 }
 
-OpensshConnection::~OpensshConnection() {
+OpensshConnection::~OpensshConnection() { end(); }
+
+// The keeper ends ssh when its input is shut; ended by a signal itself, it would leave ssh behind.
+void OpensshConnection::end() noexcept {
   control_.shut();
   if (master_) master_->wait(2s);
 }
@@ -132,10 +153,11 @@ void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolve
     std::array<char, 4096> buffer;
     for (ssize_t size = 0; (size = ::recv(talk_->ours(), buffer.data(), buffer.size(), MSG_DONTWAIT)) > 0;)
       said.append(buffer.data(), static_cast<std::size_t>(size));
-    for (std::size_t at = 0; (at = said.find(kAsks)) != std::string::npos;) {
+    const std::string asks = word_ + std::string(kAsks);
+    for (std::size_t at = 0; (at = said.find(asks)) != std::string::npos;) {
       const auto end = said.find('\n', at);
       if (end == std::string::npos) break;
-      const std::string what = said.substr(at + kAsks.size(), end - at - kAsks.size());
+      const std::string what = said.substr(at + asks.size(), end - at - asks.size());
       said.erase(at, end + 1 - at);
       const std::string answer = (what == "passphrase" ? host.passphrase : host.password).reveal() + "\n";
       ::send(talk_->ours(), answer.data(), answer.size(), MSG_NOSIGNAL);

@@ -34,8 +34,10 @@ class OpensshConnection final : public Connection {
     std::string path;
   };
   void log_in(const HostAccess& host, const HostAccess& resolved);
+  void end() noexcept;
 
   Sockets& sockets_;
+  std::string word_;  // what only ssh's own questions begin with
   Folder folder_;
   Socket control_;                    // the master's keeper ends it when this is shut
   std::unique_ptr<SocketPair> talk_;  // the master's stderr: what it says, what it asks for, our answers

@@ -46,6 +46,12 @@ Error refused(const HostAccess& host, const Reader& reader) {
                          .message = shown(host) + " does not run systemd",
                          .hint = "pgcluster needs Debian with systemd as init",
                          .host = host.name});
+  if (refusal.starts_with("unlocked"))
+    return Error(Failure{.code = Code::connection_lost,
+                         .message = "the lock of " + shown(host) + " has ended: nothing was heard from here for too long",
+                         .hint = "apply again: it goes on from what is there",
+                         .host = host.name,
+                         .retryable = true});
   if (refusal.starts_with("busy"))
     return Error(Failure{.code = Code::timed_out,
                          .message = "an older program of pgcluster still runs on " + shown(host) + " (process" + refusal.substr(4) +

@@ -2,7 +2,7 @@
 
 namespace pgcluster::executor {
 
-// Set before: N (nonce), R (run directory), S (state directory), W (how long to wait for an older program), V (1: systemd must run).
+// Set before: N (nonce), K (token of the lock under which it may run; empty: none), R (run directory), S (state directory), W (how long to wait for an older program), V (1: systemd must run).
 // Frames go to descriptor 3, one a line, "NONCE word fields .", after an empty line, so that noise without a newline cannot spoil them.
 // Forks are what costs here: tests and loops are builtins, and asks of one kind are one call.
 const char* const kPreludeBase = R"sh(umask 077
@@ -25,6 +25,12 @@ if ! flock -w "$W" 9; then
   read -r pid <"$R/program"
   put "busy $pid"
   exit 0
+fi
+# An apply whose heart stood still for too long has lost its lock, and somebody else may be at work.
+if [ -n "$K" ]; then
+  k=
+  { read -r k; read -r k; IFS= read -r k; } 2>/dev/null <"$R/lock.info"
+  if [ "$k" != "$K" ]; then put unlocked; exit 0; fi
 fi
 printf '%s\n' "$$" >"$R/program"
 T=$R/program.d

@@ -130,7 +130,7 @@ void Reader::line(std::string_view text) {
     up_ = true;
   } else if (kind == "end") {
     ended_ = true;
-  } else if (kind == "unsupported" || kind == "busy" || kind == "broken") {
+  } else if (kind == "unsupported" || kind == "unlocked" || kind == "busy" || kind == "broken") {
     if (refusal_.empty()) refusal_ = std::string(kind) + " " + std::string(text);
   } else if (kind == "begin") {
     const auto i = number<std::size_t>(text);

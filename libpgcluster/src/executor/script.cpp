@@ -329,7 +329,7 @@ std::vector<std::string> asked_units(const Program& program) {
 
 std::string Script::stdin_head() const { return std::to_string(text.size()) + "\n" + text; }
 
-Script render(const Program& program, std::string_view nonce, const Places& places) {
+Script render(const Program& program, std::string_view nonce, const Places& places, const std::string& token) {
   Renderer renderer{program, places};
   renderer.owned();
   renderer.dos();
@@ -353,7 +353,7 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   }
   if (needs.scratch) text += "set +f\nrm -f -- \"$T\"/*\n";
   text += "put end\n}\n";
-  text += "N=" + std::string(nonce) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) + "\nS=" + shell_word(places.state) +
+  text += "N=" + std::string(nonce) + "\nK=" + shell_word(token) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) + "\nS=" + shell_word(places.state) +
           "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") + "\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
 }

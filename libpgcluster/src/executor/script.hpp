@@ -39,7 +39,7 @@ struct Script {
 /// How long a program waits for an older one that still runs on the host.
 inline constexpr std::chrono::seconds kOrphanWait{600};
 
-Script render(const Program& program, std::string_view nonce, const Places& places = {});
+Script render(const Program& program, std::string_view nonce, const Places& places = {}, const std::string& token = {});
 
 /// Reads what a script says, and nothing else: lines that do not begin with the nonce are noise, a torn line is no line.
 class Reader {
@@ -52,7 +52,7 @@ class Reader {
   bool began() const noexcept { return began_; }  ///< the shell runs our program
   bool up() const noexcept { return up_; }        ///< no older program runs any more
   bool ended() const noexcept { return ended_; }  ///< all was said
-  /// Why the program has not run: "unsupported", "busy 4711", "broken cannot write …"; empty where it has.
+  /// Why the program has not run: "unsupported", "unlocked", "busy 4711", "broken cannot write …"; empty where it has.
   const std::string& refusal() const noexcept { return refusal_; }
 
   /// As many results as the program has Dos and asks. Call once.

@@ -30,6 +30,7 @@ struct Host {
   HostAccess resolved{};  // with what ssh_config says
   std::unique_ptr<Connection> connection{};
   std::unique_ptr<Channel> lock{};
+  std::string token{};  // of the lock; kept when that is lost, so that nothing runs without it
   Clock::time_point beaten{};
   SshStatistics statistics{};
 
@@ -158,7 +159,7 @@ class SshExecutor::Impl {
 
   ProgramResult run(const HostAccess& access, const Program& program) {
     const std::string nonce = executor::random_hex(12);
-    const executor::Script script = executor::render(program, nonce, places);
+    const executor::Script script = executor::render(program, nonce, places, host(access.name).token);
     executor::Reader reader(program, nonce);
     const auto channel = exec(access, "sh", executor::kBoot);
     Host& at = host(access.name);
@@ -198,7 +199,10 @@ class SshExecutor::Impl {
       if (Clock::now() >= deadline.at(reader)) throw late();
       take(deadline.at(reader));
     }
-    if (!reader.refusal().empty()) throw executor::refused(reached, reader);
+    if (!reader.refusal().empty()) {
+      if (reader.refusal().starts_with("unlocked")) at.lock.reset();
+      throw executor::refused(reached, reader);
+    }
     if (!reader.ended()) throw executor::unfinished(reached, program, reader, log);
     return reader.result();
   }
@@ -230,7 +234,8 @@ class SshExecutor::Impl {
   std::optional<LockHolder> lock(const HostAccess& access, const LockHolder& us) {
     {
       Host& at = host(access.name);
-      if (at.lock && !at.connection->is_shut()) unlock(at);
+      if (at.lock && at.connection->is_shut()) at.drop();
+      if (at.lock) unlock(at);
     }
     auto channel = exec(access, "bash", executor::kLockBoot);
     Host& at = host(access.name);
@@ -248,6 +253,7 @@ class SshExecutor::Impl {
       while (!lines.empty() && lines[0] != "ours" && lines[0] != "held" && lines[0] != "broken") lines.erase(lines.begin());
       if (!lines.empty() && lines[0] == "ours") {
         at.lock = std::move(channel);
+        at.token = us.token;
         at.beaten = Clock::now();
         return std::nullopt;
       }
@@ -282,6 +288,7 @@ class SshExecutor::Impl {
   }
 
   static void unlock(Host& at) {
+    at.token.clear();
     if (!at.lock) return;
     if (at.lock->write("unlock\n", Clock::now() + 5s)) {
       const auto deadline = Clock::now() + 5s;

@@ -20,6 +20,7 @@ std::string telling_lines(const std::string& log) {
     const bool frame = line.ends_with(')') && line.find('(') != std::string_view::npos && line.find(' ') > line.find('(');
     if (!line.empty() && line[0] != ' ' && line[0] != '\t' && !line.starts_with("goroutine ") && !frame) lines.push_back(line);
   }
+  if (lines.empty()) return log.size() > 4000 ? log.substr(log.size() - 4000) : log;
   std::string text;
   for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
   return text;
@@ -282,8 +283,11 @@ void Engine::order_known() {
   }
   passed_over_.insert(group);  // what it waits for may be another group's turn
   const Time now = executor_.now();
-  // While something is being done it may be just what they wait for.
-  if (!order_since_ || std::any_of(nodes_.begin(), nodes_.end(), [](const Node& node) { return node.at == At::acting; })) order_since_ = now;
+  // While something is being done, or a member of the group waits for what has its own time, that may be just what they wait for.
+  bool busy = false;
+  for (std::size_t i = 0; i < nodes_.size() && !busy; ++i)
+    busy = nodes_[i].at == At::acting || (nodes_[i].at == At::asking && plan(i).group == group);
+  if (!order_since_ || busy) order_since_ = now;
   if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); })) return;
   passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);

@@ -77,6 +77,7 @@ std::string headline(const std::vector<PlannedChange>& changes, const Style& sty
   }
   if (turns.empty()) return "will disturb nothing that serves\n";
   std::string text = at_most ? "will at most " : "will ";
+  Action said = Action::switchover;  // the action word that the reader has in mind
   for (const Turn& turn : turns) {
     const bool first = &turn == &turns.front();
     const std::string hosts = joined(turn.hosts, ", ");
@@ -84,7 +85,8 @@ std::string headline(const std::vector<PlannedChange>& changes, const Style& sty
     if (turn.action == Action::switchover) {
       text += std::string(first ? "switch over" : "switchover") + (hosts.empty() ? "" : " from " + hosts);
     } else {
-      if (first || turn.action != turns.front().action) text += std::string(to_string(turn.action)) + (first ? ": " : " ");
+      if (first || turn.action != said) text += std::string(to_string(turn.action)) + (first ? ": " : " ");
+      said = turn.action;
       text += components.size() > 1 ? turn.component + (hosts.empty() ? "" : " on " + hosts) : hosts.empty() ? turn.component : hosts;
     }
     text += turn.remark;
