@@ -56,10 +56,11 @@ class Sshd {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     for (const int fd : {1, 2}) posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_WRONLY, 0);
+    const std::size_t before = scratch.get("sshd.log").size();  // of one that was stopped
     REQUIRE(::posix_spawn(&pid, argv[0], &actions, nullptr, const_cast<char**>(argv.data()), environ) == 0);
     posix_spawn_file_actions_destroy(&actions);
     for (int i = 0; i < 2000; ++i) {
-      if (scratch.get("sshd.log").find("Server listening") != std::string::npos) return;
+      if (scratch.get("sshd.log").find("Server listening", before) != std::string::npos) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     FAIL("sshd does not start: " << scratch.get("sshd.log"));
