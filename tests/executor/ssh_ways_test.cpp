@@ -367,6 +367,7 @@ TEST_CASE("ssh: what ssh -G prints, read") {
   CHECK(said.proxy_command.empty());
   CHECK(said.jump == std::vector<Hop>{{"edge", 22, "x"}, {"fd00::1", 23, ""}, {"b", 0, ""}});
   CHECK(executor::read_ssh_said("", "x").address == "x");
+  for (const char* port : {"22222200", "0", "-1", "65536", "port", ""}) CHECK(executor::read_ssh_said(std::string("port ") + port, "x").port == 22);
 }
 
 TEST_CASE("ssh: IPv6 addresses, also of hops and in known_hosts") {

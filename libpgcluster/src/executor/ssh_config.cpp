@@ -100,7 +100,8 @@ SshSaid read_ssh_said(std::string_view text, const std::string& name) {
     const std::string key = line.substr(0, space), value = line.substr(space + 1);
     if (key == "hostname") said.address = value;
     if (key == "user") said.user = value;
-    if (key == "port") std::from_chars(value.data(), value.data() + value.size(), said.port);
+    if (key == "port")
+      if (int port = 0; std::from_chars(value.data(), value.data() + value.size(), port).ec == std::errc() && port > 0 && port < 65536) said.port = port;
     if (key == "identityfile" && value != "none") keys.push_back(value);
     if (key == "userknownhostsfile" && value != "none") known = split(value, ' ');
     if (key == "hostkeyalias" && value != "none") said.host_key_alias = value;
