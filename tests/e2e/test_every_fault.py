@@ -181,12 +181,18 @@ def test_a_host_that_reboots_in_the_middle_of_apt(cluster):
     cluster.assert_converged()
 
 
-def test_a_controller_that_is_suspended_for_a_minute(cluster):
+def suspended_apply(cluster):
+    """In the middle of a deployment on fresh hosts."""
     cluster.fresh(warm=True)
     process = cluster.start_apply()
     time.sleep(2.5)
     assert process.poll() is None, process.communicate()
     os.killpg(process.pid, signal.SIGSTOP)
+    return process
+
+
+def test_a_controller_that_is_suspended_for_a_minute(cluster):
+    process = suspended_apply(cluster)
     time.sleep(60)
     os.killpg(process.pid, signal.SIGCONT)
     output, _ = process.communicate(timeout=300)
@@ -198,11 +204,7 @@ def test_a_controller_that_is_suspended_for_a_minute(cluster):
 
 
 def test_a_suspended_controller_does_not_act_beside_another(cluster):
-    cluster.fresh(warm=True)
-    process = cluster.start_apply()
-    time.sleep(2.5)
-    assert process.poll() is None, process.communicate()
-    os.killpg(process.pid, signal.SIGSTOP)
+    process = suspended_apply(cluster)
     time.sleep(35)    # its lock ends 30 s after its last heartbeat
     second = cluster.start_apply()
     time.sleep(1.5)

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "component/builtin.hpp"
+#include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
@@ -138,8 +139,7 @@ class Etcd final : public Component {
 
 bool owns_etcd(const ClusterView& cluster, const std::string& host) {
   const auto facts = cluster.facts.find(host);
-  return facts != cluster.facts.end() &&
-         std::any_of(facts->second.owned.begin(), facts->second.owned.end(), [](const Owned& one) { return one.resource == "unit:etcd.service"; });
+  return facts != cluster.facts.end() && owns(facts->second, "unit:etcd.service");
 }
 
 ComponentPtr etcd_component() { return std::make_shared<Etcd>(); }

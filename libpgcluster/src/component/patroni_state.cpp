@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "component/patroni.hpp"
+#include "op/facts.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -87,8 +88,7 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
 
 bool configured(const ClusterView& view, const std::string& host) {
   const auto it = view.facts.find(host);
-  return it != view.facts.end() && std::any_of(it->second.owned.begin(), it->second.owned.end(),
-                                               [](const Owned& one) { return one.resource == std::string("file:") + config_path; });
+  return it != view.facts.end() && owns(it->second, std::string("file:") + config_path);
 }
 
 bool begins(const ClusterView& view) {

@@ -2,7 +2,8 @@
 
 namespace pgcluster::executor {
 
-// Set before: N (nonce), K (token of the lock under which it may run; empty: none), R (run directory), S (state directory), W (how long to wait for an older program), V (1: systemd must run).
+// Set before: N (nonce), K (token of the lock under which it may run; empty: none), R (run directory), S (state directory), W (how long to
+// wait for an older program), V (1: systemd must run).
 // Frames go to descriptor 3, one a line, "NONCE word fields .", after an empty line, so that noise without a newline cannot spoil them.
 // Forks are what costs here: tests and loops are builtins, and asks of one kind are one call.
 const char* const kPreludeBase = R"sh(umask 077

@@ -175,8 +175,8 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
 std::vector<Answer> facts_answers(const Facts& facts) {
   std::ostringstream text;
   text << "os_id " << facts.os_id << "\nos_version " << facts.os_version << "\nos_codename " << facts.os_codename << "\nhostname " << facts.hostname
-       << "\narch " << facts.arch << "\nmemory_kib " << facts.memory_bytes / 1024 << "\ncpus_allowed 0-" << facts.cpus - 1 << "\nnofile " << facts.nofile_limit
-       << "\n";
+       << "\narch " << facts.arch << "\nmemory_kib " << facts.memory_bytes / 1024 << "\ncpus_allowed 0-" << facts.cpus - 1 << "\nnofile "
+       << facts.nofile_limit << "\n";
   for (const auto& interface : facts.interfaces) text << "address " << interface.name << " " << interface.cidr << "\n";
   if (!facts.default_interface.empty()) text << "route " << facts.default_interface << "\n";
   if (!facts.container.empty()) text << "container " << facts.container << "\n";
@@ -190,6 +190,10 @@ std::vector<Answer> facts_answers(const Facts& facts) {
   }
   auto file = [](const std::string& content) { return content.empty() ? Answer(Absent{}) : Answer(File{.content = content}); };
   return {Output{.out = text.str()}, file(owned), file(facts.cluster)};
+}
+
+bool owns(const Facts& facts, std::string_view resource) {
+  return std::any_of(facts.owned.begin(), facts.owned.end(), [&](const Owned& one) { return one.resource == resource; });
 }
 
 }  // namespace pgcluster

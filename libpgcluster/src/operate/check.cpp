@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "op/facts.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -100,9 +101,7 @@ class Examiner {
   void ports(const TopologyHost& host, const Facts& facts, const std::string* listening) {
     if (!listening) return add(Severity::warning, Code::command_failed, "which ports are taken cannot be seen", "ss comes with iproute2");
     for (const Port& port : ports_of(spec_, topology_, host)) {
-      const bool ours =
-          std::any_of(facts.owned.begin(), facts.owned.end(), [&](const Owned& one) { return one.resource == std::string("unit:") + port.unit; });
-      if (ours) continue;
+      if (owns(facts, std::string("unit:") + port.unit)) continue;
       std::istringstream lines(*listening);
       for (std::string line; std::getline(lines, line);)
         if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) {

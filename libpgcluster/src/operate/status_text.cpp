@@ -4,14 +4,10 @@
 
 #include <pgcluster/operate/operate.hpp>
 
+#include "base/joined.hpp"
+
 namespace pgcluster {
 namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
 
 std::string bytes(std::int64_t count) {
   if (count < 10'000) return std::to_string(count) + " B";

@@ -1,17 +1,12 @@
 // Hosts that are planned as if they were down.
 #include <algorithm>
 
+#include "base/joined.hpp"
+#include "op/facts.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
 namespace {
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
-std::string joined(const std::set<std::string>& names) { return joined(std::vector<std::string>(names.begin(), names.end())); }
 
 std::vector<std::string> remaining(const std::vector<std::string>& names, const std::set<std::string>& without) {
   std::vector<std::string> left;
@@ -45,10 +40,8 @@ void check_beginning(const Topology& topology, const std::map<std::string, Facts
   std::vector<std::string> missing;
   for (const std::string& member : topology.dcs_members)
     if (without.contains(member)) missing.push_back(member);
-  const bool begun = std::any_of(facts.begin(), facts.end(), [&](const auto& one) {
-    return std::any_of(one.second.owned.begin(), one.second.owned.end(),
-                       [&](const Owned& owned) { return owned.resource == "unit:" + topology.dcs_type + ".service"; });
-  });
+  const bool begun =
+      std::any_of(facts.begin(), facts.end(), [&](const auto& one) { return owns(one.second, "unit:" + topology.dcs_type + ".service"); });
   if (begun || missing.empty()) return;
   throw Error(Code::refused, topology.dcs_type + " begins with all of its members: the first deployment cannot do without " + joined(missing),
               "bring it up first, or describe other members by roles: [" + topology.dcs_type + "]");

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/joined.hpp"
 #include "plan/data.hpp"
 
 namespace pgcluster {
@@ -46,12 +47,6 @@ std::string colored_diff(const std::string& diff, const Style& style, const std:
 }
 
 using Changes = std::vector<const PlannedChange*>;
-
-std::string joined(const std::vector<std::string>& names, const char* between) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : between) + name;
-  return all;
-}
 
 // What disturbs, in its order: "will restart: pg2, pg3; then switchover from pg1; then pg1".
 std::string headline(const std::vector<PlannedChange>& changes, const Style& style) {
