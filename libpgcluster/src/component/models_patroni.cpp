@@ -201,24 +201,24 @@ void PatroniModel::tick(SimulatedTime now) {
 void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::vector<std::string>& hosts, SimulatedTime now) {
   for (const std::string& name : hosts) {
     Member& member = members_[name];
+    // The server takes writes before Patroni has made its roles, and nobody leads in the DCS until it has.
     if (member.phase == Phase::initdb && member.until <= now) {
       cluster.initializing.clear();
       cluster.system_id = system_id_of(name);
+      cluster.catalog.databases = {{"postgres", "postgres"}, {"template0", "postgres"}, {"template1", "postgres"}};
+      make_role(cluster, member, "superuser");
+      runs(cluster, name, member);
+      cluster.timeline = 1;
+      member.phase = Phase::first_roles;
+      member.applied = nullptr;
+      member.until = now + 1s;
+    } else if (member.phase == Phase::first_roles && member.until <= now) {
       dcs.keys["/service/" + cluster.scope + "/initialize"] = cluster.system_id;
       cluster.settings = bootstrap_settings(member.config);
-      for (const std::string kind : {"superuser", "replication"}) {
-        const std::string at = "postgresql.authentication." + kind + ".", role = value_of(member.config, at + "username");
-        // One iteration: a simulated password needs no protection, and thousands of them are looked at.
-        cluster.catalog.roles[role] = {.superuser = kind == "superuser",
-                                       .login = true,
-                                       .replication = kind == "replication",
-                                       .verifier = make_scram(value_of(member.config, at + "password"), "salt", 1).text()};
-      }
-      cluster.catalog.databases = {{"postgres", "postgres"}, {"template0", "postgres"}, {"template1", "postgres"}};
+      make_role(cluster, member, "replication");
       start_server(cluster, name, member, now);
       runs(cluster, name, member);
       cluster.leader = name;
-      cluster.timeline = 1;
     }
     if ((member.phase == Phase::creating || member.phase == Phase::starting) && member.until <= now) {
       if (member.phase == Phase::creating) {
@@ -246,6 +246,7 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
     }
     if (!next.empty()) {
       cluster.leader = next;
+      if (cluster.settings.is_null()) cluster.settings = bootstrap_settings(members_[next].config);
       cluster.candidate.clear();
       ++cluster.timeline;
       cluster.lease = now + std::chrono::seconds(number(cluster.settings, "ttl", 30));
@@ -255,6 +256,15 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
   for (const std::string& name : hosts)
     if (Member& member = members_[name]; member.phase == Phase::none || member.phase == Phase::stopped)
       begin(cluster, fleet_->host(name), member, now);
+}
+
+void PatroniModel::make_role(Cluster& cluster, Member& member, const std::string& kind) {
+  const std::string at = "postgresql.authentication." + kind + ".";
+  // One iteration: a simulated password needs no protection, and thousands of them are looked at.
+  cluster.catalog.roles[value_of(member.config, at + "username")] = {.superuser = kind == "superuser",
+                                                                     .login = true,
+                                                                     .replication = kind == "replication",
+                                                                     .verifier = make_scram(value_of(member.config, at + "password"), "salt", 1).text()};
 }
 
 void PatroniModel::begin(Cluster& cluster, SimulatedHost& host, Member& member, SimulatedTime now) {

@@ -40,7 +40,7 @@ class PatroniModel final : public ServiceModel {
  private:
   using Json = nlohmann::json;
   using Config = std::map<std::string, std::string>;  // dotted paths; a quoted value keeps a '"' in front
-  enum class Phase { none, initdb, creating, starting, running, stopped };
+  enum class Phase { none, initdb, first_roles, creating, starting, running, stopped };
   struct Member {
     bool up = false;  // Patroni's process
     Config config{};
@@ -70,6 +70,7 @@ class PatroniModel final : public ServiceModel {
   bool has_data(const std::string& host) const;
   void tick(SimulatedTime now);
   void tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::vector<std::string>& hosts, SimulatedTime now);
+  void make_role(Cluster& cluster, Member& member, const std::string& kind);
   void begin(Cluster& cluster, SimulatedHost& host, Member& member, SimulatedTime now);
   void start_server(Cluster& cluster, const std::string& host, Member& member, SimulatedTime until);
   void runs(Cluster& cluster, const std::string& host, Member& member);

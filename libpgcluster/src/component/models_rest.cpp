@@ -46,8 +46,9 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   for (const auto& [path, text] : member.config)
     if (path.starts_with("tags.")) tags[path.substr(5)] = text == "true" ? Json(true) : text == "false" ? Json(false) : Json(unquoted(text));
   if (!tags.empty()) json["tags"] = tags;
-  if (member.phase != Phase::running || !cluster) return json.dump();
-  const bool leads = cluster->leader == host.name;
+  if ((member.phase != Phase::running && member.phase != Phase::first_roles) || !cluster) return json.dump();
+  // As Patroni says it: of a server that takes writes, whoever leads in the DCS.
+  const bool leads = cluster->leader == host.name || member.phase == Phase::first_roles;
   json["state"] = "running";
   json["server_version"] = 170006;
   json["postmaster_start_time"] = member.started;
@@ -154,11 +155,13 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
     return {.status = 127, .err = "psql: command not found\n"};
   Member& member = members_[host.name];
   Cluster* cluster = cluster_of(member);
-  if (!cluster || !alive(host.name, member) || member.phase != Phase::running) return {.status = 2, .err = "psql: error: connection refused\n"};
-  const bool recovery = cluster->leader != host.name;
+  if (!cluster || !alive(host.name, member) || (member.phase != Phase::running && member.phase != Phase::first_roles))
+    return {.status = 2, .err = "psql: error: connection refused\n"};
+  const bool recovery = cluster->leader != host.name && member.phase != Phase::first_roles;
   const std::string& query = argv.back();
   if (query == "-") {
     if (recovery) return {.status = 3, .err = "ERROR:  cannot execute this in a read-only transaction\n"};
+    if (member.phase == Phase::first_roles) make_role(*cluster, member, "replication");  // Patroni comes first just now
     const std::string why = cluster->catalog.run(input, unquoted(member.config["postgresql.authentication.superuser.username"]));
     return why.empty() ? Output{} : Output{.status = 3, .err = "ERROR:  " + why + "\n"};
   }

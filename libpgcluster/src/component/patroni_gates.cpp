@@ -239,7 +239,9 @@ StepPtr leader_gate(const View& view) {
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running") return Done{};
+    // Patroni calls its first server primary as soon as it takes writes; it makes its roles then, and tells the settings and leads when it has.
+    if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
+      return Done{};
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
     if (!any && died(answers, first)) return has_died(first);
     const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
