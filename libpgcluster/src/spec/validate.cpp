@@ -39,7 +39,7 @@ struct Misfit {
 
 // What a string of a format has to look like, in words.
 std::optional<Misfit> misfit(const std::string& value, Format format) {
-  if (value.size() > 1000 && format != Format::hba) return Misfit{"is too long", "write something shorter"};
+  if (value.size() > 1000 && format != Format::hba && format != Format::lines) return Misfit{"is too long", "write something shorter"};
   switch (format) {
     case Format::ip:
       if (!words::parse_ip(value))
@@ -47,6 +47,10 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return std::nullopt;
     case Format::path:
       if (has_control(value)) return Misfit{"has a line break or another control character in it", "write a path"};
+      return std::nullopt;
+    case Format::lines:
+      if (value.find('\0') != std::string::npos || value.find('\r') != std::string::npos)
+        return Misfit{"has a carriage return or a null character in it", "write plain lines: |, and the lines below it"};
       return std::nullopt;
     case Format::database:
       if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
@@ -82,6 +86,12 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return Misfit{words::shown(value) + " is not a host's name or address", "write a name or an IP address, without a port or user"};
     case Format::size:
       return Misfit{words::shown(value) + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
+    case Format::duration:
+      return Misfit{words::shown(value) + " is not a time", "write a number with ms, s, m, h or d, like 60m"};
+    case Format::sha256:
+      return Misfit{words::shown(value) + " is not a SHA-256", "write the 64 digits that sha256sum prints"};
+    case Format::url:
+      return Misfit{words::shown(value) + " is not a URL", "write one like https://example.org/confd"};
     case Format::interface:
       return Misfit{words::shown(value) + " is not the name of a network interface", "write a name like eth0, or remove the key"};
     default:
@@ -99,6 +109,7 @@ class Checker {
     ports();
     patroni();
     vip();
+    balancing();
     roles_and_databases();
     check_parameters(spec_, findings_);
     return std::move(findings_);
@@ -207,6 +218,19 @@ class Checker {
     }
     record(ssh, path, keys::of<SshSpec, Spec>());
     if (ssh.host) error("ssh.host", "stands for one host only", "write it in that host's own ssh");
+  }
+  template <keys::Group Record>
+  void value(const Record& group, const std::string& path, const Rule&) {
+    record(group, path, keys::of<Record>());
+  }
+  void value(const BinarySpec& binary, const std::string& path, const Rule&) {
+    if (!binary.path.empty() && (!binary.url.empty() || !binary.sha256.empty())) {
+      error(path, "has both a path and a url", "keep one of them");
+    } else if (!binary.path.empty()) {
+      word(binary.path, path, Rule{.format = Format::path});
+    } else if (!binary.url.empty() || !binary.sha256.empty()) {
+      record(binary, path, keys::of<BinarySpec>());
+    }
   }
   template <class Record>
   void records(const std::vector<Record>& all, const std::string& path) {
@@ -349,6 +373,10 @@ class Checker {
         used.emplace_back("etcd_client_port", spec_.etcd_client_port);
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
+      if (spec_.with_haproxy_load_balancing && is_balancer(spec_, host))
+        for (const auto& key : keys::of<HaproxyPorts>())
+          if (const int port = spec_.haproxy_listen_port.*std::get<int HaproxyPorts::*>(key.member); port != 0)
+            used.emplace_back("haproxy_listen_port." + std::string(key.name), port);
       for (std::size_t i = 0; i < used.size(); ++i) {
         for (std::size_t j = i + 1; j < used.size(); ++j) {
           if (used[i].second != used[j].second || faulty(used[j].first) || !said.emplace(used[i].first, used[j].first).second) continue;
@@ -366,6 +394,11 @@ class Checker {
 
   bool by_default(std::string_view port) const {
     static const Spec defaults;
+    static constexpr std::string_view group = "haproxy_listen_port.";
+    if (port.starts_with(group))
+      for (const auto& key : keys::of<HaproxyPorts>())
+        if (const auto member = std::get<int HaproxyPorts::*>(key.member); port.substr(group.size()) == key.name)
+          return spec_.haproxy_listen_port.*member == defaults.haproxy_listen_port.*member;
     for (const auto& key : keys::of<Spec>())
       if (const auto* member = std::get_if<int Spec::*>(&key.member); member != nullptr && key.name == port)
         return spec_.*(*member) == defaults.*(*member);
@@ -420,6 +453,43 @@ class Checker {
       error("cluster_vip",
             vip->v6 ? "is an IPv6 address, and all hosts have IPv4 addresses" : "is an IPv4 address, and all hosts have IPv6 addresses",
             "write an address of the hosts' network");
+  }
+
+  void balancing() {
+    const Spec& s = spec_;
+    static const Spec defaults;
+    if (!s.with_haproxy_load_balancing) {
+      const std::string hint = "write with_haproxy_load_balancing: true, or remove it";
+      const auto unused = [&](const char* key, bool set) {
+        if (set) warning(key, "says nothing without with_haproxy_load_balancing", hint);
+      };
+      unused("haproxy_listen_port", s.haproxy_listen_port != defaults.haproxy_listen_port);
+      unused("haproxy_maxconn", s.haproxy_maxconn != defaults.haproxy_maxconn);
+      unused("haproxy_timeout", s.haproxy_timeout != defaults.haproxy_timeout);
+      unused("haproxy_extra", !s.haproxy_extra.empty());
+      unused("confd_binary", s.confd_binary.given());
+      unused("keepalived_virtual_router_id", s.keepalived_virtual_router_id != 0);
+      for (const HostSpec& host : s.hosts)
+        if (has_role(host, "balancer")) warning("hosts." + host.name + ".roles", "has the role balancer, which does nothing here", hint);
+      return;
+    }
+    if (s.confd_install && !s.confd_binary.given())
+      warning("confd_install", "needs confd_binary: without it HAProxy's servers are the database hosts of this file, as of the last apply",
+              "write confd_binary: PATH or { url: …, sha256: … }, or confd_install: false");
+    if (!s.confd_install && s.confd_binary.given())
+      warning("confd_binary", "says nothing with confd_install: false", "remove one of them");
+    if (s.haproxy_listen_port.replicas_sync != 0 && !s.synchronous_mode)
+      warning("haproxy_listen_port.replicas_sync",
+              "port " + std::to_string(s.haproxy_listen_port.replicas_sync) + " never answers: there are no synchronous replicas",
+              "write synchronous_mode: true, or haproxy_listen_port: { replicas_sync: 0 }");
+    const auto balancers = std::count_if(s.hosts.begin(), s.hosts.end(), [&](const HostSpec& host) { return is_balancer(s, host); });
+    if (balancers == 1 && s.hosts.size() > 1)
+      warning("hosts", "only one host balances: without it clients reach nothing", "give another host the role balancer");
+    if (s.cluster_vip.empty()) {
+      if (s.keepalived_virtual_router_id != 0) warning("keepalived_virtual_router_id", "says nothing without cluster_vip", "remove it");
+    } else if (const auto vip = words::parse_ip(s.cluster_vip); vip && s.keepalived_virtual_router_id == 0 && vip->bytes[vip->v6 ? 15 : 3] == 0) {
+      error("cluster_vip", "ends with 0, which is no virtual router id", "write keepalived_virtual_router_id: 1 to 255");
+    }
   }
 
   void roles_and_databases() {
