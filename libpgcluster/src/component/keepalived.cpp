@@ -6,6 +6,7 @@
 #include "component/builtin.hpp"
 #include "component/haproxy.hpp"
 #include "component/vip.hpp"
+#include "spec/words.hpp"
 
 namespace pgcluster {
 namespace {
@@ -28,9 +29,8 @@ bool v6(const std::string& address) { return address.find(':') != std::string::n
 
 int router_id(const Spec& spec) {
   if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
-  const std::string& vip = spec.cluster_vip;
-  const std::string last = vip.substr(vip.find_last_of(".:") + 1);
-  return static_cast<int>(std::strtol(last.c_str(), nullptr, v6(vip) ? 16 : 10) & 255);
+  const auto vip = words::parse_ip(spec.cluster_vip);
+  return vip ? vip->bytes[vip->v6 ? 15 : 3] : 0;
 }
 
 Text config_text(const NodeView& node) {

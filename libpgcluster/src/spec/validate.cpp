@@ -488,7 +488,7 @@ class Checker {
     if (s.cluster_vip.empty()) {
       if (s.keepalived_virtual_router_id != 0) warning("keepalived_virtual_router_id", "says nothing without cluster_vip", "remove it");
     } else if (const auto vip = words::parse_ip(s.cluster_vip); vip && s.keepalived_virtual_router_id == 0 && vip->bytes[vip->v6 ? 15 : 3] == 0) {
-      error("cluster_vip", "ends with 0, which is no virtual router id", "write keepalived_virtual_router_id: 1 to 255");
+      error("cluster_vip", "its last byte is 0, which is no virtual router id", "write keepalived_virtual_router_id: 1 to 255");
     }
   }
 
