@@ -150,13 +150,12 @@ StepPtr serves(const NodeView& node) {
               {.asks = asks, .decide = decide, .settle = seconds(node.spec().patroni_ttl + node.spec().confd_interval + 60), .evidence = evidence});
 }
 
-WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
+// The same with and without confd, and whatever haproxy_maxconn is: a change of it would be a restart.
+WriteFile drop_in(const NodeView& node, ServiceWish wish) {
+  wish.load_files = {haproxy_file};
   // A stop waits for nobody's session: who wanted that has moved the VIP first.
-  std::string more = "LimitNOFILE=" + std::to_string(std::min<std::uint64_t>(2ull * static_cast<std::uint64_t>(node.spec().haproxy_maxconn.global) + 10000,
-                                                                             node.facts.nofile_limit)) +
-                     "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
-  if (wish.load_files.empty())
-    return {.path = drop_in_path(haproxy_unit), .content = unit_notes({.unit = wish.unit, .start_files = wish.start_files}, {}, more).content};
+  const std::string more =
+      "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
   return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
 }
 
