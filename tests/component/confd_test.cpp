@@ -56,7 +56,8 @@ TEST_CASE("confd: its template is written only when haproxy takes what comes of 
 
 TEST_CASE("confd: its restart disturbs nobody, and it comes after haproxy's package") {
   const Steps all = steps(confd_component(), cluster(with({.path = "/opt/confd"})), "pg1");
-  const Decision restart = decide(all, "pg1/confd/service", {{"pg1", "confd.service", Unit{.active = "active", .enabled = true, .start_files_current = false}}});
+  const Decision restart =
+      decide(all, "pg1/confd/service", {{"pg1", "confd.service", Unit{.active = "active", .enabled = true, .start_files_current = false}}});
   CHECK(std::get<Change>(restart).action == Action::restart);
   CHECK_FALSE(disturbs(std::get<Change>(restart).impact));
   const Steps both = parallel(Steps(make_step("pg1/haproxy/packages", {})), all);

@@ -62,8 +62,10 @@ TEST_CASE("haproxy: its file is written when it takes it, and refused in its own
   REQUIRE(todo[1].was);
   // Not installed yet: then the check just before the file is written decides.
   CHECK(is<Change>(config(Absent{}, Output{.status = 127})));
-  const Output bad{.status = 1, .err = "[NOTICE]   (7) : haproxy version is 3.0.11\n[ALERT]    (7) : config : parsing [/dev/stdin:93] : unknown keyword 'lisen'\n"
-                                      "[ALERT]    (7) : config : Fatal errors found in configuration.\n"};
+  const Output bad{.status = 1,
+                   .err =
+                       "[NOTICE]   (7) : haproxy version is 3.0.11\n[ALERT]    (7) : config : parsing [/dev/stdin:93] : unknown keyword 'lisen'\n"
+                       "[ALERT]    (7) : config : Fatal errors found in configuration.\n"};
   const std::string why = message(config(File{.content = "another\n"}, bad));
   CHECK_MESSAGE(why.find("does not take the configuration: config : parsing [/dev/stdin:93] : unknown keyword 'lisen'\n") != std::string::npos, why);
   CHECK(why.find("haproxy_extra") != std::string::npos);
@@ -90,7 +92,8 @@ TEST_CASE("haproxy: it listens on all of its ports, not yet, or somebody else do
   const Steps all = steps(haproxy_component(), cluster(balanced()), "pg1");
   const auto listens = [&](const std::string& out) { return decide(all, "pg1/haproxy/listens", {{"pg1", "ss ", Output{.out = out}}}); };
   std::string lines;
-  for (const int port : {5000, 5001, 5002, 5003}) lines += "LISTEN 0 1 0.0.0.0:" + std::to_string(port) + " 0.0.0.0:* users:((\"haproxy\",pid=7,fd=5))\n";
+  for (const int port : {5000, 5001, 5002, 5003})
+    lines += "LISTEN 0 1 0.0.0.0:" + std::to_string(port) + " 0.0.0.0:* users:((\"haproxy\",pid=7,fd=5))\n";
   CHECK(is<Later>(listens("")));
   CHECK(std::get<Later>(listens(lines)).until.find("7000") != std::string::npos);
   CHECK(is<Done>(listens(lines + "LISTEN 0 1 0.0.0.0:7000 0.0.0.0:* users:((\"haproxy\",pid=7,fd=5))\n")));
@@ -109,7 +112,8 @@ TEST_CASE("haproxy: it serves when it has read its file, has the right servers, 
   CHECK(is<Later>(serves(Output{.status = 7})));
   CHECK(is<Later>(serves(page("older", up))));
   CHECK(std::get<Later>(serves(page(mark, down))).until == "HAProxy sees the leader");
-  CHECK(std::get<Later>(serves(page(mark, "master,pg1,0,UP\nmaster,pg2,0,UP\nmaster,pg3,0,DOWN\n"))).until.find("only one leader") != std::string::npos);
+  CHECK(std::get<Later>(serves(page(mark, "master,pg1,0,UP\nmaster,pg2,0,UP\nmaster,pg3,0,DOWN\n"))).until.find("only one leader") !=
+        std::string::npos);
   CHECK(std::get<Later>(serves(page(mark, "master,pg1,0,UP\n"))).until == "HAProxy's servers are pg1, pg2, pg3 (it has pg1)");
 }
 

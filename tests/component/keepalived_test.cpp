@@ -47,7 +47,9 @@ TEST_CASE("keepalived: it starts when HAProxy listens and vip-manager has given 
   const ClusterView view = cluster(balanced());
   const Steps others = parallel(make_step("pg1/haproxy/listens", {}), make_step("pg2/vip-manager/remove:unit:vip-manager.service", {}));
   const Steps all = parallel(others, steps(keepalived_component(), view, "pg1"), keepalived_component()->cluster_steps(view));
-  const auto has = [](const std::vector<std::string>& list, const std::string& one) { return std::find(list.begin(), list.end(), one) != list.end(); };
+  const auto has = [](const std::vector<std::string>& list, const std::string& one) {
+    return std::find(list.begin(), list.end(), one) != list.end();
+  };
   CHECK(has(all.before("pg1/keepalived/service"), "pg1/haproxy/listens"));
   CHECK(has(all.before("pg1/keepalived/service"), "cluster/keepalived/released"));
   CHECK(has(all.before("cluster/keepalived/released"), "pg2/vip-manager/remove:unit:vip-manager.service"));

@@ -1,5 +1,6 @@
 """What the tests of load balancing share: a confd, and what each port leads to."""
 
+import concurrent.futures
 import os
 import shutil
 import subprocess
@@ -44,8 +45,9 @@ class Ports:
         told = self.ask(port, "select case when pg_is_in_recovery() then current_setting('primary_slot_name') else 'leader' end")
         return told if told in ("leader", *self.cluster.hosts) else "refused"
 
-    def roles(self, port, times=8):
-        return {self.role(port) for _ in range(times)}
+    def roles(self, port, times=6):
+        with concurrent.futures.ThreadPoolExecutor(times) as pool:
+            return set(pool.map(self.role, [port] * times))
 
     def right(self, sync=False):
         """Why the ports are not what the members are; empty where they are."""
@@ -55,7 +57,8 @@ class Ports:
         wanted = {5000: {"leader"}, 5001: replicas, 5002: synchronous or {"refused"}, 5003: replicas - synchronous or {"refused"}}
         if sync and not synchronous:
             return "no replica is synchronous yet"
-        found = {port: self.roles(port) for port in wanted}
+        with concurrent.futures.ThreadPoolExecutor(len(wanted)) as pool:
+            found = dict(zip(wanted, pool.map(self.roles, wanted)))
         return "" if found == wanted else f"{found}, wanted {wanted}"
 
 

@@ -129,12 +129,12 @@ class Confd final : public Component {
                            .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
                            .restart_impact = Impact::none,
                            .settle = std::chrono::seconds(30)};
-    return after({node.step("haproxy", "packages")},
-                 sequence(parallel(program_step(node), file(step("config"), host, {.path = config_file, .content = config_text(node)}),
-                                   file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
-                                   file(step("unit"), host, {.path = unit_file, .content = unit_text()}),
-                                   file(step("notes"), host, unit_notes(wish))),
-                          service(step("service"), host, wish)));
+    return after(
+        {node.step("haproxy", "packages")},
+        sequence(parallel(program_step(node), file(step("config"), host, {.path = config_file, .content = config_text(node)}),
+                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
+                          file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
+                 service(step("service"), host, wish)));
   }
 };
 

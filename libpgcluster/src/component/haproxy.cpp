@@ -99,8 +99,7 @@ StepPtr listens(const NodeView& node) {
                       .hint = "stop it, or choose another port in haproxy_listen_port: " + line}};
     }
     for (const int port : ports)
-      if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos)
-        return Later{"HAProxy listens on port " + std::to_string(port)};
+      if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos) return Later{"HAProxy listens on port " + std::to_string(port)};
     return Done{};
   };
   return gate(node.step("haproxy", "listens"),
@@ -154,8 +153,7 @@ StepPtr serves(const NodeView& node) {
 WriteFile drop_in(const NodeView& node, ServiceWish wish) {
   wish.load_files = {haproxy_file};
   // A stop waits for nobody's session: who wanted that has moved the VIP first.
-  const std::string more =
-      "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
+  const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
   return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
 }
 

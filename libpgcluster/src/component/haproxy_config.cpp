@@ -40,17 +40,18 @@ std::string static_lines(const NodeView& node, int port) {
   std::string text;
   for (const std::string& name : node.topology().database) {
     const std::string& address = node.topology().host(name).address;
-    text += fmt::format("    server {} {}:{} check port {}\n", name, v6(address) ? "[" + address + "]" : address, port,
-                        node.spec().patroni_restapi_port);
+    text +=
+        fmt::format("    server {} {}:{} check port {}\n", name, v6(address) ? "[" + address + "]" : address, port, node.spec().patroni_restapi_port);
   }
   return text;
 }
 
 // Patroni says "postgres://10.77.0.11:5432/postgres" of each member.
 std::string template_lines(const NodeView& node, int port) {
-  return fmt::format("{{{{range gets \"/members/*\"}}}}{{{{$member := json .Value}}}}    server {{{{base .Key}}}} "
-                     "{{{{trimSuffix (index (split $member.conn_url \"/\") 2) \":{}\"}}}}:{} check port {}\n{{{{end}}}}",
-                     node.spec().postgresql_port, port, node.spec().patroni_restapi_port);
+  return fmt::format(
+      "{{{{range gets \"/members/*\"}}}}{{{{$member := json .Value}}}}    server {{{{base .Key}}}} "
+      "{{{{trimSuffix (index (split $member.conn_url \"/\") 2) \":{}\"}}}}:{} check port {}\n{{{{end}}}}",
+      node.spec().postgresql_port, port, node.spec().patroni_restapi_port);
 }
 
 std::string bind(const NodeView& node, int port) {
@@ -75,9 +76,10 @@ std::string section_text(const NodeView& node, const Section& section, const Ser
   std::string text = fmt::format("\nlisten {}\n    {}\n    maxconn {}\n", section.name, bind(node, spec.haproxy_listen_port.*section.port),
                                  std::min(maxconn(node), master ? spec.haproxy_maxconn.master : spec.haproxy_maxconn.replica));
   // Just started it takes every server for a good one, until it has asked each: who comes then waits for that.
-  text += fmt::format("    tcp-request inspect-delay 1500ms\n    tcp-request content accept if {{ nbsrv({}) {} }}\n"
-                      "    tcp-request content accept if WAIT_END\n",
-                      section.name, master ? "le 1" : "lt " + servers.count);
+  text += fmt::format(
+      "    tcp-request inspect-delay 1500ms\n    tcp-request content accept if {{ nbsrv({}) {} }}\n"
+      "    tcp-request content accept if WAIT_END\n",
+      section.name, master ? "le 1" : "lt " + servers.count);
   if (!master) text += "    balance roundrobin\n";
   text += fmt::format("    option httpchk\n    http-check send meth OPTIONS uri {}{}\n    http-check expect status 200\n", section.check,
                       section.lag ? "?lag=" + lag : "");

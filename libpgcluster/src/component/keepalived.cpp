@@ -86,7 +86,8 @@ vrrp_instance pgcluster {{
     text += password;
     text += "\n    }\n";
   }
-  text += "    virtual_ipaddress {\n        " + vip_with_length(vip) + " dev " + interface + "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
+  text +=
+      "    virtual_ipaddress {\n        " + vip_with_length(vip) + " dev " + interface + "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
   return text;
 }
 
@@ -121,9 +122,10 @@ class Keepalived final : public Component {
     const ServiceWish wish{
         .unit = keepalived_unit, .start_files = {drop_in_file}, .load_files = {config_file}, .reloadable = true, .settle = std::chrono::seconds(30)};
     // Killed, it cannot take the address away itself.
-    const std::string more = fmt::format("ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
-                                         "StartLimitIntervalSec=0\n",
-                                         vip_with_length(node.spec().cluster_vip), vip_interface(node));
+    const std::string more = fmt::format(
+        "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
+        "StartLimitIntervalSec=0\n",
+        vip_with_length(node.spec().cluster_vip), vip_interface(node));
     return sequence(packages(step("packages"), host, {"keepalived"}, {wish.unit}),
                     parallel(config_step(node), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
                              file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),

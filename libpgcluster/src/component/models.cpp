@@ -103,7 +103,9 @@ class DebianModel final : public ServiceModel {
   }
   bool anybody_holds(const std::string& vip) {
     const std::vector<std::string> all = fleet_->hosts();
-    return std::any_of(all.begin(), all.end(), [&](const std::string& name) { return !fleet_->host(name).down && (holds(fleet_->host(name), vip) || balancer_->holds(name, vip)); });
+    return std::any_of(all.begin(), all.end(), [&](const std::string& name) {
+      return !fleet_->host(name).down && (holds(fleet_->host(name), vip) || balancer_->holds(name, vip));
+    });
   }
 
   std::shared_ptr<PatroniModel> patroni_;

@@ -78,8 +78,7 @@ std::optional<ServiceModel::Start> BalancerModel::unit_starts(SimulatedHost& hos
     const std::string* config = host.read(haproxy_file);
     return Start{.takes = {}, .dies = config ? "" : "[ALERT] : cannot open /etc/haproxy/haproxy.cfg"};
   }
-  if (unit == confd_unit)
-    return Start{.takes = {}, .dies = host.read("/usr/local/bin/confd") ? "" : "confd.service: Unable to locate executable"};
+  if (unit == confd_unit) return Start{.takes = {}, .dies = host.read("/usr/local/bin/confd") ? "" : "confd.service: Unable to locate executable"};
   if (unit == keepalived_unit) return Start{};
   return std::nullopt;
 }
@@ -190,8 +189,7 @@ std::string BalancerModel::listening(const SimulatedHost& host, const std::strin
   for (auto at = config->second.find("bind :"); at != std::string::npos; at = config->second.find("bind :", at + 1)) {
     const auto from = config->second.find_first_not_of(':', at + 5);
     const std::string port = config->second.substr(from, config->second.find_first_of(" \n", from) - from);
-    if ((filter + " ").find(":" + port + " ") != std::string::npos)
-      out += "LISTEN 0 128 *:" + port + " *:* users:((\"haproxy\",pid=1,fd=5))\n";
+    if ((filter + " ").find(":" + port + " ") != std::string::npos) out += "LISTEN 0 128 *:" + port + " *:* users:((\"haproxy\",pid=1,fd=5))\n";
   }
   return out;
 }

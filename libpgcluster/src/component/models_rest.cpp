@@ -65,7 +65,7 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
 }
 
 std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::vector<std::string>& endpoints,
-                                                                                     const std::string& scope) {
+                                                                                      const std::string& scope) {
   const EtcdModel::Cluster* dcs = etcd_->reach(endpoints);
   if (!dcs) return std::nullopt;
   std::vector<std::pair<std::string, std::string>> found;

@@ -84,9 +84,12 @@ std::vector<Ask> member_asks(const ClusterView& view) {
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
   std::vector<std::string> argv{
-      "sh", "-c",
+      "sh",
+      "-c",
       R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
-      "members", base64(prefix + "/"), base64(prefix + "0")};
+      "members",
+      base64(prefix + "/"),
+      base64(prefix + "0")};
   for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }

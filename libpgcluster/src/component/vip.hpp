@@ -19,8 +19,8 @@ Ask vip_ask(const Spec& spec, const std::string& host);
 
 /// Who keeps the VIP, and who would if the spec were of the other scheme.
 struct VipKeeper {
-  std::string component;           ///< "vip-manager"
-  std::string unit;                ///< "vip-manager.service"
+  std::string component;  ///< "vip-manager"
+  std::string unit;       ///< "vip-manager.service"
   std::string other_component;
   std::string other_unit;
   std::vector<std::string> hosts;  ///< where it runs

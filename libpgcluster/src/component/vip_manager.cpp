@@ -80,7 +80,8 @@ class VipManager final : public Component {
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-                    after({node.step("patroni", "service"), "cluster/vip-manager/released"}, rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
+                    after({node.step("patroni", "service"), "cluster/vip-manager/released"},
+                          rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -56,9 +56,9 @@ concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn>
 template <class Owner>
 struct Members {
   using Type = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
-                              std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
-                              std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*,
-                            HaproxyPorts Owner::*, HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*>;
+                            std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
+                            std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
+                            HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*>;
 };
 template <class Owner>
 requires(Group<Owner> || std::same_as<Owner, BinarySpec>) struct Members<Owner> {

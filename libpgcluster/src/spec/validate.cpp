@@ -476,8 +476,7 @@ class Checker {
     if (s.confd_install && !s.confd_binary.given())
       warning("confd_install", "needs confd_binary: without it HAProxy's servers are the database hosts of this file, as of the last apply",
               "write confd_binary: PATH or { url: …, sha256: … }, or confd_install: false");
-    if (!s.confd_install && s.confd_binary.given())
-      warning("confd_binary", "says nothing with confd_install: false", "remove one of them");
+    if (!s.confd_install && s.confd_binary.given()) warning("confd_binary", "says nothing with confd_install: false", "remove one of them");
     if (s.haproxy_listen_port.replicas_sync != 0 && !s.synchronous_mode)
       warning("haproxy_listen_port.replicas_sync",
               "port " + std::to_string(s.haproxy_listen_port.replicas_sync) + " never answers: there are no synchronous replicas",

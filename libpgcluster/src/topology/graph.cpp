@@ -83,7 +83,8 @@ Picture picture(const Topology& topology, const Spec& spec) {
     const std::string any = balanced ? "any balancer, port " : "any host, port ";
     p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : any + port)});
     if (balanced) {
-      for (const TopologyHost* host : topology.with(Role::balancer)) p.arrows.push_back({id, id_of("host_", host->name), vip ? "if it holds the VIP" : ""});
+      for (const TopologyHost* host : topology.with(Role::balancer))
+        p.arrows.push_back({id, id_of("host_", host->name), vip ? "if it holds the VIP" : ""});
       continue;
     }
     for (const std::string& name : topology.database) {
@@ -134,7 +135,8 @@ std::string mermaid(const Picture& p) {
     out += "  end\n";
   }
   out += "  " + p.dcs.id + "[(" + mermaid_text(p.dcs.label) + ")]\n";
-  for (const auto& [from, to, label] : p.arrows) out += "  " + from + (label == "if leader" ? " -->" : " -.->") + (label.empty() ? "" : "|" + label + "|") + " " + to + "\n";
+  for (const auto& [from, to, label] : p.arrows)
+    out += "  " + from + (label == "if leader" ? " -->" : " -.->") + (label.empty() ? "" : "|" + label + "|") + " " + to + "\n";
   for (const std::string& member : p.members) out += "  " + member + " --- " + p.dcs.id + "\n";
   return out;
 }

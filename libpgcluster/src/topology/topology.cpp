@@ -53,8 +53,8 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
     if (spec.cluster_vip.empty())
       found.push_back({kind, balancers.front()->address, port, multi_host_uri(balancers, port, wanted)});
     else
-      found.push_back({kind, spec.cluster_vip, port,
-                       "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=" + wanted});
+      found.push_back(
+          {kind, spec.cluster_vip, port, "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=" + wanted});
   }
   return found;
 }
@@ -186,10 +186,10 @@ Topology resolve(const Spec& spec) {
     host.patroni_tags = written.patroni_tags;
     host.access = access(spec, written);
     for (const Role role : kRoles) {
-      const bool has = role == Role::postgres ? is_database(written)
+      const bool has = role == Role::postgres   ? is_database(written)
                        : role == Role::balancer ? spec.with_haproxy_load_balancing && is_balancer(spec, written)
-                       : dcs_as == role       ? dcs.contains(written.name)
-                                              : has_role(written, to_string(role));
+                       : dcs_as == role         ? dcs.contains(written.name)
+                                                : has_role(written, to_string(role));
       if (has) host.roles.push_back(role);
     }
     if (host.has(Role::postgres)) topology.database.push_back(host.name);

@@ -63,8 +63,8 @@ struct HaproxyPorts {
   int replicas = 5001;
   int replicas_sync = 5002;
   int replicas_async = 5003;
-  int stats = 7000;                            ///< also asked by apply and by the VIP's check
-  int master_direct = 0;                       ///< the same past PgBouncer
+  int stats = 7000;       ///< also asked by apply and by the VIP's check
+  int master_direct = 0;  ///< the same past PgBouncer
   int replicas_direct = 0;
   int replicas_sync_direct = 0;
   int replicas_async_direct = 0;
@@ -86,7 +86,7 @@ struct HaproxyTimeout {
 struct BinarySpec {
   std::string path{};
   std::string url{};
-  std::string sha256{};                        ///< of what url leads to
+  std::string sha256{};  ///< of what url leads to
   bool given() const noexcept { return !path.empty() || !url.empty(); }
   friend bool operator==(const BinarySpec&, const BinarySpec&) = default;
 };
@@ -119,11 +119,11 @@ struct Spec {
   HaproxyPorts haproxy_listen_port{};
   HaproxyMaxconn haproxy_maxconn{};
   HaproxyTimeout haproxy_timeout{};
-  std::string haproxy_extra{};                       ///< further sections of haproxy.cfg, as they are
+  std::string haproxy_extra{};  ///< further sections of haproxy.cfg, as they are
   bool confd_install = true;
   BinarySpec confd_binary{};
   int confd_interval = 10;
-  int keepalived_virtual_router_id = 0;              ///< 0: the last byte of cluster_vip
+  int keepalived_virtual_router_id = 0;  ///< 0: the last byte of cluster_vip
 
   std::string patroni_superuser_username = "postgres";
   SpecSecret patroni_superuser_password{};

@@ -61,7 +61,8 @@ struct Topology {
 /// Pure. The spec must be valid.
 Topology resolve(const Spec& spec);
 
-/// A warning where database hosts (balancers, where there are some) could not hold the VIP, as it is outside of their networks. `cidrs` are the addresses of a host's interfaces
+/// A warning where database hosts (balancers, where there are some) could not hold the VIP, as it is outside of their networks. `cidrs` are the
+/// addresses of a host's interfaces
 /// ("10.77.0.11/24", from facts); with none at all the /24 (IPv6: /64) around the hosts' addresses stands in, and one host that fits is enough.
 std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
                                               const std::map<std::string, std::vector<std::string>>& cidrs = {});
