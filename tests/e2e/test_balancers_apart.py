@@ -1,10 +1,12 @@
 """Scheme B on three database hosts and two hosts that only balance; without confd on the way."""
 
+import json
+import subprocess
 import time
 
 import pytest
 from balancing import TIMES, Ports, confd, holder, leftovers, servers
-from cluster import VIP, Cluster, assert_one_holder, outages
+from cluster import COMMAND, VIP, Cluster, assert_one_holder, outages
 from test_scheme_a import assert_nothing_lost
 
 DATABASE, BALANCERS = ["pg1", "pg2", "pg3"], ["pg4", "pg5"]
@@ -84,4 +86,19 @@ def test_to_scheme_a_without_the_balancers(cluster):
     for host in BALANCERS:
         left = cluster.inside(host, "ls /var/lib/pgcluster 2>/dev/null; systemctl is-active haproxy keepalived; ls /etc/systemd/system/*haproxy* 2>/dev/null", check=False)
         assert left.split() == ["inactive"] * 2, left
+    cluster.assert_converged()
+
+
+def test_the_same_with_consul(cluster):
+    """Switched on by a pgcluster that knows Consul."""
+    types = json.loads(subprocess.run([COMMAND, "schema"], capture_output=True, text=True, check=True).stdout)["properties"]["dcs_type"]["enum"]
+    if "consul" not in types:
+        pytest.skip("this pgcluster does not know dcs_type: consul yet")
+    cluster.hosts = DATABASE + BALANCERS
+    cluster.fresh(warm=True)
+    cluster.write(dcs_type="consul", with_haproxy_load_balancing=True, **{"host_" + host: {"roles": ["balancer"]} for host in BALANCERS})
+    cluster.apply()
+    status = cluster.wait_healthy()
+    assert status["vip"]["holder"] in BALANCERS
+    assert Ports(cluster).right() == ""
     cluster.assert_converged()

@@ -25,7 +25,7 @@ def ports(cluster):
 
 
 def balanced(cluster, program, **more):
-    cluster.write(with_haproxy_load_balancing=True, confd_binary=program[0], confd_interval=2, **more)
+    cluster.write(**{"with_haproxy_load_balancing": True, "confd_binary": program[0], "confd_interval": 2, **more})
 
 
 @contextlib.contextmanager

@@ -23,8 +23,8 @@ std::string config_text(const NodeView& node) {
   std::string nodes;
   for (const std::string& name : node.topology().dcs_members)
     nodes += (nodes.empty() ? "\"" : ", \"") + http_url(node.topology().host(name).address, node.spec().etcd_client_port) + "\"";
-  return fmt::format("# Written by pgcluster.\nbackend = \"etcd\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                     node.spec().confd_interval, nodes);
+  return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
+                     node.topology().dcs_type, node.spec().confd_interval, nodes);
 }
 
 std::string resource_text(const NodeView& node) {
