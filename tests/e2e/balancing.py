@@ -81,7 +81,7 @@ def servers(cluster, host):
 
 
 def leftovers(cluster, host):
-    """Units, files, packages and processes of scheme B."""
-    return cluster.inside(host, "ls -d /etc/confd /etc/haproxy/haproxy.cfg /etc/keepalived/keepalived.conf /usr/local/bin/confd /usr/local/lib/pgcluster/vip-check "
+    """Files and processes of scheme B; packages that a host had before stay."""
+    return cluster.inside(host, "ls -d /etc/confd /etc/keepalived/keepalived.conf /usr/local/bin/confd /usr/local/lib/pgcluster/vip-check "
                           "/etc/systemd/system/confd.service /etc/systemd/system/*haproxy* /etc/systemd/system/*keepalived* 2>/dev/null; "
-                          "dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' haproxy keepalived 2>/dev/null | grep ' i'; pgrep -a 'haproxy|keepalived|confd'", check=False)
+                          "grep -l pgcluster /etc/haproxy/haproxy.cfg 2>/dev/null; pgrep -a 'haproxy|keepalived|confd'", check=False)

@@ -122,6 +122,9 @@ TEST_CASE("A to B and back: the VIP moves by way of nobody, and nothing is left 
   Fleet fleet;
   const Spec a = spec_of(scheme_a()), b = spec_of(scheme_a(3, balanced + confd.key()));
   apply_it(fleet, a);
+  // As on a host that had the packages before: these stay, with nothing of ours.
+  fleet.executor.install(fleet.executor.host("pg2"), "haproxy");
+  fleet.executor.stop_unit(fleet.executor.host("pg2"), "haproxy.service");
   for (const Spec* to : {&b, &a}) {
     fleet.executor.clear_trace();
     const bool balances = to == &b;
@@ -146,7 +149,11 @@ TEST_CASE("A to B and back: the VIP moves by way of nobody, and nothing is left 
   for (const char* host : {"pg1", "pg2", "pg3"})
     for (const std::string what : {"haproxy", "confd", "keepalived.", "vip-check"}) CHECK_MESSAGE(!owned(fleet, host, what), what);
   CHECK_FALSE(fleet.executor.host("pg1").packages.contains("haproxy"));
-  CHECK_FALSE(fleet.executor.host("pg1").read("/usr/local/bin/confd"));
+  CHECK(fleet.executor.host("pg2").packages.contains("haproxy"));
+  for (const char* host : {"pg1", "pg2"}) {
+    CHECK_FALSE(fleet.executor.host(host).read("/usr/local/bin/confd"));
+    CHECK_FALSE(fleet.executor.host(host).read(haproxy_file));
+  }
 }
 
 TEST_CASE("from servers of the spec to confd and back") {

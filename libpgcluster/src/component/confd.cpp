@@ -71,11 +71,17 @@ StepPtr template_step(const NodeView& node) {
   asks.push_back(check);
   auto decide = [wished, check, host](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
-    if (!std::holds_alternative<Change>(decision)) return decision;
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
     if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    const auto& asked = std::get<Exec>(check.what);
+    Run once_more{.argv = asked.argv, .input = asked.input, .touches = {std::string("file:") + haproxy_file}};
+    change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
     return decision;
   };
-  return make_step(node.step("confd", "template"), {.asks = asks, .decide = decide, .keeps = wished->keeps()});
+  // What confd writes from it is ours as well, and goes with it.
+  return make_step(node.step("confd", "template"),
+                   {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
 }
 
 // /usr/lib/apt/apt-helper is there wherever apt is; it checks the digest itself, and leaves nothing behind that fails.

@@ -75,7 +75,6 @@ StepPtr rendered_step(const NodeView& node) {
   return make_step(node.step("haproxy", "rendered"), {.asks = {present, confd},
                                                       .decide = decide,
                                                       .settle = seconds(node.spec().confd_interval + 60),
-                                                      .keeps = {std::string("file:") + haproxy_file},
                                                       .evidence = {journal_ask(node.name(), "confd.service")}});
 }
 
