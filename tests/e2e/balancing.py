@@ -62,6 +62,13 @@ class Ports:
         return "" if found == wanted else f"{found}, wanted {wanted}"
 
 
+def assert_nothing_lost(cluster, lines):
+    acknowledged = {line["n"] for line in lines if line.get("ok")}
+    assert len(acknowledged) > 20, lines[-5:]
+    lost = acknowledged - {int(n) for n in cluster.psql(VIP, "select n from written", port=5000).split()}
+    assert not lost, f"acknowledged, and not there: {sorted(lost)}"
+
+
 def processes(cluster, host, units):
     return cluster.inside(host, "for u in " + " ".join(units) + "; do systemctl show -p Id,MainPID,ActiveEnterTimestampMonotonic $u; done")
 

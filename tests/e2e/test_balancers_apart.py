@@ -5,9 +5,8 @@ import subprocess
 import time
 
 import pytest
-from balancing import TIMES, Ports, confd, holder, leftovers, servers
+from balancing import TIMES, Ports, assert_nothing_lost, confd, holder, leftovers, servers
 from cluster import COMMAND, VIP, Cluster, assert_one_holder, outages
-from test_scheme_a import assert_nothing_lost
 
 DATABASE, BALANCERS = ["pg1", "pg2", "pg3"], ["pg4", "pg5"]
 

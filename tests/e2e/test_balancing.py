@@ -7,9 +7,9 @@ import sys
 import time
 
 import pytest
-from balancing import TIMES, Ports, confd, holder, leftovers, processes, servers
+from balancing import TIMES, Ports, assert_nothing_lost, confd, holder, leftovers, processes, servers
 from cluster import LAB, VIP, assert_one_holder, outages
-from test_scheme_a import assert_nothing_lost, leader_of
+from test_scheme_a import leader_of
 
 warm = True
 
@@ -242,7 +242,7 @@ def test_a_strangers_port_and_a_strangers_address(cluster, program):
     try:
         cluster.wait(lambda: cluster.inside("pg2", "ss -Hltn 'sport = :5001'"), 10, "that the stranger listens")
         balanced(cluster, program)
-        check = json.loads(cluster.run("check", "--json", status=1).stdout)
+        check = json.loads(cluster.run("check", "--json", status=None).stdout)
         assert any("port 5001" in finding["message"] and finding["host"] == "pg2" for finding in check["findings"]), check
         refused = json.loads(cluster.run("apply", "--yes", "--json", status=3).stdout.strip().splitlines()[-1])["error"]
         assert "port 5001 of pg2, wanted for HAProxy, is taken" in json.dumps(refused), refused
