@@ -221,3 +221,21 @@ TEST_CASE("a program for confd that is not there, or not the one that was meant"
   CHECK(report.text().find("sha256") != std::string::npos);
   CHECK_FALSE(fleet.executor.host("pg1").active("confd.service"));
 }
+
+TEST_CASE("status tells what is wrong with a balancer") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a(3, balanced + "confd_install: false\n"));
+  apply_it(fleet, spec);
+  const auto problems = [&](std::size_t host) { return read_status(spec, fleet.executor).hosts.at(host).problems; };
+  const std::string holder = read_status(spec, fleet.executor).vip->holders.at(0);
+  fleet.executor.stop_unit(fleet.executor.host(holder), "haproxy.service");
+  const Status moved = read_status(spec, fleet.executor);
+  CHECK(moved.vip->holders.size() == 1);
+  CHECK(moved.vip->holders.at(0) != holder);
+  CHECK(problems(static_cast<std::size_t>(holder[2] - '1')) == std::vector<std::string>{"haproxy.service is inactive", "HAProxy does not answer"});
+  fleet.executor.start_unit(fleet.executor.host(holder), "haproxy.service");
+  fleet.executor.advance(5s);
+  for (const char* host : {"pg1", "pg2", "pg3"}) fleet.executor.stop_unit(fleet.executor.host(host), "patroni.service");
+  const auto found = problems(1);
+  CHECK(std::find(found.begin(), found.end(), "HAProxy sees no leader: port 5000 leads nowhere") != found.end());
+}
