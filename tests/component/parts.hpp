@@ -30,6 +30,8 @@ inline ClusterView cluster(Spec spec) {
   view.topology = resolve(spec);
   for (const TopologyHost& host : view.topology.hosts) view.facts[host.name] = a_host(host.address);
   view.secrets["pgbouncer_auth_password"] = {"pgbouncer_auth_password", "a \"quoted\" word"};
+  view.secrets["keepalived_auth_password"] = {"keepalived_auth_password", "eightandmore"};
+  view.digests["/opt/confd"] = std::string(64, 'c');
   view.spec = std::move(spec);
   return view;
 }

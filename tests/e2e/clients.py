@@ -50,5 +50,22 @@ def writer(host, port):
             return
 
 
+def sitters(host, port, count):
+    """Sessions that stay as long as they are let; says every 0.2 s of each whether it is on a replica, or was cut."""
+    sessions = {number: connect(host, port) for number in range(int(count))}
+    while sessions:
+        began = time.time()
+        for number, connection in list(sessions.items()):
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("select pg_is_in_recovery()")
+                    say(at=time.time(), session=number, replica=cursor.fetchone()[0])
+            except psycopg2.Error as error:
+                say(at=time.time(), session=number, cut=str(error).strip()[:100])
+                del sessions[number]
+        if told_to_end(began + 0.2 - time.time()):
+            return
+
+
 if __name__ == "__main__":
-    {"writer": writer}[sys.argv[1]](*sys.argv[2:])
+    {"writer": writer, "sitters": sitters}[sys.argv[1]](*sys.argv[2:])

@@ -219,7 +219,16 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
         "error: hosts.pg1.address: is also the address of pg1; write the host's own address\n");
   CHECK(found([](Spec& s) { s.dcs_type = "consul"; }) ==
         "error: dcs_type: consul is not supported by this version of pgcluster; write etcd, or remove it\n");
-  CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true; }).find("not supported") != std::string::npos);
+  CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true, s.synchronous_mode = true, s.confd_binary.path = "/opt/confd"; }) == "");
+  CHECK(found([](Spec& s) {
+          s.with_haproxy_load_balancing = true, s.synchronous_mode = true;
+        }).starts_with("warning: confd_install: needs confd_binary"));
+  CHECK(found([](Spec& s) {
+          s.with_haproxy_load_balancing = true, s.confd_install = false;
+        }).starts_with("warning: haproxy_listen_port.replicas_sync: port 5002 never answers"));
+  CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true, s.confd_install = false, s.haproxy_listen_port.replicas_sync = 0; }) == "");
+  CHECK(found([](Spec& s) { s.haproxy_extra = "listen x\n    bind :1\n"; }).starts_with("warning: haproxy_extra: says nothing without"));
+  CHECK(found([](Spec& s) { s.confd_binary = {.path = "/opt/confd", .sha256 = std::string(64, '0')}; }).starts_with("error: confd_binary: has both"));
   CHECK(found([](Spec& s) { s.postgresql_version = 9; }) == "error: postgresql_version: 9 is out of range; write 10 to 18\n");
   CHECK(found([](Spec& s) { s.ssh.host = "pg1"; }) == "error: ssh.host: stands for one host only; write it in that host's own ssh\n");
   CHECK(found([](Spec& s) { s.vip_interface = "eth0"; }).starts_with("warning: vip_interface: "));
@@ -267,7 +276,9 @@ TEST_CASE("every key comes back from a dump") {
       changed = key.rule.later.empty();
       if (key.name == "synchronous_mode_strict") spec.synchronous_mode = true;
     } else if (const auto* number = std::get_if<int Spec::*>(&key.member)) {
-      spec.*(*number) += key.name.ends_with("port") ? 2000 : key.name == "patroni_ttl" || key.name == "postgresql_version" ? 1 : -1;
+      spec.*(*number) += key.name.ends_with("port")                                                                                    ? 2000
+                         : key.name == "patroni_ttl" || key.name == "postgresql_version" || key.name == "keepalived_virtual_router_id" ? 1
+                                                                                                                                       : -1;
       if (key.name == "synchronous_node_count") spec.*(*number) = 2;
     } else if (const auto* secret = std::get_if<SpecSecret Spec::*>(&key.member)) {
       (spec.*(*secret)).value = "pass: 'word' \"\\ ü €";

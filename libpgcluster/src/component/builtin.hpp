@@ -9,5 +9,8 @@ ComponentPtr etcd_component();
 ComponentPtr patroni_component();
 ComponentPtr pgbouncer_component();
 ComponentPtr vip_manager_component();
+ComponentPtr haproxy_component();
+ComponentPtr confd_component();
+ComponentPtr keepalived_component();
 
 }  // namespace pgcluster

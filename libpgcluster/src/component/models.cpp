@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "component/models_patroni.hpp"
+#include "component/models_balancer.hpp"
 
 namespace pgcluster {
 namespace {
@@ -17,7 +17,8 @@ std::string setting(const SimulatedHost& host, const std::string& path, const st
 /// Debian itself, PgBouncer and the VIP.
 class DebianModel final : public ServiceModel {
  public:
-  explicit DebianModel(std::shared_ptr<PatroniModel> patroni) : patroni_(std::move(patroni)) {}
+  DebianModel(std::shared_ptr<PatroniModel> patroni, std::shared_ptr<BalancerModel> balancer)
+      : patroni_(std::move(patroni)), balancer_(std::move(balancer)) {}
   void added(SimulatedExecutor& fleet) override { fleet_ = &fleet; }
 
   std::optional<SimulatedPackage> package(const std::string& name) override {
@@ -41,7 +42,9 @@ class DebianModel final : public ServiceModel {
   }
 
   std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) override {
-    if (argv[0] == "ss") return Output{.out = listening(host, argv.back())};
+    if (argv[0] == "ss") return Output{.out = listening(host, argv.back()) + balancer_->listening(host, argv.back())};
+    if (argv[0] == "ip" && balancer_->holds(host.name, argv.back()))
+      return Output{.out = "2: eth0    inet " + argv.back() + "/32 valid_lft forever preferred_lft forever\n"};
     if (argv[0] == "ip")
       return Output{.out = holds(host, argv.back()) ? "2: eth0    inet " + argv.back() + "/32 valid_lft 4sec preferred_lft 4sec\n" : ""};
     if (argv[0] == "bash" && argv.size() == 5 && argv[3] == "probe")
@@ -100,10 +103,13 @@ class DebianModel final : public ServiceModel {
   }
   bool anybody_holds(const std::string& vip) {
     const std::vector<std::string> all = fleet_->hosts();
-    return std::any_of(all.begin(), all.end(), [&](const std::string& name) { return !fleet_->host(name).down && holds(fleet_->host(name), vip); });
+    return std::any_of(all.begin(), all.end(), [&](const std::string& name) {
+      return !fleet_->host(name).down && (holds(fleet_->host(name), vip) || balancer_->holds(name, vip));
+    });
   }
 
   std::shared_ptr<PatroniModel> patroni_;
+  std::shared_ptr<BalancerModel> balancer_;
   SimulatedExecutor* fleet_ = nullptr;
 };
 
@@ -116,9 +122,11 @@ void add_service_models(SimulatedExecutor& fleet) {
 }
 
 void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni) {
+  const auto balancer = std::make_shared<BalancerModel>(patroni);
+  fleet.add(balancer);
   fleet.add(etcd);
   fleet.add(patroni);
-  fleet.add(std::make_shared<DebianModel>(patroni));
+  fleet.add(std::make_shared<DebianModel>(patroni, balancer));
 }
 
 }  // namespace pgcluster

@@ -34,6 +34,10 @@ class PatroniModel final : public ServiceModel {
     std::map<std::string, std::string> running{};
   };
   View view(const std::string& host);
+  /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints: name and address.
+  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::vector<std::string>& endpoints, const std::string& scope);
+  /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async".
+  bool serves_as(const std::string& address, const std::string& check);
   /// How often a data directory was made on the host by initdb.
   int made(const std::string& host) const;
 

@@ -65,6 +65,33 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   return json.dump();
 }
 
+std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::vector<std::string>& endpoints,
+                                                                                      const std::string& scope) {
+  const EtcdModel::Cluster* dcs = etcd_->reach(endpoints);
+  if (!dcs) return std::nullopt;
+  std::vector<std::pair<std::string, std::string>> found;
+  for (auto& [host, member] : members_) {
+    if (member.cluster != dcs->id + " " + scope || !alive(host, member)) continue;
+    const std::string address = unquoted(member.config["postgresql.connect_address"]);
+    found.emplace_back(unquoted(member.config["name"]), address.substr(0, address.rfind(':')));
+  }
+  return found;
+}
+
+bool PatroniModel::serves_as(const std::string& address, const std::string& check) {
+  for (auto& [host, member] : members_) {
+    const std::string own = unquoted(member.config["postgresql.connect_address"]);
+    if (own.substr(0, own.rfind(':')) != address || !alive(host, member) || member.phase != Phase::running) continue;
+    const Cluster* cluster = cluster_of(member);
+    if (!cluster) return false;
+    if (cluster->leader == host) return check == "/primary";
+    if (!streams(*cluster, host, member, fleet_->now())) return false;
+    if (check == "/sync" || check == "/async") return (check == "/sync") == sync(*cluster, host, fleet_->now());
+    return check == "/replica";
+  }
+  return false;
+}
+
 std::string PatroniModel::code(SimulatedHost& host, const std::string& path) {
   const Member& member = members_[host.name];
   const Cluster* cluster = cluster_of(member);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,6 +65,11 @@ struct Member {
   bool rising() const { return !fine() && (state == "running" || state == "starting" || state == "restarting" || state == "creating replica"); }
 };
 Member read_member(const Answer& answer);
+
+/// Who Patroni's members are, by their keys in the DCS, asked on this host; it needs nothing but curl.
+Ask member_names_ask(const ClusterView& view, const TopologyHost& host);
+/// Sorted; empty where the DCS does not say.
+std::optional<std::vector<std::string>> read_member_names(const Answer& answer);
 
 enum class Initialized { no, yes, unknown };
 Initialized read_initialized(const Answer& answer);

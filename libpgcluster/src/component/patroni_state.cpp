@@ -54,6 +54,16 @@ std::string from_base64(const std::string& text) {
   return out;
 }
 
+// "10.77.0.11:2379" of each member of etcd.
+std::vector<std::string> endpoints(const ClusterView& view) {
+  std::vector<std::string> all;
+  for (const std::string& name : view.topology.dcs_members) {
+    const std::string& address = view.topology.host(name).address;
+    all.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
+  }
+  return all;
+}
+
 }  // namespace
 
 std::string rest_base(const Spec& spec, const TopologyHost& host) {
@@ -72,6 +82,19 @@ std::vector<Ask> member_asks(const ClusterView& view) {
   return asks;
 }
 
+Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
+  const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
+  std::vector<std::string> argv{
+      "sh",
+      "-c",
+      R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
+      "members",
+      base64(prefix + "/"),
+      base64(prefix + "0")};
+  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
+  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
+}
+
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
   // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
@@ -79,10 +102,7 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
       "sh", "-c",
       R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
       "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
-  for (const std::string& name : view.topology.dcs_members) {
-    const std::string& address = view.topology.host(name).address;
-    argv.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
-  }
+  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
 
@@ -157,6 +177,19 @@ Initialized read_initialized(const Answer& answer) {
   const Json json = initialize_key(answer);
   if (!json.is_object()) return Initialized::unknown;
   return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
+}
+
+std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  const Json json = output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
+  if (!json.is_object() || !json.contains("header")) return std::nullopt;
+  std::vector<std::string> names;
+  for (const Json& one : member(json, "kvs")) {
+    const std::string key = from_base64(text(one, "key"));
+    names.push_back(key.substr(key.rfind('/') + 1));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::string read_system_id(const Answer& answer) {

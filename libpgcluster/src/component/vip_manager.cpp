@@ -10,18 +10,15 @@
 namespace pgcluster {
 namespace {
 
-constexpr const char* unit = "vip-manager.service";
+constexpr const char* unit = vip_manager_unit;
 constexpr const char* program_file = "/usr/local/lib/pgcluster/vip-manager";
 constexpr const char* unit_file = "/etc/systemd/system/vip-manager.service";
 constexpr const char* peers_file = "/etc/default/pgcluster-vip";
 
-bool v6(const std::string& address) { return address.find(':') != std::string::npos; }
-std::string with_length(const std::string& vip) { return vip + (v6(vip) ? "/128" : "/32"); }
-
 std::string leader_url(const Spec& spec, const TopologyHost& host) { return http_url(host.address, spec.patroni_restapi_port) + "/leader"; }
 
 std::string unit_text(const NodeView& node) {
-  const std::string vip = with_length(node.spec().cluster_vip);
+  const std::string vip = vip_with_length(node.spec().cluster_vip);
   const std::string interface = vip_interface(node);
   // Half a second is its rhythm, whatever PostgreSQL does to the machine. Containers may not be allowed to ask for that.
   const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
@@ -60,65 +57,13 @@ std::string peers_text(const NodeView& node) {
   return text + "'\n";
 }
 
-// Sends a packet that nobody reads, so that the kernel asks the network whose the address is: needs nothing but bash and iproute2. What the kernel
-// remembers of earlier is forgotten first: a cluster that was destroyed just now had the address.
-constexpr const char* probe = R"(exec 2>/dev/null
-ip neigh flush to "$1"
-for i in 1 2 3 4 5 6; do
-  echo >"/dev/udp/$1/9"
-  sleep 0.2
-  ip neigh show to "$1" | grep -o "lladdr .* REACHABLE" && break
-done
-:)";
-
-// Once, before it is used for the first time: does the address belong to a stranger?
-Steps free_address(const ClusterView& cluster) {
-  for (const auto& [host, facts] : cluster.facts)
-    for (const Owned& one : facts.owned)
-      if (one.resource == std::string("unit:") + unit) return {};
-  const std::string& vip = cluster.spec.cluster_vip;
-  const Ask ask{patroni::first_host(cluster).name, Exec{.argv = {"bash", "-c", probe, "probe", vip}}};
-  auto decide = [ask, vip](const Answers& answers) -> Decision {
-    const std::string* out = answers.out(ask);
-    if (!out || out->empty()) return Done{};
-    return Refused{{.message = "cluster_vip " + vip + " is in use already: seen from " + ask.at + ", a host answers for it (" +
-                               out->substr(0, out->find('\n')) + ")",
-                    .hint = "choose a free address, or take it from the host that has it",
-                    .path = "cluster_vip"}};
-  };
-  return gate("cluster/vip-manager/free", {.asks = {ask}, .decide = decide});
-}
-
-Steps held_by_one(const ClusterView& cluster) {
-  std::vector<Ask> asks;
-  for (const std::string& host : cluster.topology.database)
-    asks.push_back({host, Exec{.argv = {"ip", "-o", "address", "show", "to", cluster.spec.cluster_vip},
-                               .about = {std::string("unit:") + unit, "unit:patroni.service"}}});
-  auto decide = [asks, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
-    std::string holders;
-    int count = 0;
-    for (const Ask& ask : asks) {
-      const std::string* out = answers.out(ask);
-      if (!out || out->empty()) continue;
-      if (out->find("forever") != std::string::npos)
-        return Refused{{.message = ask.at + " has the cluster_vip " + vip + " for good, and not from vip-manager",
-                        .hint = "find what sets it there (networkd, ifupdown, an older vip-manager), and on " + ask.at + ": ip address delete " +
-                                vip + " dev INTERFACE"}};
-      holders += (count++ == 0 ? "" : " and ") + ask.at;
-    }
-    if (count == 1) return Done{};
-    // Asked one after the other, two hosts may both be seen with an address that has just moved: it is wrong only if it stays so.
-    return Later{count == 0 ? "the leader has taken " + vip : "only one host holds " + vip + " (" + holders + " do)"};
-  };
-  std::vector<Ask> evidence;
-  std::vector<std::string> awaited{"cluster/patroni/leader"};
-  for (const std::string& host : cluster.topology.database) {
-    if (cluster.leaves_out(host)) continue;
-    evidence.push_back(journal_ask(host, unit));
-    awaited.push_back(host + "/vip-manager/service");
-  }
-  const Steps held = gate("cluster/vip-manager/held", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
-  return after(awaited, held);
+VipKeeper keeper(const ClusterView& cluster) {
+  return {.component = "vip-manager",
+          .unit = vip_manager_unit,
+          .other_component = "keepalived",
+          .other_unit = keepalived_unit,
+          .hosts = cluster.topology.database,
+          .lease = true};
 }
 
 class VipManager final : public Component {
@@ -135,12 +80,14 @@ class VipManager final : public Component {
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-                    after({node.step("patroni", "service")}, rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
+                    after({node.step("patroni", "service"), "cluster/vip-manager/released"},
+                          rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (!wanted(cluster.spec) || cluster.topology.database.empty()) return {};
-    return parallel(free_address(cluster), held_by_one(cluster));
+    const VipKeeper by = keeper(cluster);
+    return parallel(vip_free(cluster, by), vip_released(cluster, by), vip_held(cluster, by));
   }
 
  private:
@@ -148,17 +95,6 @@ class VipManager final : public Component {
 };
 
 }  // namespace
-
-std::string vip_interface(const NodeView& node) {
-  if (!node.spec().vip_interface.empty()) return node.spec().vip_interface;
-  for (const Facts::Interface& one : node.facts.interfaces)
-    if (one.cidr.substr(0, one.cidr.find('/')) == node.host.address) return one.name;
-  if (!node.facts.default_interface.empty()) return node.facts.default_interface;
-  throw Error({.code = Code::spec_invalid,
-               .message = "no interface of " + node.name() + " has its address " + node.host.address + ", and it has no default route",
-               .hint = "name the interface that is to carry the VIP: vip_interface",
-               .host = node.name()});
-}
 
 ComponentPtr vip_manager_component() { return std::make_shared<VipManager>(); }
 

@@ -383,7 +383,10 @@ remove_file() {
   as_was "$2" || return
   rm -f -- "$1" || return
   # Folders that only we make go with their last file.
-  case $1 in /etc/systemd/system/*.d/* | */pgcluster/*) rmdir -- "${1%/*}" 2>/dev/null || : ;; esac
+  case $1 in
+    /etc/systemd/system/*.d/* | */pgcluster/*) rmdir -- "${1%/*}" 2>/dev/null || : ;;
+    /etc/confd/*) rmdir -- "${1%/*}" 2>/dev/null && rmdir -- /etc/confd 2>/dev/null || : ;;
+  esac
   what=done
   case $1 in */systemd/system/*) units_written=1 ;; esac
 }

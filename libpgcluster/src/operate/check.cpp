@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "component/haproxy.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 
@@ -32,6 +33,8 @@ std::vector<Port> ports_of(const Spec& spec, const Topology& topology, const Top
     ports.push_back({spec.patroni_restapi_port, "patroni.service", "Patroni's REST API"});
     if (spec.pgbouncer_install) ports.push_back({spec.pgbouncer_listen_port, "pgbouncer.service", "PgBouncer"});
   }
+  if (host.has(Role::balancer))
+    for (const auto& [name, port] : haproxy_ports(spec)) ports.push_back({port, "haproxy.service", "HAProxy (" + name + ")"});
   return ports;
 }
 
@@ -42,6 +45,11 @@ std::vector<std::string> packages_of(const Spec& spec, const Topology& topology,
   if (host.has(Role::postgres)) {
     packages.insert(packages.end(), {"postgresql-" + std::to_string(spec.postgresql_version), "patroni", "python3-etcd", "curl"});
     if (spec.pgbouncer_install) packages.push_back("pgbouncer");
+  }
+  if (host.has(Role::balancer)) {
+    packages.push_back("haproxy");
+    if (!spec.cluster_vip.empty()) packages.push_back("keepalived");
+    if (!host.has(Role::postgres)) packages.push_back("curl");
   }
   return packages;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "component/haproxy.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
 
@@ -8,11 +9,11 @@ namespace {
 
 // Everything that is asked of one host, in one program.
 struct Questions {
-  std::optional<Ask> member, dcs, vip;
+  std::optional<Ask> member, dcs, vip, balancer;
   std::vector<Ask> units;
   std::vector<Ask> all() const {
     std::vector<Ask> asks = units;
-    for (const auto* ask : {&member, &dcs, &vip})
+    for (const auto* ask : {&member, &dcs, &vip, &balancer})
       if (*ask) asks.push_back(**ask);
     return asks;
   }
@@ -31,7 +32,13 @@ Questions questions(const Spec& spec, const Topology& topology, const TopologyHo
     q.member = member_ask(host, spec.patroni_restapi_port);
     unit("patroni.service");
     if (spec.pgbouncer_install) unit("pgbouncer.service");
-    if (!spec.cluster_vip.empty()) unit("vip-manager.service");
+    if (!spec.cluster_vip.empty() && !spec.with_haproxy_load_balancing) unit("vip-manager.service");
+  }
+  if (host.has(Role::balancer)) {
+    unit("haproxy.service");
+    if (spec.confd_install && spec.confd_binary.given()) unit("confd.service");
+    if (!spec.cluster_vip.empty()) unit("keepalived.service");
+    q.balancer = haproxy_ask(spec, host.name);
   }
   if (!spec.cluster_vip.empty()) q.vip = Ask{host.name, Exec{.argv = {"ip", "-o", "addr", "show", "to", spec.cluster_vip}}};
   return q;
@@ -105,6 +112,13 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
         status.dcs.healthy_members.push_back(host.name);
       else
         state.problems.push_back(topology.dcs_type + " is not healthy");
+    }
+    if (q.balancer && state.reachable) {
+      const HaproxyState haproxy = read_haproxy(answers[*q.balancer]);
+      if (!haproxy.answers)
+        state.problems.push_back("HAProxy does not answer");
+      else if (haproxy.up("master").empty())
+        state.problems.push_back("HAProxy sees no leader: port " + std::to_string(spec.haproxy_listen_port.master) + " leads nowhere");
     }
     if (q.vip && state.reachable)
       if (const std::string* out = answers.out(*q.vip); out && !out->empty()) status.vip->holders.push_back(host.name);

@@ -1,6 +1,10 @@
 #include "operate/view.hpp"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "executor/bytes.hpp"
 
 namespace pgcluster {
 
@@ -79,10 +83,27 @@ std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor
   throw Error(std::move(failure));
 }
 
+namespace {
+
+std::string file_digest(const std::string& path, const std::string& key) {
+  std::ifstream in(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(in), {}};
+  if (!in || content.empty())
+    throw Error({.code = Code::spec_invalid,
+                 .message = key + ": cannot read " + path + " on this machine",
+                 .hint = "put the program there, or write another path, or url and sha256",
+                 .diagnostics = {{.message = "cannot read " + path, .path = key}}});
+  return executor::sha256_hex(content);
+}
+
+}  // namespace
+
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
+  if (const std::string& path = spec.confd_binary.path; !path.empty() && spec.with_haproxy_load_balancing && spec.confd_install)
+    view->digests[path] = file_digest(path, "confd_binary");
   view->topology = topology;
   view->secrets = resolve_secrets(spec, topology, facts, components);
   view->facts = std::move(facts);

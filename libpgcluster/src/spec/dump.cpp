@@ -74,6 +74,13 @@ class Writer {
     }
     return out;
   }
+  template <keys::Group Record>
+  Node node(const Record& value, const std::string& path, const Rule&) const {
+    return record(value, path, keys::of<Record>());
+  }
+  Node node(const BinarySpec& value, const std::string& path, const Rule&) const {
+    return value.path.empty() ? record(value, path, keys::of<BinarySpec>()) : text(value.path);
+  }
   Node node(const SshSpec& value, const std::string& path, const Rule&) const {
     return record(value, path, path == "ssh" ? keys::of<SshSpec, Spec>() : keys::of<SshSpec, HostSpec>());
   }

@@ -47,7 +47,16 @@ const std::vector<Key<Spec>>& of<Spec>() {
        range(0, kMany)},
       {"pgbouncer_query_wait_timeout", &S::pgbouncer_query_wait_timeout, "Seconds that a query waits for a server connection; 0: for ever.",
        range(0, kMany)},
-      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "HAProxy in front of the members.", one_of({"false"}, {"true"})},
+      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "HAProxy in front of the members."},
+      {"haproxy_listen_port", &S::haproxy_listen_port, "Ports of HAProxy."},
+      {"haproxy_maxconn", &S::haproxy_maxconn, "Most connections; no more than the unit's LimitNOFILE allows."},
+      {"haproxy_timeout", &S::haproxy_timeout, "How long a session may be idle."},
+      {"haproxy_extra", &S::haproxy_extra, "Further sections of haproxy.cfg, which stand at its end as they are.", like(Format::lines)},
+      {"confd_install", &S::confd_install, "confd keeps HAProxy's servers equal to Patroni's members; it needs confd_binary."},
+      {"confd_binary", &S::confd_binary, "confd, of a version with etcd's v3 API: a path on this machine, or url and sha256."},
+      {"confd_interval", &S::confd_interval, "Seconds between two looks of confd.", range(1, 3600)},
+      {"keepalived_virtual_router_id", &S::keepalived_virtual_router_id,
+       "VRRP's number of the VIP, of its own in the network; 0: the last byte of cluster_vip.", range(0, 255)},
       {"patroni_superuser_username", &S::patroni_superuser_username, "PostgreSQL's superuser.", needed(Format::identifier)},
       {"patroni_superuser_password", &S::patroni_superuser_password, "Its password; without it one is made."},
       {"patroni_replication_username", &S::patroni_replication_username, "The role that replicas connect with.", needed(Format::identifier)},
@@ -94,9 +103,58 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
       {"roles",
        &H::roles,
        "What the host does; without it: a database node.",
-       {.values = {"postgres", "etcd"}, .later = {"consul", "consul_client", "balancer"}}},
+       {.values = {"postgres", "etcd", "balancer"}, .later = {"consul", "consul_client"}}},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<HaproxyPorts>>& of<HaproxyPorts>() {
+  using P = HaproxyPorts;
+  static const Rule optional = range(0, 65535);
+  static const std::vector<Key<HaproxyPorts>> keys{
+      {"master", &P::master, "To the leader.", port()},
+      {"replicas", &P::replicas, "To all replicas; 0: none.", optional},
+      {"replicas_sync", &P::replicas_sync, "To synchronous replicas; 0: none.", optional},
+      {"replicas_async", &P::replicas_async, "To asynchronous replicas; 0: none.", optional},
+      {"stats", &P::stats, "HAProxy's statistics, by HTTP.", port()},
+      {"master_direct", &P::master_direct, "To the leader's PostgreSQL, past PgBouncer; 0: none.", optional},
+      {"replicas_direct", &P::replicas_direct, "To all replicas, past PgBouncer; 0: none.", optional},
+      {"replicas_sync_direct", &P::replicas_sync_direct, "To synchronous replicas, past PgBouncer; 0: none.", optional},
+      {"replicas_async_direct", &P::replicas_async_direct, "To asynchronous replicas, past PgBouncer; 0: none.", optional},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<HaproxyMaxconn>>& of<HaproxyMaxconn>() {
+  using M = HaproxyMaxconn;
+  static const std::vector<Key<HaproxyMaxconn>> keys{
+      {"global", &M::global, "Of all ports together.", range(1, kMany)},
+      {"master", &M::master, "Of a port to the leader.", range(1, kMany)},
+      {"replica", &M::replica, "Of a port to replicas.", range(1, kMany)},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>() {
+  using T = HaproxyTimeout;
+  static const std::vector<Key<HaproxyTimeout>> keys{
+      {"client", &T::client, "On the client's side.", needed(Format::duration)},
+      {"server", &T::server, "On the server's side.", needed(Format::duration)},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<BinarySpec>>& of<BinarySpec>() {
+  using B = BinarySpec;
+  static const std::vector<Key<BinarySpec>> keys{
+      {"url", &B::url, "Where the hosts download it.", needed(Format::url)},
+      {"sha256", &B::sha256, "What its SHA-256 must be.", needed(Format::sha256)},
   };
   return keys;
 }
@@ -209,6 +267,12 @@ std::string_view pattern(Format format) {
       return "^[^\\s/]{1,15}$";
     case Format::database:
       return "^[^\\u0000-\\u001f\"]{1,63}$";
+    case Format::duration:
+      return "^[1-9][0-9]{0,8}(us|ms|s|m|h|d)?$";
+    case Format::sha256:
+      return "^[0-9a-fA-F]{64}$";
+    case Format::url:
+      return "^(https?|file)://[^\\s'\"\\\\]+$";
     case Format::hba:
       return "^(local|host|hostssl|hostnossl|hostgssenc|hostnogssenc)\\s";
     default:

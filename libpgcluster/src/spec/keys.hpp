@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -28,6 +29,10 @@ enum class Format {
   interface,
   database,
   flags,
+  duration,
+  lines,
+  sha256,
+  url,
   hba,
   parameters,
   sysctl,
@@ -46,11 +51,25 @@ struct Rule {
   std::string_view fallback{};  ///< the default where the member itself is empty
 };
 
+/// Maps within the spec that are nothing but keys.
+template <class T>
+concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn> || std::same_as<T, HaproxyTimeout>;
+
+template <class Owner>
+struct Members {
+  using Type = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
+                            std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
+                            std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
+                            HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*>;
+};
+template <class Owner>
+requires(Group<Owner> || std::same_as<Owner, BinarySpec>) struct Members<Owner> {
+  using Type = std::variant<int Owner::*, std::string Owner::*>;
+};
+
 template <class Owner>
 struct Key {
-  using Member = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
-                              std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
-                              std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*>;
+  using Member = typename Members<Owner>::Type;
   std::string_view name;
   Member member;
   std::string_view about;
@@ -68,6 +87,15 @@ template <>
 const std::vector<Key<UserSpec>>& of<UserSpec>();
 template <>
 const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>();
+template <>
+const std::vector<Key<HaproxyPorts>>& of<HaproxyPorts>();
+template <>
+const std::vector<Key<HaproxyMaxconn>>& of<HaproxyMaxconn>();
+template <>
+const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>();
+/// As a map; a path alone is a scalar.
+template <>
+const std::vector<Key<BinarySpec>>& of<BinarySpec>();
 template <>
 const std::vector<Key<SshSpec>>& of<SshSpec, Spec>();
 template <>

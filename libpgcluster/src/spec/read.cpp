@@ -354,6 +354,19 @@ class Reader {
   void value(const Node& node, const std::string& path, const Rule&, std::vector<DatabaseSpec>& out) {
     records(node, path, out, "write - { db: app, owner: app }, a line for each database");
   }
+  template <keys::Group Record>
+  void value(const Node& node, const std::string& path, const Rule&, Record& out) {
+    record(node, path, out, keys::of<Record>());
+  }
+  void value(const Node& node, const std::string& path, const Rule&, BinarySpec& out) {
+    if (node.kind == Node::Kind::map) {
+      record(node, path, out, keys::of<BinarySpec>());
+    } else if (node.kind != Node::Kind::scalar) {
+      wants(node, path, "a path or a map", "write PATH, or { url: URL, sha256: DIGEST }");
+    } else if (auto found = text(node, path)) {
+      out.path = words::in_folder(folder_, *found);
+    }
+  }
   void value(const Node& node, const std::string& path, const Rule&, SshSpec& out) {
     record(node, path, out, path == "ssh" ? keys::of<SshSpec, Spec>() : keys::of<SshSpec, HostSpec>());
   }

@@ -10,6 +10,11 @@ bool has_role(const HostSpec& host, std::string_view role) { return std::find(ho
 
 bool is_database(const HostSpec& host) { return host.roles.empty() || has_role(host, "postgres"); }
 
+bool is_balancer(const Spec& spec, const HostSpec& host) {
+  const bool named = std::any_of(spec.hosts.begin(), spec.hosts.end(), [](const HostSpec& one) { return has_role(one, "balancer"); });
+  return named ? has_role(host, "balancer") : is_database(host);
+}
+
 bool dcs_is_named(const Spec& spec) {
   return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
 }

@@ -13,6 +13,8 @@ std::string_view dcs_role(const Spec& spec);
 bool has_role(const HostSpec& host, std::string_view role);
 /// A host without roles is a database node.
 bool is_database(const HostSpec& host);
+/// A host that names the role, or, where none does, every database host.
+bool is_balancer(const Spec& spec, const HostSpec& host);
 /// Whether some host names the DCS's role.
 bool dcs_is_named(const Spec& spec);
 /// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on.

@@ -95,6 +95,11 @@ Json type(const Pairs&, const Rule& rule) {
   if (rule.format == Format::yaml) return {{"type", "object"}};
   return {{"type", "object"}, {"additionalProperties", {{"type", Json::array({"string", "number", "boolean"})}}}};
 }
+template <keys::Group Record>
+Json type(const Record&, const Rule&) {
+  return record(keys::of<Record>());
+}
+Json type(const BinarySpec&, const Rule&) { return {{"anyOf", Json::array({Json{{"type", "string"}}, record(keys::of<BinarySpec>())})}}; }
 Json type(const std::vector<HostSpec>&, const Rule&) {
   return {{"type", "object"},
           {"minProperties", 1},

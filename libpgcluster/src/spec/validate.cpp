@@ -6,6 +6,7 @@
 
 #include <pgcluster/op/op.hpp>
 
+#include "spec/balancing.hpp"
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
 #include "spec/roles.hpp"
@@ -41,7 +42,7 @@ struct Misfit {
 
 // What a string of a format has to look like, in words.
 std::optional<Misfit> misfit(const std::string& value, Format format) {
-  if (value.size() > 1000 && format != Format::hba) return Misfit{"is too long", "write something shorter"};
+  if (value.size() > 1000 && format != Format::hba && format != Format::lines) return Misfit{"is too long", "write something shorter"};
   switch (format) {
     case Format::ip:
       if (!words::parse_ip(value))
@@ -55,6 +56,10 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       if (value != "none" && !parse_hop(value))
         return Misfit{words::shown(value) + " is not a host to jump over",
                       "write user@host:port, like admin@bastion.example.org:22, or [fd00::1]:22"};
+      return std::nullopt;
+    case Format::lines:
+      if (value.find('\0') != std::string::npos || value.find('\r') != std::string::npos)
+        return Misfit{"has a carriage return or a null character in it", "write plain lines: |, and the lines below it"};
       return std::nullopt;
     case Format::database:
       if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
@@ -90,6 +95,12 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return Misfit{words::shown(value) + " is not a host's name or address", "write a name or an IP address, without a port or user"};
     case Format::size:
       return Misfit{words::shown(value) + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
+    case Format::duration:
+      return Misfit{words::shown(value) + " is not a time", "write a number with ms, s, m, h or d, like 60m"};
+    case Format::sha256:
+      return Misfit{words::shown(value) + " is not a SHA-256", "write the 64 digits that sha256sum prints"};
+    case Format::url:
+      return Misfit{words::shown(value) + " is not a URL", "write one like https://example.org/confd"};
     case Format::interface:
       return Misfit{words::shown(value) + " is not the name of a network interface", "write a name like eth0, or remove the key"};
     default:
@@ -108,6 +119,7 @@ class Checker {
     ports();
     patroni();
     vip();
+    check_balancing(spec_, findings_);
     roles_and_databases();
     check_parameters(spec_, findings_);
     return std::move(findings_);
@@ -218,6 +230,19 @@ class Checker {
     }
     record(ssh, path, keys::of<SshSpec, Spec>());
     if (ssh.host) error("ssh.host", "stands for one host only", "write it in that host's own ssh");
+  }
+  template <keys::Group Record>
+  void value(const Record& group, const std::string& path, const Rule&) {
+    record(group, path, keys::of<Record>());
+  }
+  void value(const BinarySpec& binary, const std::string& path, const Rule&) {
+    if (!binary.path.empty() && (!binary.url.empty() || !binary.sha256.empty())) {
+      error(path, "has both a path and a url", "keep one of them");
+    } else if (!binary.path.empty()) {
+      word(binary.path, path, Rule{.format = Format::path});
+    } else if (!binary.url.empty() || !binary.sha256.empty()) {
+      record(binary, path, keys::of<BinarySpec>());
+    }
   }
   template <class Record>
   void records(const std::vector<Record>& all, const std::string& path) {
@@ -377,6 +402,10 @@ class Checker {
         used.emplace_back("etcd_client_port", spec_.etcd_client_port);
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
+      if (spec_.with_haproxy_load_balancing && is_balancer(spec_, host))
+        for (const auto& key : keys::of<HaproxyPorts>())
+          if (const int port = spec_.haproxy_listen_port.*std::get<int HaproxyPorts::*>(key.member); port != 0)
+            used.emplace_back("haproxy_listen_port." + std::string(key.name), port);
       for (std::size_t i = 0; i < used.size(); ++i) {
         for (std::size_t j = i + 1; j < used.size(); ++j) {
           if (used[i].second != used[j].second || faulty(used[j].first) || !said.emplace(used[i].first, used[j].first).second) continue;
@@ -394,6 +423,11 @@ class Checker {
 
   bool by_default(std::string_view port) const {
     static const Spec defaults;
+    static constexpr std::string_view group = "haproxy_listen_port.";
+    if (port.starts_with(group))
+      for (const auto& key : keys::of<HaproxyPorts>())
+        if (const auto member = std::get<int HaproxyPorts::*>(key.member); port.substr(group.size()) == key.name)
+          return spec_.haproxy_listen_port.*member == defaults.haproxy_listen_port.*member;
     for (const auto& key : keys::of<Spec>())
       if (const auto* member = std::get_if<int Spec::*>(&key.member); member != nullptr && key.name == port)
         return spec_.*(*member) == defaults.*(*member);

@@ -45,8 +45,12 @@ std::vector<std::string> does(const TopologyHost& host, const Topology& topology
     if (spec.pgbouncer_install) lines.push_back("PgBouncer");
     if (!spec.cluster_vip.empty() && !spec.with_haproxy_load_balancing) lines.push_back("vip-manager");
   }
+  if (host.has(Role::balancer)) {
+    const bool confd = spec.confd_install && spec.confd_binary.given();
+    lines.push_back(std::string("HAProxy") + (confd ? ", confd" : "") + (spec.cluster_vip.empty() ? "" : ", Keepalived"));
+  }
   for (const Role role : host.roles)
-    if (role != Role::postgres) lines.emplace_back(to_string(role));
+    if (role != Role::postgres && role != Role::balancer) lines.emplace_back(to_string(role));
   for (const auto& [tag, value] : host.patroni_tags) lines.push_back(tag + ": " + value);
   return lines;
 }
@@ -75,13 +79,23 @@ Picture picture(const Topology& topology, const Spec& spec) {
     const std::string id = id_of("", endpoint.kind);
     const bool vip = endpoint.address == spec.cluster_vip;
     const std::string port = std::to_string(endpoint.port);
-    p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : "any host, port " + port)});
+    const bool balanced = spec.with_haproxy_load_balancing;
+    const std::string any = balanced ? "any balancer, port " : "any host, port ";
+    p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : any + port)});
+    if (balanced) {
+      for (const TopologyHost* host : topology.with(Role::balancer))
+        p.arrows.push_back({id, id_of("host_", host->name), vip ? "if it holds the VIP" : ""});
+      continue;
+    }
     for (const std::string& name : topology.database) {
       // A URI that names hosts may leave some out.
       if (!vip && endpoint.uri.find(words::host_port(topology.host(name).address, endpoint.port)) == std::string::npos) continue;
       p.arrows.push_back({id, id_of("host_", name), endpoint.kind == "read-write" ? "if leader" : "prefers replicas"});
     }
   }
+  for (const TopologyHost* balancer : topology.with(Role::balancer))
+    for (const std::string& name : topology.database)
+      if (!balancer->has(Role::postgres)) p.arrows.push_back({id_of("host_", balancer->name), id_of("host_", name), "by role"});
   return p;
 }
 
@@ -121,7 +135,8 @@ std::string mermaid(const Picture& p) {
     out += "  end\n";
   }
   out += "  " + p.dcs.id + "[(" + mermaid_text(p.dcs.label) + ")]\n";
-  for (const auto& [from, to, label] : p.arrows) out += "  " + from + (label == "if leader" ? " -->|" : " -.->|") + label + "| " + to + "\n";
+  for (const auto& [from, to, label] : p.arrows)
+    out += "  " + from + (label == "if leader" ? " -->" : " -.->") + (label.empty() ? "" : "|" + label + "|") + " " + to + "\n";
   for (const std::string& member : p.members) out += "  " + member + " --- " + p.dcs.id + "\n";
   return out;
 }

@@ -58,7 +58,29 @@ std::string multi_host_uri(const std::vector<const TopologyHost*>& hosts, int po
   return uri + "/postgres?target_session_attrs=" + std::string(wanted) + (hosts.size() > 1 ? "&connect_timeout=3" : "");
 }
 
+// Of balancers: each port leads to the right servers, so that any of them will do.
+std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topology) {
+  const std::vector<const TopologyHost*> balancers = topology.with(Role::balancer);
+  if (balancers.empty()) return {};
+  const HaproxyPorts& ports = spec.haproxy_listen_port;
+  std::vector<Endpoint> found;
+  for (const auto& [kind, port] : {std::pair<const char*, int>{"read-write", ports.master},
+                                   {"read-only", ports.replicas},
+                                   {"read-only-sync", ports.replicas_sync},
+                                   {"read-only-async", ports.replicas_async}}) {
+    if (port == 0) continue;
+    const std::string wanted = found.empty() ? "read-write" : "any";
+    if (spec.cluster_vip.empty())
+      found.push_back({kind, balancers.front()->address, port, multi_host_uri(balancers, port, wanted)});
+    else
+      found.push_back(
+          {kind, spec.cluster_vip, port, "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=" + wanted});
+  }
+  return found;
+}
+
 std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
+  if (spec.with_haproxy_load_balancing) return balanced_endpoints(spec, topology);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   std::vector<const TopologyHost*> writers = topology.with(Role::postgres);
   if (writers.empty()) return {};
@@ -184,9 +206,10 @@ Topology resolve(const Spec& spec) {
     host.patroni_tags = written.patroni_tags;
     host.access = access(spec, written);
     for (const Role role : kRoles) {
-      const bool has = role == Role::postgres ? is_database(written)
-                       : dcs_as == role       ? dcs.contains(written.name)
-                                              : has_role(written, to_string(role));
+      const bool has = role == Role::postgres   ? is_database(written)
+                       : role == Role::balancer ? spec.with_haproxy_load_balancing && is_balancer(spec, written)
+                       : dcs_as == role         ? dcs.contains(written.name)
+                                                : has_role(written, to_string(role));
       if (has) host.roles.push_back(role);
     }
     if (host.has(Role::postgres)) topology.database.push_back(host.name);
@@ -204,8 +227,10 @@ std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topo
   const auto wanted = words::parse_ip(vip);
   if (!wanted) return std::nullopt;
   std::vector<std::string> outside;
-  const auto database = topology.with(Role::postgres);
-  for (const TopologyHost* host : database) {
+  const auto balancers = topology.with(Role::balancer);
+  const auto holders = balancers.empty() ? topology.with(Role::postgres) : balancers;
+  const std::string who = balancers.empty() ? "database hosts" : "balancers";
+  for (const TopologyHost* host : holders) {
     const auto known = cidrs.find(host->name);
     bool inside = false;
     if (known == cidrs.end()) {
@@ -222,13 +247,14 @@ std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topo
     if (!inside) outside.push_back(host->name);
   }
   // Without facts /24 is a guess: one host that fits is enough.
-  if (outside.empty() || (cidrs.empty() && outside.size() < database.size())) return std::nullopt;
+  if (outside.empty() || (cidrs.empty() && outside.size() < holders.size())) return std::nullopt;
   std::string names;
   for (const std::string& name : outside) names += (names.empty() ? "" : ", ") + name;
   return Diagnostic{Severity::warning,
-                    outside.size() == database.size() ? vip + " seems to be in no network of the database hosts, so that nobody would reach it"
-                                                      : vip + " is in no network of " + names + ": as leader such a host cannot hold it",
-                    "use a free address of the network that the database hosts share", "cluster_vip"};
+                    outside.size() == holders.size()
+                        ? vip + " seems to be in no network of the " + who + ", so that nobody would reach it"
+                        : vip + " is in no network of " + names + ": " + (balancers.empty() ? "as leader such a host" : "it") + " cannot hold it",
+                    "use a free address of the network that the " + who + " share", "cluster_vip"};
 }
 
 }  // namespace pgcluster

@@ -68,6 +68,40 @@ struct DatabaseSpec {
 /// Names and values in the order in which they are written.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
+/// Ports of HAProxy; 0: no such port.
+struct HaproxyPorts {
+  int master = 5000;
+  int replicas = 5001;
+  int replicas_sync = 5002;
+  int replicas_async = 5003;
+  int stats = 7000;       ///< also asked by apply and by the VIP's check
+  int master_direct = 0;  ///< the same past PgBouncer
+  int replicas_direct = 0;
+  int replicas_sync_direct = 0;
+  int replicas_async_direct = 0;
+  friend bool operator==(const HaproxyPorts&, const HaproxyPorts&) = default;
+};
+struct HaproxyMaxconn {
+  int global = 100000;
+  int master = 10000;
+  int replica = 10000;
+  friend bool operator==(const HaproxyMaxconn&, const HaproxyMaxconn&) = default;
+};
+struct HaproxyTimeout {
+  std::string client = "60m";
+  std::string server = "60m";
+  friend bool operator==(const HaproxyTimeout&, const HaproxyTimeout&) = default;
+};
+
+/// A program that is no Debian package: a file of the controller, or one that the hosts download.
+struct BinarySpec {
+  std::string path{};
+  std::string url{};
+  std::string sha256{};  ///< of what url leads to
+  bool given() const noexcept { return !path.empty() || !url.empty(); }
+  friend bool operator==(const BinarySpec&, const BinarySpec&) = default;
+};
+
 /// What the user wants: a plain value, equal where its YAML means the same. Defaults are those of the YAML keys of the same names.
 struct Spec {
   std::string patroni_cluster_name = "postgres-cluster";
@@ -93,6 +127,14 @@ struct Spec {
   int pgbouncer_max_prepared_statements = 1024;
   int pgbouncer_query_wait_timeout = 120;
   bool with_haproxy_load_balancing = false;
+  HaproxyPorts haproxy_listen_port{};
+  HaproxyMaxconn haproxy_maxconn{};
+  HaproxyTimeout haproxy_timeout{};
+  std::string haproxy_extra{};  ///< further sections of haproxy.cfg, as they are
+  bool confd_install = true;
+  BinarySpec confd_binary{};
+  int confd_interval = 10;
+  int keepalived_virtual_router_id = 0;  ///< 0: the last byte of cluster_vip
 
   std::string patroni_superuser_username = "postgres";
   SpecSecret patroni_superuser_password{};

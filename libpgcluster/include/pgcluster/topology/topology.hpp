@@ -33,6 +33,7 @@ struct TopologyHost {
 
 /// Where clients connect. Where there is no single address for a kind, the URI names all database hosts and libpq chooses among them;
 /// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
+/// With load balancing they are those of the balancers, or of the VIP that one of these holds.
 struct Endpoint {
   std::string kind;       ///< read-write, read-only, read-only-sync, read-only-async
   std::string address;
@@ -67,7 +68,8 @@ struct Topology {
 /// Pure. The spec must be valid.
 Topology resolve(const Spec& spec);
 
-/// A warning where database hosts could not hold the VIP, as it is outside of their networks. `cidrs` are the addresses of a host's interfaces
+/// A warning where database hosts (balancers, where there are some) could not hold the VIP, as it is outside of their networks. `cidrs` are the
+/// addresses of a host's interfaces
 /// ("10.77.0.11/24", from facts); with none at all the /24 (IPv6: /64) around the hosts' addresses stands in, and one host that fits is enough.
 std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
                                               const std::map<std::string, std::vector<std::string>>& cidrs = {});

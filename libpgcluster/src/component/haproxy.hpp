@@ -1,0 +1,51 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+namespace pgcluster {
+
+inline constexpr const char* haproxy_unit = "haproxy.service";
+inline constexpr const char* haproxy_file = "/etc/haproxy/haproxy.cfg";
+/// The page by which the VIP's check sees that HAProxy serves.
+inline constexpr const char* haproxy_ok = "/haproxy-ok";
+
+/// Whether confd keeps haproxy.cfg; else apply does.
+bool with_confd(const Spec& spec);
+
+/// HAProxy's sections that listen, and on which ports: master, replicas, …, stats.
+std::vector<std::pair<std::string, int>> haproxy_ports(const Spec& spec);
+
+/// haproxy.cfg with the database hosts as servers.
+std::string haproxy_config(const NodeView& node);
+/// The same as a template of confd, with Patroni's members as servers.
+std::string haproxy_template(const NodeView& node);
+/// What a running HAProxy says of itself that has read such a file.
+std::string haproxy_mark(const NodeView& node);
+
+/// What HAProxy on a host has, by its page of statistics.
+struct HaproxyState {
+  bool answers = false;
+  std::string mark;
+  std::map<std::string, std::map<std::string, std::string>> sections{};  ///< section -> server -> status: "UP", "DOWN", "UP 1/2", …
+  /// Servers of a section that get connections.
+  std::vector<std::string> up(const std::string& section) const;
+};
+Ask haproxy_ask(const Spec& spec, const std::string& host);
+HaproxyState read_haproxy(const Answer& answer);
+
+/// Why HAProxy does not take the file: asked of the program itself, where it is installed; changes nothing.
+Ask haproxy_check_ask(const NodeView& node);
+/// Empty where it takes it, or is not there to be asked.
+std::string read_haproxy_check(const Answer& answer);
+/// Refused, in haproxy's own words.
+Refused haproxy_refuses(const std::string& host, const std::string& why);
+
+/// The balancers in the order in which they are disturbed: the one that holds the VIP last.
+Order holder_last(const ClusterView& cluster);
+
+}  // namespace pgcluster

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+namespace pgcluster {
+
+inline constexpr const char* vip_manager_unit = "vip-manager.service";
+inline constexpr const char* keepalived_unit = "keepalived.service";
+
+/// The interface that carries the VIP: of the spec, else the one in whose network the host's address lies, else the default route's.
+std::string vip_interface(const NodeView& node);
+/// "10.77.0.100/32"
+std::string vip_with_length(const std::string& vip);
+/// The VIP on a host, as `ip -o address` shows it; nothing where it has it not.
+Ask vip_ask(const Spec& spec, const std::string& host);
+
+/// Who keeps the VIP, and who would if the spec were of the other scheme.
+struct VipKeeper {
+  std::string component;  ///< "vip-manager"
+  std::string unit;       ///< "vip-manager.service"
+  std::string other_component;
+  std::string other_unit;
+  std::vector<std::string> hosts;  ///< where it runs
+  bool lease = false;              ///< the address has a lifetime: one for good is nobody's of ours
+};
+
+/// "cluster/COMPONENT/free": once, before the address is used for the first time, whether a stranger has it.
+Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper);
+/// "cluster/COMPONENT/released": the other scheme's keeper has given the address up on every host. Before this the keeper must not start.
+Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper);
+/// "cluster/COMPONENT/held": one host has it.
+Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper);
+
+}  // namespace pgcluster

@@ -1,0 +1,96 @@
+#include "parts.hpp"
+
+using namespace pgcluster;
+using namespace parts;
+
+namespace {
+
+Spec balanced() {
+  Spec wished = spec();
+  wished.with_haproxy_load_balancing = true;
+  wished.cluster_vip = "10.77.0.100";
+  return wished;
+}
+
+const Output held{.out = "2: eth1    inet 10.77.0.100/32 scope global eth1\\       valid_lft forever preferred_lft forever\n"};
+
+}  // namespace
+
+TEST_CASE("keepalived: the files of a host") { golden_files(keepalived_component(), "keepalived"); }
+
+TEST_CASE("keepalived: every answer has a decision") {
+  const ClusterView view = cluster(balanced());
+  total(steps(keepalived_component(), view, "pg1"));
+  total(keepalived_component()->cluster_steps(view));
+}
+
+TEST_CASE("keepalived: its password is eight characters, for root only, and of the secrets") {
+  CHECK(keepalived_component()->secrets(balanced()) == std::vector<std::string>{"keepalived_auth_password"});
+  CHECK(keepalived_component()->secrets(spec()).empty());
+  const Decision config = decide(steps(keepalived_component(), cluster(balanced()), "pg1"), "pg1/keepalived/config");
+  const auto& write = std::get<WriteFile>(std::get<Change>(config).todo.at(0).what);
+  CHECK(write.mode == 0600);
+  CHECK(write.content.reveal().find("auth_pass eightand\n") != std::string::npos);
+  CHECK(write.content.masked().find("eightand") == std::string::npos);
+}
+
+TEST_CASE("keepalived: what somebody else has set up stays") {
+  const Steps all = steps(keepalived_component(), cluster(balanced()), "pg1");
+  const auto config = [&](const std::string& content) {
+    return decide(all, "pg1/keepalived/config", {{"pg1", "keepalived.conf", File{.content = content}}});
+  };
+  CHECK(message(config("vrrp_instance theirs {\n")).find("pg1 has a Keepalived that pgcluster has not set up") != std::string::npos);
+  CHECK(is<Change>(config("# Written by pgcluster.\nolder\n")));
+}
+
+TEST_CASE("keepalived: it starts when HAProxy listens and vip-manager has given the VIP up everywhere") {
+  const ClusterView view = cluster(balanced());
+  const Steps others = parallel(make_step("pg1/haproxy/listens", {}), make_step("pg2/vip-manager/remove:unit:vip-manager.service", {}));
+  const Steps all = parallel(others, steps(keepalived_component(), view, "pg1"), keepalived_component()->cluster_steps(view));
+  const auto has = [](const std::vector<std::string>& list, const std::string& one) {
+    return std::find(list.begin(), list.end(), one) != list.end();
+  };
+  CHECK(has(all.before("pg1/keepalived/service"), "pg1/haproxy/listens"));
+  CHECK(has(all.before("pg1/keepalived/service"), "cluster/keepalived/released"));
+  CHECK(has(all.before("cluster/keepalived/released"), "pg2/vip-manager/remove:unit:vip-manager.service"));
+
+  const auto released = [&](const std::vector<Bent>& bents) { return decide(all, "cluster/keepalived/released", bents); };
+  CHECK(is<Done>(released({})));
+  CHECK(std::get<Later>(released({{"pg2", "vip-manager.service", Unit{.active = "active"}}})).until == "pg2 has stopped vip-manager");
+  CHECK(std::get<Later>(released({{"pg2", "vip-manager.service", Unit{.active = "deactivating"}}})).until == "pg2 has stopped vip-manager");
+  CHECK(std::get<Later>(released({{"pg2", "ip ", held}})).until == "pg2 has given up 10.77.0.100");
+  CHECK(is<Done>(released({{"pg2", "ip ", held}, {"pg2", "keepalived.service", Unit{.active = "active"}}})));
+}
+
+TEST_CASE("keepalived: one balancer holds it, and a stranger's address is refused") {
+  ClusterView view = cluster(balanced());
+  const auto cluster_step = [&](const std::string& name, const std::vector<Bent>& bents) {
+    return decide(keepalived_component()->cluster_steps(view), "cluster/keepalived/" + name, bents);
+  };
+  CHECK(std::get<Later>(cluster_step("held", {})).until == "a balancer has taken 10.77.0.100");
+  CHECK(is<Done>(cluster_step("held", {{"", "ip ", Output{}}, {"pg2", "ip ", held}})));
+  CHECK(std::get<Later>(cluster_step("held", {{"", "ip ", held}})).until.find("pg1 and pg2 and pg3 do") != std::string::npos);
+  CHECK(message(cluster_step("free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}})).find("is in use already") !=
+        std::string::npos);
+  // Where vip-manager holds it for now it is no stranger's.
+  view.facts["pg2"].owned = {{"unit:vip-manager.service", "pg2/vip-manager/service"}};
+  for (const Steps::Node& node : keepalived_component()->cluster_steps(view).nodes()) CHECK(node.step->name() != "cluster/keepalived/free");
+}
+
+TEST_CASE("vip-manager: balancers that left the spec are waited for, not taken for strangers") {
+  Spec wished = spec();
+  wished.cluster_vip = "10.77.0.100";
+  ClusterView view = cluster(wished);
+  Spec before = balanced();
+  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {"balancer"}});
+  view.facts["pg1"].cluster = cluster_file(resolve(before));
+  const Steps all = vip_manager_component()->cluster_steps(view);
+  const Decision free = decide(all, "cluster/vip-manager/free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}});
+  REQUIRE(is<Later>(free));
+  CHECK(std::get<Later>(free).until.find("(lb1)") != std::string::npos);
+  // An address for good is Keepalived's, where that is about to go.
+  const auto given = [&] { return decide(vip_manager_component()->cluster_steps(view), "cluster/vip-manager/held", {{"pg1", "ip ", held}}); };
+  CHECK(is<Refused>(given()));
+  view.facts["pg1"].owned = {{"unit:keepalived.service", "pg1/keepalived/service"}};
+  CHECK(is<Done>(given()));
+}
