@@ -81,12 +81,14 @@ struct HaproxyPorts {
   int replicas_async_direct = 0;
   friend bool operator==(const HaproxyPorts&, const HaproxyPorts&) = default;
 };
+/// HAProxy's limits of connections: of the process, of the leader's port, and of each port of the replicas.
 struct HaproxyMaxconn {
   int global = 100000;
   int master = 10000;
   int replica = 10000;
   friend bool operator==(const HaproxyMaxconn&, const HaproxyMaxconn&) = default;
 };
+/// How long HAProxy keeps a silent connection, in HAProxy's own notation: 60m, 30s.
 struct HaproxyTimeout {
   std::string client = "60m";
   std::string server = "60m";
@@ -98,6 +100,7 @@ struct BinarySpec {
   std::string path{};
   std::string url{};
   std::string sha256{};  ///< of what url leads to
+  /// Whether there is a program at all.
   bool given() const noexcept { return !path.empty() || !url.empty(); }
   friend bool operator==(const BinarySpec&, const BinarySpec&) = default;
 };
