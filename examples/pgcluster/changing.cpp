@@ -10,6 +10,7 @@
 #include <fstream>
 #include <optional>
 #include <sstream>
+#include <utility>
 
 #include "commands.hpp"
 #include "progress.hpp"
@@ -33,24 +34,25 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  void write(std::string line) {
-    if (fd_ < 0) return;
+  /// Why the log cannot be written, the first time that it is so: else empty.
+  std::string write(std::string line) {
+    if (fd_ < 0) return {};
     if (!line.ends_with('\n')) line += '\n';
     for (std::size_t at = 0; at < line.size();) {
       const ssize_t count = ::write(fd_, line.data() + at, line.size() - at);
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) {
-        broken_ = std::strerror(errno);
-        return;
+        const std::string why = std::strerror(errno);
+        return std::exchange(broken_, true) ? "" : "warning: --log: " + why + "; the log is not whole";
       }
       at += static_cast<std::size_t>(count);
     }
+    return {};
   }
-  const std::string& broken() const { return broken_; }
 
  private:
   int fd_ = -1;
-  std::string broken_;
+  bool broken_ = false;
 };
 
 std::string number_of(std::size_t changes) { return changes == 1 ? "this change" : "these " + std::to_string(changes) + " changes"; }
@@ -114,7 +116,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
   if (plan.empty()) {
     for (const pgcluster::Diagnostic& warning : plan.warnings()) console.tell(warning.text());
     const pgcluster::Report report = pgcluster::apply(plan, session.executor);
-    log.write(report.json());
+    if (const std::string why = log.write(report.json()); !why.empty()) console.tell(why);
     const std::string nothing = "nothing to do: all " + std::to_string(plan.unchanged()) + " steps hold already";
     if (console.json()) console.tell(nothing);
     console.answer(console.json() ? report.json() : nothing);
@@ -138,14 +140,13 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
   options.on_event = [&](const pgcluster::Event& event) {
     const std::string line = pgcluster::json(event);
     if (console.json()) console.answer(line);
-    log.write(line);
+    if (const std::string why = log.write(line); !why.empty()) progress->note(why);
     progress->on(event);
   };
   const pgcluster::Report report = pgcluster::apply(plan, session.executor, options);
   progress->finish();
   session.interrupt.tell = {};
-  log.write(report.json());
-  if (!log.broken().empty()) console.tell("warning: --log: " + log.broken() + "; the log is not whole");
+  if (const std::string why = log.write(report.json()); !why.empty()) console.tell(why);
   close(session, report);
   return outcome(report);
 }

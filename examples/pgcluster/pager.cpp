@@ -29,6 +29,7 @@ bool fits(const std::string& text) {
 bool shown_by(const std::string& pager, const std::string& text) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
+  const std::string command = "export LESS=\"${LESS-R}\"; " + pager;
   // Ctrl-C is the pager's while it runs.
   struct sigaction before {};
   struct sigaction ignore {};
@@ -39,8 +40,7 @@ bool shown_by(const std::string& pager, const std::string& text) {
     signal(SIGINT, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     dup2(ends[0], STDIN_FILENO);
-    setenv("LESS", "R", 0);
-    execl("/bin/sh", "sh", "-c", pager.c_str(), static_cast<char*>(nullptr));
+    execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
     _exit(127);
   }
   close(ends[0]);

@@ -1,9 +1,9 @@
 // Sub-commands that change nothing.
 #include <algorithm>
-#include <fstream>
 #include <optional>
 
 #include "commands.hpp"
+#include "out_file.hpp"
 #include "pager.hpp"
 #include "terminal.hpp"
 
@@ -102,6 +102,7 @@ int check(Session& session) {
 int plan(Session& session) {
   const Arguments& arguments = session.arguments;
   const pgcluster::Spec spec = pgcluster::load_spec(arguments.spec);
+  OutFile out(arguments.out);
   std::optional<pgcluster::Plan> plan;
   pgcluster::DeployOptions deploy;
   deploy.without = without(arguments, spec);
@@ -109,11 +110,7 @@ int plan(Session& session) {
     static_cast<pgcluster::OperateOptions&>(deploy) = options;
     plan = pgcluster::plan_deploy(spec, session.executor, deploy);
   });
-  if (!arguments.out.empty()) {
-    std::ofstream file(arguments.out, std::ios::binary | std::ios::trunc);
-    file << plan->document() << std::flush;
-    if (!file) throw Usage("--out: " + arguments.out + " cannot be written");
-  }
+  out.write(plan->document());
   if (session.console.json())
     session.console.answer(plan->json());
   else

@@ -51,6 +51,13 @@ def test_json_is_one_event_a_line_and_the_report_last(driver, tmp_path):
     assert log.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_log_that_cannot_be_written_is_told_at_once(driver):
+    done = driver("--yes", "--log", "/dev/full")
+    told = done.stderr.splitlines()
+    assert done.returncode == 0 and [line for line in told if "--log" in line] == ["warning: --log: No space left on device; the log is not whole"]
+    assert "--log" in "".join(told[:2]), told
+
+
 def test_a_log_that_others_could_read_is_closed_to_them(driver, tmp_path):
     log = tmp_path / "log"
     log.touch(0o644)

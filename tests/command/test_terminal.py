@@ -253,6 +253,21 @@ def test_without_it(driver, spec, tmp_path):
     assert done.returncode == 0 and "hosts.pg3: is left out" in done.stdout and "Done: 4 changed" in done.stdout
 
 
+def test_a_plan_that_cannot_be_written(driver, tmp_path):
+    done = driver("plan", "--out", tmp_path / "nowhere/plan")
+    assert done.returncode == 64 and f"no folder {tmp_path}/nowhere" in done.stderr, done.stderr
+    done = driver("plan", "--out", "/dev/full", "--json")
+    assert done.returncode == 1 and "No space left on device" in json.loads(done.stdout)["error"]["message"]
+    folder = tmp_path / "plan"
+    folder.mkdir()
+    done = driver("plan", "--out", folder)
+    assert done.returncode == 1 and "cannot be written: Is a directory" in done.stderr, done.stderr
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "link").symlink_to("old")
+    assert driver("plan", "--out", tmp_path / "link").returncode == 0
+    assert json.loads((tmp_path / "old").read_text())["format"] == 1 and not list(tmp_path.glob("*.new-*"))
+
+
 def test_without_what_the_quorum_needs(driver, spec):
     down(spec, "pg2", "pg3")
     done = driver("apply", "--without", "pg2", "--without", "pg3", "--yes", "--json")

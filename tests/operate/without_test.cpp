@@ -91,6 +91,21 @@ TEST_CASE("a password is told by any database host that is up") {
   CHECK_THROWS_WITH_AS(read_password(spec, fleet.executor, "superuser"), doctest::Contains("pg1 cannot be reached"), Error);
 }
 
+TEST_CASE("what is wanted of a member that is down says that it is down") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a());
+  deploy(fleet, spec);
+  goes_down(fleet, "pg3");
+  MemberOptions at;
+  at.host = "pg3";
+  CHECK_THROWS_WITH_AS(plan_restart(spec, fleet.executor, at), doctest::Contains("pg3 cannot be reached"), Error);
+  at = {};
+  at.to = "pg3";
+  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, at), doctest::Contains("pg3 cannot be reached"), Error);
+  at.to = "pg9";
+  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, at), doctest::Contains("pg9 is not a database host"), Error);
+}
+
 TEST_CASE("with all hosts down there is no way around") {
   Fleet fleet;
   const Spec spec = spec_of(scheme_a());

@@ -177,7 +177,12 @@ void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolve
 }
 
 // Once it is in, the client's standard output leads nowhere, but its standard error stays with it to the end.
-bool OpensshConnection::is_shut() const noexcept { return control_.is_shut() || ended(talk_->ours()); }
+bool OpensshConnection::is_shut() const noexcept {
+  // What it goes on to say must never stop it.
+  std::array<char, 4096> said;
+  while (::recv(talk_->ours(), said.data(), said.size(), MSG_DONTWAIT) > 0) continue;
+  return control_.is_shut() || ended(talk_->ours());
+}
 
 class OpensshConnection::OpensshChannel final : public Channel {
  public:

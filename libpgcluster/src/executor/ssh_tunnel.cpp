@@ -1,6 +1,7 @@
 #include "executor/ssh_tunnel.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,7 +19,17 @@ int SshTunnel::open(const HostAccess& host, Clock::time_point deadline) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
     throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
   far_end_ = ends[1];
-  thread_ = std::thread([this] { carry(); });
+  // Signals are for the threads of who uses the library.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    thread_ = std::thread([this] { carry(); });
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return ends[0];
 }
 

@@ -17,6 +17,7 @@ struct Scene {
   std::vector<const TopologyHost*> members;
   std::map<std::string, MemberState> states;
   std::string leader;
+  std::map<std::string, Error> lost{};  ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }
   int port() const { return view->spec.patroni_restapi_port; }
@@ -29,6 +30,7 @@ struct Scene {
   const TopologyHost& member(const std::string& name) const {
     for (const TopologyHost* host : members)
       if (host->name == name) return *host;
+    if (const auto it = lost.find(name); it != lost.end()) throw it->second;
     throw Error(Code::refused, name + " is not a database host of " + spec().patroni_cluster_name, "see the spec's hosts, or status");
   }
   Run call(const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body) const {
@@ -59,6 +61,7 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
     throw Error(
         {.code = Code::timed_out, .message = "no database host answered in time", .hint = "see whether the hosts are overloaded", .retryable = true});
   }
+  scene.lost = observed.errors;
   scene.view = make_view(spec, topology, std::move(facts), builtin_components());
   // Hosts that cannot be reached have no part in the plan: what is asked of the rest must not wait for them.
   for (const auto& [name, error] : observed.errors) scene.hosts.erase(name);
