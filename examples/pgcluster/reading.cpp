@@ -57,7 +57,7 @@ void asking(Session& session, const pgcluster::Spec& spec, const std::function<v
 
 std::vector<std::string> without(const Arguments& arguments, const pgcluster::Spec& spec) {
   for (const std::string& name : arguments.without)
-    if (!spec.host(name)) {
+    if (!spec.host(name) && !arguments.prune) {
       std::vector<std::string> hosts;
       for (const pgcluster::HostSpec& host : spec.hosts) hosts.push_back(host.name);
       throw Usage("--without " + name + ": the description has no such host; it has " + joined(hosts));

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -21,6 +22,16 @@ Steps farewell(const KnownHost& host, const Facts& facts) {
                   absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
 }
 
+// Facts of the hosts that are to be pruned.
+std::map<std::string, Facts> facts_of_left(const Hosts& hosts, Executor& executor, const OperateOptions& options) {
+  std::map<std::string, Error> errors;
+  auto facts = reachable_facts(hosts, executor, options, errors);
+  if (errors.empty()) return facts;
+  Failure failure = errors.begin()->second.failure();
+  failure.hint += (failure.hint.empty() ? "" : "; ") + std::string("where it is gone for good, --prune --without ") + errors.begin()->first + " forgets it";
+  throw Error(std::move(failure));
+}
+
 }  // namespace
 
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
@@ -29,7 +40,11 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
   check_extra(spec, options.components);
   const Topology topology = resolve(spec);
-  const std::set<std::string> without = left_out(topology, options.without);
+  std::set<std::string> without(options.without.begin(), options.without.end()), forgotten;
+  if (options.prune)
+    for (const std::string& name : options.without)
+      if (!spec.host(name)) forgotten.insert(without.extract(name));
+  left_out(topology, without);
   Hosts hosts = hosts_of(topology);
   std::erase_if(hosts, [&](const auto& host) { return without.contains(host.first); });
   std::vector<ComponentPtr> components = builtin_components();
@@ -40,7 +55,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
   if (options.prune) plan.origin.options["prune"] = "true";
   plan.without = without;
-  for (const std::string& host : without) plan.origin.options["without"] += (plan.origin.options["without"].empty() ? "" : ",") + host;
+  if (!options.without.empty()) plan.origin.options["without"] = joined(options.without, ",");
 
   auto facts = gather_facts(hosts, executor, options, true);
   check_beginning(topology, facts, without);
@@ -53,7 +68,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
     if (auto warning = vip_network_warning(spec.cluster_vip, topology, cidrs)) plan.warnings.push_back(std::move(*warning));
   }
-  const std::vector<KnownHost> left = left_hosts(topology, facts);
+  std::vector<KnownHost> left = left_hosts(topology, facts);
+  for (const std::string& name : forgotten)
+    if (std::none_of(left.begin(), left.end(), [&](const KnownHost& host) { return host.name == name; })) left_out(topology, {name});  // throws
   std::map<std::string, Facts> left_facts;
   if (options.prune) {
     Hosts reach;
@@ -63,9 +80,16 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                      .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
                      .hint = "describe the host again",
                      .host = host.name});
-      reach.emplace(host.name, access_of(host, topology));
+      if (forgotten.contains(host.name))
+        plan.warnings.push_back({.severity = Severity::warning,
+                                 .message = "is forgotten, but not cleaned: what stands there stays",
+                                 .hint = "wipe it before it is started again: it would join the cluster",
+                                 .path = "hosts." + host.name});
+      else
+        reach.emplace(host.name, access_of(host, topology));
     }
-    left_facts = gather_facts(reach, executor, options);
+    left_facts = facts_of_left(reach, executor, options);
+    std::erase_if(left, [&](const KnownHost& host) { return forgotten.contains(host.name); });
     hosts.insert(reach.begin(), reach.end());
   } else {
     for (const KnownHost& host : left)
@@ -77,7 +101,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   const auto view = make_view(spec, topology, std::move(facts), components, without);
 
   std::vector<Steps> all;
-  const Text cluster_text = cluster_file(topology);
+  const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left);
   for (const TopologyHost& host : topology.hosts) {
     if (view->leaves_out(host.name)) {
       plan.warnings.push_back(pending_steps(*view, host, components));

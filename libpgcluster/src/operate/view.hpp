@@ -24,7 +24,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {});
 
 /// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
-std::set<std::string> left_out(const Topology& topology, const std::vector<std::string>& without);
+std::set<std::string> left_out(const Topology& topology, const std::set<std::string>& names);
 /// Throws Error (refused) where a DCS that nobody has begun yet lacks a member: Patroni uses an etcd only when it has seen all of them.
 void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without);
 /// Throws Error (refused) where the plan restarts a DCS member that the quorum needs, as these hosts count as lost.

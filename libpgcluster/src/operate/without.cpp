@@ -17,8 +17,7 @@ std::vector<std::string> remaining(const std::vector<std::string>& names, const 
 
 }  // namespace
 
-std::set<std::string> left_out(const Topology& topology, const std::vector<std::string>& without) {
-  const std::set<std::string> names(without.begin(), without.end());
+std::set<std::string> left_out(const Topology& topology, const std::set<std::string>& names) {
   if (names.empty()) return names;
   std::vector<std::string> known;
   for (const TopologyHost& host : topology.hosts) known.push_back(host.name);

@@ -4,15 +4,24 @@
 
 namespace pgcluster {
 
-std::string cluster_file(const Topology& topology) {
+namespace {
+
+// Of a TopologyHost or a KnownHost.
+template <typename Host>
+nlohmann::ordered_json host_json(const Host& host) {
+  nlohmann::ordered_json one{{"name", host.name}, {"address", host.address}};
+  for (const Role role : host.roles) one["roles"].push_back(to_string(role));
+  one["access"] = {{"address", host.access.address}, {"port", host.access.port}, {"user", host.access.user}};
+  for (const Hop& hop : host.access.jump) one["access"]["jump"].push_back(to_string(hop));
+  return one;
+}
+
+}  // namespace
+
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left) {
   nlohmann::ordered_json json{{"format", 1}, {"cluster", topology.cluster}, {"hosts", nlohmann::ordered_json::array()}};
-  for (const TopologyHost& host : topology.hosts) {
-    nlohmann::ordered_json one{{"name", host.name}, {"address", host.address}};
-    for (const Role role : host.roles) one["roles"].push_back(to_string(role));
-    one["access"] = {{"address", host.access.address}, {"port", host.access.port}, {"user", host.access.user}};
-    for (const Hop& hop : host.access.jump) one["access"]["jump"].push_back(to_string(hop));
-    json["hosts"].push_back(std::move(one));
-  }
+  for (const TopologyHost& host : topology.hosts) json["hosts"].push_back(host_json(host));
+  for (const KnownHost& host : left) json["hosts"].push_back(host_json(host));
   return json.dump(2) + '\n';
 }
 

@@ -35,29 +35,29 @@ struct TopologyHost {
 /// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
 /// With load balancing they are those of the balancers, or of the VIP that one of these holds.
 struct Endpoint {
-  std::string kind;       ///< read-write, read-only, read-only-sync, read-only-async
+  std::string kind;  ///< read-write, read-only, read-only-sync, read-only-async
   std::string address;
   int port = 0;
-  std::string uri;        ///< libpq, no password
+  std::string uri;  ///< libpq, no password
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 /// A spec resolved: who does what, what it survives, where clients go. A value.
 struct Topology {
   std::string cluster;
-  std::vector<TopologyHost> hosts;        ///< in the spec's order
+  std::vector<TopologyHost> hosts;  ///< in the spec's order
   std::string dcs_type;
-  std::vector<std::string> dcs_members;   ///< names
-  bool dcs_named = false;                 ///< some host names a DCS role; else placed by default
-  std::vector<std::string> database;      ///< names, in the spec's order; the first is preferred as leader
+  std::vector<std::string> dcs_members;  ///< names
+  bool dcs_named = false;                ///< some host names a DCS role; else placed by default
+  std::vector<std::string> database;     ///< names, in the spec's order; the first is preferred as leader
   std::vector<Endpoint> endpoints;
-  std::vector<Diagnostic> warnings;       ///< also the doubtful things that validate() finds in the spec
+  std::vector<Diagnostic> warnings;  ///< also the doubtful things that validate() finds in the spec
 
   /// How many DCS members must run for the DCS to decide.
   std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
   /// How many DCS members may be lost.
   std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
-  const TopologyHost& host(std::string_view name) const;    ///< throws Error (internal) where there is none
+  const TopologyHost& host(std::string_view name) const;  ///< throws Error (internal) where there is none
   /// The hosts that have the role, in the spec's order; they live as long as the topology.
   std::vector<const TopologyHost*> with(Role role) const;
   /// "10.77.0.11:2379,10.77.0.12:2379"
@@ -77,13 +77,11 @@ std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topo
 /// The topology as a picture: "dot" or "mermaid"; throws Error (refused) for another format.
 std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
 
-/// Names, access and roles of all hosts: what stands in /var/lib/pgcluster/cluster (JSON), and back.
-std::string cluster_file(const Topology& topology);
 /// A host as the cluster file has it.
 struct KnownHost {
   std::string name;
-  std::string address{};    ///< of the cluster's own traffic
-  HostAccess access;        ///< address, port, user and jump; keys, passwords and known hosts are the spec's
+  std::string address{};  ///< of the cluster's own traffic
+  HostAccess access;      ///< address, port, user and jump; keys, passwords and known hosts are the spec's
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
@@ -92,6 +90,8 @@ struct KnownCluster {
   std::string cluster;
   std::vector<KnownHost> hosts;
 };
+/// Names, access and roles of all hosts, and of those that are no longer described but still stand: what /var/lib/pgcluster/cluster holds (JSON).
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {});
 /// Empty where the text is not one.
 std::optional<KnownCluster> read_cluster_file(const std::string& text);
 
