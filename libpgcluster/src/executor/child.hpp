@@ -25,6 +25,8 @@ class Child {
   bool read(std::string& out, std::string& err, std::chrono::milliseconds time);
   /// Its exit status, 128 + n where a signal ended it; empty: it has not ended within the time.
   std::optional<int> wait(std::chrono::milliseconds time);
+  /// It may go on after us.
+  void leave() noexcept { pid_ = -1; }
 
  private:
   void close() noexcept;

@@ -1,24 +1,18 @@
 #include <pgcluster/executor/local.hpp>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/wait.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <csignal>
-#include <cstring>
 #include <fstream>
 #include <mutex>
 
 #include "executor/bytes.hpp"
+#include "executor/child.hpp"
 #include "executor/outcome.hpp"
 #include "executor/script.hpp"
-
-extern char** environ;
 
 namespace pgcluster {
 
@@ -29,108 +23,36 @@ namespace {
 
 const Program kNothing{};
 
-// A shell with pipes at its three ends. Our signals for closed pipes are the caller's business: writes go by send-like care below.
+// A shell that is fed without waiting for it.
 class Shell {
  public:
-  Shell(const char* shell, std::string_view boot) {
-    std::array<std::array<int, 2>, 3> pipes{};
-    for (auto& ends : pipes)
-      if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Error(Code::internal, std::string("no pipe: ") + std::strerror(errno));
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, pipes[0][0], 0);
-    posix_spawn_file_actions_adddup2(&actions, pipes[1][1], 1);
-    posix_spawn_file_actions_adddup2(&actions, pipes[2][1], 2);
-    std::string code(boot), name(shell), dash_c("-c");
-    std::array<char*, 4> argv{name.data(), dash_c.data(), code.data(), nullptr};
-    const int error = ::posix_spawnp(&pid_, shell, &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    ::close(pipes[0][0]);
-    ::close(pipes[1][1]);
-    ::close(pipes[2][1]);
-    in_ = pipes[0][1];
-    out_ = pipes[1][0];
-    err_ = pipes[2][0];
-    for (const int fd : {in_, out_, err_}) ::fcntl(fd, F_SETFL, O_NONBLOCK);
-    if (error != 0) {
-      pid_ = -1;
-      close_all();
-      throw Error(Code::host_unsupported, std::string("cannot run ") + shell + ": " + std::strerror(error));
-    }
-  }
+  Shell(const char* shell, std::string_view boot) : child_({shell, "-c", std::string(boot)}, input_.theirs()) { input_.close_theirs(); }
   ~Shell() {
-    close_all();
-    if (pid_ > 0) {
-      // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
-      for (int i = 0; i < 200; ++i) {
-        if (::waitpid(pid_, nullptr, WNOHANG) != 0) return;
-        ::usleep(i < 20 ? 500 : 10'000);
-      }
-    }
+    end_input();
+    // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
+    if (!child_.wait(2s)) child_.leave();
   }
   Shell(const Shell&) = delete;
   Shell& operator=(const Shell&) = delete;
 
   void feed(std::string_view bytes) { pending_ += bytes; }
   std::size_t pending() const { return pending_.size(); }
-  void end_input() {
-    if (in_ >= 0) ::close(in_);
-    in_ = -1;
-  }
+  void end_input() { ::shutdown(input_.ours(), SHUT_WR); }
 
   // Moves what can be moved within the time. False: both outputs have ended.
   bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
-    std::array<pollfd, 3> fds{{{out_, POLLIN, 0}, {err_, POLLIN, 0}, {pending_.empty() ? -1 : in_, POLLOUT, 0}}};
-    if (::poll(fds.data(), fds.size(), static_cast<int>(time.count())) < 0 && errno != EINTR) throw Error(Code::internal, "poll failed");
-    if ((fds[2].revents & (POLLOUT | POLLERR)) != 0) write_some();
-    take(out_, fds[0].revents, out);
-    take(err_, fds[1].revents, err);
-    return out_ >= 0 || err_ >= 0;
+    if (!pending_.empty()) {
+      const ssize_t size = ::send(input_.ours(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
+      if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
+      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // it reads no more: what it says tells why
+    }
+    // One that is slow to read is looked at again soon.
+    return child_.read(out, err, pending_.empty() ? time : std::min<std::chrono::milliseconds>(time, 1ms));
   }
 
  private:
-  void write_some() {
-    // A shell that has gone must not end us by SIGPIPE.
-    sigset_t pipe_signal, before;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    const ssize_t size = ::write(in_, pending_.data(), pending_.size());
-    const int error = errno;
-    if (size < 0 && error == EPIPE) {
-      const timespec now{};
-      sigtimedwait(&pipe_signal, nullptr, &now);
-      pending_.clear();
-      end_input();
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
-  }
-  static void take(int& fd, short events, std::string& into) {
-    if (fd < 0 || events == 0) return;
-    std::array<char, 65'536> buffer;
-    for (;;) {
-      const ssize_t size = ::read(fd, buffer.data(), buffer.size());
-      if (size > 0) {
-        into.append(buffer.data(), static_cast<std::size_t>(size));
-        continue;
-      }
-      if (size == 0) {
-        ::close(fd);
-        fd = -1;
-      }
-      return;
-    }
-  }
-  void close_all() {
-    for (int* fd : {&in_, &out_, &err_}) {
-      if (*fd >= 0) ::close(*fd);
-      *fd = -1;
-    }
-  }
-
-  pid_t pid_ = -1;
-  int in_ = -1, out_ = -1, err_ = -1;
+  executor::SocketPair input_;
+  executor::Child child_;
   std::string pending_;
 };
 
