@@ -133,7 +133,7 @@ def fuzz():
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
+    options.add_argument("--only", choices=["unit", "command", "cloud", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
     chosen = options.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
@@ -147,6 +147,8 @@ def main():
             os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
             part("command", lambda: pytest("tests/command"))
             part("structure", lambda: pytest("tests/structure"))
+        if wanted("cloud"):
+            part("clouds' load balancers", lambda: pytest("tests/cloud"))
         if wanted("consumer"):
             part("examples", lambda: pytest("tests/examples"))
             part("consumers, packages, docs", lambda: pytest("tests/consumer"))
