@@ -6,12 +6,13 @@ import pathlib
 import subprocess
 
 import pytest
+from aws import Aws
 from hetzner import Hetzner
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = os.environ.get("PGCLUSTER_CLOUD_DRIVER", str(SOURCE / "build/release/tests/cloud/cloud_driver"))
 HOSTS = {"pg1": "10.0.0.11", "pg2": "10.0.0.12", "pg3": "10.0.0.13", "pg4": "10.0.0.14"}
-CLOUDS = {"hetzner": Hetzner}
+CLOUDS = {"hetzner": Hetzner, "aws": Aws}
 
 
 class Ran:

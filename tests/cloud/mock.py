@@ -65,6 +65,14 @@ class Mock:
         """The vendor's way of saying it."""
         return {"error": {"code": "error", "message": message}}
 
+    def label(self, path, text):
+        """What faults are chosen by."""
+        return path
+
+    def reads(self, one):
+        """Whether a recorded request only asks."""
+        return one["method"] == "GET"
+
     def authorized(self, request):
         return True
 
@@ -72,8 +80,9 @@ class Mock:
         split = urllib.parse.urlsplit(request.path)
         text = request.rfile.read(int(request.headers.get("Content-Length") or 0)).decode()
         path = split.path.removeprefix(self.prefix)
+        label = self.label(path, text)
         with self.lock:
-            fault = next((one for one in self.faults if one.left > 0 and one.which(request.command, path)), None)
+            fault = next((one for one in self.faults if one.left > 0 and one.which(request.command, label)), None)
             if fault:
                 fault.left -= 1
         if fault and fault.hang:
@@ -85,6 +94,9 @@ class Mock:
         with self.lock:
             try:
                 status, body, headers = self.served(request, path, split.query, text)
+            except AssertionError as wrong:
+                self.violations.append(f"{request.command} {label}: {wrong!r}")
+                status, body, headers = 400, self.error(400, repr(wrong)), {}
             except Refusal as refused:
                 status, body, headers = refused.status, refused.body, refused.headers
         if fault and fault.lost:

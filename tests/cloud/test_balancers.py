@@ -13,9 +13,9 @@ def test_one_for_each_role_and_nothing_to_do_after_that(cloud):
     assert cloud.mock.facts("demo-primary") == {"port": 6432, "path": "/primary", "public": False, "targets": ["pg1", "pg2", "pg3"]}
     assert cloud.mock.facts("demo-replica")["path"] == "/replica"
     assert cloud.plan().plan["changes"] == []
-    writes = [one for one in cloud.mock.requests if one["method"] not in ("GET",)]
+    writes = [one for one in cloud.mock.requests if not cloud.mock.reads(one)]
     assert cloud.apply().plan["changes"] == []
-    assert [one for one in cloud.mock.requests if one["method"] not in ("GET",)] == writes
+    assert [one for one in cloud.mock.requests if not cloud.mock.reads(one)] == writes
 
 
 def test_a_synchronous_replica_has_one_and_a_single_host_only_the_primarys(cloud):

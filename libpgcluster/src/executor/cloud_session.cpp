@@ -157,7 +157,9 @@ HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
     HttpResponse response = http(signed_request, options_.timeout, cancelled_);
     if (cancelled_) throw Error(Code::cancelled, "cancelled while talking to " + access_.name);
     const int status = response.status;
-    const bool limited = status == 429 || status == 423;
+    // AWS says so by a code only.
+    const bool throttled = status == 400 && response.body.find("<Code>Throttling") != std::string::npos;
+    const bool limited = status == 429 || status == 423 || throttled;
     if (status != 0 && !limited && status < 500 && status != 408) return response;
     Failure failure;
     if (status != 0) {
