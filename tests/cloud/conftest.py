@@ -7,12 +7,13 @@ import subprocess
 
 import pytest
 from aws import Aws
+from digitalocean import DigitalOcean
 from hetzner import Hetzner
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = os.environ.get("PGCLUSTER_CLOUD_DRIVER", str(SOURCE / "build/release/tests/cloud/cloud_driver"))
 HOSTS = {"pg1": "10.0.0.11", "pg2": "10.0.0.12", "pg3": "10.0.0.13", "pg4": "10.0.0.14"}
-CLOUDS = {"hetzner": Hetzner, "aws": Aws}
+CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean}
 
 
 class Ran:

@@ -25,10 +25,10 @@ class Fault:
 class Mock:
     prefix = ""
     specification = None
-    closed = True
+    marked_by_name = False    # a balancer has no tags there
 
     def __init__(self):
-        self.api = OpenApi(self.specification, self.closed) if self.specification else None
+        self.api = OpenApi(self.specification) if self.specification else None
         self.violations, self.requests, self.faults = [], [], []
         self.lock = threading.RLock()
         self.over = threading.Event()

@@ -1,6 +1,5 @@
 """Requests and answers held against a vendor's specification (OpenAPI 3.0); what the specification does not name is refused, too."""
 
-import copy
 import json
 import pathlib
 import re
@@ -11,10 +10,9 @@ import jsonschema
 SPECS = pathlib.Path(__file__).resolve().parent / "specs"
 
 
-def strict(schema, closed):
-    """OpenAPI's dialect in JSON Schema's; `closed`: objects have no other properties than the named ones, as far as the schema says them in one place."""
-    if isinstance(schema, list):
-        return [strict(one, closed) for one in schema]
+def strict(schema, closed, whole=True):
+    """OpenAPI's dialect in JSON Schema's; `closed`: objects have no other properties than the named ones. What is not the whole (a part of an allOf)
+    names only some of them, and leaves that to what it is part of."""
     if not isinstance(schema, dict):
         return schema
     made = {}
@@ -22,28 +20,31 @@ def strict(schema, closed):
         if key in ("properties", "patternProperties"):
             made[key] = {name: strict(one, closed) for name, one in value.items()}
         elif key in ("allOf", "oneOf", "anyOf"):
-            made[key] = strict(value, False)
-        elif key in ("enum", "default", "example"):
-            made[key] = value
-        else:
+            made[key] = [strict(one, closed, False) for one in value]
+        elif key in ("items", "additionalProperties", "not"):
             made[key] = strict(value, closed)
+        elif key == "$ref":
+            made[key] = value if whole else value.replace("#/components/", "#/parts/", 1)
+        else:
+            made[key] = value
     nullable = made.pop("nullable", False)
+    if closed and whole and {"properties", "allOf", "oneOf", "anyOf"} & made.keys() and "additionalProperties" not in made:
+        made["unevaluatedProperties"] = False
     if nullable and "type" in made:
         made["type"] = [made["type"], "null"]
         if "enum" in made:
             made["enum"] = [*made["enum"], None]
     elif nullable:
         return {"anyOf": [made, {"type": "null"}]}
-    if closed and "properties" in made and "additionalProperties" not in made and not {"allOf", "oneOf", "anyOf"} & made.keys():
-        made["additionalProperties"] = False
     return made
 
 
 class OpenApi:
-    def __init__(self, name, closed=True):
+    def __init__(self, name):
         self.raw = json.loads((SPECS / f"{name}.json").read_text())
-        self.components = {True: strict(self.raw["components"], closed), False: strict(self.raw["components"], False)}
-        self.closed = closed
+        schemas = self.raw["components"]["schemas"]
+        self.roots = {strictly: {"components": {"schemas": {key: strict(one, strictly) for key, one in schemas.items()}},
+                                 "parts": {"schemas": {key: strict(one, strictly, False) for key, one in schemas.items()}}} for strictly in (True, False)}
         self.paths = []
         for path, item in self.raw["paths"].items():
             pattern = re.sub(r"\\\{([^}]+)\\\}", r"(?P<\1>[^/]+)", re.escape(path))
@@ -57,8 +58,8 @@ class OpenApi:
         return None
 
     def check(self, schema, value, closed):
-        root = {"components": self.components[closed], "allOf": [strict(copy.deepcopy(schema), closed and self.closed)]}
-        best = jsonschema.exceptions.best_match(jsonschema.Draft7Validator(root).iter_errors(value))
+        root = {**self.roots[closed], **strict(schema, closed)}
+        best = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(root).iter_errors(value))
         return None if best is None else f"{'/'.join(map(str, best.absolute_path)) or 'body'}: {best.message[:300]}"
 
     def resolve(self, one):
@@ -89,7 +90,7 @@ class OpenApi:
             return given
         if "enum" in schema:
             return schema["enum"][0]
-        return {"string": "a", "integer": 1, "number": 1, "boolean": False, "array": []}.get(schema.get("type"))
+        return {"string": "a", "integer": schema.get("multipleOf", 1), "number": 1, "boolean": False, "array": []}.get(schema.get("type"))
 
     def request(self, method, path, query, body):
         """What the specification does not allow of a request; None: nothing."""

@@ -34,7 +34,8 @@ Decision decide_wanted(const std::string& at, const Balancer& wish, const std::s
                     .hint = "remove or rename it, or give the cluster another patroni_cluster_name",
                     .path = at}};
   if (text(is) == text(wish)) return Done{};
-  const bool anew = is.is_public != wish.is_public && provider != "hetzner";
+  const bool anew =
+      (is.is_public != wish.is_public && provider != "hetzner") || (is.network != wish.network && provider != "hetzner" && provider != "aws");
   return Change{.todo = {balancer_change(at, wish, answer)},
                 .action = Action::update,
                 .impact = anew ? Impact::outage : Impact::none,

@@ -12,7 +12,7 @@ const Form session_ends{{"preserve_client_ip.enabled", "false"},  // else a data
                         {"deregistration_delay.connection_termination.enabled", "true"},
                         {"target_health_state.unhealthy.connection_termination.enabled", "true"}};
 
-std::vector<std::string> words(const std::string& text) {
+std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> found;
   std::string word;
   for (const char c : text + ",") {
@@ -28,7 +28,7 @@ std::string member(const std::string& list, std::size_t n, const std::string& of
   return list + ".member." + std::to_string(n) + (of.empty() ? "" : "." + of);
 }
 
-int number(const std::string& text) { return std::atoi(text.c_str()); }
+int parsed(const std::string& text) { return std::atoi(text.c_str()); }
 
 Form named(const char* list, const std::string& value) { return {{member(list, 1), value}}; }
 
@@ -51,7 +51,7 @@ class Aws final : public CloudProvider {
     const Xml listeners = elb_.call("DescribeListeners", {{"LoadBalancerArn", arn}});
     for (const Xml& one : listeners["Listeners"].in) {
       if (is.port != 0) note(is, "a listener on port " + one.word("Port"));
-      is.port = number(one.word("Port"));
+      is.port = parsed(one.word("Port"));
       if (one.word("Protocol") != "TCP") note(is, one.word("Protocol"));
       for (const Xml& action : one["DefaultActions"].in) leads_to = action.word("TargetGroupArn");
     }
@@ -62,11 +62,11 @@ class Aws final : public CloudProvider {
     }
     is.path = targets.word("HealthCheckPath");
     if (targets.word("HealthCheckProtocol") != "HTTP") is.path += " (" + targets.word("HealthCheckProtocol") + ")";
-    is.check_port = number(targets.word("HealthCheckPort"));
-    is.interval = number(targets.word("HealthCheckIntervalSeconds"));
-    is.timeout = number(targets.word("HealthCheckTimeoutSeconds"));
-    is.down = number(targets.word("UnhealthyThresholdCount"));
-    is.up = number(targets.word("HealthyThresholdCount"));
+    is.check_port = parsed(targets.word("HealthCheckPort"));
+    is.interval = parsed(targets.word("HealthCheckIntervalSeconds"));
+    is.timeout = parsed(targets.word("HealthCheckTimeoutSeconds"));
+    is.down = parsed(targets.word("UnhealthyThresholdCount"));
+    is.up = parsed(targets.word("HealthyThresholdCount"));
     if (targets["Matcher"].word("HttpCode") != "200") is.path += " (not only 200)";
     is.sessions = "cut";
     const Xml attributes = elb_.call("DescribeTargetGroupAttributes", {{"TargetGroupArn", leads_to}});
@@ -139,8 +139,6 @@ class Aws final : public CloudProvider {
     return {session_, service, version, region_, key_};
   }
 
-  static void note(Balancer& is, const std::string& what) { is.other += (is.other.empty() ? "" : ", ") + what; }
-
   Xml balancer(const std::string& name) {
     const Xml found = elb_.call("DescribeLoadBalancers", named("Names", name), "LoadBalancerNotFound");
     const auto& all = found["LoadBalancers"].in;
@@ -176,7 +174,7 @@ class Aws final : public CloudProvider {
   static std::string subnets(const Xml& lb, const Balancer& wish) {
     std::set<std::string> has;
     for (const Xml& zone : lb["AvailabilityZones"].in) has.insert(zone.word("SubnetId"));
-    const auto wanted = words(wish.network);
+    const auto wanted = split(wish.network);
     if (has == std::set<std::string>(wanted.begin(), wanted.end())) return wish.network;
     std::string all;
     for (const std::string& one : has) all += (all.empty() ? "" : ",") + one;
@@ -185,7 +183,7 @@ class Aws final : public CloudProvider {
 
   std::string vpc(const Balancer& wish) {
     if (!vpc_.empty()) return vpc_;
-    const auto all = words(wish.network);
+    const auto all = split(wish.network);
     if (all.empty()) needs_setting("aws", "server_network", "subnet-0a1b2c");
     const Xml found = ec2_.call("DescribeSubnets", {{"SubnetId.1", all[0]}});
     for (const Xml& one : found["subnetSet"].in) vpc_ = one.word("vpcId");
@@ -207,7 +205,7 @@ class Aws final : public CloudProvider {
     std::set<std::pair<std::string, int>> found;
     const Xml answer = elb_.call("DescribeTargetHealth", {{"TargetGroupArn", targets}});
     for (const Xml& one : answer["TargetHealthDescriptions"].in)
-      if (one["TargetHealth"].word("State") != "draining") found.emplace(one["Target"].word("Id"), number(one["Target"].word("Port")));
+      if (one["TargetHealth"].word("State") != "draining") found.emplace(one["Target"].word("Id"), parsed(one["Target"].word("Port")));
     return found;
   }
 
@@ -221,7 +219,7 @@ class Aws final : public CloudProvider {
 
   static void add_subnets(Form& form, const Balancer& wish) {
     std::size_t n = 0;
-    for (const std::string& one : words(wish.network)) form.emplace_back(member("Subnets", ++n), one);
+    for (const std::string& one : split(wish.network)) form.emplace_back(member("Subnets", ++n), one);
   }
 
   static void add_check(Form& form, const Balancer& wish) {
@@ -318,7 +316,7 @@ class Aws final : public CloudProvider {
                     {member("DefaultActions", 1, "TargetGroupArn"), targets}};
     const auto listeners = [&] { return elb_.call("DescribeListeners", {{"LoadBalancerArn", arn}})["Listeners"].in; };
     const auto all = listeners();
-    const auto mine = std::find_if(all.begin(), all.end(), [&](const Xml& one) { return number(one.word("Port")) == wish.port; });
+    const auto mine = std::find_if(all.begin(), all.end(), [&](const Xml& one) { return parsed(one.word("Port")) == wish.port; });
     Form form{all.empty() ? std::pair<std::string, std::string>{"LoadBalancerArn", arn}
                           : std::pair<std::string, std::string>{"ListenerArn", (mine == all.end() ? all[0] : *mine).word("ListenerArn")}};
     form.insert(form.end(), what.begin(), what.end());

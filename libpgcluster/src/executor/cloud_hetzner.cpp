@@ -9,11 +9,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-const Json nothing;
-
-const Json& at(const Json& in, const char* key) { return in.is_object() && in.contains(key) ? in.at(key) : nothing; }
-std::string word(const Json& in, const char* key) { return at(in, key).is_string() ? at(in, key).get<std::string>() : ""; }
-int number(const Json& in, const char* key) { return at(in, key).is_number_integer() ? at(in, key).get<int>() : 0; }
 std::string id_of(const Json& in) { return at(in, "id").is_number_integer() ? std::to_string(at(in, "id").get<std::int64_t>()) : ""; }
 
 class Hetzner final : public CloudProvider {
@@ -41,13 +36,12 @@ class Hetzner final : public CloudProvider {
       is.allowed = {"0.0.0.0/0", "::/0"};
       is.address = word(at(at(lb, "public_net"), "ipv4"), "ip");
     }
-    const Json& services = at(lb, "services");
-    for (const Json& service : services.is_array() ? services : Json::array()) {
+    for (const Json& service : list(lb, "services")) {
       if (is.port != 0 && number(service, "listen_port") != wish.port) {
-        is.other += (is.other.empty() ? "" : ", ") + std::string("a service on port ") + std::to_string(number(service, "listen_port"));
+        note(is, "a service on port " + std::to_string(number(service, "listen_port")));
         continue;
       }
-      if (is.port != 0) is.other += (is.other.empty() ? "" : ", ") + std::string("a service on port ") + std::to_string(is.port);
+      if (is.port != 0) note(is, "a service on port " + std::to_string(is.port));
       const Json& check = at(service, "health_check");
       is.port = number(service, "listen_port");
       is.target_port = number(service, "destination_port");
@@ -59,10 +53,10 @@ class Hetzner final : public CloudProvider {
       if (word(check, "protocol") != "http") is.path = "(" + word(check, "protocol") + ")";
       if (at(at(check, "http"), "status_codes") != Json::array({"200"})) is.path += " (other statuses than 200)";
       if (at(at(check, "http"), "tls") == true) is.path += " (by TLS)";
-      if (word(service, "protocol") != "tcp" || at(service, "proxyprotocol") == true) is.other = "a service that is not plain TCP";
+      if (word(service, "protocol") != "tcp" || at(service, "proxyprotocol") == true) note(is, "a service that is not plain TCP");
     }
-    if (const std::string how = word(at(lb, "algorithm"), "type"); how != "round_robin") is.other += (is.other.empty() ? "" : ", ") + how;
-    for (const Json& target : at(lb, "targets").is_array() ? at(lb, "targets") : Json::array()) {
+    if (const std::string how = word(at(lb, "algorithm"), "type"); how != "round_robin") note(is, how);
+    for (const Json& target : list(lb, "targets")) {
       const std::string id = id_of(at(target, "server"));
       BalancerTarget found{.name = id.empty() ? word(target, "type") : "server-" + id, .id = id};
       for (const BalancerTarget& wanted : wish.targets)
@@ -101,8 +95,8 @@ class Hetzner final : public CloudProvider {
     // A target by its private address needs the network first.
     if (is.network != wish.network) {
       // No target may be left that is reached by it.
-      for (const Json& net : at(lb, "private_net")) {
-        for (const Json& one : at(lb, "targets"))
+      for (const Json& net : list(lb, "private_net")) {
+        for (const Json& one : list(lb, "targets"))
           if (at(one, "use_private_ip") == true) act(id, "remove_target", without_way(one));
         act(id, "detach_from_network", {{"network", net.value("network", std::int64_t{0})}});
       }
@@ -110,7 +104,7 @@ class Hetzner final : public CloudProvider {
     }
     if (is.is_public != wish.is_public) act(id, wish.is_public ? "enable_public_interface" : "disable_public_interface", nullptr);
     std::set<int> ports;
-    for (const Json& one : at(lb, "services").is_array() ? at(lb, "services") : Json::array()) ports.insert(number(one, "listen_port"));
+    for (const Json& one : list(lb, "services")) ports.insert(number(one, "listen_port"));
     if (ports.contains(wish.port))
       act(id, "update_service", service(wish));
     else
@@ -131,7 +125,7 @@ class Hetzner final : public CloudProvider {
  private:
   Json raw(const std::string& name) {
     const Json page = session_.json("GET", base_ + "/load_balancers?name=" + url_encoded(name));
-    for (const Json& one : at(page, "load_balancers").is_array() ? at(page, "load_balancers") : Json::array())
+    for (const Json& one : list(page, "load_balancers"))
       if (word(one, "name") == name) return one;
     return nullptr;
   }
@@ -141,7 +135,7 @@ class Hetzner final : public CloudProvider {
     std::map<std::string, Json> has;
     std::vector<Json> others;
     const Json now = raw(wish.name);
-    for (const Json& one : at(now, "targets").is_array() ? at(now, "targets") : Json::array()) {
+    for (const Json& one : list(now, "targets")) {
       const std::string server = id_of(at(one, "server"));
       if (server.empty() || (at(one, "use_private_ip") == true) == wish.network.empty())
         others.push_back(one);
@@ -215,7 +209,7 @@ class Hetzner final : public CloudProvider {
     servers_.emplace();
     for (std::int64_t page = 1; page > 0;) {
       const Json answer = session_.json("GET", base_ + "/servers?per_page=50&page=" + std::to_string(page));
-      for (const Json& one : at(answer, "servers").is_array() ? at(answer, "servers") : Json::array()) servers_->push_back(one);
+      for (const Json& one : list(answer, "servers")) servers_->push_back(one);
       const Json& next = at(at(at(answer, "meta"), "pagination"), "next_page");
       page = next.is_number_integer() && next.get<std::int64_t>() > page ? next.get<std::int64_t>() : 0;
     }
@@ -227,7 +221,7 @@ class Hetzner final : public CloudProvider {
     std::string by_name;
     for (const Json& one : servers()) {
       bool here = word(at(at(one, "public_net"), "ipv4"), "ip") == wanted.address;
-      for (const Json& net : at(one, "private_net").is_array() ? at(one, "private_net") : Json::array()) here |= word(net, "ip") == wanted.address;
+      for (const Json& net : list(one, "private_net")) here |= word(net, "ip") == wanted.address;
       if (here) return id_of(one);
       if (word(one, "name") == wanted.name) by_name = id_of(one);
     }

@@ -268,6 +268,17 @@ void needs_setting(const std::string& provider, const std::string& key, const st
       Failure{.code = Code::spec_invalid, .message = key + " is missing, which " + provider + " needs", .hint = "write " + key + ": " + example});
 }
 
+const Json& at(const Json& in, const char* key) {
+  static const Json nothing;
+  return in.is_object() && in.contains(key) ? in.at(key) : nothing;
+}
+std::string word(const Json& in, const char* key) { return at(in, key).is_string() ? at(in, key).get<std::string>() : ""; }
+int number(const Json& in, const char* key) { return at(in, key).is_number_integer() ? at(in, key).get<int>() : 0; }
+const Json& list(const Json& in, const char* key) {
+  static const Json empty = Json::array();
+  return at(in, key).is_array() ? at(in, key) : empty;
+}
+
 std::unique_ptr<CloudProvider> cloud_provider(const std::string& provider, CloudSession& session) {
   if (provider == "aws") return aws_provider(session);
   if (provider == "azure") return azure_provider(session);

@@ -70,7 +70,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"database_public_allowed_ips", &S::database_public_allowed_ips, "Networks that may connect to a public address, like 203.0.113.0/24.",
        like(Format::network)},
       {"hetzner_load_balancer_type", &S::hetzner_load_balancer_type, "Type of Hetzner's load balancers.", needed(Format::word)},
-      {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Size of DigitalOcean's load balancers.", range(1, 200)},
+      {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Size of DigitalOcean's load balancers.", range(1, 100)},
       {"azure_resource_group", &S::azure_resource_group, "Resource group of the servers.", like(Format::word)},
       {"hcloud_api_token", &S::hcloud_api_token, "Hetzner's token; without it HCLOUD_TOKEN."},
       {"do_api_token", &S::do_api_token, "DigitalOcean's token; without it DIGITALOCEAN_ACCESS_TOKEN or DIGITALOCEAN_TOKEN."},
