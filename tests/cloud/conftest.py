@@ -8,12 +8,13 @@ import subprocess
 import pytest
 from aws import Aws
 from digitalocean import DigitalOcean
+from gcp import Gcp
 from hetzner import Hetzner
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = os.environ.get("PGCLUSTER_CLOUD_DRIVER", str(SOURCE / "build/release/tests/cloud/cloud_driver"))
 HOSTS = {"pg1": "10.0.0.11", "pg2": "10.0.0.12", "pg3": "10.0.0.13", "pg4": "10.0.0.14"}
-CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean}
+CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean, "gcp": Gcp}
 
 
 class Ran:
@@ -47,7 +48,7 @@ class World:
 
     def __init__(self, mock, folder):
         self.mock, self.file = mock, folder / "cluster.yaml"
-        self.spec = {"patroni_cluster_name": "demo", "cloud_provider": mock.provider, "cloud_api_endpoint": mock.url, **mock.spec,
+        self.spec = {"patroni_cluster_name": "demo", "cloud_provider": mock.provider, "cloud_api_endpoint": mock.endpoint, **mock.spec,
                      "hosts": {name: {"address": ip} for name, ip in list(HOSTS.items())[:3]}}
 
     def run(self, what, timeout=None, env=None, **changes):

@@ -25,6 +25,7 @@ class Fault:
 class Mock:
     prefix = ""
     specification = None
+    impact_of_a_port = "none"
     marked_by_name = False    # a balancer has no tags there
 
     def __init__(self):
@@ -52,6 +53,11 @@ class Mock:
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server.server_address[1]}{self.prefix}"
+
+    @property
+    def endpoint(self):
+        """What a spec names."""
+        return self.url
 
     def close(self):
         self.over.set()

@@ -30,7 +30,7 @@ def test_a_changed_port_and_health_check(cloud):
     cloud.apply()
     done = cloud.apply(pgbouncer_listen_port=6543, patroni_restapi_port=8009)
     assert "-port: 6432" in done.changes["primary"]["diff"] and "+port: 6543" in done.changes["primary"]["diff"]
-    assert "+check.port: 8009" in done.changes["primary"]["diff"] and done.changes["primary"]["impact"] == "none"
+    assert "+check.port: 8009" in done.changes["primary"]["diff"] and done.changes["primary"]["impact"] == cloud.mock.impact_of_a_port
     assert cloud.mock.facts("demo-primary")["port"] == 6543
     assert cloud.plan().plan["changes"] == []
 

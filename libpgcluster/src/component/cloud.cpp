@@ -20,6 +20,14 @@ void check_times(Balancer& wish, const std::string& provider) {
   if (provider == "aws" || provider == "gcp") wish.sessions = "cut";  // the others have no word for it
 }
 
+// What a vendor cannot change of a balancer that is there.
+bool made_anew(const Balancer& is, const Balancer& wish, const std::string& provider) {
+  if (provider == "hetzner") return false;
+  if (is.is_public != wish.is_public) return true;
+  if (provider == "aws") return false;
+  return is.network != wish.network || (provider == "gcp" && is.port != wish.port);
+}
+
 Decision decide_wanted(const std::string& at, const Balancer& wish, const std::string& provider, const Answer& answer) {
   if (std::holds_alternative<Absent>(answer))
     return Change{.todo = {balancer_change(at, wish, Absent{})},
@@ -34,8 +42,7 @@ Decision decide_wanted(const std::string& at, const Balancer& wish, const std::s
                     .hint = "remove or rename it, or give the cluster another patroni_cluster_name",
                     .path = at}};
   if (text(is) == text(wish)) return Done{};
-  const bool anew =
-      (is.is_public != wish.is_public && provider != "hetzner") || (is.network != wish.network && provider != "hetzner" && provider != "aws");
+  const bool anew = made_anew(is, wish, provider);
   return Change{.todo = {balancer_change(at, wish, answer)},
                 .action = Action::update,
                 .impact = anew ? Impact::outage : Impact::none,
