@@ -61,9 +61,9 @@ def unit(folder=BUILD):
     return tuple(sum(column) for column in zip((0, 1 if not programs else 0, 0), *(doctest(program) for program in programs)))
 
 
-def pytest(folder, *options):
+def pytest(folder, *options, python=sys.executable):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--durations=8", f"--junitxml={report.name}", folder, *options], cwd=SOURCE)
+        done = subprocess.run([python, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--durations=8", f"--junitxml={report.name}", folder, *options], cwd=SOURCE)
         try:
             suite = xml.parse(report.name).getroot().find("testsuite")
             total, failed, errors, skipped = (int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped"))
@@ -71,6 +71,20 @@ def pytest(folder, *options):
             return 0, 1, 0
         bad = failed + errors if done.returncode != 0 else 0
         return total - failed - errors - skipped, max(bad, done.returncode != 0), skipped
+
+
+def clouds():
+    """moto, which plays AWS, is no Debian package: it stands in an environment of its own."""
+    folder = SOURCE / "build/cloud-python"
+    wanted = (SOURCE / "tests/cloud/requirements.txt").read_text()
+    made = folder / "made-of"
+    if not made.exists() or made.read_text() != wanted:
+        for command in (["/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", folder],
+                        [folder / "bin/python", "-m", "pip", "install", "--quiet", "-r", SOURCE / "tests/cloud/requirements.txt"]):
+            if subprocess.run(["nice", "-n", "10", *command]).returncode != 0:
+                return 0, 1, 0
+        made.write_text(wanted)
+    return pytest("tests/cloud", python=folder / "bin/python")
 
 
 def lab_selftest():
@@ -133,7 +147,7 @@ def fuzz():
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
+    options.add_argument("--only", choices=["unit", "command", "cloud", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
     chosen = options.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
@@ -147,6 +161,8 @@ def main():
             os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
             part("command", lambda: pytest("tests/command"))
             part("structure", lambda: pytest("tests/structure"))
+        if wanted("cloud"):
+            part("clouds' load balancers", clouds)
         if wanted("consumer"):
             part("examples", lambda: pytest("tests/examples"))
             part("consumers, packages, docs", lambda: pytest("tests/consumer"))

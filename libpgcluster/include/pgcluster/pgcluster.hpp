@@ -12,6 +12,7 @@
 #include <pgcluster/base/text.hpp>
 #include <pgcluster/component/component.hpp>
 #include <pgcluster/component/models.hpp>
+#include <pgcluster/executor/cloud.hpp>
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/executor/local.hpp>
 #include <pgcluster/executor/simulated.hpp>

@@ -12,5 +12,6 @@ ComponentPtr vip_manager_component();
 ComponentPtr haproxy_component();
 ComponentPtr confd_component();
 ComponentPtr keepalived_component();
+ComponentPtr cloud_component();
 
 }  // namespace pgcluster

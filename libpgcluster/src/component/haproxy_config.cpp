@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "component/haproxy.hpp"
+#include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
@@ -144,7 +145,7 @@ std::string as_template(const NodeView& node, const std::string& mark) {
 
 }  // namespace
 
-bool with_confd(const Spec& spec) { return spec.with_haproxy_load_balancing && spec.confd_install && spec.confd_binary.given(); }
+bool with_confd(const Spec& spec) { return with_haproxy(spec) && spec.confd_install && spec.confd_binary.given(); }
 
 std::vector<std::pair<std::string, int>> haproxy_ports(const Spec& spec) {
   std::vector<std::pair<std::string, int>> found;

@@ -6,6 +6,7 @@
 #include "component/builtin.hpp"
 #include "component/haproxy.hpp"
 #include "component/vip.hpp"
+#include "spec/roles.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -144,7 +145,7 @@ class Keepalived final : public Component {
   }
 
  private:
-  static bool wanted(const Spec& spec) { return spec.with_haproxy_load_balancing && !spec.cluster_vip.empty(); }
+  static bool wanted(const Spec& spec) { return with_haproxy(spec) && !spec.cluster_vip.empty(); }
 };
 
 }  // namespace

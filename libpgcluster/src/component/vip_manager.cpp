@@ -6,6 +6,7 @@
 #include "component/builtin.hpp"
 #include "component/etcd.hpp"
 #include "component/patroni.hpp"
+#include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
@@ -91,7 +92,7 @@ class VipManager final : public Component {
   }
 
  private:
-  static bool wanted(const Spec& spec) { return !spec.cluster_vip.empty() && !spec.with_haproxy_load_balancing; }
+  static bool wanted(const Spec& spec) { return !spec.cluster_vip.empty() && !with_haproxy(spec); }
 };
 
 }  // namespace

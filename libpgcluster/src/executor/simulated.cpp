@@ -40,6 +40,7 @@ SimulatedHost& SimulatedExecutor::Impl::host(const std::string& name) {
 
 SimulatedHost& SimulatedExecutor::Impl::reach(const HostAccess& access) {
   SimulatedHost& here = host(access.name);
+  here.cloud = access.transport == Transport::cloud;
   if (cancelled_) throw Error({.code = Code::cancelled, .message = "cancelled", .host = access.name});
   if (here.down)
     throw Error({.code = Code::host_unreachable,

@@ -3,6 +3,7 @@
 
 #include "executor/bytes.hpp"
 #include "executor/simulated_fleet.hpp"
+#include "op/balancer.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster {
@@ -57,6 +58,11 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
     return it == host.accounts.end() ? Answer(Absent{}) : Answer(it->second);
   }
   if (const auto* of = std::get_if<Exec>(&ask.what)) return exec(host, of->argv, of->input);
+  if (host.cloud) {  // its balancers are kept as they were wished
+    const Balancer wish = read_balancer(std::get<Http>(ask.what).body.reveal());
+    const std::string* found = host.read("/load-balancers/" + wish.name);
+    return found ? Answer(Output{.out = *found}) : Answer(Absent{});
+  }
   return Unreadable{"an API is asked by the controller, never by a host"};
 }
 

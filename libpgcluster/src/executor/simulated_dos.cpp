@@ -6,6 +6,7 @@
 
 #include "executor/bytes.hpp"
 #include "executor/simulated_fleet.hpp"
+#include "op/balancer.hpp"
 
 namespace pgcluster {
 namespace {
@@ -245,7 +246,20 @@ void SimulatedExecutor::Impl::act(Acting& a, const Run& run) {
   if (a.result.output.status != 0) a.result.what = DoResult::What::failed;
 }
 
-void SimulatedExecutor::Impl::act(Acting& a, const Send&) { a.failed(1, "a request to an API is sent by the controller, never by a host"); }
+void SimulatedExecutor::Impl::act(Acting& a, const Send& send) {
+  if (!a.host.cloud) return a.failed(1, "a request to an API is sent by the controller, never by a host");
+  const std::string wish = send.request.body.reveal(), path = "/load-balancers/" + read_balancer(wish).name;
+  const std::string* now = a.host.read(path);
+  const bool removal = send.request.method == "DELETE";
+  if (removal ? !now : now && *now == wish) return a.skip();
+  const auto* was = a.d.was ? std::get_if<Output>(&*a.d.was) : nullptr;
+  if (a.d.was && (was ? !now || *now != was->out : now != nullptr)) return a.drifted("its settings are others");
+  if (!go(a)) return;
+  if (removal)
+    a.host.files.erase(path);
+  else
+    a.host.write(path, wish);
+}
 
 void SimulatedExecutor::Impl::remove_unit(Acting& a, const std::string& name) {
   SimulatedUnit* known = unit(a.host, name);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <map>
 
+#include <pgcluster/executor/cloud.hpp>
 #include <pgcluster/executor/local.hpp>
 
 #include "executor/bytes.hpp"
@@ -303,6 +304,7 @@ class SshExecutor::Impl {
   std::vector<std::chrono::milliseconds> pauses;
   executor::Places places;
   LocalExecutor local;  // for the host that is this machine
+  CloudExecutor cloud;
   mutable std::mutex mutex;
   std::map<std::string, Host> hosts;
 };
@@ -333,6 +335,7 @@ auto guarded(Impl& impl, const HostAccess& access, const Program& program, const
 }  // namespace
 
 ProgramResult SshExecutor::run(const HostAccess& host, const Program& program) {
+  if (host.transport == Transport::cloud) return impl_->cloud.run(host, program);
   if (host.transport == Transport::local) {
     check_is_here(host);
     return impl_->local.run(host, program);
@@ -341,6 +344,7 @@ ProgramResult SshExecutor::run(const HostAccess& host, const Program& program) {
 }
 
 std::optional<LockHolder> SshExecutor::lock(const HostAccess& host, const LockHolder& us) {
+  if (host.transport == Transport::cloud) return impl_->cloud.lock(host, us);
   if (host.transport == Transport::local) {
     check_is_here(host);
     return impl_->local.lock(host, us);
@@ -349,11 +353,13 @@ std::optional<LockHolder> SshExecutor::lock(const HostAccess& host, const LockHo
 }
 
 void SshExecutor::beat(const HostAccess& host) {
+  if (host.transport == Transport::cloud) return;
   if (host.transport == Transport::local) return impl_->local.beat(host);
   guarded(*impl_, host, kNothing, [&] { impl_->beat(host); });
 }
 
 void SshExecutor::unlock(const HostAccess& host) noexcept {
+  if (host.transport == Transport::cloud) return;
   if (host.transport == Transport::local) return impl_->local.unlock(host);
   try {
     Impl::unlock(impl_->host(host.name));
@@ -365,10 +371,12 @@ void SshExecutor::unlock(const HostAccess& host) noexcept {
 void SshExecutor::cancel() noexcept {
   impl_->sockets.cancel();
   impl_->local.cancel();
+  impl_->cloud.cancel();
 }
 void SshExecutor::resume() noexcept {
   impl_->sockets.resume();
   impl_->local.resume();
+  impl_->cloud.resume();
 }
 
 SshStatistics SshExecutor::statistics(const std::string& host) const {

@@ -28,6 +28,8 @@ std::string_view to_string(Transport transport) noexcept {
       return "openssh";
     case Transport::local:
       return "local";
+    case Transport::cloud:
+      return "cloud";
   }
   return "libssh2";
 }

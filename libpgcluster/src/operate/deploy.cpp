@@ -135,6 +135,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     auto kept = [](const Answers&) -> Decision { return Done{}; };
     secrets = sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
   }
+  if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
   Plan made = make_plan(hosts, sequence(std::move(secrets), parallel(std::move(all))), executor, plan);
   check_quorum(made, topology, without);
   return made;

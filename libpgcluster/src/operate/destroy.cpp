@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "component/cloud.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -40,6 +41,8 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
     rest.push_back(sequence(removals(name, others, {}), parallel(data), state));
   }
   stops.push_back(parallel(rest));
+  stops.insert(stops.begin(), cloud_removal(spec, topology));
+  if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
   PlanOptions plan = plan_options(options);
   plan.origin = {.planner = "destroy", .spec = dump(spec, Secrets::references), .options = {}};
   return make_plan(hosts, sequence(stops), executor, plan);

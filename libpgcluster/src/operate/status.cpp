@@ -1,8 +1,10 @@
 #include <algorithm>
 
+#include "component/cloud.hpp"
 #include "component/haproxy.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
+#include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
@@ -32,7 +34,7 @@ Questions questions(const Spec& spec, const Topology& topology, const TopologyHo
     q.member = member_ask(host, spec.patroni_restapi_port);
     unit("patroni.service");
     if (spec.pgbouncer_install) unit("pgbouncer.service");
-    if (!spec.cluster_vip.empty() && !spec.with_haproxy_load_balancing) unit("vip-manager.service");
+    if (!spec.cluster_vip.empty() && !with_haproxy(spec)) unit("vip-manager.service");
   }
   if (host.has(Role::balancer)) {
     unit("haproxy.service");
@@ -42,6 +44,33 @@ Questions questions(const Spec& spec, const Topology& topology, const TopologyHo
   }
   if (!spec.cluster_vip.empty()) q.vip = Ask{host.name, Exec{.argv = {"ip", "-o", "addr", "show", "to", spec.cluster_vip}}};
   return q;
+}
+
+// Its balancers' addresses are where clients go; what is wrong with it stands among the hosts.
+void status_of_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, Status& status) {
+  Status::Host state{.name = cloud, .reachable = observed.answers.contains(cloud), .problems = {}};
+  if (!state.reachable) {
+    const auto error = observed.errors.find(cloud);
+    state.problems.push_back(error == observed.errors.end() ? "it did not answer in time"
+                                                            : std::string(to_string(error->second.code())) + ": " + error->second.message());
+  } else {
+    status.endpoints.clear();
+  }
+  for (std::size_t i = 0; state.reachable && i < balancers.size(); ++i) {
+    const CloudBalancer& one = balancers[i];
+    if (!one.wanted) continue;
+    const auto* output = std::get_if<Output>(&observed.answers.at(cloud)[i]);
+    const Balancer is = read_balancer(output ? output->out : "");
+    if (!output || is.owner != one.wish.owner)
+      state.problems.push_back("there is no load balancer " + one.wish.name);
+    else if (is.address.empty())
+      state.problems.push_back("the load balancer " + one.wish.name + " has no address yet");
+    else
+      status.endpoints.push_back({one.kind, is.address, is.port,
+                                  "postgresql://" + (is.address.find(':') == std::string::npos ? is.address : "[" + is.address + "]") + ":" +
+                                      std::to_string(is.port) + "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
+  }
+  status.hosts.push_back(std::move(state));
 }
 
 }  // namespace
@@ -57,6 +86,9 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
     asked[host.name] = questions(spec, topology, host);
     asks[host.name] = asked[host.name].all();
   }
+  const std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
+  if (!balancers.empty()) hosts.emplace(topology.cloud->name, *topology.cloud);
+  for (const CloudBalancer& one : balancers) asks[topology.cloud->name].push_back(balancer_ask(topology.cloud->name, one.wish));
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   if (!spec.cluster_vip.empty()) status.vip = Status::Vip{.address = spec.cluster_vip, .holders = {}};
   status.dcs = {.type = topology.dcs_type, .members = topology.dcs_members, .healthy_members = {}, .quorum = topology.quorum()};
@@ -124,6 +156,7 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
       if (const std::string* out = answers.out(*q.vip); out && !out->empty()) status.vip->holders.push_back(host.name);
     status.hosts.push_back(std::move(state));
   }
+  if (!balancers.empty()) status_of_cloud(topology.cloud->name, balancers, observed, status);
   if (leaders == 1)
     for (Status::Member& member : status.members)
       if (wal.contains(member.name)) member.lag_bytes = std::max<std::int64_t>(0, leader_wal - wal.at(member.name));

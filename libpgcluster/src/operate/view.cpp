@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "executor/bytes.hpp"
+#include "spec/roles.hpp"
 
 namespace pgcluster {
 
@@ -102,7 +103,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
-  if (const std::string& path = spec.confd_binary.path; !path.empty() && spec.with_haproxy_load_balancing && spec.confd_install)
+  if (const std::string& path = spec.confd_binary.path; !path.empty() && with_haproxy(spec) && spec.confd_install)
     view->digests[path] = file_digest(path, "confd_binary");
   view->topology = topology;
   view->secrets = resolve_secrets(spec, topology, facts, components);

@@ -64,6 +64,10 @@ void Engine::lock() {
   // The first in name order decides who of two gets all; then the others need not go one by one.
   bool first = true;
   for (const auto& [name, host] : hosts_) {
+    if (host.access.transport == Transport::cloud) {
+      hosts_.at(name).locked = true;  // it has no lock, and so decides nothing
+      continue;
+    }
     take(name, host.access);
     if (std::exchange(first, false)) wait();
     if (failed) break;

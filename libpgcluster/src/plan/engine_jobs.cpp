@@ -212,6 +212,11 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
                     .message = describe(d) + " failed with status " + std::to_string(one.output.status),
                     .hint = "when the cause is mended, apply again: it goes on from here",
                     .host = job.host};
+    if (one.failure) {
+      failure = *one.failure;
+      if (failure.host.empty()) failure.host = job.host;
+      return fail(item.node, std::move(failure));
+    }
     if (!one.output.err.empty()) failure.causes.push_back(one.output.err);
     if (!one.output.out.empty() && one.output.err.empty()) failure.causes.push_back(one.output.out);
     return fail(item.node, std::move(failure));

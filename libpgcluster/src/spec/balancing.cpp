@@ -16,7 +16,7 @@ void check_balancing(const Spec& s, std::vector<Diagnostic>& findings) {
     findings.push_back({Severity::error, std::move(message), std::move(hint), std::move(path)});
   };
   const Spec defaults;
-  if (!s.with_haproxy_load_balancing) {
+  if (!with_haproxy(s)) {
     const std::string hint = "write with_haproxy_load_balancing: true, or remove it";
     const auto unused = [&](const char* key, bool set) {
       if (set) warning(key, "says nothing without with_haproxy_load_balancing", hint);

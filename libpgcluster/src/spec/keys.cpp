@@ -57,6 +57,32 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"confd_interval", &S::confd_interval, "Seconds between two looks of confd.", range(1, 3600)},
       {"keepalived_virtual_router_id", &S::keepalived_virtual_router_id,
        "VRRP's number of the VIP, of its own in the network; 0: the last byte of cluster_vip.", range(0, 255)},
+      {"cloud_provider", &S::cloud_provider, "Whose servers the hosts are; its load balancers then stand in front.",
+       one_of({"aws", "gcp", "azure", "digitalocean", "hetzner"})},
+      {"cloud_load_balancer", &S::cloud_load_balancer, "One load balancer of the cloud for each role; false: HAProxy where it is asked for."},
+      {"cloud_api_endpoint", &S::cloud_api_endpoint, "Another address of the cloud's API.", like(Format::url)},
+      {"server_location", &S::server_location, "Region (azure, hetzner: location) of the servers; for gcp their zone.", like(Format::word)},
+      {"server_network", &S::server_network,
+       "The servers' network: aws: subnets, with commas between them; gcp: NETWORK/SUBNET; azure: VNET/SUBNET; digitalocean: id of the VPC; hetzner: "
+       "name or id.",
+       like(Format::word)},
+      {"database_public_access", &S::database_public_access, "The cloud's load balancers also have public addresses."},
+      {"database_public_allowed_ips", &S::database_public_allowed_ips, "Networks that may connect to a public address, like 203.0.113.0/24.",
+       like(Format::network)},
+      {"hetzner_load_balancer_type", &S::hetzner_load_balancer_type, "Type of Hetzner's load balancers.", needed(Format::word)},
+      {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Size of DigitalOcean's load balancers.", range(1, 100)},
+      {"azure_resource_group", &S::azure_resource_group, "Resource group of the servers.", like(Format::word)},
+      {"hcloud_api_token", &S::hcloud_api_token, "Hetzner's token; without it HCLOUD_TOKEN."},
+      {"do_api_token", &S::do_api_token, "DigitalOcean's token; without it DIGITALOCEAN_ACCESS_TOKEN or DIGITALOCEAN_TOKEN."},
+      {"aws_access_key_id", &S::aws_access_key_id, "AWS's key; without it AWS_ACCESS_KEY_ID."},
+      {"aws_secret_access_key", &S::aws_secret_access_key, "The secret of it; without it AWS_SECRET_ACCESS_KEY."},
+      {"aws_session_token", &S::aws_session_token, "The token of a temporary key; without it AWS_SESSION_TOKEN."},
+      {"gcp_service_account_contents", &S::gcp_service_account_contents,
+       "Google's service account (JSON, may be in base64); without it the file of GOOGLE_APPLICATION_CREDENTIALS.", like(Format::lines)},
+      {"azure_client_id", &S::azure_client_id, "Azure's service principal; without it AZURE_CLIENT_ID."},
+      {"azure_secret", &S::azure_secret, "Its secret; without it AZURE_CLIENT_SECRET."},
+      {"azure_tenant", &S::azure_tenant, "Its tenant; without it AZURE_TENANT_ID."},
+      {"azure_subscription_id", &S::azure_subscription_id, "The subscription; without it AZURE_SUBSCRIPTION_ID."},
       {"patroni_superuser_username", &S::patroni_superuser_username, "PostgreSQL's superuser.", needed(Format::identifier)},
       {"patroni_superuser_password", &S::patroni_superuser_password, "Its password; without it one is made."},
       {"patroni_replication_username", &S::patroni_replication_username, "The role that replicas connect with.", needed(Format::identifier)},
@@ -105,6 +131,7 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
        "What the host does; without it: a database node.",
        {.values = {"postgres", "etcd", "balancer"}, .later = {"consul", "consul_client"}}},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
+      {"cloud_id", &H::cloud_id, "The cloud's id of this server; without it found by address or name.", like(Format::word)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
   };
   return keys;
@@ -267,6 +294,8 @@ std::string_view pattern(Format format) {
       return "^[^\\s/]{1,15}$";
     case Format::database:
       return "^[^\\u0000-\\u001f\"]{1,63}$";
+    case Format::network:
+      return "^[0-9A-Fa-f.:]+/[0-9]{1,3}$";
     case Format::duration:
       return "^[1-9][0-9]{0,8}(us|ms|s|m|h|d)?$";
     case Format::sha256:

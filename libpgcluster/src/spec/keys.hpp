@@ -33,6 +33,7 @@ enum class Format {
   lines,
   sha256,
   url,
+  network,
   hba,
   parameters,
   sysctl,

@@ -15,6 +15,10 @@ bool is_balancer(const Spec& spec, const HostSpec& host) {
   return named ? has_role(host, "balancer") : is_database(host);
 }
 
+bool with_haproxy(const Spec& spec) { return spec.with_haproxy_load_balancing && !with_cloud_balancer(spec); }
+
+bool with_cloud_balancer(const Spec& spec) { return !spec.cloud_provider.empty() && spec.cloud_load_balancer; }
+
 bool dcs_is_named(const Spec& spec) {
   return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
 }

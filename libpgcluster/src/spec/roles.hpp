@@ -15,6 +15,10 @@ bool has_role(const HostSpec& host, std::string_view role);
 bool is_database(const HostSpec& host);
 /// A host that names the role, or, where none does, every database host.
 bool is_balancer(const Spec& spec, const HostSpec& host);
+/// Whether HAProxy stands in front: it was asked for, and no cloud's load balancer takes its place.
+bool with_haproxy(const Spec& spec);
+/// Whether the load balancers of cloud_provider stand in front.
+bool with_cloud_balancer(const Spec& spec);
 /// Whether some host names the DCS's role.
 bool dcs_is_named(const Spec& spec);
 /// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on.

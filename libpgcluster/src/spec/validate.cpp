@@ -97,6 +97,8 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return Misfit{words::shown(value) + " is not a size", "write a number with B, kB, MB, GB or TB, like 100MB"};
     case Format::duration:
       return Misfit{words::shown(value) + " is not a time", "write a number with ms, s, m, h or d, like 60m"};
+    case Format::network:
+      return Misfit{words::shown(value) + " is not a network", "write an address and a length, like 203.0.113.0/24"};
     case Format::sha256:
       return Misfit{words::shown(value) + " is not a SHA-256", "write the 64 digits that sha256sum prints"};
     case Format::url:
@@ -120,6 +122,7 @@ class Checker {
     patroni();
     vip();
     check_balancing(spec_, findings_);
+    check_cloud(spec_, findings_);
     roles_and_databases();
     check_parameters(spec_, findings_);
     return std::move(findings_);
@@ -193,8 +196,8 @@ class Checker {
     if (value->empty()) error(path, "is empty", "write a value, or remove the key");
     word(*value, path, rule);
   }
-  void value(const SpecSecret& value, const std::string& path, const Rule&) {
-    if (has_control(value.value)) error(path, "has a line break or another control character in it", "write a password without them");
+  void value(const SpecSecret& value, const std::string& path, const Rule& rule) {
+    if (rule.format != Format::lines && has_control(value.value)) error(path, "has a line break or another control character in it", "write a password without them");
   }
   void value(const std::vector<std::string>& value, const std::string& path, const Rule& rule) {
     std::set<std::string_view> seen;
@@ -402,7 +405,7 @@ class Checker {
         used.emplace_back("etcd_client_port", spec_.etcd_client_port);
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
-      if (spec_.with_haproxy_load_balancing && is_balancer(spec_, host))
+      if (with_haproxy(spec_) && is_balancer(spec_, host))
         for (const auto& key : keys::of<HaproxyPorts>())
           if (const int port = spec_.haproxy_listen_port.*std::get<int HaproxyPorts::*>(key.member); port != 0)
             used.emplace_back("haproxy_listen_port." + std::string(key.name), port);

@@ -3,6 +3,7 @@
 
 #include <pgcluster/topology/topology.hpp>
 
+#include "spec/roles.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -43,7 +44,7 @@ std::vector<std::string> does(const TopologyHost& host, const Topology& topology
     const bool first = !topology.database.empty() && topology.database.front() == host.name;
     lines.push_back("PostgreSQL " + std::to_string(spec.postgresql_version) + ", Patroni" + (first ? " (preferred leader)" : ""));
     if (spec.pgbouncer_install) lines.push_back("PgBouncer");
-    if (!spec.cluster_vip.empty() && !spec.with_haproxy_load_balancing) lines.push_back("vip-manager");
+    if (!spec.cluster_vip.empty() && !with_haproxy(spec)) lines.push_back("vip-manager");
   }
   if (host.has(Role::balancer)) {
     const bool confd = spec.confd_install && spec.confd_binary.given();
@@ -79,7 +80,7 @@ Picture picture(const Topology& topology, const Spec& spec) {
     const std::string id = id_of("", endpoint.kind);
     const bool vip = endpoint.address == spec.cluster_vip;
     const std::string port = std::to_string(endpoint.port);
-    const bool balanced = spec.with_haproxy_load_balancing;
+    const bool balanced = with_haproxy(spec);
     const std::string any = balanced ? "any balancer, port " : "any host, port ";
     p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : any + port)});
     if (balanced) {

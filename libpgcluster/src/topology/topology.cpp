@@ -47,6 +47,31 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
   return access;
 }
 
+std::optional<HostAccess> cloud_access(const Spec& spec) {
+  if (spec.cloud_provider.empty()) return std::nullopt;
+  CloudAccess cloud{.provider = spec.cloud_provider, .endpoint = spec.cloud_api_endpoint};
+  const auto credential = [&](const char* key, const SpecSecret& secret) {
+    if (secret.given()) cloud.credentials.emplace_back(key, Text(Secret{key, secret.value}));
+  };
+  credential("hcloud_api_token", spec.hcloud_api_token);
+  credential("do_api_token", spec.do_api_token);
+  credential("aws_access_key_id", spec.aws_access_key_id);
+  credential("aws_secret_access_key", spec.aws_secret_access_key);
+  credential("aws_session_token", spec.aws_session_token);
+  credential("gcp_service_account_contents", spec.gcp_service_account_contents);
+  credential("azure_client_id", spec.azure_client_id);
+  credential("azure_secret", spec.azure_secret);
+  credential("azure_tenant", spec.azure_tenant);
+  credential("azure_subscription_id", spec.azure_subscription_id);
+  cloud.settings = {
+      {"server_location", spec.server_location}, {"server_network", spec.server_network}, {"azure_resource_group", spec.azure_resource_group}};
+  HostAccess access;
+  access.name = access.address = "cloud:" + spec.cloud_provider;
+  access.transport = Transport::cloud;
+  access.cloud = std::move(cloud);
+  return access;
+}
+
 bool tagged(const TopologyHost& host, std::string_view tag) {
   return std::any_of(host.patroni_tags.begin(), host.patroni_tags.end(), [&](const auto& t) { return t.first == tag && t.second == "true"; });
 }
@@ -80,7 +105,7 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
 }
 
 std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
-  if (spec.with_haproxy_load_balancing) return balanced_endpoints(spec, topology);
+  if (with_haproxy(spec)) return balanced_endpoints(spec, topology);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   std::vector<const TopologyHost*> writers = topology.with(Role::postgres);
   if (writers.empty()) return {};
@@ -207,7 +232,7 @@ Topology resolve(const Spec& spec) {
     host.access = access(spec, written);
     for (const Role role : kRoles) {
       const bool has = role == Role::postgres   ? is_database(written)
-                       : role == Role::balancer ? spec.with_haproxy_load_balancing && is_balancer(spec, written)
+                       : role == Role::balancer ? with_haproxy(spec) && is_balancer(spec, written)
                        : dcs_as == role         ? dcs.contains(written.name)
                                                 : has_role(written, to_string(role));
       if (has) host.roles.push_back(role);
@@ -216,6 +241,7 @@ Topology resolve(const Spec& spec) {
     topology.hosts.push_back(std::move(host));
   }
   topology.endpoints = endpoints(spec, topology);
+  topology.cloud = cloud_access(spec);
   for (Diagnostic& doubt : validate(spec))
     if (doubt.severity == Severity::warning) topology.warnings.push_back(std::move(doubt));
   warn(spec, topology);

@@ -51,6 +51,7 @@ struct SimulatedHost {
   int boot = 1;
   bool down = false;    ///< host_unreachable
   bool frozen = false;  ///< timed_out
+  bool cloud = false;   ///< a cloud's API: its load balancers are files, /load-balancers/NAME
 
   /// Content of a regular file; null where there is none.
   const std::string* read(const std::string& path) const;

@@ -31,6 +31,7 @@ struct SshStatistics {
 /// Reaches hosts by ssh: one connection a host, made when first needed and kept; host keys are always checked, those of hops, too.
 /// A broken connection is a connection_lost (retryable); the next call connects again.
 /// HostAccess::transport says what carries it: libssh2, the system's ssh client, or for the host that is this machine no ssh at all.
+/// A cloud's API (Transport::cloud) is what a CloudExecutor makes of it.
 class SshExecutor final : public Executor {
  public:
   /// Connects to nothing yet.

@@ -252,6 +252,7 @@ struct DoResult {
   What what = What::not_run;
   Output output{};      ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
   std::string found{};  ///< drifted: what stands there instead, without secrets
+  std::optional<Failure> failure{};  ///< failed: what to say of it, where the executor knows more than an exit status
 };
 
 /// What has become of a program.
@@ -267,6 +268,7 @@ enum class Transport {
   libssh2,  ///< ssh, in this process
   openssh,  ///< the system's ssh client: for what libssh2 lacks (FIDO keys, certificates, GSSAPI)
   local,    ///< no ssh: the host is the machine that this process runs on
+  cloud,    ///< no host: a cloud's API, which the controller itself talks to
 };
 /// As the spec writes it: "openssh".
 std::string_view to_string(Transport transport) noexcept;
@@ -294,6 +296,15 @@ struct SshConfig {
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };
 
+/// How a cloud's API is reached. What is empty in it comes from the variables that the vendor's own tools read.
+struct CloudAccess {
+  std::string provider;                                        ///< aws, gcp, azure, digitalocean, hetzner
+  std::string endpoint{};                                      ///< instead of the vendor's own address; https, or http on loopback
+  std::vector<std::pair<std::string, Text>> credentials{};     ///< by the spec's keys
+  std::vector<std::pair<std::string, std::string>> settings{};  ///< what else the API needs to know: location, network
+  friend bool operator==(const CloudAccess&, const CloudAccess&) = default;
+};
+
 /// How ssh reaches a host.
 struct HostAccess {
   std::string name;     ///< as in the spec
@@ -312,6 +323,7 @@ struct HostAccess {
   std::vector<Hop> jump{};  ///< the way to the host; logged in to with the same keys, checked by the same known_hosts
   std::optional<SshConfig> config{};
   std::string host_key_alias{};  ///< known_hosts has it by this name; empty: by its address
+  std::optional<CloudAccess> cloud{};  ///< where transport is cloud
   friend bool operator==(const HostAccess&, const HostAccess&) = default;
 };
 

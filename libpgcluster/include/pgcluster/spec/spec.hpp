@@ -44,6 +44,7 @@ struct HostSpec {
   std::string datacenter{};
   std::vector<std::string> roles{};                                 ///< postgres, etcd, consul, consul_client, balancer; empty: a database node
   std::vector<std::pair<std::string, std::string>> patroni_tags{};  ///< YAML scalars as written: nofailover: "false"
+  std::string cloud_id{};                                           ///< of cloud_provider; empty: found by address or name
   SshSpec ssh{};
   friend bool operator==(const HostSpec&, const HostSpec&) = default;
 };
@@ -138,6 +139,27 @@ struct Spec {
   BinarySpec confd_binary{};
   int confd_interval = 10;
   int keepalived_virtual_router_id = 0;  ///< 0: the last byte of cluster_vip
+
+  std::string cloud_provider{};     ///< aws, gcp, azure, digitalocean, hetzner; empty: none
+  bool cloud_load_balancer = true;  ///< with cloud_provider: its load balancers stand in front, and no HAProxy
+  std::string cloud_api_endpoint{};
+  std::string server_location{};
+  std::string server_network{};
+  bool database_public_access = false;
+  std::vector<std::string> database_public_allowed_ips{};
+  std::string hetzner_load_balancer_type = "lb21";
+  int digital_ocean_load_balancer_size_unit = 3;
+  std::string azure_resource_group{};
+  SpecSecret hcloud_api_token{};
+  SpecSecret do_api_token{};
+  SpecSecret aws_access_key_id{};
+  SpecSecret aws_secret_access_key{};
+  SpecSecret aws_session_token{};
+  SpecSecret gcp_service_account_contents{};
+  SpecSecret azure_client_id{};
+  SpecSecret azure_secret{};
+  SpecSecret azure_tenant{};
+  SpecSecret azure_subscription_id{};
 
   std::string patroni_superuser_username = "postgres";
   SpecSecret patroni_superuser_password{};

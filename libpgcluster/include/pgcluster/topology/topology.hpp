@@ -51,6 +51,7 @@ struct Topology {
   bool dcs_named = false;                ///< some host names a DCS role; else placed by default
   std::vector<std::string> database;     ///< names, in the spec's order; the first is preferred as leader
   std::vector<Endpoint> endpoints;
+  std::optional<HostAccess> cloud;   ///< the API of cloud_provider, by a name that no host can have
   std::vector<Diagnostic> warnings;  ///< also the doubtful things that validate() finds in the spec
 
   /// How many DCS members must run for the DCS to decide.

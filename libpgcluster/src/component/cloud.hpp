@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+#include "op/balancer.hpp"
+
+// Load balancers of a cloud: what is wished of each, and the steps that make them so. The executor knows the vendors' APIs.
+namespace pgcluster {
+
+/// A role's balancer: what it should be, or that there should be none.
+struct CloudBalancer {
+  std::string role;  ///< primary, replica, sync
+  std::string kind;  ///< of the endpoint: read-write, …
+  Balancer wish;
+  bool wanted = true;
+};
+
+/// For each role, in that order; empty without cloud_provider.
+std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& topology);
+
+/// All of them are taken away; what is not the cluster's is left alone. None without cloud_provider.
+Steps cloud_removal(const Spec& spec, const Topology& topology);
+
+}  // namespace pgcluster

@@ -1,0 +1,83 @@
+"""The clouds of the tests: each a server on loopback, and a way to have a spec's balancers planned and applied there."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from aws import Aws
+from digitalocean import DigitalOcean
+from gcp import Gcp
+from hetzner import Hetzner
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+DRIVER = os.environ.get("PGCLUSTER_CLOUD_DRIVER", str(SOURCE / "build/release/tests/cloud/cloud_driver"))
+HOSTS = {"pg1": "10.0.0.11", "pg2": "10.0.0.12", "pg3": "10.0.0.13", "pg4": "10.0.0.14"}
+CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean, "gcp": Gcp}
+
+
+class Ran:
+    def __init__(self, done):
+        self.status, self.err = done.returncode, done.stderr
+        self.documents, rest = [], done.stdout.strip()
+        while rest:
+            document, end = json.JSONDecoder().raw_decode(rest)
+            self.documents.append(document)
+            rest = rest[end:].strip()
+        self.waits = [int(line.split()[1]) for line in done.stderr.splitlines() if line.startswith("wait ")]
+
+    @property
+    def plan(self):
+        return self.documents[0]
+
+    @property
+    def changes(self):
+        return {change["id"].removeprefix("cluster/cloud/"): change for change in self.plan["changes"]}
+
+    @property
+    def errors(self):
+        """Of a plan that could not be made, or of an apply that failed."""
+        if "error" in self.documents[-1]:
+            return [self.documents[-1]["error"]]
+        return self.documents[-1]["failures"]
+
+
+class World:
+    """A cloud, and a spec for it."""
+
+    def __init__(self, mock, folder):
+        self.mock, self.file = mock, folder / "cluster.yaml"
+        self.spec = {"patroni_cluster_name": "demo", "cloud_provider": mock.provider, "cloud_api_endpoint": mock.endpoint, **mock.spec,
+                     "hosts": {name: {"address": ip} for name, ip in list(HOSTS.items())[:3]}}
+
+    def run(self, what, timeout=None, env=None, **changes):
+        self.spec.update(changes)
+        self.file.write_text(json.dumps({key: value for key, value in self.spec.items() if value is not None}))
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AZURE_", "HCLOUD_", "DIGITALOCEAN_", "GOOGLE_", "PGCLUSTER_CLOUD_"))}
+        clean.update(self.mock.env if env is None else env)
+        if timeout:
+            clean["PGCLUSTER_CLOUD_TIMEOUT"] = str(timeout)
+        done = Ran(subprocess.run([DRIVER, what, self.file], capture_output=True, text=True, timeout=120, env=clean))
+        for secret in clean.values():
+            if secret.startswith("token-of-the-tests"):
+                assert secret not in json.dumps(done.documents) + done.err
+        return done
+
+    def apply(self, **changes):
+        done = self.run("apply", **changes)
+        assert done.status == 0, (done.documents, self.mock.violations)
+        return done
+
+    def plan(self, **changes):
+        done = self.run("plan", **changes)
+        assert done.status == 0, (done.documents, self.mock.violations)
+        return done
+
+
+@pytest.fixture(params=CLOUDS)
+def cloud(request, tmp_path):
+    mock = CLOUDS[request.param](HOSTS)
+    yield World(mock, tmp_path)
+    mock.close()
+    assert not mock.violations, mock.violations
