@@ -20,7 +20,7 @@ std::string NodeView::step(std::string_view component, std::string_view what) co
 }
 
 std::vector<ComponentPtr> builtin_components() {
-  return {system_component(),      etcd_component(),    patroni_component(), pgbouncer_component(),
+  return {system_component(), etcd_component(), consul_component(), patroni_component(), pgbouncer_component(),
           vip_manager_component(), haproxy_component(), confd_component(),   keepalived_component()};
 }
 
