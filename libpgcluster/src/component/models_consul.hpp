@@ -22,6 +22,8 @@ class ConsulModel final : public ServiceModel {
 
   /// The datacenter's keys as the host's agent reaches them; null where there is no agent, no server or no quorum. "": the agent's own datacenter.
   EtcdModel::Cluster* reach(const std::string& host, const std::string& datacenter = {});
+  /// Takes an external node out of a datacenter's catalog.
+  void forget(const std::string& node, const std::string& datacenter) { named(datacenter)->nodes.erase(node); }
   /// How often Raft began on the host.
   int made(const std::string& host) const;
 
