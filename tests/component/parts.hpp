@@ -31,7 +31,9 @@ inline ClusterView cluster(Spec spec) {
   for (const TopologyHost& host : view.topology.hosts) view.facts[host.name] = a_host(host.address);
   view.secrets["pgbouncer_auth_password"] = {"pgbouncer_auth_password", "a \"quoted\" word"};
   view.secrets["keepalived_auth_password"] = {"keepalived_auth_password", "eightandmore"};
+  view.secrets["consul_encrypt_key"] = {"consul_encrypt_key", "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="};
   view.digests["/opt/confd"] = std::string(64, 'c');
+  view.digests["/opt/consul"] = std::string(64, 'c');
   view.spec = std::move(spec);
   return view;
 }

@@ -10,10 +10,12 @@ base_packages=(systemd systemd-sysv dbus openssh-server sudo iproute2)
 repo_packages=(postgresql-17 postgresql-client-17 patroni python3-etcd etcd-server etcd-client pgbouncer haproxy keepalived
   vip-manager2 pgbackrest curl iputils-arping systemd-timesyncd python3-consul jq openssl acl dnsmasq systemd-resolved libnss-resolve)
 repo_packages_apart=(chrony)
+# Debian's last Consul is that of 11.
+repo_packages_bullseye=(consul)
 
 # In the warm root already; the time and name services stay out, because they change how a host works.
 warm_packages=(postgresql-17 postgresql-client-17 patroni python3-etcd etcd-server etcd-client pgbouncer haproxy keepalived
-  vip-manager2 pgbackrest curl iputils-arping python3-consul jq openssl acl)
+  vip-manager2 pgbackrest curl iputils-arping python3-consul jq openssl acl consul)
 
 # The Debian mirrors of this machine's apt, as one-line sources for trixie; PGCLUSTER_LAB_MIRROR names one where apt knows none.
 trixie_sources() {
@@ -59,6 +61,9 @@ fill() {
   local download=("${apt[@]}" -o Dir::Cache::archives=/srv/repo install --download-only --no-install-recommends)
   chroot "$root" "${download[@]}" "${repo_packages[@]}" >&2
   chroot "$root" "${download[@]}" "${repo_packages_apart[@]}" >&2
+  sed -n 's/ trixie main$/ bullseye main/p' "$root/etc/apt/sources.list" >"$root/etc/apt/sources.list.d/bullseye.list"
+  chroot "$root" "${apt[@]}" update >&2
+  chroot "$root" "${download[@]}" "${repo_packages_bullseye[@]}" >&2
   rm -rf "$repo/partial" "$repo/lock"
   (cd "$repo" && apt-ftparchive packages . >Packages && apt-ftparchive release . >Release)
   # This root's own apt: only the repository; its lists are dated here, so that installing works at once.

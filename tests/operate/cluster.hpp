@@ -15,14 +15,15 @@ using namespace pgcluster;
 
 /// A fleet with the models of the services, and what its tests ask of it.
 struct Fleet {
-  Fleet() { add_service_models(executor, etcd, patroni); }
+  Fleet() { add_service_models(executor, etcd, patroni, consul); }
 
   Report deploy(const Spec& spec, const DeployOptions& options = {}) { return apply(plan_deploy(spec, executor, options), executor); }
   std::string leader(const Spec& spec) { return patroni->view(spec.hosts.front().name).leader; }
 
   SimulatedExecutor executor{};
   std::shared_ptr<EtcdModel> etcd = std::make_shared<EtcdModel>();
-  std::shared_ptr<PatroniModel> patroni = std::make_shared<PatroniModel>(etcd);
+  std::shared_ptr<ConsulModel> consul = std::make_shared<ConsulModel>();
+  std::shared_ptr<PatroniModel> patroni = std::make_shared<PatroniModel>(etcd, consul);
 };
 
 inline Spec spec_of(const std::string& yaml) { return parse_spec(yaml); }

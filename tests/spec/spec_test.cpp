@@ -217,8 +217,10 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
   CHECK(found([](Spec& s) { s.hosts.push_back(s.hosts[0]); }) ==
         "error: hosts.pg1: has the same name as pg1; upper and lower case do not differ; give it another name\n"
         "error: hosts.pg1.address: is also the address of pg1; write the host's own address\n");
-  CHECK(found([](Spec& s) { s.dcs_type = "consul"; }) ==
-        "error: dcs_type: consul is not supported by this version of pgcluster; write etcd, or remove it\n");
+  CHECK(found([](Spec& s) { s.dcs_type = "consul"; }) == "");
+  CHECK(found([](Spec& s) { s.dcs_type = "consul", s.patroni_cluster_name = "a-"; }) ==
+        "error: patroni_cluster_name: a- cannot be part of a name in DNS, which clients get with Consul; write small letters, digits, and '-' between "
+        "them, like postgres-cluster\n");
   CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true, s.synchronous_mode = true, s.confd_binary.path = "/opt/confd"; }) == "");
   CHECK(found([](Spec& s) {
           s.with_haproxy_load_balancing = true, s.synchronous_mode = true;
@@ -354,6 +356,6 @@ for name in sys.argv[3:]:
   CHECK(result == 0);
   const fs::path cases = fs::path(PGCLUSTER_CASES) / "spec";
   CHECK(run("bad", {cases / "bad-unknown-keys/cluster.yaml", cases / "bad-wrong-types/cluster.yaml", cases / "bad-no-hosts/cluster.yaml",
-                    cases / "bad-hosts-empty/cluster.yaml", cases / "bad-ranges/cluster.yaml", cases / "bad-later-consul/cluster.yaml",
+                    cases / "bad-hosts-empty/cluster.yaml", cases / "bad-ranges/cluster.yaml", cases / "bad-consul/cluster.yaml",
                     cases / "bad-host-without-address/cluster.yaml", cases / "bad-enums/cluster.yaml", cases / "bad-host-names/cluster.yaml"}) == 0);
 }

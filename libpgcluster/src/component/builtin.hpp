@@ -6,6 +6,7 @@ namespace pgcluster {
 
 ComponentPtr system_component();
 ComponentPtr etcd_component();
+ComponentPtr consul_component();
 ComponentPtr patroni_component();
 ComponentPtr pgbouncer_component();
 ComponentPtr vip_manager_component();

@@ -1,4 +1,4 @@
-// confd: writes haproxy.cfg from Patroni's members in etcd, so that who joins or leaves needs no apply.
+// confd: writes haproxy.cfg from Patroni's members in the DCS, so that who joins or leaves needs no apply.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,6 +6,7 @@
 #include "component/builtin.hpp"
 #include "component/etcd.hpp"
 #include "component/haproxy.hpp"
+#include "component/program.hpp"
 
 namespace pgcluster {
 namespace {
@@ -21,8 +22,11 @@ constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgc
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   std::string nodes;
-  for (const std::string& name : node.topology().dcs_members)
-    nodes += (nodes.empty() ? "\"" : ", \"") + http_url(node.topology().host(name).address, node.spec().etcd_client_port) + "\"";
+  if (node.topology().dcs_type == "consul")
+    nodes = "\"127.0.0.1:8500\"";
+  else
+    for (const std::string& name : node.topology().dcs_members)
+      nodes += (nodes.empty() ? "\"" : ", \"") + http_url(node.topology().host(name).address, node.spec().etcd_client_port) + "\"";
   return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
                      node.topology().dcs_type, node.spec().confd_interval, nodes);
 }
@@ -84,44 +88,6 @@ StepPtr template_step(const NodeView& node) {
                    {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
 }
 
-// /usr/lib/apt/apt-helper is there wherever apt is; it checks the digest itself, and leaves nothing behind that fails.
-constexpr const char* download_script = R"sh(f=$1 n=$1.pgcluster
-mkdir -p "${f%/*}" && rm -f -- "$n" || exit 1
-/usr/lib/apt/apt-helper -q download-file "$2" "$n" "SHA256:$3" >&2 || { rm -f -- "$n" "$n.FAILED"; exit 1; }
-chmod 755 -- "$n" && chown root:root -- "$n" && mv -fT -- "$n" "$f")sh";
-
-StepPtr program_step(const NodeView& node) {
-  const std::string host = node.name();
-  const BinarySpec& binary = node.spec().confd_binary;
-  std::string sha256 = binary.sha256;
-  if (binary.path.empty())
-    std::transform(sha256.begin(), sha256.end(), sha256.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  else if (const auto known = node.cluster.digests.find(binary.path); known != node.cluster.digests.end())
-    sha256 = known->second;
-  const Ask ask{host, FileOf{program_file, false}};
-  auto decide = [ask, binary, sha256, host](const Answers& answers) -> Decision {
-    const Answer& answer = answers[ask];
-    const auto* found = std::get_if<File>(&answer);
-    if (!found && !std::holds_alternative<Absent>(answer)) {
-      const auto* why = std::get_if<Unreadable>(&answer);
-      return Refused{{.message = std::string("cannot read ") + program_file + (why ? ": " + why->why : ""), .hint = "look at it on the host"},
-                     Code::command_failed};
-    }
-    if (found && found->sha256 == sha256 && found->mode == 0755) return Done{};
-    Do d{.at = host, .what = {}, .limit = std::chrono::minutes(10)};
-    if (!binary.path.empty()) {
-      d.what = Upload{.path = program_file, .source = binary.path, .sha256 = sha256, .mode = 0755};
-      d.was = answer;
-    } else {
-      d.what = Run{.argv = {"sh", "-c", download_script, "sh", program_file, binary.url, sha256},
-                   .touches = {std::string("file:") + program_file},
-                   .slow = true};
-    }
-    return Change{.todo = {std::move(d)}, .action = found ? Action::update : Action::create, .reason = found ? "another version" : "not there"};
-  };
-  return make_step(node.step("confd", "program"), {.asks = {ask}, .decide = decide, .keeps = {std::string("file:") + program_file}});
-}
-
 class Confd final : public Component {
  public:
   std::string name() const override { return "confd"; }
@@ -137,7 +103,7 @@ class Confd final : public Component {
                            .settle = std::chrono::seconds(30)};
     return after(
         {node.step("haproxy", "packages")},
-        sequence(parallel(program_step(node), file(step("config"), host, {.path = config_file, .content = config_text(node)}),
+        sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary), file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
                  service(step("service"), host, wish)));

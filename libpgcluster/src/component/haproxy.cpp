@@ -123,13 +123,13 @@ StepPtr serves(const NodeView& node) {
   std::vector<std::string> joining;
   for (const std::string& name : node.topology().database)
     if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
-  auto decide = [=, mark = haproxy_mark(node)](const Answers& answers) -> Decision {
+  auto decide = [=, mark = haproxy_mark(node), dcs = node.topology().dcs_type](const Answers& answers) -> Decision {
     const HaproxyState state = read_haproxy(answers[ask]);
     if (!state.answers || state.mark != mark) return Later{"HAProxy serves with its present configuration"};
     std::vector<std::string> wanted = joining, has;
     if (members) {
       const auto named = patroni::read_member_names(answers[*members]);
-      if (!named) return Later{"etcd says who Patroni's members are"};
+      if (!named) return Later{dcs + " says who Patroni's members are"};
       for (const std::string& name : joining)
         if (std::find(named->begin(), named->end(), name) == named->end()) return Later{name + " is a member of Patroni's"};
       wanted = *named;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "component/consul.hpp"
 #include "component/models_balancer.hpp"
 
 namespace pgcluster {
@@ -93,6 +94,8 @@ class DebianModel final : public ServiceModel {
     };
     const std::string etcd = setting(host, "/etc/default/etcd", "ETCD_ADVERTISE_CLIENT_URLS=\"");
     listens(etcd.empty() ? "" : etcd.substr(etcd.rfind(':') + 1, etcd.size() - etcd.rfind(':') - 2), "etcd.service", "etcd");
+    for (const char* port : {"8301", "8500", "8600"})
+      if (host.read(consul_agent_file)) listens(port, consul_unit, "consul");
     listens(setting(host, "/etc/pgbouncer/listen.ini", "listen_port = "), "pgbouncer.service", "pgbouncer");
     return out;
   }
@@ -117,14 +120,17 @@ class DebianModel final : public ServiceModel {
 
 void add_service_models(SimulatedExecutor& fleet) {
   const auto etcd = std::make_shared<EtcdModel>();
-  const auto patroni = std::make_shared<PatroniModel>(etcd);
-  add_service_models(fleet, etcd, patroni);
+  const auto consul = std::make_shared<ConsulModel>();
+  const auto patroni = std::make_shared<PatroniModel>(etcd, consul);
+  add_service_models(fleet, etcd, patroni, consul);
 }
 
-void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni) {
+void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni,
+                        const std::shared_ptr<ConsulModel>& consul) {
   const auto balancer = std::make_shared<BalancerModel>(patroni);
   fleet.add(balancer);
   fleet.add(etcd);
+  if (consul) fleet.add(consul);
   fleet.add(patroni);
   fleet.add(std::make_shared<DebianModel>(patroni, balancer));
 }

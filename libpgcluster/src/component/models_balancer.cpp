@@ -46,6 +46,7 @@ std::vector<std::string> endpoints_of(const std::string& config) {
   std::vector<std::string> found;
   for (auto at = config.find("http://"); at != std::string::npos; at = config.find("http://", at + 1))
     found.push_back(config.substr(at + 7, config.find('"', at) - at - 7));
+  if (config.find("nodes = [\"127.0.0.1:8500\"]") != std::string::npos) found.emplace_back("127.0.0.1:8500");
   return found;
 }
 
@@ -105,7 +106,7 @@ void BalancerModel::render(SimulatedHost& host) {
   const std::string* resource = host.read("/etc/confd/conf.d/haproxy.toml");
   const std::string* wished = host.read("/etc/confd/templates/haproxy.tmpl");
   if (!config || !resource || !wished) return;
-  const auto members = patroni_->members(endpoints_of(*config), after_word(*resource, "prefix = \"/service/"));
+  const auto members = patroni_->members(host.name, endpoints_of(*config), after_word(*resource, "prefix = \"/service/"));
   if (!members) return;
   std::string text = *wished;
   for (auto at = text.find("{{len "); at != std::string::npos; at = text.find("{{len "))
@@ -158,11 +159,20 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
     if (!host.packages.contains("curl")) return Output{.status = 1};
     const std::string prefix = decoded(argv[4]);
     const std::string scope = prefix.substr(9, prefix.find('/', 9) - 9);
-    const auto members = patroni_->members({argv.begin() + 6, argv.end()}, scope);
+    const auto members = patroni_->members(host.name, {argv.begin() + 6, argv.end()}, scope);
     if (!members) return Output{.status = 1};
     nlohmann::json answer{{"header", {{"revision", "1"}}}};
     for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", encoded(prefix + name)}});
     return Output{.out = answer.dump()};
+  }
+  static const std::string kv = "http://127.0.0.1:8500/v1/kv/service/";
+  if (argv[0] == "curl" && argv.back().starts_with(kv) && argv.back().find("/members/?keys") != std::string::npos) {
+    const std::string scope = argv.back().substr(kv.size(), argv.back().find('/', kv.size()) - kv.size());
+    const auto members = host.active("consul.service") ? patroni_->members(host.name, {"127.0.0.1:8500"}, scope) : std::nullopt;
+    if (!members) return Output{.status = 7, .out = "\n000"};
+    nlohmann::json answer = nlohmann::json::array();
+    for (const auto& [name, address] : *members) answer.push_back("service/" + scope + "/members/" + name);
+    return Output{.out = answer.empty() ? "\n404" : answer.dump() + "\n200"};
   }
   return std::nullopt;
 }

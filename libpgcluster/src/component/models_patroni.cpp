@@ -127,7 +127,7 @@ void PatroniModel::unit_stopped(SimulatedHost& host, const std::string& unit, Si
   if (member.phase == Phase::initdb || member.phase == Phase::creating) {
     host.files.erase(data_dir(member.config) + "/PG_VERSION");
     if (cluster && cluster->initializing == host.name) cluster->initializing.clear();
-    if (EtcdModel::Cluster* dcs = dcs_of(member); dcs && cluster && cluster->system_id.empty())
+    if (EtcdModel::Cluster* dcs = dcs_of(host.name, member); dcs && cluster && cluster->system_id.empty())
       dcs->keys.erase("/service/" + cluster->scope + "/initialize");
   }
   member.phase = Phase::stopped;
@@ -156,7 +156,8 @@ std::string PatroniModel::system_id_of(const std::string& host) const {
 }
 bool PatroniModel::has_data(const std::string& host) const { return !system_id_of(host).empty(); }
 
-EtcdModel::Cluster* PatroniModel::dcs_of(const Member& member) {
+EtcdModel::Cluster* PatroniModel::dcs_of(const std::string& host, const Member& member) {
+  if (member.config.contains("consul.host")) return consul_ ? consul_->reach(host, value_of(member.config, "consul.dc")) : nullptr;
   std::vector<std::string> endpoints;
   for (int i = 0; member.config.contains("etcd3.hosts." + std::to_string(i)); ++i)
     endpoints.push_back(value_of(member.config, "etcd3.hosts." + std::to_string(i)));
@@ -186,7 +187,7 @@ void PatroniModel::passed(SimulatedTime now) {
 void PatroniModel::tick(SimulatedTime now) {
   std::map<std::string, std::pair<EtcdModel::Cluster*, std::vector<std::string>>> found;
   for (auto& [host, member] : members_) {
-    EtcdModel::Cluster* dcs = alive(host, member) ? dcs_of(member) : nullptr;
+    EtcdModel::Cluster* dcs = alive(host, member) ? dcs_of(host, member) : nullptr;
     if (!dcs) continue;
     const std::string scope = value_of(member.config, "scope");
     member.cluster = dcs->id + " " + scope;
@@ -277,7 +278,7 @@ void PatroniModel::begin(Cluster& cluster, SimulatedHost& host, Member& member, 
   if (cluster.system_id.empty()) {
     if (!cluster.initializing.empty()) return;
     cluster.initializing = host.name;
-    if (EtcdModel::Cluster* dcs = dcs_of(member)) dcs->keys["/service/" + cluster.scope + "/initialize"] = "";
+    if (EtcdModel::Cluster* dcs = dcs_of(host.name, member)) dcs->keys["/service/" + cluster.scope + "/initialize"] = "";
     host.write(data_dir(member.config) + "/PG_VERSION", std::to_string(7'400'000'000'000'000'000 + ++counter_), 0600);
     ++made_[host.name];
     member.birth = ++counter_;

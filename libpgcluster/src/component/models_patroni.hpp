@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "component/models_consul.hpp"
 #include "component/models_etcd.hpp"
 #include "component/models_sql.hpp"
 
@@ -15,7 +16,8 @@ namespace pgcluster {
 /// Patroni with its PostgreSQL on a simulated fleet: who leads, who follows, and with which parameters the servers run.
 class PatroniModel final : public ServiceModel {
  public:
-  explicit PatroniModel(std::shared_ptr<EtcdModel> etcd) : etcd_(std::move(etcd)) {}
+  explicit PatroniModel(std::shared_ptr<EtcdModel> etcd, std::shared_ptr<ConsulModel> consul = nullptr)
+      : etcd_(std::move(etcd)), consul_(std::move(consul)) {}
 
   void added(SimulatedExecutor& fleet) override { fleet_ = &fleet; }
   std::optional<SimulatedPackage> package(const std::string& name) override;
@@ -34,8 +36,9 @@ class PatroniModel final : public ServiceModel {
     std::map<std::string, std::string> running{};
   };
   View view(const std::string& host);
-  /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints: name and address.
-  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::vector<std::string>& endpoints, const std::string& scope);
+  /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints ("127.0.0.1:8500": the host's Consul): name and address.
+  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const std::vector<std::string>& endpoints,
+                                                                          const std::string& scope);
   /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async".
   bool serves_as(const std::string& address, const std::string& check);
   /// How often a data directory was made on the host by initdb.
@@ -80,7 +83,7 @@ class PatroniModel final : public ServiceModel {
   void runs(Cluster& cluster, const std::string& host, Member& member);
   bool streams(const Cluster& cluster, const std::string& host, const Member& member, SimulatedTime now) const;
   bool sync(const Cluster& cluster, const std::string& host, SimulatedTime now) const;
-  EtcdModel::Cluster* dcs_of(const Member& member);
+  EtcdModel::Cluster* dcs_of(const std::string& host, const Member& member);
   std::string system_id_of(const std::string& host) const;
   std::vector<std::string> hosts_of(const std::string& cluster) const;
   Cluster* cluster_of(const Member& member);
@@ -92,6 +95,7 @@ class PatroniModel final : public ServiceModel {
   Output psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input);
 
   std::shared_ptr<EtcdModel> etcd_;
+  std::shared_ptr<ConsulModel> consul_;  // may be null
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, Member> members_;    // by host
   std::map<std::string, Cluster> clusters_;  // by etcd's id and scope
@@ -101,6 +105,7 @@ class PatroniModel final : public ServiceModel {
 };
 
 /// add_service_models() with models that the caller can look into.
-void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni);
+void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni,
+                        const std::shared_ptr<ConsulModel>& consul = nullptr);
 
 }  // namespace pgcluster

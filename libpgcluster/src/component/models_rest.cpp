@@ -65,9 +65,11 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   return json.dump();
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::vector<std::string>& endpoints,
+std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking,
+                                                                                      const std::vector<std::string>& endpoints,
                                                                                       const std::string& scope) {
-  const EtcdModel::Cluster* dcs = etcd_->reach(endpoints);
+  const bool own_agent = endpoints == std::vector<std::string>{"127.0.0.1:8500"};
+  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(endpoints) : consul_ ? consul_->reach(asking) : nullptr;
   if (!dcs) return std::nullopt;
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [host, member] : members_) {
@@ -112,7 +114,7 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   if (body.empty()) body = option(input, "data");
   const Json json = Json::parse(body, nullptr, false);
   Cluster* cluster = cluster_of(member);
-  if (!cluster || cluster->system_id.empty() || !json.is_object() || !dcs_of(member)) return failed("503", "no cluster");
+  if (!cluster || cluster->system_id.empty() || !json.is_object() || !dcs_of(host.name, member)) return failed("503", "no cluster");
   const auto hosts = hosts_of(member.cluster);
   if (method == "PATCH" && path == "/config") {
     cluster->settings.merge_patch(json);

@@ -32,14 +32,15 @@ class Patroni final : public Component {
     const StepPtr no_server = file(node.step("patroni", "createcluster"), host,
                                    {.path = "/etc/postgresql-common/createcluster.d/50-pgcluster.conf", .content = "create_main_cluster = false\n"});
     const StepPtr installed =
-        packages(node.step("patroni", "packages"), host, {"postgresql-" + version, "postgresql-client-" + version, "patroni", "python3-etcd", "curl"},
+        packages(node.step("patroni", "packages"), host, {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
                  {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
-    // Where etcd on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
-    std::vector<std::string> members{node.step("etcd", "healthy")};
+    // Where the DCS on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
+    const std::string healthy = "/" + view->topology.dcs_type + "/healthy";
+    std::vector<std::string> members{host + healthy};
     if (patroni::begins(*view))
-      for (const std::string& member : view->topology.dcs_members) members.push_back(member + "/etcd/healthy");
+      for (const std::string& member : view->topology.dcs_members) members.push_back(member + healthy);
     Steps dcs = after(members, patroni::dcs_gate(view, node.host));
     if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {

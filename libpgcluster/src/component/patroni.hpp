@@ -41,7 +41,11 @@ std::string rest_base(const Spec& spec, const TopologyHost& host);
 /// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
 Ask member_ask(const Spec& spec, const TopologyHost& host);
 std::vector<Ask> member_asks(const ClusterView& view);
-/// The cluster's initialize key, as base64, from the first etcd endpoint that answers with a quorum behind it; empty where there is none.
+/// Patroni's section about its DCS.
+std::string dcs_section(const ClusterView& view);
+/// The package by which Patroni speaks to it.
+const char* dcs_client_package(const Spec& spec);
+/// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 Ask unit_ask(const TopologyHost& host);
 
@@ -66,7 +70,7 @@ struct Member {
 };
 Member read_member(const Answer& answer);
 
-/// Who Patroni's members are, by their keys in the DCS, asked on this host; it needs nothing but curl.
+/// Who Patroni's members are, by their keys in the DCS, asked on this host; it needs nothing but curl (and, with Consul, the host's agent).
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host);
 /// Sorted; empty where the DCS does not say.
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer);
@@ -119,7 +123,7 @@ StepPtr reload_step(const TopologyHost& host);
 StepPtr loaded_gate(const View& view, const TopologyHost& host);
 /// The database host that begins a new cluster, and leads it.
 const TopologyHost& first_host(const ClusterView& view);
-/// etcd answers, and on all but the first host the cluster is initialised: the first leads.
+/// The DCS answers, and on all but the first host the cluster is initialised: the first leads.
 StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.
 StepPtr created_gate(const View& view, const TopologyHost& host);

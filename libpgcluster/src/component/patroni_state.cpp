@@ -1,4 +1,4 @@
-// What Patroni and etcd are asked, and how their answers are read.
+// What Patroni is asked, and how its answers are read.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -30,40 +30,6 @@ std::string quoted(const std::string& value) {
   return out + "\"";
 }
 
-std::string base64(const std::string& bytes) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
-std::string from_base64(const std::string& text) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const auto value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 255);
-  }
-  return out;
-}
-
-// "10.77.0.11:2379" of each member of etcd.
-std::vector<std::string> endpoints(const ClusterView& view) {
-  std::vector<std::string> all;
-  for (const std::string& name : view.topology.dcs_members) {
-    const std::string& address = view.topology.host(name).address;
-    all.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
-  }
-  return all;
-}
-
 }  // namespace
 
 std::string rest_base(const Spec& spec, const TopologyHost& host) {
@@ -80,30 +46,6 @@ std::vector<Ask> member_asks(const ClusterView& view) {
   std::vector<Ask> asks;
   for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view.spec, *host));
   return asks;
-}
-
-Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
-  const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
-  std::vector<std::string> argv{
-      "sh",
-      "-c",
-      R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
-      "members",
-      base64(prefix + "/"),
-      base64(prefix + "0")};
-  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
-  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
-}
-
-Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
-  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
-  // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
-  std::vector<std::string> argv{
-      "sh", "-c",
-      R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
-      "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
-  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
-  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
 
 bool configured(const ClusterView& view, const std::string& host) {
@@ -152,49 +94,6 @@ Member read_member(const Answer& answer) {
   const Json reasons = member(state, "pending_restart_reason");
   for (const auto& [name, reason] : reasons.items()) found.pending.insert(name);
   return found;
-}
-
-namespace {
-
-// The answer to initialize_ask; null where it says nothing that counts.
-Json initialize_key(const Answer& answer) {
-  const auto* output = std::get_if<Output>(&answer);
-  if (!output || output->status != 0) return nullptr;
-  std::istringstream in(output->out);
-  Json range, version;
-  try {
-    in >> range;
-    in >> version;
-  } catch (const Json::exception&) {
-    version = nullptr;
-  }
-  return range.is_object() && range.contains("header") && !text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
-}
-
-}  // namespace
-
-Initialized read_initialized(const Answer& answer) {
-  const Json json = initialize_key(answer);
-  if (!json.is_object()) return Initialized::unknown;
-  return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
-}
-
-std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
-  const auto* output = std::get_if<Output>(&answer);
-  const Json json = output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
-  if (!json.is_object() || !json.contains("header")) return std::nullopt;
-  std::vector<std::string> names;
-  for (const Json& one : member(json, "kvs")) {
-    const std::string key = from_base64(text(one, "key"));
-    names.push_back(key.substr(key.rfind('/') + 1));
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-std::string read_system_id(const Answer& answer) {
-  if (read_initialized(answer) != Initialized::yes) return {};
-  return from_base64(text(initialize_key(answer)["kvs"][0], "value"));
 }
 
 const Member& Members::of(const TopologyHost& host) const {

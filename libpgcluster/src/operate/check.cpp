@@ -5,7 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "component/consul.hpp"
 #include "component/haproxy.hpp"
+#include "component/patroni.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 
@@ -28,6 +30,8 @@ std::vector<Port> ports_of(const Spec& spec, const Topology& topology, const Top
     ports.push_back({spec.etcd_client_port, "etcd.service", "etcd's clients"});
     ports.push_back({spec.etcd_peer_port, "etcd.service", "etcd's peers"});
   }
+  if (has_consul_agent(spec, host))
+    for (const int port : consul_ports(host)) ports.push_back({port, consul_unit, "Consul"});
   if (host.has(Role::postgres)) {
     ports.push_back({spec.postgresql_port, "patroni.service", "PostgreSQL"});
     ports.push_back({spec.patroni_restapi_port, "patroni.service", "Patroni's REST API"});
@@ -42,8 +46,9 @@ std::vector<std::string> packages_of(const Spec& spec, const Topology& topology,
   std::vector<std::string> packages;
   if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() && topology.dcs_type == "etcd")
     packages = {"etcd-server", "etcd-client"};
+  if (has_consul_agent(spec, host) && !spec.consul_binary.given()) packages.emplace_back("consul");
   if (host.has(Role::postgres)) {
-    packages.insert(packages.end(), {"postgresql-" + std::to_string(spec.postgresql_version), "patroni", "python3-etcd", "curl"});
+    packages.insert(packages.end(), {"postgresql-" + std::to_string(spec.postgresql_version), "patroni", patroni::dcs_client_package(spec), "curl"});
     if (spec.pgbouncer_install) packages.push_back("pgbouncer");
   }
   if (host.has(Role::balancer)) {
@@ -68,7 +73,7 @@ struct HostAsks {
 HostAsks asks_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
   std::vector<std::string> policy{"apt-cache", "policy"};
   for (std::string& package : packages_of(spec, topology, host)) policy.push_back(std::move(package));
-  return {{host.name, Exec{.argv = {"ss", "-H", "-ltnp"}}},
+  return {{host.name, Exec{.argv = {"ss", "-H", "-ltunp"}}},
           {host.name, Exec{.argv = {"df", "-Pk", "/", "/var", "/var/lib"}}},
           {host.name, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
@@ -103,7 +108,7 @@ class Examiner {
           "set it right, and let a time service keep it so");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
       add(Severity::warning, Code::refused, "has only " + std::to_string(facts.memory_bytes >> 20) + " MiB of memory",
-          "PostgreSQL, Patroni and etcd want 1 GiB together");
+          "PostgreSQL, Patroni and " + topology_.dcs_type + " want 1 GiB together");
   }
 
   void ports(const TopologyHost& host, const Facts& facts, const std::string* listening) {

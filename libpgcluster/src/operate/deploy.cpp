@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/joined.hpp"
+#include "op/facts.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -13,6 +14,20 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
                    .message = "extra." + name + " is for a component that is not there",
                    .hint = "pass a component of that name to plan_deploy, or take the key out",
                    .diagnostics = {{.message = "no component has this name", .path = "extra." + name}}});
+}
+
+// Patroni's state does not move by itself: members that ask another DCS than the running ones would begin a second cluster.
+void check_dcs_type(const Topology& topology, const std::map<std::string, Facts>& facts) {
+  const std::string other = topology.dcs_type == "etcd" ? "consul" : "etcd";
+  for (const auto& [name, fact] : facts) {
+    if (!owns(fact, "unit:" + other + ".service") || owns(fact, "unit:" + topology.dcs_type + ".service")) continue;
+    throw Error({.code = Code::refused,
+                 .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
+                 .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
+                         topology.dcs_type + " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
+                         "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into a new cluster",
+                 .host = name});
+  }
 }
 
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
@@ -58,6 +73,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   if (!options.without.empty()) plan.origin.options["without"] = joined(options.without, ",");
 
   auto facts = gather_facts(hosts, executor, options, true);
+  check_dcs_type(topology, facts);
   check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
@@ -75,7 +91,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   if (options.prune) {
     Hosts reach;
     for (const KnownHost& host : left) {
-      if (std::find(host.roles.begin(), host.roles.end(), Role::etcd) != host.roles.end())
+      if (std::any_of(host.roles.begin(), host.roles.end(), [](Role role) { return role == Role::etcd || role == Role::consul; }))
         throw Error({.code = Code::refused,
                      .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
                      .hint = "describe the host again",

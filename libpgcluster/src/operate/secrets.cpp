@@ -37,6 +37,7 @@ const SpecSecret* spec_secret(const Spec& spec, const std::string& name) {
   if (name == "patroni_replication_password") found = &spec.patroni_replication_password;
   if (name == "patroni_restapi_password") found = &spec.patroni_restapi_password;
   if (name == "pgbouncer_auth_password") found = &spec.pgbouncer_auth_password;
+  if (name == "consul_encrypt_key") found = &spec.consul_encrypt_key;
   for (const UserSpec& user : spec.postgresql_users)
     if (name == "postgresql_users." + user.name + ".password") found = &user.password;
   return found && found->given() ? found : nullptr;

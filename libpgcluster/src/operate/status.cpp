@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "component/cloud.hpp"
+#include "component/consul.hpp"
 #include "component/haproxy.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
@@ -29,6 +30,10 @@ Questions questions(const Spec& spec, const Topology& topology, const TopologyHo
     q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=http://" + host.address + ":" + std::to_string(spec.etcd_client_port),
                                          "--command-timeout=2s", "--dial-timeout=1s", "endpoint", "health"}}};
     unit("etcd.service");
+  }
+  if (has_consul_agent(spec, host)) {
+    unit(consul_unit);
+    if (member) q.dcs = consul_health_ask(host);
   }
   if (host.has(Role::postgres)) {
     q.member = member_ask(host, spec.patroni_restapi_port);
@@ -140,7 +145,12 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
       status.members.push_back(std::move(one));
     }
     if (q.dcs && state.reachable) {
-      if (answers.out(*q.dcs))
+      bool serves = answers.out(*q.dcs);
+      if (topology.dcs_type == "consul") {
+        const auto servers = read_consul_servers(answers[*q.dcs]);
+        serves = std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host.name && one.serves(); });
+      }
+      if (serves)
         status.dcs.healthy_members.push_back(host.name);
       else
         state.problems.push_back(topology.dcs_type + " is not healthy");

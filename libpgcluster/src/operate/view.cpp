@@ -105,6 +105,8 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->spec = spec;
   if (const std::string& path = spec.confd_binary.path; !path.empty() && with_haproxy(spec) && spec.confd_install)
     view->digests[path] = file_digest(path, "confd_binary");
+  if (const std::string& path = spec.consul_binary.path; !path.empty() && spec.dcs_type == "consul")
+    view->digests[path] = file_digest(path, "consul_binary");
   view->topology = topology;
   view->secrets = resolve_secrets(spec, topology, facts, components);
   view->facts = std::move(facts);

@@ -31,7 +31,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"postgresql_encoding", &S::postgresql_encoding, "Encoding of the cluster's databases.", needed(Format::word)},
       {"postgresql_locale", &S::postgresql_locale, "Locale of the cluster's databases.", needed(Format::word)},
       {"postgresql_data_checksums", &S::postgresql_data_checksums, "Checksums of data pages; only at initdb."},
-      {"dcs_type", &S::dcs_type, "Where Patroni keeps the cluster's state.", one_of({"etcd"}, {"consul"})},
+      {"dcs_type", &S::dcs_type, "Where Patroni keeps the cluster's state.", one_of({"etcd", "consul"})},
       {"cluster_vip", &S::cluster_vip, "An address that follows the leader.", like(Format::ip)},
       {"vip_interface", &S::vip_interface, "Interface of the VIP; without it the one in whose network the host's address is.",
        like(Format::interface)},
@@ -108,6 +108,15 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"patroni_watchdog_mode", &S::patroni_watchdog_mode, "A watchdog that resets a leader which hangs.", one_of({"off", "automatic", "required"})},
       {"etcd_client_port", &S::etcd_client_port, "Port of etcd for clients.", port()},
       {"etcd_peer_port", &S::etcd_peer_port, "Port of etcd for its members.", port()},
+      {"consul_layout", &S::consul_layout,
+       "stretched: one Consul datacenter over all sites; federated: one for each of the hosts' datacenters, and the cluster's state in one of them.",
+       one_of({"stretched", "federated"})},
+      {"consul_datacenter", &S::consul_datacenter,
+       "Consul's datacenter that holds the cluster's state; without it dc1, and federated that of the first database host.", like(Format::dns_label)},
+      {"consul_binary", &S::consul_binary, "Consul's program, instead of the package: a path on this machine, or url and sha256."},
+      {"consul_dns", &S::consul_dns, "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses.",
+       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
+      {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip, 16, 24 or 32 bytes as base64; without it one is made."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters that suit a database."},
       {"sysctl_conf", &S::sysctl_conf, "Further kernel parameters; they win over ours.", like(Format::sysctl)},
       {"disable_thp", &S::disable_thp, "Turn transparent huge pages off."},
@@ -129,7 +138,7 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
       {"roles",
        &H::roles,
        "What the host does; without it: a database node.",
-       {.values = {"postgres", "etcd", "balancer"}, .later = {"consul", "consul_client"}}},
+       {.values = {"postgres", "etcd", "consul", "consul_client", "balancer"}}},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"cloud_id", &H::cloud_id, "The cloud's id of this server; without it found by address or name.", like(Format::word)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
@@ -277,6 +286,8 @@ std::string_view pattern(Format format) {
   switch (format) {
     case Format::label:
       return "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$";
+    case Format::dns_label:
+      return "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$";
     case Format::identifier:
       return "^[a-z_][a-z0-9_]{0,62}$";
     case Format::cluster_name:

@@ -17,6 +17,7 @@ namespace pgcluster::keys {
 enum class Format {
   any,
   label,
+  dns_label,
   identifier,
   cluster_name,
   ip,

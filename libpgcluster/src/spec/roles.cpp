@@ -23,11 +23,23 @@ bool dcs_is_named(const Spec& spec) {
   return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
 }
 
+std::string consul_home(const Spec& spec) {
+  if (!spec.consul_datacenter.empty() || spec.consul_layout != "federated") return spec.consul_datacenter.empty() ? "dc1" : spec.consul_datacenter;
+  const auto first = std::find_if(spec.hosts.begin(), spec.hosts.end(), is_database);
+  return first == spec.hosts.end() || first->datacenter.empty() ? "dc1" : first->datacenter;
+}
+
+std::string consul_datacenter_of(const Spec& spec, const HostSpec& host) {
+  return spec.consul_layout != "federated" ? consul_home(spec) : host.datacenter.empty() ? "dc1" : host.datacenter;
+}
+
 std::vector<const HostSpec*> dcs_hosts(const Spec& spec) {
   std::vector<const HostSpec*> members;
   const bool named = dcs_is_named(spec);
   for (const HostSpec& host : spec.hosts)
-    if (named ? has_role(host, dcs_role(spec)) : is_database(host)) members.push_back(&host);
+    if ((named ? has_role(host, dcs_role(spec)) : is_database(host)) &&
+        (spec.dcs_type != "consul" || consul_datacenter_of(spec, host) == consul_home(spec)))
+      members.push_back(&host);
   if (!named) members.resize(std::min<std::size_t>(members.size(), members.size() >= 7 ? 5 : 3));
   return members;
 }

@@ -21,7 +21,11 @@ bool with_haproxy(const Spec& spec);
 bool with_cloud_balancer(const Spec& spec);
 /// Whether some host names the DCS's role.
 bool dcs_is_named(const Spec& spec);
-/// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on.
+/// Consul's datacenter whose KV holds the cluster.
+std::string consul_home(const Spec& spec);
+/// Consul's datacenter that a host belongs to.
+std::string consul_datacenter_of(const Spec& spec, const HostSpec& host);
+/// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on. Of federated Consul: those in consul_home.
 std::vector<const HostSpec*> dcs_hosts(const Spec& spec);
 
 }  // namespace pgcluster

@@ -7,6 +7,7 @@
 #include <pgcluster/op/op.hpp>
 
 #include "spec/balancing.hpp"
+#include "spec/consul.hpp"
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
 #include "spec/roles.hpp"
@@ -91,6 +92,8 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       return Misfit{words::shown(value) + " is not a good name for a role", "write small letters, digits and '_', a letter first, at most 63"};
     case Format::cluster_name:
       return Misfit{words::shown(value) + " is not a good name for a cluster", "write small letters, digits, '-' and '_', at most 63"};
+    case Format::dns_label:
+      return Misfit{words::shown(value) + " cannot be part of a name in DNS", "write small letters, digits, and '-' between them, like dc1"};
     case Format::host_or_ip:
       return Misfit{words::shown(value) + " is not a host's name or address", "write a name or an IP address, without a port or user"};
     case Format::size:
@@ -123,6 +126,7 @@ class Checker {
     vip();
     check_balancing(spec_, findings_);
     check_cloud(spec_, findings_);
+    check_consul(spec_, findings_);
     roles_and_databases();
     check_parameters(spec_, findings_);
     return std::move(findings_);
@@ -405,6 +409,8 @@ class Checker {
         used.emplace_back("etcd_client_port", spec_.etcd_client_port);
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
+      if (spec_.dcs_type == "consul" && (is_database(host) || has_role(host, "consul") || has_role(host, "consul_client")))
+        for (const int port : {8300, 8301, 8302, 8500, 8600}) used.emplace_back("Consul", port);
       if (with_haproxy(spec_) && is_balancer(spec_, host))
         for (const auto& key : keys::of<HaproxyPorts>())
           if (const int port = spec_.haproxy_listen_port.*std::get<int HaproxyPorts::*>(key.member); port != 0)

@@ -104,7 +104,26 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
   return found;
 }
 
-std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
+// Names that Consul keeps.
+std::vector<Endpoint> named_endpoints(const Spec& spec) {
+  const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
+  const std::string& cluster = spec.patroni_cluster_name;
+  // Elsewhere than in the leader's own datacenter the plain name is empty.
+  std::vector<std::pair<std::string, std::string>> names{
+      {"read-write", spec.consul_layout == "federated" ? cluster + "-master.query.consul" : "master." + cluster + ".service.consul"},
+      {"read-only", "replica." + cluster + ".service.consul"}};
+  if (spec.synchronous_mode) {
+    names.emplace_back("read-only-sync", "sync-replica." + cluster + ".service.consul");
+    names.emplace_back("read-only-async", "async-replica." + cluster + ".service.consul");
+  }
+  std::vector<Endpoint> found;
+  for (const auto& [kind, name] : names)
+    found.push_back({kind, name, port,
+                     "postgresql://" + words::host_port(name, port) + "/postgres?target_session_attrs=" + (found.empty() ? "read-write" : "any")});
+  return found;
+}
+
+std::vector<Endpoint> addressed_endpoints(const Spec& spec, const Topology& topology) {
   if (with_haproxy(spec)) return balanced_endpoints(spec, topology);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   std::vector<const TopologyHost*> writers = topology.with(Role::postgres);
@@ -124,6 +143,15 @@ std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
   if (readers.empty()) readers = writers;
   if (readers.front() == writers.front()) std::rotate(readers.begin(), readers.begin() + 1, readers.end());
   found.push_back({"read-only", readers.front()->address, port, multi_host_uri(readers, port, "prefer-standby")});
+  return found;
+}
+
+// The names of scheme C stand beside a VIP or balancers, and in place of a list of hosts.
+std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
+  if (spec.dcs_type != "consul") return addressed_endpoints(spec, topology);
+  std::vector<Endpoint> found;
+  if (with_haproxy(spec) || !spec.cluster_vip.empty()) found = addressed_endpoints(spec, topology);
+  for (Endpoint& one : named_endpoints(spec)) found.push_back(std::move(one));
   return found;
 }
 
@@ -233,7 +261,7 @@ Topology resolve(const Spec& spec) {
     for (const Role role : kRoles) {
       const bool has = role == Role::postgres   ? is_database(written)
                        : role == Role::balancer ? with_haproxy(spec) && is_balancer(spec, written)
-                       : dcs_as == role         ? dcs.contains(written.name)
+                       : dcs_as == role         ? dcs.contains(written.name) || (role == Role::consul && has_role(written, "consul"))
                                                 : has_role(written, to_string(role));
       if (has) host.roles.push_back(role);
     }

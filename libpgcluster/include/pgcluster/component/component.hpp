@@ -80,7 +80,8 @@ class Component {
 /// Components are shared, and never changed.
 using ComponentPtr = std::shared_ptr<const Component>;
 
-/// Ours, in the order in which they come on a host: system, etcd, patroni (with PostgreSQL), pgbouncer, vip-manager; haproxy, confd, keepalived; cloud.
+/// Ours, in the order in which they come on a host: system, etcd, consul, patroni (with PostgreSQL), pgbouncer, vip-manager; haproxy, confd,
+/// keepalived; cloud.
 std::vector<ComponentPtr> builtin_components();
 
 /// Packages and a service for a user's own component; names "NODE/PACKAGE/package" and "NODE/UNIT/service".

@@ -184,6 +184,12 @@ struct Spec {
   int etcd_client_port = 2379;
   int etcd_peer_port = 2380;
 
+  std::string consul_layout = "stretched";           ///< or "federated": a Consul datacenter for each of the hosts' datacenters
+  std::string consul_datacenter{};                   ///< whose KV holds the cluster; empty: dc1, federated: that of the first database host
+  BinarySpec consul_binary{};                        ///< else Debian's package
+  std::string consul_dns = "auto";                   ///< on hosts with the role consul_client: auto, systemd-resolved, dnsmasq, none
+  SpecSecret consul_encrypt_key{};                   ///< of gossip
+
   bool sysctl_set = true;
   Pairs sysctl_conf{};  ///< further settings
   bool disable_thp = true;

@@ -33,7 +33,8 @@ struct TopologyHost {
 
 /// Where clients connect. Where there is no single address for a kind, the URI names all database hosts and libpq chooses among them;
 /// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
-/// With load balancing they are those of the balancers, or of the VIP that one of these holds.
+/// With load balancing they are those of the balancers, or of the VIP that one of these holds. With Consul `address` is a name in DNS; names stand
+/// beside balancers and VIP, and in place of a list of hosts.
 struct Endpoint {
   std::string kind;  ///< read-write, read-only, read-only-sync, read-only-async
   std::string address;
@@ -47,7 +48,7 @@ struct Topology {
   std::string cluster;
   std::vector<TopologyHost> hosts;  ///< in the spec's order
   std::string dcs_type;
-  std::vector<std::string> dcs_members;  ///< names
+  std::vector<std::string> dcs_members;  ///< names; of federated Consul the servers whose KV holds the cluster
   bool dcs_named = false;                ///< some host names a DCS role; else placed by default
   std::vector<std::string> database;     ///< names, in the spec's order; the first is preferred as leader
   std::vector<Endpoint> endpoints;

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+#include "spec/roles.hpp"
+
+namespace pgcluster {
+
+inline constexpr const char* consul_unit = "consul.service";
+inline constexpr const char* consul_data_dir = "/var/lib/consul";
+inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
+inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
+/// What a host's agent listens on; 8300 and 8302 are a server's.
+std::vector<int> consul_ports(const TopologyHost& host);
+/// A server says who leads only when it has a quorum: the other hosts may still be busy with apt.
+constexpr std::chrono::seconds consul_patience{300};
+
+/// Whether the host runs an agent: servers, database hosts, clients, and balancers whose confd asks it.
+bool has_consul_agent(const Spec& spec, const TopologyHost& host);
+/// Consul's datacenter that the host belongs to.
+std::string consul_datacenter(const Spec& spec, const TopologyHost& host);
+/// Consul's datacenters, the home first.
+std::vector<std::string> consul_datacenters(const ClusterView& cluster);
+/// The servers of one of Consul's datacenters, in the topology's order.
+std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, const std::string& datacenter);
+/// The program's path.
+const char* consul_program(const Spec& spec);
+
+/// "http://127.0.0.1:8500/v1/…", with ?dc= of the cluster's home where Consul is federated.
+std::string consul_url(const std::string& path, const ClusterView& cluster);
+/// GET of the host's own agent: the body, and in a line of its own the status.
+Ask consul_get(const std::string& host, const std::string& path, std::vector<std::string> about = {});
+/// The body where the status is one of 200 and `also`; empty elsewhere.
+std::optional<std::string> consul_body(const Answer& answer, int also = 200);
+
+/// What the leader of Raft knows of the servers; asked of a server's own agent.
+Ask consul_health_ask(const TopologyHost& host);
+struct ConsulServer {
+  std::string name;
+  bool leads = false;
+  bool voter = false;
+  bool healthy = false;
+  bool serves() const { return voter && healthy; }
+};
+/// Empty where nobody leads, or nobody answers.
+std::vector<ConsulServer> read_consul_servers(const Answer& answer);
+/// Who leads Raft in the agent's datacenter, as a host's own agent knows; empty: nobody, or no agent.
+Ask consul_leader_ask(const std::string& host);
+std::string read_consul_leader(const Answer& answer);
+
+/// The agent's file; refuses where an agent must not be made.
+StepPtr consul_config(const NodeView& node);
+/// The services of a database host.
+std::string consul_services(const NodeView& node);
+std::string consul_unit_text(const NodeView& node);
+/// *.consul is looked up at the host's own agent, by the resolver that the host uses.
+Steps consul_dns(const NodeView& node);
+/// Of each datacenter's servers together: autopilot's settings, the name that follows the leader everywhere, the catalog's external nodes.
+Steps consul_cluster_steps(const ClusterView& cluster);
+
+/// Refused: a running Consul's servers are others than the spec's.
+Refused consul_moved(const Topology& topology, const std::vector<std::string>& runs, const std::vector<std::string>& described);
+/// Whether an agent of ours was started there.
+bool owns_consul(const ClusterView& cluster, const std::string& host);
+
+}  // namespace pgcluster

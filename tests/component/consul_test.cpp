@@ -1,0 +1,209 @@
+#include "component/consul.hpp"
+
+#include "parts.hpp"
+
+using namespace pgcluster;
+using namespace parts;
+
+namespace {
+
+Spec consul_spec(int hosts = 3) {
+  Spec wished = spec(hosts);
+  wished.dcs_type = "consul";
+  return wished;
+}
+Spec with_client() {
+  Spec wished = consul_spec();
+  wished.hosts.push_back({.name = "app1", .address = "10.77.0.21", .roles = {"consul_client"}});
+  return wished;
+}
+Spec federated() {
+  Spec wished = consul_spec();
+  wished.consul_layout = "federated";
+  for (HostSpec& host : wished.hosts) host.roles = {"postgres", "consul"};
+  wished.hosts[2].datacenter = "dc2";
+  return wished;
+}
+
+Output said(const std::string& body, int status = 200) { return {.out = body + "\n" + std::to_string(status)}; }
+
+struct Peer {
+  std::string name;
+  bool leads = false, voter = true, healthy = true;
+};
+// As Consul 1.8 prints it.
+Output health(const std::vector<Peer>& peers) {
+  std::string out = R"({"Healthy":true,"FailureTolerance":1,"Servers":[)";
+  for (const Peer& peer : peers)
+    out += std::string(&peer == &peers.front() ? "" : ",") + R"({"ID":"x","Name":")" + peer.name + R"(","Address":"10.77.0.11:8300","SerfStatus":"alive","Leader":)" +
+           (peer.leads ? "true" : "false") + R"(,"Voter":)" + (peer.voter ? "true" : "false") + R"(,"Healthy":)" + (peer.healthy ? "true" : "false") + "}";
+  return said(out + "]}", 429);
+}
+
+Steps together(const ClusterView& view) { return consul_component()->cluster_steps(view); }
+const Change& changed(const Decision& decision) {
+  REQUIRE(is<Change>(decision));
+  return std::get<Change>(decision);
+}
+std::string sent(const Decision& decision) {
+  const auto& run = std::get<Run>(changed(decision).todo.at(0).what);
+  return run.argv.at(run.argv.size() - 4) + " " + run.argv.back() + " " + run.input.reveal();
+}
+
+}  // namespace
+
+TEST_CASE("consul: the files of a host") { golden_files(consul_component(), "consul"); }
+
+TEST_CASE("consul: every answer has a decision") {
+  for (const Spec& wished : {with_client(), federated()}) {
+    ClusterView view = cluster(wished);
+    for (const TopologyHost& host : view.topology.hosts) total(steps(consul_component(), view, host.name));
+    total(together(view));
+    for (auto& [host, facts] : view.facts) facts.owned = {{"unit:consul.service", "x"}};
+    for (const TopologyHost& host : view.topology.hosts) total(steps(consul_component(), view, host.name));
+  }
+}
+
+TEST_CASE("consul: without dcs_type consul there is nothing of it") {
+  CHECK(steps(consul_component(), cluster(spec()), "pg1").empty());
+  CHECK(together(cluster(spec())).empty());
+  CHECK(consul_component()->secrets(spec()).empty());
+}
+
+TEST_CASE("consul: a stranger's data or port is refused before anything is installed") {
+  ClusterView view = cluster(with_client());
+  const Answer data = File{.content = ""};
+  for (const char* step : {"stranger", "config"}) {
+    const auto told = [&](const std::string& host, const std::vector<Bent>& bents) {
+      return message(decide(steps(consul_component(), view, host), host + "/consul/" + step, bents));
+    };
+    CHECK(told("pg1", {{"pg1", "/var/lib/consul/node-id", data}}).find("that pgcluster has not made") != std::string::npos);
+    const Output nginx{.out = R"(tcp LISTEN 0 4096 127.0.0.1:8600 0.0.0.0:* users:(("nginx",pid=71,fd=7)))"};
+    CHECK(told("app1", {{"app1", "ss ", nginx}}).find("port 8600 on app1, wanted for Consul, is taken by nginx") != std::string::npos);
+    const Output consul{.out = R"(udp UNCONN 0 0 10.77.0.11:8301 0.0.0.0:* users:(("consul",pid=71,fd=7)))"};
+    CHECK(told("pg1", {{"pg1", "ss ", consul}}).find("is taken by consul, which pgcluster has not set up") != std::string::npos);
+    // One of ours that is being made has its file before its data.
+    const std::vector<Bent> ours{{"pg1", "ss ", consul}, {"pg1", "/var/lib/consul/node-id", data}, {"pg1", consul_agent_file, File{.content = "{}"}}};
+    CHECK(told("pg1", ours).empty());
+  }
+  const Steps all = steps(consul_component(), view, "pg1");
+  CHECK(all.before("pg1/consul/packages") == std::vector<std::string>{"pg1/consul/stranger"});
+}
+
+TEST_CASE("consul: a server is healthy when Raft has just the described ones, and it votes and is up to date") {
+  const Steps all = steps(consul_component(), cluster(consul_spec()), "pg1");
+  const auto healthy = [&](const Answer& answer) { return decide(all, "pg1/consul/healthy", {{"pg1", "autopilot/health", answer}}); };
+  CHECK(is<Done>(healthy(health({{"pg1"}, {"pg2", true}, {"pg3", false, true, false}}))));
+  CHECK(is<Later>(healthy(health({{"pg1", false, false}, {"pg2", true}, {"pg3"}}))));
+  CHECK(is<Later>(healthy(health({{"pg1", false, true, false}, {"pg2", true}, {"pg3"}}))));
+  CHECK(is<Later>(healthy(said("No cluster leader", 500))));
+  CHECK(is<Later>(healthy(Output{.status = 7, .out = "\n000"})));
+  CHECK(message(healthy(health({{"pg1"}, {"pg2", true}}))).find("Consul's servers are pg1, pg2, and the spec places them on pg1, pg2, pg3") !=
+        std::string::npos);
+  CHECK(message(healthy(health({{"pg1"}, {"pg2", true}}))).find("\n  pg1: roles: [postgres, consul]") != std::string::npos);
+}
+
+TEST_CASE("consul: an agent that is no server is healthy when it knows who leads") {
+  const Steps all = steps(consul_component(), cluster(with_client()), "app1");
+  const auto healthy = [&](const Answer& answer) { return decide(all, "app1/consul/healthy", {{"app1", "status/leader", answer}}); };
+  CHECK(is<Done>(healthy(said("\"10.77.0.11:8300\""))));
+  CHECK(is<Later>(healthy(said("\"\""))));
+  CHECK(is<Later>(healthy(Output{.status = 7})));
+}
+
+TEST_CASE("consul: agents are restarted first, then servers, Raft's leader last, and never below the quorum") {
+  const ClusterView view = cluster(with_client());
+  const Order order = steps(consul_component(), view, "pg1").orders().at("consul");
+  const auto turn = [&](const std::vector<Peer>& peers, const std::set<std::string>& silent) {
+    Answers answers;
+    for (const Ask& ask : order.all_asks()) answers.set(ask, silent.contains(ask.at) ? Answer(Output{.status = 7}) : Answer(health(peers)));
+    return order.order(answers);
+  };
+  CHECK(turn({{"pg1", true}, {"pg2"}, {"pg3"}}, {}) == std::vector<std::string>{"app1", "pg2", "pg3", "pg1"});
+  CHECK(turn({{"pg1"}, {"pg2"}, {"pg3", true}}, {}) == std::vector<std::string>{"app1", "pg1", "pg2", "pg3"});
+  // One that does not serve is the only one that may be disturbed.
+  CHECK(turn({{"pg1", true}, {"pg2"}, {"pg3", false, true, false}}, {"pg3"}) == std::vector<std::string>{"app1", "pg3"});
+  CHECK(turn({{"pg1", true}, {"pg2", false, false}, {"pg3"}}, {}) == std::vector<std::string>{"app1", "pg2"});
+}
+
+TEST_CASE("consul: dead servers stay in the catalog where servers run on database hosts") {
+  const Steps all = together(cluster(consul_spec()));
+  const auto autopilot = [&](const Answer& answer) { return decide(all, "cluster/consul/autopilot-dc1", {{"", "autopilot/configuration", answer}}); };
+  CHECK(is<Done>(autopilot(said(R"({"CleanupDeadServers":false,"ModifyIndex":4})"))));
+  const Decision decision = autopilot(said(R"({"CleanupDeadServers":true,"ModifyIndex":4})"));
+  CHECK(std::get<Run>(changed(decision).todo.at(0).what).argv ==
+        std::vector<std::string>{"/usr/bin/consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
+  CHECK(is<Later>(autopilot(said("No cluster leader", 500))));
+  Spec apart = consul_spec();
+  for (int i = 1; i <= 3; ++i) apart.hosts.push_back({.name = "c" + std::to_string(i), .address = "10.77.0.3" + std::to_string(i), .roles = {"consul"}});
+  for (const Steps::Node& one : together(cluster(apart)).nodes()) CHECK(one.step->name() == "cluster/consul/query-dc1");
+}
+
+TEST_CASE("consul: the name that follows the leader everywhere") {
+  const Steps all = together(cluster(federated()));
+  const auto query = [&](const Answer& answer) { return decide(all, "cluster/consul/query-dc2", {{"pg3", "/v1/query", answer}}); };
+  const std::string there = R"({"ID":"e1","Name":"postgres-cluster-master","Session":"","Service":{"Service":"postgres-cluster","Failover":{"NearestN":0,)"
+                            R"("Datacenters":["dc1"]},"OnlyPassing":true,"Near":"","Tags":["master"],"NodeMeta":null},"DNS":{"TTL":"0s"}})";
+  CHECK(is<Done>(query(said("[" + there + "]"))));
+  CHECK(sent(query(said("[]"))).starts_with("POST http://127.0.0.1:8500/v1/query {\"Name\":\"postgres-cluster-master\""));
+  std::string other = there;
+  other.replace(other.find("dc1"), 3, "dc7");
+  CHECK(sent(query(said("[" + other + "]"))).starts_with("PUT http://127.0.0.1:8500/v1/query/e1 "));
+}
+
+TEST_CASE("consul: federated, the home's catalog knows the hosts of the others, and only one datacenter has a state") {
+  const Steps all = together(cluster(federated()));
+  const auto catalog = [&](const Answer& answer) { return decide(all, "cluster/consul/catalog", {{"", "catalog/nodes", answer}}); };
+  CHECK(is<Done>(catalog(said(R"([{"Node":"pg1","Address":"10.77.0.11"},{"Node":"pg3","Address":"10.77.0.13"}])"))));
+  const std::string put = R"(PUT http://127.0.0.1:8500/v1/catalog/register {"Datacenter":"dc1","Node":"pg3","Address":"10.77.0.13",)"
+                          R"("NodeMeta":{"external-node":"true"}})";
+  CHECK(sent(catalog(said("[]"))) == put);
+  CHECK(sent(catalog(said(R"([{"Node":"pg3","Address":"10.77.0.99"}])"))) == put);
+  const auto state = [&](const Answer& answer) { return decide(all, "cluster/consul/one-state-dc2", {{"pg3", "/v1/kv/", answer}}); };
+  CHECK(is<Done>(state(said("", 404))));
+  CHECK(is<Later>(state(Output{.status = 7})));
+  CHECK(message(state(said(R"(["service/postgres-cluster/leader"])"))).find("federated datacenters do not share their KV") != std::string::npos);
+  for (const Steps::Node& one : together(cluster(consul_spec())).nodes()) CHECK(one.step->name().find("catalog") == std::string::npos);
+}
+
+TEST_CASE("consul: *.consul by the resolver that the host uses") {
+  const auto dns = [&](const std::string& key, const std::vector<Bent>& bents) {
+    Spec wished = with_client();
+    wished.consul_dns = key;
+    return decide(steps(consul_component(), cluster(wished), "app1"), "app1/consul/dns", bents);
+  };
+  const auto writes = [](const Decision& decision) {
+    std::vector<std::string> what;
+    for (const Do& d : changed(decision).todo) what.push_back(describe(d));
+    return what;
+  };
+  const Unit runs{.active = "active", .enabled = true, .start_files_current = false};
+  CHECK(writes(dns("auto", {{"app1", "state of systemd-resolved.service", runs}})) ==
+        std::vector<std::string>{"write /etc/systemd/resolved.conf.d/pgcluster-consul.conf", "write /etc/systemd/system/systemd-resolved.service.d/50-pgcluster.conf",
+                                 "restart systemd-resolved.service"});
+  CHECK(writes(dns("auto", {{"app1", "state of dnsmasq.service", runs}})).at(0) == "write /etc/dnsmasq.d/pgcluster-consul.conf");
+  CHECK(writes(dns("dnsmasq", {})).at(0) == "apt install dnsmasq");
+  CHECK(message(dns("auto", {})).find("uses neither systemd-resolved nor dnsmasq") != std::string::npos);
+  const Output named{.out = R"(UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:(("named",pid=71,fd=7)))"};
+  CHECK(message(dns("auto", {{"app1", "ss ", named}})).find("port 53 of app1 is taken by named") != std::string::npos);
+  CHECK(message(dns("dnsmasq", {{"app1", "ss ", named}})).find("port 53 of app1, wanted for dnsmasq, is taken by named") != std::string::npos);
+  const Output global{.out = "Global: 10.0.0.2 127.0.0.1:8600\nLink 2 (eth0): 10.0.0.3\n"};
+  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}})).find("name servers for all links (10.0.0.2)") !=
+        std::string::npos);
+  CHECK(is<Later>(dns("auto", {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
+  Spec none = with_client();
+  none.consul_dns = "none";
+  for (const Steps::Node& one : steps(consul_component(), cluster(none), "app1").nodes()) CHECK(one.step->name() != "app1/consul/dns");
+  // Hosts that do not say that they are clients keep their DNS as it is.
+  for (const Steps::Node& one : steps(consul_component(), cluster(with_client()), "pg1").nodes()) CHECK(one.step->name() != "pg1/consul/dns");
+}
+
+TEST_CASE("consul: a host that was a server stays one") {
+  ClusterView view = cluster(consul_spec(4));
+  Spec before = consul_spec(4);
+  for (std::size_t i : {0u, 1u, 3u}) before.hosts[i].roles = {"postgres", "consul"};
+  before.hosts[2].roles = {"postgres"};
+  view.facts["pg4"].cluster = cluster_file(resolve(before));
+  view.facts["pg4"].owned = {{"unit:consul.service", "pg4/consul/service"}};
+  CHECK(message(decide(steps(consul_component(), view, "pg4"), "pg4/consul/stays")).find("Consul's servers are pg4") != std::string::npos);
+}

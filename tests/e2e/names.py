@@ -1,0 +1,142 @@
+"""Scheme C in the end-to-end tests: what an application host sees of Consul's names, who takes writes, and writers that go by a name."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from cluster import LAB, SOURCE, address, vip_intervals
+
+SERVICE = "postgres-cluster.service.consul"
+
+
+def ip_set(hosts):
+    return {address(host) for host in hosts}
+
+
+def lookup(cluster, host, name):
+    """What the host's own resolver says."""
+    return set(cluster.inside(host, f"getent ahostsv4 {name}", check=False).split()[::3]) & {address(f"pg{i}") for i in range(1, 20)}
+
+
+def raft_leader(cluster, host="pg1"):
+    said = json.loads(cluster.inside(host, "curl -s http://127.0.0.1:8500/v1/status/leader"))
+    return next(f"pg{i}" for i in range(1, 20) if address(f"pg{i}") == said.split(":")[0])
+
+
+@contextlib.contextmanager
+def scripts(cluster, name, by_host):
+    """Bash scripts in hosts; gives a list in which their lines are in the end, split into words, each with the host before them."""
+    running, lines = [], []
+    for host, script in by_host.items():
+        out = open(cluster.folder / f"{name}-{host}-{time.monotonic_ns()}", "w+")
+        running.append((host, subprocess.Popen([LAB, "-n", cluster.name, "exec", host, "bash", "-c", script], stdout=out, stderr=subprocess.DEVNULL,
+                                               stdin=subprocess.DEVNULL, start_new_session=True), out))
+    try:
+        yield lines
+    finally:
+        for host, process, out in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            out.seek(0)
+            lines += [[host, *line.split()] for line in out]
+            out.close()
+
+
+@contextlib.contextmanager
+def watch(cluster, asking, databases, names=("master", "replica")):
+    """Who the names are on the host `asking`, some ten times a second, and which of `databases` take writes."""
+    seen = Seen()
+    look = " ".join(f"{name}.{SERVICE}" for name in names)
+    resolver = (f"while :; do for n in {look}; do t=$EPOCHREALTIME; a=$(getent ahostsv4 $n); set -- $a; s=; while [ $# -gt 0 ]; do [[ $s == *\"$1,\"* ]] || s+=$1,; shift; "
+                "[[ $1 == [A-Z]* ]] && shift; [[ $1 == *.consul ]] && shift; done; echo $t ${n%%.postgres*} ${s:--}; done; read -t 0.05 -u 9 _; done 9<> <(:)")
+    role = ("while :; do printf 'select extract(epoch from clock_timestamp()), not pg_is_in_recovery() \\\\watch 0.1\\n' | "
+            "setpriv --reuid postgres --regid postgres --clear-groups psql -XAtq -F ' ' -d postgres; read -t 0.1 -u 9 _; done 9<> <(:)")
+    with scripts(cluster, "names", {asking: resolver}) as answers, scripts(cluster, "roles", {host: role for host in databases}) as roles:
+        yield seen
+    for _, at, name, who in (line for line in answers if len(line) == 4):
+        seen.answers.append((float(at), name, set(who.split(",")) - {"", "-"}))
+    seen.roles = sorted((float(line[1]), line[0], line[2] == "t") for line in roles if len(line) == 3 and line[2] in ("t", "f"))
+
+
+class Seen:
+    def __init__(self):
+        self.answers, self.roles = [], []    # (time, name, addresses); (time, host, takes writes)
+
+    def promoted(self, host, since=0.0):
+        return next(at for at, one, writes in self.roles if one == host and writes and at >= since)
+
+    def right_from(self, name, right, until=float("inf")):
+        """From when on the name is nothing else any more, as long as one looks."""
+        answers = [(at, right(who)) for at, one, who in self.answers if one == name and at < until]
+        wrong = [at for at, is_right in answers if not is_right]
+        at = [at for at, is_right in answers if is_right and (not wrong or at > wrong[-1])]
+        assert at, f"{name} is never right: {[one for one in self.answers if one[1] == name][-3:]}"
+        return at[0]
+
+    def assert_one_leader(self):
+        intervals = vip_intervals(self.roles)
+        assert intervals, "nobody ever took writes"
+        for (a, _, a_to), (b, b_from, _) in zip(intervals, intervals[1:]):
+            assert b_from > a_to, f"{a} and {b} both took writes for {a_to - b_from:.2f} s"
+            print(f"leader: {a} -> {b}, nobody took writes for {b_from - a_to:.2f} s")
+        return intervals
+
+    def both(self, name):
+        """How long in all the name led to several."""
+        return sum(0.1 for _, one, who in self.answers if one == name and len(who) > 1)
+
+
+def prepare_client(cluster, host):
+    """The writers of clients.py can run on the host: its own resolver, its own way to the servers."""
+    script = pathlib.Path(SOURCE / "tests/e2e/clients.py").read_text()
+    cluster.lab("exec", host, "sh", "-c", "cat >/root/clients.py", input=script)
+    cluster.lab("exec", host, "sh", "-c", "umask 077; cat >/root/.pgpass", input=f"*:*:*:postgres:{cluster.password()}\n")
+
+
+@contextlib.contextmanager
+def writer(cluster, on, to, port=6432):
+    """Writes 20 rows a second from the host `on`; says of each when and whether it was acknowledged. It may be told to end while it hangs."""
+    out = open(cluster.folder / f"writer-{time.monotonic_ns()}", "w+")
+    process = subprocess.Popen([LAB, "-n", cluster.name, "exec", on, "python3", "/root/clients.py", "writer", to, str(port)], stdout=out, stderr=subprocess.STDOUT,
+                               stdin=subprocess.PIPE, start_new_session=True)
+    lines = []
+    try:
+        yield lines
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        for line in out:
+            with contextlib.suppress(ValueError):
+                lines.append(json.loads(line))
+        out.close()
+
+
+def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
+    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when the new one was
+    promoted, when the old one was thawed)."""
+    old = cluster.status()["leader"]
+    with watch(cluster, asking, hosts) as seen, writer(cluster, asking, address(old), 5432) as lines:
+        time.sleep(2)
+        cluster.lab("freeze", old)
+        try:
+            new = cluster.wait(lambda: (lambda s: s["leader"] if s["leader"] not in (None, old) else None)(cluster.status()), 90, f"that another than {old} leads")
+            time.sleep(longer)
+        finally:
+            thawed = time.time()
+            cluster.lab("thaw", old)
+        cluster.wait_healthy(120)
+        time.sleep(1)
+    promoted = seen.promoted(new)
+    late = [line["at"] for line in lines if line.get("ok") and line["at"] > promoted]
+    print(f"{old} was frozen, {new} leads; {old} acknowledged {len(late)} writes after that, the last {max(late) - thawed if late else 0:.2f} s after its thaw")
+    return old, new, lines, late, thawed

@@ -1,0 +1,186 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "component/consul.hpp"
+#include "operate/cluster.hpp"
+
+using namespace pgcluster;
+using namespace operate_test;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string head = "patroni_cluster_name: test\ndcs_type: consul\npostgresql_users: [{name: app, password: \"app's secret\"}]\n";
+
+std::string scheme_c(const std::string& more = {}, int hosts = 3) {
+  std::string yaml = head + more + "hosts:\n";
+  for (int i = 1; i <= hosts; ++i) yaml += "  pg" + std::to_string(i) + ": {address: 10.77.0." + std::to_string(10 + i) + "}\n";
+  return yaml;
+}
+const std::string app = "  app1: {address: 10.77.0.21, roles: [consul_client]}\n";
+std::string federated() {
+  return head + "consul_layout: federated\nhosts:\n" +
+         "  pg1: {address: 10.77.0.11, datacenter: dc1, roles: [postgres, consul]}\n"
+         "  pg2: {address: 10.77.0.12, datacenter: dc1, roles: [postgres, consul]}\n"
+         "  c1: {address: 10.77.0.31, datacenter: dc1, roles: [consul]}\n"
+         "  pg3: {address: 10.77.0.13, datacenter: dc2, roles: [postgres, consul]}\n";
+}
+
+Fleet& with_resolved(Fleet& fleet, const Spec& spec, const std::string& host) {
+  fleet.executor.host(resolve(spec).host(host).access);
+  auto& unit = fleet.executor.host(host).units["systemd-resolved.service"];
+  unit.state = {.active = "active", .enabled = true};
+  return fleet;
+}
+
+void apply_it(Fleet& fleet, const Spec& spec, const DeployOptions& options = {}) {
+  const Report report = fleet.deploy(spec, options);
+  REQUIRE_MESSAGE(report.ok(), report.text());
+}
+void settled(Fleet& fleet, const Spec& spec) {
+  const Status status = read_status(spec, fleet.executor);
+  CHECK_MESSAGE(status.healthy, status.text());
+  for (const Status::Host& host : status.hosts) CHECK_MESSAGE(host.problems.empty(), status.text());
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK_MESSAGE(plan.empty(), plan.text(true));
+}
+std::string error_of(Fleet& fleet, const Spec& spec) {
+  try {
+    (void)plan_deploy(spec, fleet.executor);
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+    return error.message() + "\n" + error.hint();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("scheme C: from empty hosts to a healthy cluster, and then nothing to do") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c());
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  for (const char* host : {"pg1", "pg2", "pg3"}) {
+    CHECK(fleet.consul->made(host) == 1);
+    CHECK_FALSE(fleet.executor.host(host).packages.contains("etcd-server"));
+    CHECK(fleet.executor.host(host).packages.contains("python3-consul"));
+  }
+  fleet.executor.advance(60s);
+  for (const char* host : {"pg1", "pg2", "pg3"}) fleet.executor.reboot(fleet.executor.host(host));
+  fleet.executor.advance(60s);
+  settled(fleet, spec);
+}
+
+TEST_CASE("scheme C: a further client touches nobody else") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_c()));
+  const Spec more = spec_of(scheme_c() + app);
+  const Plan plan = plan_deploy(more, with_resolved(fleet, more, "app1").executor);
+  for (const PlannedChange& change : plan.changes()) CHECK_MESSAGE((change.host == "app1" || change.component == "pgcluster"), change.id);
+  CHECK(disturbing(plan).empty());
+  apply_it(fleet, more);
+  settled(fleet, more);
+}
+
+TEST_CASE("scheme C: service changes are a reload") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_c()));
+  const Spec synchronous = spec_of(scheme_c("synchronous_mode: true\n"));
+  const Plan plan = plan_deploy(synchronous, fleet.executor);
+  std::set<std::string> reloaded;
+  for (const PlannedChange& change : plan.changes())
+    if (change.component == "consul" && change.action == Action::reload) reloaded.insert(change.host);
+  CHECK(reloaded.size() == 3);
+  CHECK_MESSAGE(disturbing(plan).empty(), plan.text());
+  apply_it(fleet, synchronous);
+  settled(fleet, synchronous);
+}
+
+TEST_CASE("scheme C: what every agent must be restarted for takes the servers one at a time") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c());
+  apply_it(fleet, spec);
+  for (const char* host : {"pg1", "pg2", "pg3"}) fleet.executor.host(host).write(consul_agent_file, "{}", 0640);
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg2 restart", "pg3 restart", "pg1 restart"});
+}
+
+TEST_CASE("scheme C federated: the catalog's external nodes are cluster state, seen and mended by every plan") {
+  Fleet fleet;
+  const Spec spec = spec_of(federated());
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  CHECK(fleet.patroni->view("pg3").cluster == fleet.patroni->view("pg1").cluster);
+  CHECK(fleet.consul->reach("pg3")->keys.empty());
+  fleet.consul->forget("pg3", "dc1");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  REQUIRE(plan.changes().size() == 1);
+  CHECK(plan.changes()[0].id == "cluster/consul/catalog");
+  CHECK(plan.changes()[0].reason == "dc1's catalog does not know pg3");
+  REQUIRE(apply(plan, fleet.executor).ok());
+  settled(fleet, spec);
+}
+
+TEST_CASE("scheme C federated: a state of the same cluster in another datacenter is refused") {
+  Fleet fleet;
+  const Spec spec = spec_of(federated());
+  apply_it(fleet, spec);
+  fleet.consul->reach("pg3")->keys["/service/test/leader"] = "pg3";
+  CHECK(error_of(fleet, spec).find("federated datacenters do not share their KV") != std::string::npos);
+}
+
+TEST_CASE("a running cluster is not moved to another kind of DCS") {
+  for (const bool to_consul : {true, false}) {
+    Fleet fleet;
+    apply_it(fleet, spec_of(to_consul ? scheme_a(3, "") : scheme_c()));
+    const std::string told = error_of(fleet, spec_of(to_consul ? scheme_c() : scheme_a(3, "")));
+    CHECK(told.find(to_consul ? "runs etcd for this cluster, and dcs_type is consul" : "runs consul for this cluster, and dcs_type is etcd") !=
+          std::string::npos);
+    CHECK(told.find("pgcluster pause") != std::string::npos);
+  }
+}
+
+TEST_CASE("scheme C: destroy leaves nothing of ours, and a new deployment works") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c());
+  apply_it(fleet, spec);
+  REQUIRE(apply(plan_destroy(spec, fleet.executor), fleet.executor).ok());
+  for (const char* name : {"pg1", "pg2", "pg3"}) {
+    const SimulatedHost& host = fleet.executor.host(name);
+    for (const auto& [path, file] : host.files) CHECK_MESSAGE((path.find("consul") == std::string::npos || path.starts_with("/usr")), path);
+    CHECK_FALSE(host.active("consul.service"));
+  }
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+}
+
+TEST_CASE("scheme C with balancers and confd, and with a VIP") {
+  // What is sent as confd is any file of this machine.
+  for (const std::string more : {"with_haproxy_load_balancing: true\nconfd_binary: /proc/self/exe\n", "cluster_vip: 10.77.0.100\n"}) {
+    Fleet fleet;
+    const Spec spec = spec_of(scheme_c(more) + (more.starts_with("with") ? "  lb1: {address: 10.77.0.31, roles: [balancer]}\n" : ""));
+    apply_it(fleet, spec);
+    const Status status = read_status(spec, fleet.executor);
+    CHECK_MESSAGE(status.healthy, status.text());
+    CHECK(status.endpoints.back().address == "replica.test.service.consul");
+    CHECK_FALSE(status.endpoints.front().address.ends_with(".consul"));
+  }
+}
+
+TEST_CASE("scheme C: a server that is left out, and a quorum that cannot spare one") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c());
+  apply_it(fleet, spec);
+  fleet.executor.host("pg3").down = true;
+  fleet.executor.advance(60s);
+  DeployOptions without;
+  without.without = {"pg3"};
+  const Plan plan = plan_deploy(spec, fleet.executor, without);
+  CHECK_MESSAGE(plan.empty(), plan.text(true));
+  fleet.executor.host("pg2").write(consul_agent_file, "{}", 0640);
+  CHECK_THROWS_WITH_AS((void)plan_deploy(spec, fleet.executor, without),
+                       doctest::Contains("the quorum needs every member that is left"), Error);
+}
