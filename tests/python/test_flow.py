@@ -24,7 +24,7 @@ def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
     events = []
     report = pgcluster.apply(plan, fleet, on_event=events.append).check()
     assert report.ok() and report.changed > 10 and json.loads(report.to_json())["format"] == 1
-    assert events[0].kind is pgcluster.Event.Kind.apply_started and events[-1].kind == "apply_done"
+    assert events[0].kind is pgcluster.Event.Kind.lock_taken and events[-1].kind == "apply_done"
     assert all(isinstance(event.at, datetime.timedelta) for event in events)
 
     again = pgcluster.plan_deploy(spec, fleet)
@@ -51,7 +51,8 @@ def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
 
 def test_a_fleet_of_its_own_for_each_test(pgcluster_fleet, pgcluster_spec):
     assert pgcluster_fleet.hosts() == []
-    assert pgcluster.check_hosts(pgcluster_spec, pgcluster_fleet).ok()
+    checks = pgcluster.check_hosts(pgcluster_spec, pgcluster_fleet)
+    assert checks.hosts == ("pg1", "pg2", "pg3") and checks.ok() is json.loads(checks.json())["ok"] and checks.text() == str(checks)
     assert pgcluster_fleet.hosts() == ["pg1", "pg2", "pg3"]
 
 

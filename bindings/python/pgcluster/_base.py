@@ -25,16 +25,16 @@ class Name(enum.StrEnum):
         return list(type(self)).index(self)
 
     def __lt__(self, other: object) -> bool:
-        return self._place() < type(self)(other)._place()
+        return self._place() < type(self)(str(other))._place()
 
     def __le__(self, other: object) -> bool:
-        return self._place() <= type(self)(other)._place()
+        return self._place() <= type(self)(str(other))._place()
 
     def __gt__(self, other: object) -> bool:
-        return self._place() > type(self)(other)._place()
+        return self._place() > type(self)(str(other))._place()
 
     def __ge__(self, other: object) -> bool:
-        return self._place() >= type(self)(other)._place()
+        return self._place() >= type(self)(str(other))._place()
 
 
 def plain(value: Any) -> Any:

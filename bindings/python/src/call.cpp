@@ -37,6 +37,10 @@ std::shared_ptr<py::error_already_set> kept(py::error_already_set& error) {
 
 }  // namespace
 
+void set_raised(const py::error_already_set& error) {
+  PyErr_Restore(error.type().inc_ref().ptr(), error.value().inc_ref().ptr(), error.trace() ? error.trace().inc_ref().ptr() : nullptr);
+}
+
 Call::Call(Executor& executor, bool applying, py::handle stop, py::handle poll)
     : executor_(executor), applying_(applying), poll_(py::reinterpret_borrow<py::object>(poll)), outer_(innermost) {
   if (!stop.is_none()) {
@@ -97,7 +101,9 @@ void Call::raised(py::error_already_set& error) {
 }
 
 void Call::finish() {
-  if (pending_) throw py::error_already_set(*pending_);
+  if (!pending_) return;
+  set_raised(*pending_);
+  throw py::error_already_set();
 }
 
 void Call::stop_all() {
@@ -128,7 +134,7 @@ void bind_calls(py::module_& m) {
     try {
       if (thrown) std::rethrow_exception(thrown);
     } catch (const Raised& raised) {
-      py::error_already_set(*raised.error).restore();
+      set_raised(*raised.error);
     } catch (const Error& error) {
       const py::object made = As<Error>::give(error);
       PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(made.ptr())), made.ptr());

@@ -20,6 +20,9 @@ struct Raised {
   std::shared_ptr<py::error_already_set> error;
 };
 
+/// Sets Python's error to what was raised, with its traceback; any number of times.
+void set_raised(const py::error_already_set& error);
+
 /// One call that waits for hosts, on the thread that made it.
 class Call {
  public:
@@ -43,7 +46,8 @@ class Call {
       finish();
       return result;
     } catch (const Raised& raised) {
-      throw py::error_already_set(*raised.error);
+      set_raised(*raised.error);
+      throw py::error_already_set();
     } catch (const Error&) {
       finish();
       throw;
@@ -99,23 +103,31 @@ Result from_library(Code&& code, Result otherwise) {
   }
 }
 
-/// A Python function for the library; empty for None.
+/// A Python function as the library calls it.
+template <class Result, class... Args>
+struct Callback {
+  std::shared_ptr<py::object> function;
+  std::string name;
+  Result operator()(Args... args) const {
+    if constexpr (std::is_void_v<Result>)
+      from_library([&] { return (*function)(As<std::remove_cvref_t<Args>>::give(args)...), true; }, true);
+    else
+      return from_library<Result>(
+          [&] { return As<Result>::load((*function)(As<std::remove_cvref_t<Args>>::give(args)...), Where{nullptr, "what " + name + " returned"}); },
+          Result{});
+  }
+};
+/// Empty for None.
 template <class Result, class... Args>
 struct As<std::function<Result(Args...)>> {
   static std::function<Result(Args...)> load(py::handle from, const Where& where) {
     if (from.is_none()) return {};
     if (!PyCallable_Check(from.ptr())) wrong_type(where, "a function", from);
-    return [function = keep(from), name = where.text()](Args... args) -> Result {
-      if constexpr (std::is_void_v<Result>)
-        from_library([&] { (*function)(As<std::remove_cvref_t<Args>>::give(args)...); return true; }, true);
-      else
-        return from_library<Result>(
-            [&] { return As<Result>::load((*function)(As<std::remove_cvref_t<Args>>::give(args)...), Where{nullptr, "what " + name + " returned"}); },
-            Result{});
-    };
+    return Callback<Result, Args...>{keep(from), where.text()};
   }
   static py::object give(const std::function<Result(Args...)>& value) {
     if (!value) return py::none();
+    if (const auto* own = value.template target<Callback<Result, Args...>>()) return *own->function;
     return py::cpp_function([value](py::args args) -> py::object {
       if (args.size() != sizeof...(Args)) throw py::type_error("takes " + std::to_string(sizeof...(Args)) + " arguments");
       return [&]<std::size_t... I>(std::index_sequence<I...>) -> py::object {
