@@ -5,6 +5,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -61,9 +62,9 @@ def unit(folder=BUILD):
     return tuple(sum(column) for column in zip((0, 1 if not programs else 0, 0), *(doctest(program) for program in programs)))
 
 
-def pytest(folder, *options):
+def pytest(folder, *options, python=sys.executable):
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--durations=8", f"--junitxml={report.name}", folder, *options], cwd=SOURCE)
+        done = subprocess.run([python, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--durations=8", f"--junitxml={report.name}", folder, *options], cwd=SOURCE)
         try:
             suite = xml.parse(report.name).getroot().find("testsuite")
             total, failed, errors, skipped = (int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped"))
@@ -95,6 +96,34 @@ def sanitized(preset, options):
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def python_package(long=False):
+    """The wheel, installed into a fresh virtual environment: what is tested is what was installed. The sdist has all that the wheel is built of."""
+    folder, project = SOURCE / "build/python", SOURCE / "bindings/python"
+    environment, wheels, python = folder / "venv", folder / "dist", folder / "venv/bin/python"
+    for old in (environment, wheels):
+        shutil.rmtree(old, ignore_errors=True)
+    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]    # as the library's own build
+    settings = [f"--config-settings=build-dir={folder}/cmake", *(f"--config-settings=cmake.args={one}" for one in launcher)]
+    needed = ["build", "mypy", "pytest", "rich", "distributed"]
+
+    def do(*words):
+        print("+", *map(str, words), flush=True)
+        return subprocess.run(["nice", "-n", "10", *map(str, words)], cwd=SOURCE).returncode == 0
+
+    if not (do("/usr/bin/python3", "-m", "venv", environment)
+            and do(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *needed)
+            and do(python, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", wheels, *settings, project)
+            and do(python, "-m", "build", "--sdist", "-o", wheels, project)
+            and do(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *wheels.glob("*.whl"))):
+        return 0, 1, 0
+    if long:    # from the sdist: the whole library once more
+        [sdist] = wheels.glob("*.tar.gz")
+        if not do(python, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps", "-w", folder / "from_sdist", sdist):
+            return 0, 1, 0
+    os.environ["PGCLUSTER_DIST"] = str(wheels)
+    return pytest("tests/python", python=python)
 
 
 def fuzz():
@@ -133,7 +162,7 @@ def fuzz():
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "consumer", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
+    options.add_argument("--only", choices=["unit", "command", "consumer", "python", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
     chosen = options.parse_args()
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
 
@@ -150,6 +179,9 @@ def main():
         if wanted("consumer"):
             part("examples", lambda: pytest("tests/examples"))
             part("consumers, packages, docs", lambda: pytest("tests/consumer"))
+        # Before the tests end to end, one of which is of the package that this installs.
+        if wanted("python"):
+            part("python", lambda: python_package(chosen.long))
         if wanted("lab"):
             part("the lab itself", lab_selftest)
         if wanted("e2e"):

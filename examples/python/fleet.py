@@ -41,7 +41,8 @@ def main() -> int:
     if "--dask" in sys.argv:
         from distributed import Client
 
-        with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:  # or Client("tcp://scheduler:8786")
+        # Or Client("tcp://scheduler:8786").
+        with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
             good = list(deploy_all(specs, client, simulated))
     else:
         with concurrent.futures.ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:

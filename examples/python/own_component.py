@@ -18,7 +18,8 @@ class NodeExporter(pgcluster.Component):
         wish = pgcluster.ServiceWish("prometheus-node-exporter.service", start_files=["/etc/default/prometheus-node-exporter"])
         defaults = pgcluster.WriteFile("/etc/default/prometheus-node-exporter", f'ARGS="--web.listen-address={node.host.address}:{port}"\n')
         return pgcluster.sequence(
-            pgcluster.package(node, "prometheus-node-exporter"),
+            # Not started by its package, but when its configuration is there.
+            pgcluster.packages(node.step(self.name(), "package"), node.name(), ["prometheus-node-exporter"], mask=[wish.unit]),
             pgcluster.file(node.step(self.name(), "unit"), node.name(), pgcluster.unit_notes(wish)),
             pgcluster.file(node.step(self.name(), "config"), node.name(), defaults),
             pgcluster.service(node.step(self.name(), "service"), node.name(), wish),

@@ -160,7 +160,7 @@ def parts(**functions):
 
 @pytest.mark.parametrize("make, kind, words", [
     (lambda: parts(decide=lambda answers: 1 / 0), ZeroDivisionError, "division"),
-    (lambda: parts(decide=lambda answers: None), TypeError, "what StepParts.decide returned must be one of Done, Change, Later, Refused, not None"),
+    (lambda: parts(decide=lambda answers: None), TypeError, "what parts.decide returned must be one of Done, Change, Later, Refused, not None"),
     (lambda: pgcluster.Step(), NotImplementedError, r"a subclass of Step must have \w+\(\)"),
 ])
 def test_what_is_wrong_with_an_own_step(make, kind, words):

@@ -265,7 +265,7 @@ def after(names: Sequence[str], steps: Steps | Step) -> Steps:
 @overload
 def rolling(group: str, member: str, order: Order, steps: Steps | Step) -> Steps: ...
 @overload
-def rolling(group: Mapping[str, Steps | Step], member: str, order: Order) -> Steps: ...
+def rolling(group: Mapping[str, Steps | Step], member: str, order: Order, steps: None = None) -> Steps: ...
 def rolling(group: str | Mapping[str, Steps | Step], member: str, order: Order, steps: Steps | Step | None = None) -> Steps:
     """rolling(group, member, order, steps): `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no
     other member of any group does, in the group's order. rolling(members, group, order): all members of a group at once."""
@@ -297,7 +297,7 @@ def package(node: NodeView, name: str) -> Steps:
 @overload
 def service(name: str, host: str, wish: ServiceWish) -> Step: ...
 @overload
-def service(name: NodeView, host: str) -> Steps: ...
+def service(name: NodeView, host: str, wish: None = None) -> Steps: ...
 def service(name: str | NodeView, host: str, wish: ServiceWish | None = None) -> Step | Steps:
     """service(name, host, wish): enabled, active, and running on its present files. service(node, unit): for an own component; the step is
     "NODE/UNIT/service"."""
@@ -410,4 +410,15 @@ def read_facts(host: str, answers: Sequence[Answer]) -> Facts:
     return _core.read_facts(host, answers)
 
 
-__all__ = [name for name, what in list(globals().items()) if getattr(what, "__module__", "") == __name__ and not name.startswith("_")]
+__all__ = [
+    "PlanDocument", "absent", "add_service_models", "after", "apply", "block",
+    "builtin_components", "check_hosts", "cluster_file", "component_of", "describe", "disturbs",
+    "dump", "extra_json", "facts_asks", "file", "gate", "graph",
+    "host_of", "is_slow", "join", "journal_ask", "json", "key",
+    "load_spec", "make_plan", "make_step", "observe", "package", "packages",
+    "parallel", "parse_hop", "parse_spec", "plan_deploy", "plan_destroy", "plan_failover",
+    "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume",
+    "plan_switchover", "read_cluster_file", "read_facts", "read_password", "read_status", "resolve",
+    "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
+    "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
+]
