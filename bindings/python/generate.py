@@ -293,7 +293,7 @@ def quoted(words):
 def write_python(records, types, out):
     lines = ['"""The plain values of libpgcluster, from its public headers. Generated."""', "", "from __future__ import annotations", "",
              "import dataclasses", "import datetime", "from collections.abc import Callable, Iterable, Mapping, Sequence", "",
-             "from . import _methods", "from ._base import Name, Record, Words", "from ._core import Answers, SimulatedHost, Step, Steps, Text", "from ._errors import Error", ""]
+             "from . import _methods", "from ._base import Name, Record, Words", "from ._core import Answers, SimulatedHost, Step, Steps, Text, _fill", "from ._errors import Error", ""]
 
     def enum(record, indent):
         lines.append(f"{indent}class {record.name}(Name):")
@@ -330,8 +330,8 @@ def write_python(records, types, out):
             arguments.append(f"{field.name}: {types.python(field.type, record, True)}{default}")
         lines.append("")
         lines.append(f"{indent}    def __init__(self{''.join(', ' + one for one in arguments)}) -> None:")
-        for field in record.fields:
-            lines.append(f'{indent}        self._set("{field.name}", {field.name})')
+        if record.fields:
+            lines.append(f"{indent}        _fill(self, {', '.join(field.name for field in record.fields)})")
         if not record.fields:
             lines.append(f"{indent}        pass")
         lines.append("")

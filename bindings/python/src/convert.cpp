@@ -148,27 +148,58 @@ py::object As<Error>::give(const Error& value) {
 
 namespace {
 
-using Member = std::function<py::object(py::handle, const std::string&)>;
+/// How Python makes the members of a class of records.
+struct Kind {
+  std::map<std::string, std::function<py::object(py::handle, const Where&)>, std::less<>> member;
+  void (*fill)(py::handle record, const py::args& values);  ///< all of them, in order
+};
+
+template <class T>
+void fill(py::handle record, const py::args& values) {
+  std::size_t i = 0;
+  const Where where{nullptr, Table<T>::name};
+  Table<T>::members([&](const char* name, auto member) {
+    using M = std::remove_cvref_t<decltype(std::declval<T&>().*member)>;
+    set_member(record, member_names<T>()[i], normal<M>(PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)), Where{&where, {}, name}, Table<T>::fixed));
+    ++i;
+  });
+}
+
+template <class T>
+Kind kind() {
+  Kind made{{}, &fill<T>};
+  Table<T>::members([&](const char* name, auto member) {
+    using M = std::remove_cvref_t<decltype(std::declval<T&>().*member)>;
+    made.member[name] = [](py::handle given, const Where& where) { return normal<M>(given, where, Table<T>::fixed); };
+  });
+  return made;
+}
+
+/// By the class's name: the classes themselves come after this module.
+const Kind& kind_of(py::handle type) {
+  static const auto* kinds = [] {
+    auto* all = new std::map<std::string, Kind>;
+    every_record([all]<class T>() { all->emplace(Table<T>::name, kind<T>()); });
+    return all;
+  }();
+  static std::map<PyObject*, const Kind*> known;
+  if (const auto found = known.find(type.ptr()); found != known.end()) return *found->second;
+  for (py::handle one : type.attr("__mro__"))
+    if (const auto found = kinds->find(py::str(one.attr("__qualname__"))); found != kinds->end()) {
+      known.emplace(type.inc_ref().ptr(), &found->second);
+      return found->second;
+    }
+  throw py::type_error(std::string(py::str(type)) + " is no record of pgcluster");
+}
 
 }  // namespace
 
 void bind_records(py::module_& m) {
-  // By the names of class and member: the classes themselves come after this module.
-  auto members = std::make_shared<std::map<std::string, std::map<std::string, Member>>>();
-  every_record([&]<class T>() {
-    auto& of = (*members)[Table<T>::name];
-    Table<T>::members([&](const char* name, auto member) {
-      using M = std::remove_cvref_t<decltype(std::declval<T&>().*member)>;
-      of[name] = [](py::handle given, const std::string& where) { return give_member(As<M>::load(given, Where{nullptr, where}), Table<T>::fixed); };
-    });
+  m.def("_member", [](py::handle type, const std::string& name, py::handle value) {
+    const Where where{nullptr, std::string(py::str(type.attr("__qualname__"))) + "." + name};
+    return kind_of(type).member.find(name)->second(value, where);
   });
-  m.def("_member", [members](py::handle type, const std::string& name, py::handle value) {
-    for (py::handle one : type.attr("__mro__")) {
-      const std::string record = py::str(one.attr("__qualname__"));
-      if (const auto of = members->find(record); of != members->end()) return of->second.at(name)(value, record + "." + name);
-    }
-    return py::reinterpret_borrow<py::object>(value);
-  });
+  m.def("_fill", [](py::handle record, const py::args& values) { kind_of(py::type::handle_of(record)).fill(record, values); });
 }
 
 }  // namespace pgcluster::python

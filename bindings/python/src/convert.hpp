@@ -28,7 +28,8 @@ namespace py = pybind11;
 struct Where {
   const Where* outer = nullptr;
   std::string name{};
-  std::string text() const { return outer ? outer->text() + name : name; }
+  const char* member = nullptr;  ///< of a record; lives for ever
+  std::string text() const { return (outer ? outer->text() : "") + (member ? std::string(".") + member : name); }
 };
 [[noreturn]] void wrong_type(const Where& where, const std::string& expected, py::handle found);
 [[noreturn]] void wrong_value(const Where& where, const std::string& why);
@@ -293,7 +294,7 @@ struct As<T> {
       using M = std::remove_cvref_t<decltype(made.*member)>;
       const auto value = py::reinterpret_steal<py::object>(PyObject_GetAttr(from.ptr(), member_names<T>()[i++].ptr()));
       if (!value) throw py::error_already_set();
-      made.*member = As<M>::load(value, Where{&where, std::string(".") + name});
+      made.*member = As<M>::load(value, Where{&where, {}, name});
     });
     return made;
   }
@@ -304,6 +305,20 @@ struct As<T> {
     return made;
   }
 };
+
+/// What a member is kept as where it is given `from`: checked, and in the library's own form.
+template <class M>
+py::object normal(py::handle from, const Where& where, bool fixed) {
+  if constexpr (std::same_as<M, std::string>)
+    if (PyUnicode_CheckExact(from.ptr())) return py::reinterpret_borrow<py::object>(from);
+  if constexpr (std::integral<M>) {
+    static_cast<void>(As<M>::load(from, where));
+    return py::reinterpret_borrow<py::object>(from);
+  }
+  if constexpr (HasTable<M>)  // a frozen record has been checked when it was made
+    if (Table<M>::fixed && As<M>::is(from)) return py::reinterpret_borrow<py::object>(from);
+  return give_member(As<M>::load(from, where), fixed);
+}
 
 /// A pointer to something that is let go of with the GIL held, on whatever thread.
 std::shared_ptr<py::object> keep(py::handle object);
