@@ -29,7 +29,8 @@ int main(int argc, char** argv) try {
     double begun = cpu();
     pgcluster::Spec spec{.patroni_cluster_name = "c" + std::to_string(c)};
     for (int i = 1; i <= hosts; ++i)
-      spec.hosts.push_back({.name = "pg" + std::to_string(i), .address = "10." + std::to_string(c / 250) + "." + std::to_string(c % 250) + "." + std::to_string(i)});
+      spec.hosts.push_back(
+          {.name = "pg" + std::to_string(i), .address = "10." + std::to_string(c / 250) + "." + std::to_string(c % 250) + "." + std::to_string(i)});
     const auto plan = pgcluster::plan_deploy(spec, fleet);
     planned += cpu() - begun;
     begun = cpu();

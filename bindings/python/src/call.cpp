@@ -142,8 +142,11 @@ void bind_calls(py::module_& m) {
   });
   py::class_<std::stop_source>(m, "StopSource", "What ends a call that waits for hosts, from any thread: give it as `stop`.")
       .def(py::init<>())
-      .def("request_stop", [](std::stop_source& self) { return self.request_stop(); }, "Asks what it was given to to end; whether this was the first time.")
-      .def("stop_requested", [](const std::stop_source& self) { return self.stop_requested(); }, "Whether it was asked.");
+      .def(
+          "request_stop", [](std::stop_source& self) { return self.request_stop(); },
+          "Asks what it was given to to end; whether this was the first time.")
+      .def(
+          "stop_requested", [](const std::stop_source& self) { return self.stop_requested(); }, "Whether it was asked.");
   py::module_::import("atexit").attr("register")(py::cpp_function(&Call::stop_all));
 }
 

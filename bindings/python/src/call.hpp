@@ -113,7 +113,9 @@ struct Callback {
       from_library([&] { return (*function)(As<std::remove_cvref_t<Args>>::give(args)...), true; }, true);
     else
       return from_library<Result>(
-          [&] { return As<Result>::load((*function)(As<std::remove_cvref_t<Args>>::give(args)...), Where{nullptr, "what " + name + " returned"}); },
+          [&] {
+            return As<Result>::load((*function)(As<std::remove_cvref_t<Args>>::give(args)...), Where{nullptr, "what " + name + " returned"});
+          },
           Result{});
   }
 };
@@ -130,14 +132,15 @@ struct As<std::function<Result(Args...)>> {
     if (const auto* own = value.template target<Callback<Result, Args...>>()) return *own->function;
     return py::cpp_function([value](py::args args) -> py::object {
       if (args.size() != sizeof...(Args)) throw py::type_error("takes " + std::to_string(sizeof...(Args)) + " arguments");
-      return [&]<std::size_t... I>(std::index_sequence<I...>) -> py::object {
+      return [&]<std::size_t... I>(std::index_sequence<I...>)->py::object {
         if constexpr (std::is_void_v<Result>) {
           value(argument<Args>(args[I])...);
           return py::none();
         } else {
           return As<Result>::give(value(argument<Args>(args[I])...));
         }
-      }(std::index_sequence_for<Args...>{});
+      }
+      (std::index_sequence_for<Args...>{});
     });
   }
   template <class Arg>

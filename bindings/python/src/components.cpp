@@ -56,29 +56,36 @@ py::object topology_of(View& view) {
 class PyComponent final : public Component, public py::trampoline_self_life_support {
  public:
   std::string name() const override {
-    if (name_.empty()) name_ = from_library<std::string>([&] { return load<std::string>(needed("name")(), {nullptr, "Component.name()"}); }, "python");
+    if (name_.empty())
+      name_ = from_library<std::string>([&] { return load<std::string>(needed("name")(), {nullptr, "Component.name()"}); }, "python");
     return name_;
   }
   Steps steps(const NodeView& node) const override {
     return from_library<Steps>([&] { return load<Steps>(needed("steps")(as_python(node)), about("steps")); }, Steps());
   }
   Steps cluster_steps(const ClusterView& cluster) const override {
-    return from_library<Steps>([&] {
-      const py::function found = override_of("cluster_steps");
-      return found ? load<Steps>(found(remembered(cluster)), about("cluster_steps")) : Steps();
-    }, Steps());
+    return from_library<Steps>(
+        [&] {
+          const py::function found = override_of("cluster_steps");
+          return found ? load<Steps>(found(remembered(cluster)), about("cluster_steps")) : Steps();
+        },
+        Steps());
   }
   std::vector<std::string> secrets(const Spec& spec) const override {
-    return from_library<std::vector<std::string>>([&] {
-      const py::function found = override_of("secrets");
-      return found ? load<std::vector<std::string>>(found(give(spec)), about("secrets")) : std::vector<std::string>();
-    }, {});
+    return from_library<std::vector<std::string>>(
+        [&] {
+          const py::function found = override_of("secrets");
+          return found ? load<std::vector<std::string>>(found(give(spec)), about("secrets")) : std::vector<std::string>();
+        },
+        {});
   }
   std::vector<std::string> data(const NodeView& node) const override {
-    return from_library<std::vector<std::string>>([&] {
-      const py::function found = override_of("data");
-      return found ? load<std::vector<std::string>>(found(as_python(node)), about("data")) : std::vector<std::string>();
-    }, {});
+    return from_library<std::vector<std::string>>(
+        [&] {
+          const py::function found = override_of("data");
+          return found ? load<std::vector<std::string>>(found(as_python(node)), about("data")) : std::vector<std::string>();
+        },
+        {});
   }
   ~PyComponent() override {
     const py::gil_scoped_acquire acquired;
@@ -97,7 +104,7 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
     }
     return found;
   }
-  Where about(const char* what) const { return {nullptr, "what " + std::string(what) + "() of component " + name_ + " returned"}; }
+  Where about(const char* what) const { return {nullptr, "what " + std::string(what) + "() of component " + name() + " returned"}; }
   mutable std::string name_{};
   mutable ViewPtr last_{};
 };
@@ -125,42 +132,77 @@ void bind_components(py::module_& m) {
            py::arg("digests") = py::dict(), py::arg("without") = py::tuple())
       .def_property_readonly("spec", &spec_of, "What the user wants.")
       .def_property_readonly("topology", &topology_of, "The spec resolved.")
-      .def_property_readonly("facts", [](const View& self) { return give(self.in_library->facts); }, "By host.")
-      .def_property_readonly("secrets", [](const View& self) { return give(self.in_library->secrets); }, "By name, all of them.")
-      .def_property_readonly("digests", [](const View& self) { return give(self.in_library->digests); }, "SHA-256 of the controller's files, by path.")
-      .def_property_readonly("without", [](const View& self) { return give(self.in_library->without); }, "Hosts that are planned as if they were down.")
-      .def("leaves_out", [](const View& self, py::handle host) { return self.in_library->leaves_out(load<std::string>(host, {nullptr, "host"})); },
-           py::arg("host"), "Whether the host is one of `without`.")
-      .def("secret", [](const View& self, py::handle name) { return give(self.in_library->secret(load<std::string>(name, {nullptr, "name"}))); },
-           py::arg("name"), "Raises Internal for a name that no component declared.");
+      .def_property_readonly(
+          "facts", [](const View& self) { return give(self.in_library->facts); }, "By host.")
+      .def_property_readonly(
+          "secrets", [](const View& self) { return give(self.in_library->secrets); }, "By name, all of them.")
+      .def_property_readonly(
+          "digests", [](const View& self) { return give(self.in_library->digests); }, "SHA-256 of the controller's files, by path.")
+      .def_property_readonly(
+          "without", [](const View& self) { return give(self.in_library->without); }, "Hosts that are planned as if they were down.")
+      .def(
+          "leaves_out",
+          [](const View& self, py::handle host) {
+            return self.in_library->leaves_out(load<std::string>(host, {nullptr, "host"}));
+          },
+          py::arg("host"), "Whether the host is one of `without`.")
+      .def(
+          "secret",
+          [](const View& self, py::handle name) {
+            return give(self.in_library->secret(load<std::string>(name, {nullptr, "name"})));
+          },
+          py::arg("name"), "Raises Internal for a name that no component declared.");
 
   py::class_<Node>(m, "NodeView", "What a component sees of one host. Read only.")
       .def(py::init([](const ViewPtr& cluster, py::handle host) {
-             return node_of(cluster, As<TopologyHost>::is(host) ? load<TopologyHost>(host, {nullptr, "host"}).name : load<std::string>(host, {nullptr, "host"}));
+             return node_of(
+                 cluster, As<TopologyHost>::is(host) ? load<TopologyHost>(host, {nullptr, "host"}).name : load<std::string>(host, {nullptr, "host"}));
            }),
            py::arg("cluster"), py::arg("host"))
-      .def_property_readonly("cluster", [](const Node& self) { return self.view; }, "The whole cluster.")
-      .def_property_readonly("host", [](const Node& self) { return give(*self.host); }, "This host.")
-      .def_property_readonly("facts", [](const Node& self) { return give(*self.facts); }, "What the host is.")
-      .def("spec", [](const Node& self) { return spec_of(*self.view); }, "What the user wants, all of it.")
-      .def("topology", [](const Node& self) { return topology_of(*self.view); }, "The whole cluster, resolved.")
-      .def("name", [](const Node& self) { return give(self.host->name); }, "The host's name, as in the spec.")
-      .def("has", [](const Node& self, py::handle role) { return self.host->has(load<Role>(role, {nullptr, "role"})); }, py::arg("role"),
-           "Whether the host has the role.")
-      .def("step", [](const Node& self, py::handle component, py::handle what) {
-        return give(self.in_library().step(load<std::string>(component, {nullptr, "component"}), load<std::string>(what, {nullptr, "what"})));
-      }, py::arg("component"), py::arg("what"), "\"pg1/COMPONENT/WHAT\"");
+      .def_property_readonly(
+          "cluster", [](const Node& self) { return self.view; }, "The whole cluster.")
+      .def_property_readonly(
+          "host", [](const Node& self) { return give(*self.host); }, "This host.")
+      .def_property_readonly(
+          "facts", [](const Node& self) { return give(*self.facts); }, "What the host is.")
+      .def(
+          "spec", [](const Node& self) { return spec_of(*self.view); }, "What the user wants, all of it.")
+      .def(
+          "topology", [](const Node& self) { return topology_of(*self.view); }, "The whole cluster, resolved.")
+      .def(
+          "name", [](const Node& self) { return give(self.host->name); }, "The host's name, as in the spec.")
+      .def(
+          "has",
+          [](const Node& self, py::handle role) {
+            return self.host->has(load<Role>(role, {nullptr, "role"}));
+          },
+          py::arg("role"), "Whether the host has the role.")
+      .def(
+          "step",
+          [](const Node& self, py::handle component, py::handle what) {
+            return give(self.in_library().step(load<std::string>(component, {nullptr, "component"}), load<std::string>(what, {nullptr, "what"})));
+          },
+          py::arg("component"), py::arg("what"), "\"pg1/COMPONENT/WHAT\"");
 
-  py::classh<Component, PyComponent>(m, "Component", "A part of the system. Its functions are pure, and are called on the thread that plans. To be subclassed.")
+  py::classh<Component, PyComponent>(m, "Component",
+                                     "A part of the system. Its functions are pure, and are called on the thread that plans. To be subclassed.")
       .def(py::init<>())
-      .def("name", [](const Component& self) { return give_string(self.name()); }, "Middle part of its steps' names, and its key in `extra`.")
-      .def("steps", [](const Component& self, py::handle node) { return self.steps(node_from(node)); }, py::arg("node"), "What this host needs.")
-      .def("cluster_steps", [](const Component& self, const View& cluster) { return self.cluster_steps(*cluster.in_library); }, py::arg("cluster"),
-           "Work that is nobody's own.")
-      .def("secrets", [](const Component& self, py::handle spec) { return give(self.secrets(load<Spec>(spec, {nullptr, "spec"}))); }, py::arg("spec"),
-           "Names of the secrets that it needs.")
-      .def("data", [](const Component& self, py::handle node) { return give(self.data(node_from(node))); }, py::arg("node"),
-           "Paths of trees that go only by destroy or prune.");
+      .def(
+          "name", [](const Component& self) { return give_string(self.name()); }, "Middle part of its steps' names, and its key in `extra`.")
+      .def(
+          "steps", [](const Component& self, py::handle node) { return self.steps(node_from(node)); }, py::arg("node"), "What this host needs.")
+      .def(
+          "cluster_steps", [](const Component& self, const View& cluster) { return self.cluster_steps(*cluster.in_library); }, py::arg("cluster"),
+          "Work that is nobody's own.")
+      .def(
+          "secrets",
+          [](const Component& self, py::handle spec) {
+            return give(self.secrets(load<Spec>(spec, {nullptr, "spec"})));
+          },
+          py::arg("spec"), "Names of the secrets that it needs.")
+      .def(
+          "data", [](const Component& self, py::handle node) { return give(self.data(node_from(node))); }, py::arg("node"),
+          "Paths of trees that go only by destroy or prune.");
 
   m.def("builtin_components", [] {
     py::list all;

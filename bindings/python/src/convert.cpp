@@ -160,7 +160,8 @@ void fill(py::handle record, const py::args& values) {
   const Where where{nullptr, Table<T>::name};
   Table<T>::members([&](const char* name, auto member) {
     using M = std::remove_cvref_t<decltype(std::declval<T&>().*member)>;
-    set_member(record, member_names<T>()[i], normal<M>(PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)), Where{&where, {}, name}, Table<T>::fixed));
+    set_member(record, member_names<T>()[i],
+               normal<M>(PyTuple_GET_ITEM(values.ptr(), static_cast<Py_ssize_t>(i)), Where{&where, {}, name}, Table<T>::fixed));
     ++i;
   });
 }

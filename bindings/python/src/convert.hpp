@@ -45,9 +45,13 @@ template <class T>
 struct Enum;
 
 template <class T>
-concept HasTable = requires { Table<T>::name; };
+concept HasTable = requires {
+  Table<T>::name;
+};
 template <class T>
-concept Named = requires { Enum<T>::name; };
+concept Named = requires {
+  Enum<T>::name;
+};
 
 /// `is` says whether it may be one, for variants; `load` throws; `give` makes a new reference.
 template <class T>

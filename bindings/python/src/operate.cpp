@@ -29,9 +29,8 @@ auto with_options(const char* function, py::handle spec, py::handle executor, co
 
 template <class T>
 void planner(py::module_& m, const char* name, Plan (*plan)(const Spec&, Executor&, const T&)) {
-  m.def(name, [name, plan](py::handle spec, py::handle executor, const py::dict& options) {
-    return with_options<T>(name, spec, executor, options, plan);
-  });
+  m.def(name,
+        [name, plan](py::handle spec, py::handle executor, const py::dict& options) { return with_options<T>(name, spec, executor, options, plan); });
 }
 
 }  // namespace
@@ -48,9 +47,9 @@ void bind_operate(py::module_& m) {
   planner(m, "plan_destroy", &plan_destroy);
   m.def("plan_from_document", [](py::handle document, py::handle spec, py::handle executor, const py::dict& options) {
     const auto words = load<std::string>(document, {nullptr, "plan_from_document(): document"});
-    return with_options<DeployOptions>("plan_from_document", spec, executor, options, [&](const Spec& wanted, Executor& by, const DeployOptions& made) {
-      return plan_from_document(words, wanted, by, made);
-    });
+    return with_options<DeployOptions>(
+        "plan_from_document", spec, executor, options,
+        [&](const Spec& wanted, Executor& by, const DeployOptions& made) { return plan_from_document(words, wanted, by, made); });
   });
   m.def("read_status", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_status", spec, executor, options, &read_status));
@@ -60,9 +59,9 @@ void bind_operate(py::module_& m) {
   });
   m.def("read_password", [](py::handle spec, py::handle executor, py::handle role, const py::dict& options) {
     const auto wanted_role = load<std::string>(role, {nullptr, "read_password(): role"});
-    return give_string(with_options<OperateOptions>("read_password", spec, executor, options, [&](const Spec& wanted, Executor& by, const OperateOptions& made) {
-      return read_password(wanted, by, wanted_role, made);
-    }));
+    return give_string(with_options<OperateOptions>(
+        "read_password", spec, executor, options,
+        [&](const Spec& wanted, Executor& by, const OperateOptions& made) { return read_password(wanted, by, wanted_role, made); }));
   });
   m.def("status_text", [](py::handle self, bool color) { return give_string(load<Status>(self, {nullptr, "self"}).text(color)); });
   m.def("status_json", [](py::handle self) { return give_string(load<Status>(self, {nullptr, "self"}).json()); });

@@ -31,20 +31,31 @@ std::map<std::string, HostAccess> hosts_from(py::handle from) { return load<Host
 
 void bind_plan(py::module_& m) {
   py::class_<Plan>(m, "Plan", "What would be done. False where nothing is; pickled as its document (PlanDocument), without secrets.")
-      .def("changes", [](const Plan& self) { return give(self.changes()); }, "All changes, in a possible order of execution.")
-      .def("warnings", [](const Plan& self) { return give(self.warnings()); }, "What is doubtful; no warning stops an apply.")
+      .def(
+          "changes", [](const Plan& self) { return give(self.changes()); }, "All changes, in a possible order of execution.")
+      .def(
+          "warnings", [](const Plan& self) { return give(self.warnings()); }, "What is doubtful; no warning stops an apply.")
       .def("empty", &Plan::empty, "Whether there is nothing to do.")
       .def("unchanged", &Plan::unchanged, "How many steps hold already.")
-      .def("text", [](const Plan& self, bool diff, bool color) { return give_string(self.text(diff, color)); }, py::arg("diff") = false,
-           py::arg("color") = false, "For people; `diff` adds the texts, `color` ANSI colours.")
-      .def("json", [](const Plan& self) { return give_string(self.json()); }, "The contract's document: format 1, changes, warnings, summary.")
-      .def("to_json", [](const Plan& self) { return give_string(self.json()); }, "As json().")
-      .def("to_dict", [](const Plan& self) { return py::module_::import("json").attr("loads")(give_string(self.json())); }, "json() as a dict.")
-      .def("document", [](const Plan& self) { return give_string(self.document()); }, "What `pgcluster plan --out` writes.")
+      .def(
+          "text", [](const Plan& self, bool diff, bool color) { return give_string(self.text(diff, color)); }, py::arg("diff") = false,
+          py::arg("color") = false, "For people; `diff` adds the texts, `color` ANSI colours.")
+      .def(
+          "json", [](const Plan& self) { return give_string(self.json()); }, "The contract's document: format 1, changes, warnings, summary.")
+      .def(
+          "to_json", [](const Plan& self) { return give_string(self.json()); }, "As json().")
+      .def(
+          "to_dict", [](const Plan& self) { return py::module_::import("json").attr("loads")(give_string(self.json())); }, "json() as a dict.")
+      .def(
+          "document", [](const Plan& self) { return give_string(self.document()); }, "What `pgcluster plan --out` writes.")
       .def("__bool__", [](const Plan& self) { return !self.empty(); })
       .def("__str__", [](const Plan& self) { return give_string(self.text()); })
-      .def("__repr__", [](const Plan& self) { return "<Plan: " + std::to_string(self.changes().size()) + " changes, " + std::to_string(self.unchanged()) + " unchanged>"; })
-      .def("__eq__", [](const Plan& self, py::handle other) { return py::isinstance<Plan>(other) && self.document() == other.cast<const Plan&>().document(); })
+      .def("__repr__",
+           [](const Plan& self) {
+             return "<Plan: " + std::to_string(self.changes().size()) + " changes, " + std::to_string(self.unchanged()) + " unchanged>";
+           })
+      .def("__eq__",
+           [](const Plan& self, py::handle other) { return py::isinstance<Plan>(other) && self.document() == other.cast<const Plan&>().document(); })
       .def("__hash__", [](const Plan& self) { return std::hash<std::string>{}(self.document()); })
       .def("__reduce__", [](const Plan& self) {
         return py::make_tuple(py::module_::import("pgcluster").attr("PlanDocument"), py::make_tuple(give_string(self.document())));

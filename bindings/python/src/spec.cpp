@@ -20,13 +20,15 @@ void bind_spec(py::module_& m) {
                            secrets ? &*secrets : nullptr));
   });
   m.def("validate", [](py::handle spec) { return give(validate(arg<Spec>(spec, "validate(): spec"))); });
-  m.def("dump", [](py::handle spec, py::handle secrets) { return give_string(dump(arg<Spec>(spec, "dump(): spec"), arg<Secrets>(secrets, "secrets"))); });
+  m.def("dump",
+        [](py::handle spec, py::handle secrets) { return give_string(dump(arg<Spec>(spec, "dump(): spec"), arg<Secrets>(secrets, "secrets"))); });
   m.def("spec_schema", [] { return give_string(spec_schema()); });
   m.def("extra_json", [](py::handle spec, py::handle component) {
     return give_string(extra_json(arg<Spec>(spec, "spec"), arg<std::string>(component, "component")));
   });
   m.def("resolve", [](py::handle spec) { return give(resolve(arg<Spec>(spec, "resolve(): spec"))); });
-  m.def("dcs_endpoints", [](py::handle self, py::handle port) { return give_string(arg<Topology>(self, "self").dcs_endpoints(arg<int>(port, "port"))); });
+  m.def("dcs_endpoints",
+        [](py::handle self, py::handle port) { return give_string(arg<Topology>(self, "self").dcs_endpoints(arg<int>(port, "port"))); });
   m.def("vip_network_warning", [](py::handle vip, py::handle topology, py::handle cidrs) {
     return give(vip_network_warning(arg<std::string>(vip, "vip"), arg<Topology>(topology, "topology"),
                                     arg<std::map<std::string, std::vector<std::string>>>(cidrs, "cidrs")));

@@ -19,7 +19,8 @@ Decision PyStep::decide(const Answers& answers) const {
 }
 std::chrono::seconds PyStep::settle() const {
   return from_library<std::chrono::seconds>(
-      [&] { return override_of("settle") ? load<std::chrono::seconds>(override_of("settle")(), about("settle")) : Step::settle(); }, std::chrono::seconds(0));
+      [&] { return override_of("settle") ? load<std::chrono::seconds>(override_of("settle")(), about("settle")) : Step::settle(); },
+      std::chrono::seconds(0));
 }
 std::vector<std::string> PyStep::keeps() const {
   return from_library<std::vector<std::string>>(
@@ -39,7 +40,7 @@ py::function PyStep::overridden(const char* what) const {
   }
   return found;
 }
-Where PyStep::about(const char* what) const { return {nullptr, "what " + std::string(what) + "() of step " + name_ + " returned"}; }
+Where PyStep::about(const char* what) const { return {nullptr, "what " + std::string(what) + "() of step " + name() + " returned"}; }
 
 namespace {
 
@@ -53,39 +54,60 @@ T arg(py::handle from, const char* name) {
 void bind_steps(py::module_& m) {
   py::class_<Answers>(m, "Answers", "What was answered, by ask; an ask that an earlier step of the plan may still change is pending.")
       .def(py::init<>())
-      .def("__getitem__", [](const Answers& self, py::handle ask) { return give(self[arg<Ask>(ask, "ask")]); }, "The answer; Unreadable where nobody asked.")
-      .def("pending", [](const Answers& self, py::handle ask) { return self.pending(arg<Ask>(ask, "ask")); },
-           "Whether an earlier step of the plan may still change the answer.")
-      .def("get", [](const Answers& self, py::handle ask, py::handle kind) -> py::object {
-        py::object found = give(self[arg<Ask>(ask, "ask")]);
-        return py::isinstance(found, kind) ? found : py::none();
-      }, "The answer as one of that kind, or None where it is another.")
-      .def("out", [](const Answers& self, py::handle ask) -> py::object {
-        const std::string* found = self.out(arg<Ask>(ask, "ask"));
-        return found ? give_string(*found) : py::none();
-      }, "out of an Output with status 0; None otherwise.")
-      .def("set", [](Answers& self, py::handle ask, py::handle answer, bool pending) {
-        self.set(arg<Ask>(ask, "ask"), arg<Answer>(answer, "answer"), pending);
-      }, py::arg("ask"), py::arg("answer"), py::arg("pending") = false, "Puts an answer in; for tests of steps.");
+      .def(
+          "__getitem__", [](const Answers& self, py::handle ask) { return give(self[arg<Ask>(ask, "ask")]); },
+          "The answer; Unreadable where nobody asked.")
+      .def(
+          "pending", [](const Answers& self, py::handle ask) { return self.pending(arg<Ask>(ask, "ask")); },
+          "Whether an earlier step of the plan may still change the answer.")
+      .def(
+          "get",
+          [](const Answers& self, py::handle ask, py::handle kind) -> py::object {
+            py::object found = give(self[arg<Ask>(ask, "ask")]);
+            return py::isinstance(found, kind) ? found : py::none();
+          },
+          "The answer as one of that kind, or None where it is another.")
+      .def(
+          "out",
+          [](const Answers& self, py::handle ask) -> py::object {
+            const std::string* found = self.out(arg<Ask>(ask, "ask"));
+            return found ? give_string(*found) : py::none();
+          },
+          "out of an Output with status 0; None otherwise.")
+      .def(
+          "set",
+          [](Answers& self, py::handle ask, py::handle answer, bool pending) {
+            self.set(arg<Ask>(ask, "ask"), arg<Answer>(answer, "answer"), pending);
+          },
+          py::arg("ask"), py::arg("answer"), py::arg("pending") = false, "Puts an answer in; for tests of steps.");
 
   py::classh<Step, PyStep>(m, "Step", "A wish: how something should be, how to see whether it is, and what to do where it is not. To be subclassed.")
       .def(py::init<>())
-      .def("name", [](const Step& self) { return give_string(self.name()); }, "Unique and stable in a plan: \"pg1/etcd/config\".")
-      .def("asks", [](const Step& self) { return give(self.asks()); }, "What decide() wants to know. Always the same asks.")
-      .def("decide", [](const Step& self, const Answers& answers) { return give(self.decide(answers)); }, py::arg("answers"),
-           "Done, Change, Later or Refused. Pure and total.")
-      .def("settle", [](const Step& self) { return give(self.settle()); }, "How long Done may take after the change, or Later may last.")
-      .def("keeps", [](const Step& self) { return give(self.keeps()); }, "Resources that it keeps as wished.")
-      .def("evidence", [](const Step& self) { return give(self.evidence()); }, "Asked when it fails, to explain.")
+      .def(
+          "name", [](const Step& self) { return give_string(self.name()); }, "Unique and stable in a plan: \"pg1/etcd/config\".")
+      .def(
+          "asks", [](const Step& self) { return give(self.asks()); }, "What decide() wants to know. Always the same asks.")
+      .def(
+          "decide", [](const Step& self, const Answers& answers) { return give(self.decide(answers)); }, py::arg("answers"),
+          "Done, Change, Later or Refused. Pure and total.")
+      .def(
+          "settle", [](const Step& self) { return give(self.settle()); }, "How long Done may take after the change, or Later may last.")
+      .def(
+          "keeps", [](const Step& self) { return give(self.keeps()); }, "Resources that it keeps as wished.")
+      .def(
+          "evidence", [](const Step& self) { return give(self.evidence()); }, "Asked when it fails, to explain.")
       .def("__repr__", [](const Step& self) { return "<Step " + self.name() + ">"; });
 
   py::class_<Steps>(m, "Steps", "A graph of steps, a value.")
       .def(py::init([](py::handle step) { return step.is_none() ? Steps() : arg<Steps>(step, "step"); }), py::arg("step") = py::none())
       .def("empty", &Steps::empty, "Whether there is no step in it.")
-      .def("nodes", [](const Steps& self) { return give(self.nodes()); }, "In a possible order of execution.")
-      .def("before", [](const Steps& self, py::handle name) { return give(self.before(arg<std::string>(name, "name"))); }, py::arg("name"),
-           "Names of the steps that the named one waits for directly.")
-      .def("orders", [](const Steps& self) { return give(self.orders()); }, "The orders of its rolling groups, by group.")
+      .def(
+          "nodes", [](const Steps& self) { return give(self.nodes()); }, "In a possible order of execution.")
+      .def(
+          "before", [](const Steps& self, py::handle name) { return give(self.before(arg<std::string>(name, "name"))); }, py::arg("name"),
+          "Names of the steps that the named one waits for directly.")
+      .def(
+          "orders", [](const Steps& self) { return give(self.orders()); }, "The orders of its rolling groups, by group.")
       .def("__bool__", [](const Steps& self) { return !self.empty(); })
       .def("__len__", [](const Steps& self) { return self.nodes().size(); })
       .def("__repr__", [](const Steps& self) { return "<Steps: " + std::to_string(self.nodes().size()) + ">"; });
@@ -111,7 +133,8 @@ void bind_steps(py::module_& m) {
   m.def("service_step", [](py::handle name, py::handle host, py::handle wish) {
     return give(service(arg<std::string>(name, "name"), arg<std::string>(host, "host"), arg<ServiceWish>(wish, "wish")));
   });
-  m.def("journal_ask", [](py::handle host, py::handle unit) { return give(journal_ask(arg<std::string>(host, "host"), arg<std::string>(unit, "unit"))); });
+  m.def("journal_ask",
+        [](py::handle host, py::handle unit) { return give(journal_ask(arg<std::string>(host, "host"), arg<std::string>(unit, "unit"))); });
   m.def("unit_notes", [](py::handle wish, py::handle exec_reload, py::handle more) {
     return give(unit_notes(arg<ServiceWish>(wish, "wish"), arg<std::vector<std::string>>(exec_reload, "exec_reload"),
                            arg<std::string>(more, "more_service_lines")));
@@ -120,7 +143,8 @@ void bind_steps(py::module_& m) {
     return give(absent(arg<std::string>(name, "name"), arg<std::string>(host, "host"), arg<std::string>(resource, "resource")));
   });
   m.def("gate", [](py::handle name, py::handle wish) { return give(gate(arg<std::string>(name, "name"), arg<GateWish>(wish, "wish"))); });
-  m.def("make_step", [](py::handle name, py::handle parts) { return give(make_step(arg<std::string>(name, "name"), arg<StepParts>(parts, "parts"))); });
+  m.def("make_step",
+        [](py::handle name, py::handle parts) { return give(make_step(arg<std::string>(name, "name"), arg<StepParts>(parts, "parts"))); });
   m.def("host_of", [](py::handle name) { return give(host_of(arg<std::string>(name, "step_name"))); });
   m.def("component_of", [](py::handle name) { return give(component_of(arg<std::string>(name, "step_name"))); });
   m.def("disturbs", [](py::handle impact) { return disturbs(arg<Impact>(impact, "impact")); });
