@@ -1,6 +1,7 @@
 """Figures and their tables, and what needs no hosts."""
 
 import json
+import os
 import pathlib
 import statistics
 import subprocess
@@ -32,6 +33,23 @@ def versus(name, ours, floors, aim, unit=" ms"):
 
 
 VERSUS = ["", "pgcluster", "floor", "ratio", "aim"]
+
+
+def python(rounds):
+    """From the package that `tests/run.py --only python` installs; PGCLUSTER_PYTHON names another interpreter."""
+    interpreter = pathlib.Path(os.environ.get("PGCLUSTER_PYTHON", BUILD.parent / "python/venv/bin/python"))
+    if not interpreter.exists():
+        return print("The Python package is not installed: python3 tests/run.py --only python")
+    programs = {"C++": [BUILD / "tests/bench/bench_embedded"], "Python": [interpreter, pathlib.Path(__file__).parent / "embedded.py"],
+                "Python, each event to a function": [interpreter, pathlib.Path(__file__).parent / "embedded.py", "--events"]}
+    samples = {name: [] for name in programs}
+    for _ in range(rounds or 5):
+        for name, words in programs.items():
+            done = subprocess.run([*words[:2], "334", "3", *words[2:]], capture_output=True, text=True, check=True)
+            samples[name].append(json.loads(done.stdout))
+    table(["CPU time of 334 x 3 hosts", *VERSUS[1:]], [
+        versus(f"{name}: {work}", [one[work] * 1e3 for one in samples[name]], [one[work] * 1e3 for one in samples["C++"]], "1.20")
+        for name in programs if name != "C++" for work in ("plan", "apply")])
 
 
 def fleet(rounds):

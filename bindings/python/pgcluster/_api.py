@@ -1,0 +1,424 @@
+"""The library's functions, by their names in C++; what is an options struct there is keyword arguments here."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, overload
+
+from . import _core
+from ._base import Words
+from ._core import Component, Executor, NodeView, Plan, Step, Steps, StopSource, Text
+from ._errors import Error
+from ._records import (Answer, Ask, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin,
+                       Report, Role, Secret, Secrets, ServiceWish, Spec, Status, StepParts, Topology, WriteBlock, WriteFile)
+
+Seconds = datetime.timedelta | float
+_TWO_MINUTES = datetime.timedelta(seconds=120)
+
+
+# Specs.
+
+def load_spec(path: Words) -> Spec:
+    """A valid spec from a file, with !env and !file followed. Raises SpecInvalid whose `diagnostics` are all findings at once."""
+    return _core.load_spec(path)
+
+
+def parse_spec(yaml: str, name: str = "<spec>", folder: Words = ".", secrets_from: Spec | None = None) -> Spec:
+    """The same from text; `name` stands for the file in findings, relative paths (!file, keys of ssh) start at `folder`.
+    Passwords that are written as "!spec KEY" are taken from `secrets_from`."""
+    return _core.parse_spec(yaml, name, folder, secrets_from)
+
+
+def validate(spec: Spec) -> list[Diagnostic]:
+    """What is wrong or doubtful with a spec that was built in code; empty: nothing."""
+    return _core.validate(spec)
+
+
+def dump(spec: Spec, secrets: Secrets | str = Secrets.values) -> str:
+    """YAML that loads to an equal spec, hosts in their order; only what differs from the defaults."""
+    return _core.dump(spec, secrets)
+
+
+def spec_schema() -> str:
+    """JSON Schema (2020-12) of cluster.yaml."""
+    return _core.spec_schema()
+
+
+def extra_json(spec: Spec, component: str) -> str:
+    """What `extra` has for a component, as JSON with !env and !file followed; "{}" where it has nothing."""
+    return _core.extra_json(spec, component)
+
+
+# Topology.
+
+def role_from(name: str) -> Role | None:
+    """The role of that name; None where there is none."""
+    return Role(name) if name in list(Role) else None
+
+
+def resolve(spec: Spec) -> Topology:
+    """The spec resolved: roles, datacenters, quorum, endpoints. Pure. The spec must be valid."""
+    return _core.resolve(spec)
+
+
+def vip_network_warning(vip: Words, topology: Topology, cidrs: Mapping[str, Sequence[str]] | None = None) -> Diagnostic | None:
+    """A warning where database hosts (balancers) could not hold the VIP; `cidrs` are the addresses of each host's interfaces."""
+    return _core.vip_network_warning(vip, topology, dict(cidrs or {}))
+
+
+def graph(topology: Topology, spec: Spec, format: str) -> str:
+    """The topology as a picture: "dot" or "mermaid"."""
+    return _core.graph(topology, spec, format)
+
+
+def cluster_file(topology: Topology) -> str:
+    """Names, access and roles of all hosts, as JSON: what stands in /var/lib/pgcluster/cluster."""
+    return _core.cluster_file(topology)
+
+
+def read_cluster_file(text: str) -> KnownCluster | None:
+    """None where the text is not one."""
+    return _core.read_cluster_file(text)
+
+
+# Planners. Each observes, changes nothing, and raises an Error: SpecInvalid, RefusedError, or a host's own (HostUnreachable, AuthFailed, …).
+# deadline: for asking the hosts, in seconds or as timedelta. parallel: hosts at once. stop: ends the call. poll: called at least every 100 ms.
+
+def plan_deploy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (), prune: bool = False, without: Sequence[str] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
+    """What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
+
+    components: own ones, beside those of the library
+    prune: also remove what stands on hosts that left the spec
+    without: hosts that are planned as if they were down
+    stop, deadline, parallel, poll: ends the call; at most so long (seconds or timedelta) for asking; hosts at once; called at least every 100 ms
+
+    Raises SpecInvalid, RefusedError, or a host's own error (HostUnreachable, AuthFailed, …)."""
+    return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                    poll: Callable[[], object] | None = None) -> Plan:
+    """Hands leadership over to a healthy replica, `to` or one of Patroni's choice. Options and errors as of plan_deploy."""
+    return _core.plan_switchover(spec, executor, dict(to=to, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_failover(spec: Spec, executor: Executor, *, to: str, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                  poll: Callable[[], object] | None = None) -> Plan:
+    """Promotes `to` where there is no healthy leader any more. What it had not received is lost. Options and errors as of plan_deploy."""
+    return _core.plan_failover(spec, executor, dict(to=to, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_restart(spec: Spec, executor: Executor, *, host: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                 poll: Callable[[], object] | None = None) -> Plan:
+    """Restarts PostgreSQL on `host`, or on all: replicas first and one member at a time, the leader last. Options and errors as of plan_deploy."""
+    return _core.plan_restart(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_reload(spec: Spec, executor: Executor, *, host: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
+    """Has PostgreSQL read its configuration again, on `host` or on all. Options and errors as of plan_deploy."""
+    return _core.plan_reload(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_reinit(spec: Spec, executor: Executor, *, host: str, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
+    """Copies a replica's data anew from the leader; the leader itself is refused. Options and errors as of plan_deploy."""
+    return _core.plan_reinit(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_pause(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+               poll: Callable[[], object] | None = None) -> Plan:
+    """Patroni fails over to nobody until plan_resume. Options and errors as of plan_deploy."""
+    return _core.plan_pause(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_resume(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
+    """Patroni fails over again. Options and errors as of plan_deploy."""
+    return _core.plan_resume(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_destroy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (), prune: bool = False, stop: StopSource | None = None,
+                 deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
+    """Removes all that is owned on all hosts, data included. Options and errors as of plan_deploy."""
+    return _core.plan_destroy(spec, executor, dict(components=components, prune=prune, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_from_document(document: str, spec: Spec, executor: Executor, *, components: Sequence[Component] = (), stop: StopSource | None = None,
+                       deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
+    """A plan's document as a plan again: planned anew with the same planner, spec and options; `spec` gives the secrets.
+    Raises Drifted where the promised changes are others now."""
+    return _core.plan_from_document(document, spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+class PlanDocument:
+    """What a Plan pickles as: its document, which any job engine can carry, and which has no secret. restore() makes a plan of it."""
+
+    def __init__(self, document: str) -> None:
+        self.document = document
+
+    def restore(self, spec: Spec, executor: Executor, *, components: Sequence[Component] = (), stop: StopSource | None = None,
+                deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
+        """As plan_from_document."""
+        return plan_from_document(self.document, spec, executor, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PlanDocument) and self.document == other.document
+
+    def __hash__(self) -> int:
+        return hash(self.document)
+
+    def __repr__(self) -> str:
+        return f"<PlanDocument: {len(self.document)} characters>"
+
+
+def read_status(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Status:
+    """How the cluster is. Reads only; a host that does not answer is a finding, not an error."""
+    return _core.read_status(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def check_hosts(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> CheckReport:
+    """Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages. Reads only."""
+    return _core.check_hosts(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def read_password(spec: Spec, executor: Executor, role: str, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                  poll: Callable[[], object] | None = None) -> str:
+    """The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec). Raises RefusedError where there is none."""
+    return _core.read_password(spec, executor, role, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+# The engine.
+
+def make_plan(hosts: Mapping[str, HostAccess], steps: Steps | Step, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES,
+              parallel: int = 32, warnings: Sequence[Diagnostic] = (), origin: PlanOrigin | None = None, without: Iterable[str] = (),
+              on_progress: Callable[[str, str], object] | None = None, poll: Callable[[], object] | None = None) -> Plan:
+    """Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing. An exception of a step's decide()
+    arrives here as it was raised."""
+    options: dict[str, Any] = dict(stop=stop, deadline=deadline, parallel=parallel, warnings=warnings, without=set(without), on_progress=on_progress, poll=poll)
+    if origin is not None:
+        options["origin"] = origin
+    return _core.make_plan(dict(hosts), steps, executor, options)
+
+
+def observe(hosts: Mapping[str, HostAccess], asks: Mapping[str, Sequence[Ask]], executor: Executor, *, stop: StopSource | None = None,
+            deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Observed:
+    """Asks several hosts at once, `parallel` at a time. A host that cannot be asked is in the result's errors."""
+    return _core.observe(dict(hosts), dict(asks), executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def apply(plan: Plan, executor: Executor, *, on_event: Callable[[Event], object] | None = None, stop: StopSource | None = None,
+          deadline: Seconds = datetime.timedelta(seconds=3600), reconnect: Seconds = datetime.timedelta(seconds=90), parallel: int = 32, who: str = "",
+          poll: Callable[[], object] | None = None) -> Report:
+    """Does what the plan says, and nothing else.
+
+    on_event: called with each Event, on this thread
+    stop: no further program; running ones end
+    deadline: seconds or timedelta for all of it
+    reconnect: how long a lost connection is tried again
+    parallel: hosts at once
+    who: for the lock; empty: made from the process
+    poll: called on this thread at least every 100 ms
+
+    Raises an Error only where nothing was begun (Locked, HostUnreachable); else see the report, or call its check(). What a callback or an own
+    step raises, and Ctrl-C (KeyboardInterrupt), ends the apply in order and arrives here: what runs on hosts ends, locks are given back, the next
+    apply goes on from there. A second Ctrl-C cuts the connections."""
+    return _core.apply(plan, executor, dict(on_event=on_event, stop=stop, deadline=deadline, reconnect=reconnect, parallel=parallel, who=who, poll=poll))
+
+
+# Steps.
+
+def join(parts: Iterable[Steps | Step], in_sequence: bool) -> Steps:
+    """sequence() or parallel() of the parts."""
+    return _core.join(list(parts), in_sequence)
+
+
+def _parts(parts: tuple[Steps | Step | Iterable[Steps | Step], ...]) -> list[Steps | Step]:
+    all: list[Steps | Step] = []
+    for one in parts:
+        if isinstance(one, (list, tuple)):
+            all.extend(one)
+        else:
+            all.append(one)  # type: ignore[arg-type]
+    return all
+
+
+def sequence(*parts: Steps | Step | Sequence[Steps | Step]) -> Steps:
+    """Each part after the whole of the one before it."""
+    return join(_parts(parts), True)
+
+
+def parallel(*parts: Steps | Step | Sequence[Steps | Step]) -> Steps:
+    """All parts at once."""
+    return join(_parts(parts), False)
+
+
+def after(names: Sequence[str], steps: Steps | Step) -> Steps:
+    """`steps` after the named ones, which other parts of the plan bring; a name that no step of the plan has is nothing to wait for."""
+    return _core.after(names, steps)
+
+
+@overload
+def rolling(group: str, member: str, order: Order, steps: Steps | Step) -> Steps: ...
+@overload
+def rolling(group: Mapping[str, Steps | Step], member: str, order: Order, steps: None = None) -> Steps: ...
+def rolling(group: str | Mapping[str, Steps | Step], member: str, order: Order, steps: Steps | Step | None = None) -> Steps:
+    """rolling(group, member, order, steps): `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no
+    other member of any group does, in the group's order. rolling(members, group, order): all members of a group at once."""
+    if isinstance(group, Mapping):
+        return _core.rolling_group(dict(group), member, order)
+    return _core.rolling_member(group, member, order, steps)
+
+
+def file(name: str, host: str, wish: WriteFile) -> Step:
+    """A file with exactly this content and access. The diff masks secrets."""
+    return _core.file(name, host, wish)
+
+
+def block(name: str, host: str, wish: WriteBlock) -> Step:
+    """A marked block in somebody else's file."""
+    return _core.block(name, host, wish)
+
+
+def packages(name: str, host: str, packages: Sequence[str], mask: Sequence[str] = ()) -> Step:
+    """Packages are installed, of whatever version; the units in `mask` are not started by that."""
+    return _core.packages(name, host, packages, mask)
+
+
+def package(node: NodeView, name: str) -> Steps:
+    """A Debian package for an own component; the step is "NODE/PACKAGE/package"."""
+    return _core.package(node, name)
+
+
+@overload
+def service(name: str, host: str, wish: ServiceWish) -> Step: ...
+@overload
+def service(name: NodeView, host: str, wish: None = None) -> Steps: ...
+def service(name: str | NodeView, host: str, wish: ServiceWish | None = None) -> Step | Steps:
+    """service(name, host, wish): enabled, active, and running on its present files. service(node, unit): for an own component; the step is
+    "NODE/UNIT/service"."""
+    if isinstance(name, NodeView):
+        return _core.service_of_node(name, host)
+    return _core.service_step(name, host, wish)
+
+
+def journal_ask(host: str, unit: str) -> Ask:
+    """The unit's last lines in the journal: evidence for a step that fails."""
+    return _core.journal_ask(host, unit)
+
+
+def unit_notes(wish: ServiceWish, exec_reload: Sequence[str] = (), more_service_lines: str = "") -> WriteFile:
+    """Drop-in of the unit by which the host itself knows whether the unit runs on its present files."""
+    return _core.unit_notes(wish, exec_reload, more_service_lines)
+
+
+def absent(name: str, host: str, resource: str) -> Step:
+    """Something of ours is not there any more. `resource` as in Owned."""
+    return _core.absent(name, host, resource)
+
+
+def gate(name: str, wish: GateWish) -> Step:
+    """A step that changes nothing, and waits for the condition as long as `settle` says."""
+    return _core.gate(name, wish)
+
+
+def make_step(name: str, parts: StepParts) -> Step:
+    """A step made of functions; they must be pure, and are called on the thread that plans or applies."""
+    return _core.make_step(name, parts)
+
+
+def host_of(step_name: str) -> str:
+    """ "pg1" of "pg1/etcd/config"; "" of "cluster/…"."""
+    return _core.host_of(step_name)
+
+
+def component_of(step_name: str) -> str:
+    """ "etcd" of "pg1/etcd/config"."""
+    return _core.component_of(step_name)
+
+
+def disturbs(impact: Impact | str) -> bool:
+    """Whether it takes the lane: one host at a time."""
+    return _core.disturbs(impact)
+
+
+# Components.
+
+def builtin_components() -> list[Component]:
+    """The library's own, in the order in which they come on a host."""
+    return _core.builtin_components()
+
+
+def add_service_models(fleet: _core.SimulatedExecutor) -> None:
+    """Debian's packages and the services of a cluster on a simulated fleet. They show ordering, laws and scale, never that a configuration is right."""
+    _core.add_service_models(fleet)
+
+
+# Plain data.
+
+def unified_diff(path: Words, before: str, after: Text | str | Secret) -> Text:
+    """Unified text of what changes from `before` (bytes of a host) to `after`, "" where nothing does; secrets masked."""
+    return _core.unified_diff(path, before, after)
+
+
+def text(failure: Failure) -> str:
+    """The text of a failure, as Error.text() gives it."""
+    return _core.text(failure)
+
+
+def json(of: Event | Failure) -> str:
+    """One line of JSON: of an event, or the contract's document of an error."""
+    return _core.json(of)
+
+
+def key(ask: Ask) -> str:
+    """The same text for equal asks, another for others. Not for people."""
+    return _core.key(ask)
+
+
+def resources(of: Do | Ask) -> list[str]:
+    """Resource keys: "file:/etc/default/etcd", "package:etcd-server", …"""
+    return _core.resources(of)
+
+
+def describe(of: Do | Ask) -> str:
+    """Short and without secrets: "write /etc/default/etcd"."""
+    return _core.describe(of)
+
+
+def is_slow(do: Do) -> bool:
+    """Whether it ends a program: installs, uploads, slow runs."""
+    return _core.is_slow(do)
+
+
+def parse_hop(text: str) -> Hop | None:
+    """ "admin@bastion:2222", "[fd00::1]:22"; None where it is none."""
+    return _core.parse_hop(text)
+
+
+def facts_asks(host: str) -> list[Ask]:
+    """What to ask a host for its facts: one exec."""
+    return _core.facts_asks(host)
+
+
+def read_facts(host: str, answers: Sequence[Answer]) -> Facts:
+    """Raises HostUnsupported where the answers make no sense."""
+    return _core.read_facts(host, answers)
+
+
+__all__ = [
+    "PlanDocument", "absent", "add_service_models", "after", "apply", "block",
+    "builtin_components", "check_hosts", "cluster_file", "component_of", "describe", "disturbs",
+    "dump", "extra_json", "facts_asks", "file", "gate", "graph",
+    "host_of", "is_slow", "join", "journal_ask", "json", "key",
+    "load_spec", "make_plan", "make_step", "observe", "package", "packages",
+    "parallel", "parse_hop", "parse_spec", "plan_deploy", "plan_destroy", "plan_failover",
+    "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume",
+    "plan_switchover", "read_cluster_file", "read_facts", "read_password", "read_status", "resolve",
+    "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
+    "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
+]

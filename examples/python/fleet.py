@@ -1,0 +1,54 @@
+"""Many clusters at once, through any executor that has map() or submit(): fleet.py [--dask] [--simulated] cluster.yaml…
+
+With concurrent.futures one controller works with threads, as pgcluster waits for hosts without the GIL. Those who outgrow it take Dask's distributed
+client: a spec travels as its document, in which passwords are "!env" and "!file" only, and what comes back is a plain value, too."""
+
+import concurrent.futures
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import pgcluster
+from pgcluster.testing import simulated_fleet
+
+
+class Submits(Protocol):
+    """concurrent.futures' executors, Dask's client, and others."""
+
+    def submit(self, function: Any, /, *args: Any) -> Any: ...
+
+
+def deploy(spec: pgcluster.Spec, simulated: bool) -> tuple[str, pgcluster.Report | None, pgcluster.Error | None]:
+    """One cluster, wherever this is called. An error is a result like another: one bad cluster does not end the others."""
+    executor: pgcluster.Executor = simulated_fleet() if simulated else pgcluster.SshExecutor()
+    try:
+        return spec.patroni_cluster_name, pgcluster.apply(pgcluster.plan_deploy(spec, executor), executor), None
+    except pgcluster.Error as error:
+        return spec.patroni_cluster_name, None, error
+
+
+def deploy_all(specs: Iterable[pgcluster.Spec], pool: Submits, simulated: bool) -> Iterator[bool]:
+    for future in [pool.submit(deploy, spec, simulated) for spec in specs]:
+        name, report, error = future.result()
+        print(f"{name}: {(report.text() if report is not None else str(error)).strip()}")
+        yield report is not None and report.ok()
+
+
+def main() -> int:
+    specs = [pgcluster.load_spec(word) for word in sys.argv[1:] if not word.startswith("--")]
+    simulated = "--simulated" in sys.argv
+    if "--dask" in sys.argv:
+        from distributed import Client
+
+        # Or Client("tcp://scheduler:8786").
+        with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
+            good = list(deploy_all(specs, client, simulated))
+    else:
+        with concurrent.futures.ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
+            good = list(deploy_all(specs, pool, simulated))
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""From a spec to a deployed cluster and away again, on the simulated fleet."""
+
+import datetime
+import json
+
+import pgcluster
+import pytest
+from pgcluster.testing import simulated_fleet, small_spec
+
+
+def deployed(spec, fleet):
+    pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet).check()
+    return fleet
+
+
+def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
+    fleet, spec = pgcluster_fleet, small_spec(cluster_vip="10.77.0.100", postgresql_parameters={"max_connections": 100})
+    plan = pgcluster.plan_deploy(spec, fleet)
+    assert plan and not plan.empty() and plan.text() == str(plan)
+    change = next(one for one in plan.changes() if one.id == "pg1/etcd/config")
+    assert (change.host, change.component, change.action, change.impact) == ("pg1", "etcd", pgcluster.Action.create, pgcluster.Impact.none)
+    assert json.loads(plan.json())["format"] == 1 and plan.to_dict()["summary"]
+
+    events = []
+    report = pgcluster.apply(plan, fleet, on_event=events.append).check()
+    assert report.ok() and report.changed > 10 and json.loads(report.to_json())["format"] == 1
+    assert events[0].kind is pgcluster.Event.Kind.lock_taken and events[-1].kind == "apply_done"
+    assert all(isinstance(event.at, datetime.timedelta) for event in events)
+
+    again = pgcluster.plan_deploy(spec, fleet)
+    assert not again and again.unchanged() > 10
+    assert pgcluster.apply(again, fleet).text() == "Nothing had to change.\n"
+
+    status = pgcluster.read_status(spec, fleet)
+    assert status.healthy and status.leader == "pg1" and status.vip.holders == ("pg1",)
+    assert {member.role for member in status.members} == {"leader", "replica"}
+    assert json.loads(status.json())["leader"] == "pg1" and "pg1" in status.text()
+
+    pgcluster.apply(pgcluster.plan_switchover(spec, fleet, to="pg2"), fleet).check()
+    assert pgcluster.read_status(spec, fleet).leader == "pg2"
+
+    spec.postgresql_parameters["max_connections"] = 120
+    plan = pgcluster.plan_deploy(spec, fleet)
+    assert pgcluster.Impact.restart in {change.impact for change in plan.changes()}
+    pgcluster.apply(plan, fleet).check()
+    assert not pgcluster.plan_deploy(spec, fleet)
+
+    pgcluster.apply(pgcluster.plan_destroy(spec, fleet), fleet).check()
+    assert not fleet.host("pg1").active("patroni.service")
+
+
+def test_a_fleet_of_its_own_for_each_test(pgcluster_fleet, pgcluster_spec):
+    assert pgcluster_fleet.hosts() == []
+    checks = pgcluster.check_hosts(pgcluster_spec, pgcluster_fleet)
+    assert checks.hosts == ("pg1", "pg2", "pg3") and checks.ok() is json.loads(checks.json())["ok"] and checks.text() == str(checks)
+    assert pgcluster_fleet.hosts() == ["pg1", "pg2", "pg3"]
+
+
+def test_other_planners():
+    spec, fleet = small_spec(), simulated_fleet()
+    deployed(spec, fleet)
+    for plan in (pgcluster.plan_restart(spec, fleet, host="pg2"), pgcluster.plan_reload(spec, fleet), pgcluster.plan_reinit(spec, fleet, host="pg3"),
+                 pgcluster.plan_pause(spec, fleet)):
+        assert plan
+        pgcluster.apply(plan, fleet).check()
+    assert pgcluster.read_status(spec, fleet).paused
+    pgcluster.apply(pgcluster.plan_resume(spec, fleet), fleet).check()
+    assert not pgcluster.read_status(spec, fleet).paused
+    password = pgcluster.read_password(spec, fleet, "superuser")
+    assert len(password) > 10
+    with pytest.raises(pgcluster.RefusedError):
+        pgcluster.plan_failover(spec, fleet, to="pg9")
+
+
+def test_a_host_that_is_down():
+    spec, fleet = small_spec(), simulated_fleet()
+    deployed(spec, fleet)
+    spec.postgresql_parameters["work_mem"] = "8MB"
+    fleet.host("pg2").down = True
+    with pytest.raises(pgcluster.HostUnreachable) as raised:
+        pgcluster.plan_deploy(spec, fleet)
+    error = raised.value
+    assert (error.code, error.host) == (pgcluster.Code.host_unreachable, "pg2")
+    assert isinstance(error.retryable, bool) and error.diagnostics == ()
+    assert "pg2" in str(error) and json.loads(error.to_json())["error"]["code"] == "host_unreachable"
+    plan = pgcluster.plan_deploy(spec, fleet, without=["pg2"])
+    assert any("pg2" in warning.text() for warning in plan.warnings())
+
+
+def test_a_failed_apply():
+    spec, fleet = small_spec(), simulated_fleet()
+    fleet.fail(lambda do: pgcluster.Output(1, "", "no space left") if do.at == "pg3" and isinstance(do.what, pgcluster.Install) else None)
+    report = pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet)
+    assert not report.ok() and not report
+    assert {step.state for step in report.steps if step.host == "pg3"} >= {pgcluster.StepReport.State.failed, pgcluster.StepReport.State.blocked}
+    with pytest.raises(pgcluster.CommandFailed, match="no space left") as raised:
+        report.check()
+    assert raised.value.host == "pg3" and raised.value.step.startswith("pg3/")
+    fleet.fail(None)
+    deployed(spec, fleet)
+
+
+def test_locked():
+    spec, fleet = small_spec(), simulated_fleet()
+    plan = pgcluster.plan_deploy(spec, fleet)
+    fleet.host("pg2").lock = pgcluster.LockHolder("somebody@else pid 1", 1, "token")
+    fleet.host("pg2").beaten = fleet.now()
+    with pytest.raises(pgcluster.Locked, match="somebody@else"):
+        pgcluster.apply(plan, fleet)
+
+
+def test_stop_ends_an_apply():
+    spec, fleet, stop = small_spec(), simulated_fleet(), pgcluster.StopSource()
+    report = pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet, stop=stop, on_event=lambda event: event.step == "pg1/etcd/config" and stop.request_stop())
+    assert report.cancelled and stop.stop_requested()
+    with pytest.raises(pgcluster.Cancelled):
+        report.check()
+    deployed(spec, fleet)
+
+
+def test_a_plan_from_its_document():
+    spec, fleet = small_spec(), simulated_fleet()
+    plan = pgcluster.plan_deploy(spec, fleet)
+    again = pgcluster.plan_from_document(plan.document(), spec, fleet)
+    assert again.changes() == plan.changes() and again == plan
+    deployed(spec, fleet)
+    with pytest.raises(pgcluster.Drifted):
+        pgcluster.plan_from_document(plan.document(), spec, fleet)
+
+
+def test_topology():
+    topology = pgcluster.resolve(small_spec(3, cluster_vip="10.77.0.100"))
+    assert topology.quorum() == 2 and topology.tolerates() == 1 and topology.host("pg2").has(pgcluster.Role.etcd)
+    assert [host.name for host in topology.with_("postgres")] == ["pg1", "pg2", "pg3"]
+    assert topology.dcs_endpoints(2379) == "10.77.0.11:2379,10.77.0.12:2379,10.77.0.13:2379"
+    assert {endpoint.kind for endpoint in topology.endpoints} >= {"read-write", "read-only"}
+    assert "graph" in pgcluster.graph(topology, small_spec(), "dot")
+    with pytest.raises(pgcluster.RefusedError):
+        pgcluster.graph(topology, small_spec(), "svg")
+    assert pgcluster.read_cluster_file(pgcluster.cluster_file(topology)).hosts[0].name == "pg1"
+    assert pgcluster.read_cluster_file("nonsense") is None
+    with pytest.raises(pgcluster.Internal):
+        topology.host("pg9")
