@@ -25,6 +25,7 @@ class Fault:
 class Mock:
     prefix = ""
     specification = None
+    knows_hosts = True        # it says which addresses are servers of its own
     impact_of_a_port = "none"
     marked_by_name = False    # a balancer has no tags there
 
