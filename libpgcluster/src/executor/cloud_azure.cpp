@@ -62,7 +62,8 @@ class Azure final : public CloudProvider {
     is.check_port = number(probe, "port");
     is.interval = number(probe, "intervalInSeconds");
     is.down = at(probe, "probeThreshold").is_number() ? number(probe, "probeThreshold") : number(probe, "numberOfProbes");
-    for (const Json& one : list(properties(all, "backendAddressPools"), "loadBalancerBackendAddresses")) {
+    const Json pool = properties(all, "backendAddressPools");
+    for (const Json& one : list(pool, "loadBalancerBackendAddresses")) {
       BalancerTarget target{.name = word(one, "name"), .address = word(at(one, "properties"), "ipAddress")};
       for (const BalancerTarget& wanted : wish.targets)
         if (wanted.address == target.address) target = wanted;
