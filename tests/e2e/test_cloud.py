@@ -35,7 +35,7 @@ def cloud(cluster):
     made = Cloud(cluster)
     before = dict(os.environ)
     os.environ.update(made.env)
-    cluster.write(cluster_vip=None, cloud_provider="hetzner", cloud_api_endpoint=made.url, server_location="fsn1", server_network="private")
+    cluster.write(cluster_vip=None, pgbouncer_default_pool_mode="transaction", cloud_provider="hetzner", cloud_api_endpoint=made.url, server_location="fsn1", server_network="private")
     try:
         yield made
         assert made.state()["violations"] == []
@@ -98,7 +98,7 @@ def test_clients_of_a_leader_that_leads_no_more_are_cut(cluster, cloud):
     cluster.run("switchover", "--yes")
     cluster.wait_healthy()
     assert cluster.status()["leader"] != leader
-    # It would be a session with a replica: PgBouncer itself keeps it.
+    # PgBouncer itself keeps a client that is between two transactions: it would now talk to a replica.
     clients = "psql -XAtqw -h /var/run/postgresql -p 6432 -U pgbouncer -d pgbouncer -c 'show clients' | grep -c '|postgres|postgres|' || true"
     cluster.wait(lambda: cluster.inside(leader, f"su postgres -s /bin/sh -c \"{clients}\"").splitlines()[-1] == "0", 30, "that the client is cut")
     with contextlib.suppress(BrokenPipeError):
