@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from aws import Aws
+from azure import Azure
 from digitalocean import DigitalOcean
 from gcp import Gcp
 from hetzner import Hetzner
@@ -14,7 +15,7 @@ from hetzner import Hetzner
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = os.environ.get("PGCLUSTER_CLOUD_DRIVER", str(SOURCE / "build/release/tests/cloud/cloud_driver"))
 HOSTS = {"pg1": "10.0.0.11", "pg2": "10.0.0.12", "pg3": "10.0.0.13", "pg4": "10.0.0.14"}
-CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean, "gcp": Gcp}
+CLOUDS = {"hetzner": Hetzner, "aws": Aws, "digitalocean": DigitalOcean, "gcp": Gcp, "azure": Azure}
 
 
 class Ran:

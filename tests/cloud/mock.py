@@ -1,5 +1,6 @@
 """A cloud's API on loopback: a small state behind the vendor's specification, which every request and answer is held against; and faults."""
 
+import copy
 import http.server
 import json
 import threading
@@ -25,6 +26,7 @@ class Fault:
 class Mock:
     prefix = ""
     specification = None
+    knows_hosts = True        # it says which addresses are servers of its own
     impact_of_a_port = "none"
     marked_by_name = False    # a balancer has no tags there
 
@@ -116,7 +118,7 @@ class Mock:
         if not self.authorized(request):
             raise Refusal(401, self.error(401, "who are you?"))
         method = request.command
-        self.requests.append({"method": method, "path": path, **({"query": query} if query else {}), **({"body": body} if body is not None else {})})
+        self.requests.append({"method": method, "path": path, **({"query": query} if query else {}), **({"body": copy.deepcopy(body)} if body is not None else {})})
         if self.api and (wrong := self.api.request(method, path, query, body)):
             self.violations.append(f"{method} {path}: {wrong}")
             raise Refusal(422, self.error(422, wrong))

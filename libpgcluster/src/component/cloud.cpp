@@ -67,7 +67,7 @@ StepPtr balancer_step(const std::string& at, const std::string& provider, const 
   auto decide = [=, wish = one.wish, wanted = one.wanted](const Answers& answers) -> Decision {
     return wanted ? decide_wanted(at, wish, provider, answers[ask]) : decide_unwanted(at, wish, answers[ask]);
   };
-  return make_step("cluster/cloud/" + one.role, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(120), .keeps = resources(ask)});
+  return make_step("cluster/cloud/" + one.role, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(20), .keeps = resources(ask)});
 }
 
 Steps steps_of(const Topology& topology, const std::vector<CloudBalancer>& balancers) {

@@ -144,7 +144,8 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
                     return {};
                   }};
   };
-  return make_step(host.name + "/patroni/switchover", {.asks = {unit_ask(host)}, .decide = decide, .settle = seconds(120), .common = view->derived(all_asks)});
+  return make_step(host.name + "/patroni/switchover",
+                   {.asks = {unit_ask(host)}, .decide = decide, .settle = seconds(120), .common = view->derived(all_asks)});
 }
 
 namespace {
@@ -175,8 +176,7 @@ StepPtr lower_step(const View& view, const TopologyHost& host) {
     if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
     return restart(view, host, server, wanted, Impact::outage);
   };
-  return make_step(host.name + "/patroni/lower",
-                   {.asks = {}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});
+  return make_step(host.name + "/patroni/lower", {.asks = {}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});
 }
 
 StepPtr restart_step(const View& view, const TopologyHost& host) {
@@ -190,7 +190,8 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
       // It may come up before the others have the settings that they still need a restart for.
       const std::string until = "PostgreSQL and Patroni answer on " + host.name;
       // Nobody tells what it runs with and what the cluster's settings are.
-      if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view)) return Later{until, Impact::outage, Action::restart};
+      if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view))
+        return Later{until, Impact::outage, Action::restart};
       for (const std::string& name : view->topology.database) {
         const TopologyHost& other = view->topology.host(name);
         const Need theirs = need(*view, other, members, answers.read(server_ask(*view, other), read_server));

@@ -75,6 +75,7 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
       warning("database_public_allowed_ips", "says nothing without database_public_access", "write database_public_access: true, or remove it");
     return;
   }
+  if (provider == "azure") needs("azure_network_security_group", s.azure_network_security_group, "the servers' group: it holds the allow list");
   auto all = s.database_public_allowed_ips;
   std::sort(all.begin(), all.end());
   if (all.empty())

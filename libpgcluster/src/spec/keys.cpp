@@ -72,6 +72,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"hetzner_load_balancer_type", &S::hetzner_load_balancer_type, "Type of Hetzner's load balancers.", needed(Format::word)},
       {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Size of DigitalOcean's load balancers.", range(1, 100)},
       {"azure_resource_group", &S::azure_resource_group, "Resource group of the servers.", like(Format::word)},
+      {"azure_network_security_group", &S::azure_network_security_group,
+       "Its network security group, which holds the allow list of a public address.", like(Format::word)},
       {"hcloud_api_token", &S::hcloud_api_token, "Hetzner's token; without it HCLOUD_TOKEN."},
       {"do_api_token", &S::do_api_token, "DigitalOcean's token; without it DIGITALOCEAN_ACCESS_TOKEN or DIGITALOCEAN_TOKEN."},
       {"aws_access_key_id", &S::aws_access_key_id, "AWS's key; without it AWS_ACCESS_KEY_ID."},

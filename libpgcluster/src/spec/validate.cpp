@@ -201,7 +201,8 @@ class Checker {
     word(*value, path, rule);
   }
   void value(const SpecSecret& value, const std::string& path, const Rule& rule) {
-    if (rule.format != Format::lines && has_control(value.value)) error(path, "has a line break or another control character in it", "write a password without them");
+    if (rule.format != Format::lines && has_control(value.value))
+      error(path, "has a line break or another control character in it", "write a password without them");
   }
   void value(const std::vector<std::string>& value, const std::string& path, const Rule& rule) {
     std::set<std::string_view> seen;

@@ -63,8 +63,9 @@ std::optional<HostAccess> cloud_access(const Spec& spec) {
   credential("azure_secret", spec.azure_secret);
   credential("azure_tenant", spec.azure_tenant);
   credential("azure_subscription_id", spec.azure_subscription_id);
-  cloud.settings = {
-      {"server_location", spec.server_location}, {"server_network", spec.server_network}, {"azure_resource_group", spec.azure_resource_group}};
+  cloud.settings = {{"server_location", spec.server_location},
+                    {"azure_resource_group", spec.azure_resource_group},
+                    {"azure_network_security_group", spec.azure_network_security_group}};
   HostAccess access;
   access.name = access.address = "cloud:" + spec.cloud_provider;
   access.transport = Transport::cloud;

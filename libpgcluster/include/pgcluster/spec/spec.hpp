@@ -150,6 +150,7 @@ struct Spec {
   std::string hetzner_load_balancer_type = "lb21";
   int digital_ocean_load_balancer_size_unit = 3;
   std::string azure_resource_group{};
+  std::string azure_network_security_group{};
   SpecSecret hcloud_api_token{};
   SpecSecret do_api_token{};
   SpecSecret aws_access_key_id{};
