@@ -192,7 +192,7 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
         std::string::npos);
   CHECK(is<Later>(dns("auto", {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
   Spec none = with_client();
-  none.consul_dns = "none";
+  none.hosts.back().consul_dns = "none";
   for (const Steps::Node& one : steps(consul_component(), cluster(none), "app1").nodes()) CHECK(one.step->name() != "app1/consul/dns");
   // Hosts that do not say that they are clients keep their DNS as it is.
   for (const Steps::Node& one : steps(consul_component(), cluster(with_client()), "pg1").nodes()) CHECK(one.step->name() != "pg1/consul/dns");

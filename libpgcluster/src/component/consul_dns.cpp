@@ -50,8 +50,13 @@ std::string process_of(const std::string& line) {
   return begin == std::string::npos ? "another program" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
+std::string wanted_by(const NodeView& node) {
+  const HostSpec* host = node.spec().host(node.name());
+  return host && !host->consul_dns.empty() ? host->consul_dns : node.spec().consul_dns;
+}
+
 StepPtr resolver_step(const NodeView& node) {
-  const std::string host = node.name(), wanted = node.spec().consul_dns;
+  const std::string host = node.name(), wanted = wanted_by(node);
   const std::vector<Resolver> all{resolved(), dnsmasq()};
   std::vector<Ask> asks;
   std::vector<Ask> units;
@@ -77,7 +82,7 @@ StepPtr resolver_step(const NodeView& node) {
       if (const auto* unit = answers.get<Unit>(units[i]); wanted == all[i].name || (wanted == "auto" && unit && unit->active != "inactive" && unit->active != "failed")) which = i;
     const std::string* listening = answers.out(port);
     const std::string server = listening && !listening->empty() ? process_of(*listening) : "";
-    const std::string none = "; or write consul_dns: none, and let the resolver that clients use forward consul. to port 8600 of an agent (examples/dns-forwarding.md)";
+    const std::string none = "; or write consul_dns: none in the host, and let the resolver that clients use forward consul. to port 8600 of an agent (examples/dns-forwarding.md)";
     if (which == all.size() && !server.empty())
       return Refused{{.message = "port 53 of " + host + " is taken by " + server + ", which is neither systemd-resolved nor dnsmasq",
                       .hint = "stop it" + none, .path = "hosts." + host + ".roles"}};
@@ -120,7 +125,7 @@ StepPtr resolver_step(const NodeView& node) {
 }  // namespace
 
 Steps consul_dns(const NodeView& node) {
-  if (node.spec().consul_dns == "none") return {};
+  if (wanted_by(node) == "none") return {};
   return resolver_step(node);
 }
 

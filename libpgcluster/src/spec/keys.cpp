@@ -115,6 +115,8 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
        {.values = {"postgres", "etcd", "consul", "consul_client", "balancer"}}},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
+      {"consul_dns", &H::consul_dns, "As the cluster's key of the same name, where this host differs.",
+       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
   };
   return keys;
 }

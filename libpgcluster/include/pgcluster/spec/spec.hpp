@@ -45,6 +45,7 @@ struct HostSpec {
   std::vector<std::string> roles{};            ///< postgres, etcd, consul, consul_client, balancer; empty: a database node
   std::vector<std::pair<std::string, std::string>> patroni_tags{};    ///< YAML scalars as written: nofailover: "false"
   SshSpec ssh{};
+  std::string consul_dns{};                    ///< as the cluster's key of the same name, where this host differs
   friend bool operator==(const HostSpec&, const HostSpec&) = default;
 };
 
