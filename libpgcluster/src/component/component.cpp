@@ -20,8 +20,8 @@ std::string NodeView::step(std::string_view component, std::string_view what) co
 }
 
 std::vector<ComponentPtr> builtin_components() {
-  return {system_component(), etcd_component(), consul_component(), patroni_component(), pgbouncer_component(),
-          vip_manager_component(), haproxy_component(), confd_component(),   keepalived_component()};
+  return {system_component(),      etcd_component(),    consul_component(), patroni_component(),   pgbouncer_component(),
+          vip_manager_component(), haproxy_component(), confd_component(),  keepalived_component()};
 }
 
 Steps package(const NodeView& node, const std::string& name) { return packages(node.step(name, "package"), node.name(), {name}); }

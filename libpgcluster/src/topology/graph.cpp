@@ -81,7 +81,10 @@ Picture picture(const Topology& topology, const Spec& spec) {
     if (by_name) {
       p.entries.push_back({id, endpoint.kind + "\n" + endpoint.address + " port " + std::to_string(endpoint.port)});
       for (const std::string& host : topology.database)
-        p.arrows.push_back({id, id_of("host_", host), endpoint.kind == "read-write" ? "if leader" : endpoint.kind == "read-only-sync" ? "if synchronous" : "if replica"});
+        p.arrows.push_back({id, id_of("host_", host),
+                            endpoint.kind == "read-write"       ? "if leader"
+                            : endpoint.kind == "read-only-sync" ? "if synchronous"
+                                                                : "if replica"});
       continue;
     }
     const bool vip = endpoint.address == spec.cluster_vip;

@@ -36,29 +36,29 @@ struct TopologyHost {
 /// With load balancing they are those of the balancers, or of the VIP that one of these holds. With Consul `address` is a name in DNS; names stand
 /// beside balancers and VIP, and in place of a list of hosts.
 struct Endpoint {
-  std::string kind;       ///< read-write, read-only, read-only-sync, read-only-async
+  std::string kind;  ///< read-write, read-only, read-only-sync, read-only-async
   std::string address;
   int port = 0;
-  std::string uri;        ///< libpq, no password
+  std::string uri;  ///< libpq, no password
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
 /// A spec resolved: who does what, what it survives, where clients go. A value.
 struct Topology {
   std::string cluster;
-  std::vector<TopologyHost> hosts;        ///< in the spec's order
+  std::vector<TopologyHost> hosts;  ///< in the spec's order
   std::string dcs_type;
-  std::vector<std::string> dcs_members;   ///< names; of federated Consul the servers whose KV holds the cluster
-  bool dcs_named = false;                 ///< some host names a DCS role; else placed by default
-  std::vector<std::string> database;      ///< names, in the spec's order; the first is preferred as leader
+  std::vector<std::string> dcs_members;  ///< names; of federated Consul the servers whose KV holds the cluster
+  bool dcs_named = false;                ///< some host names a DCS role; else placed by default
+  std::vector<std::string> database;     ///< names, in the spec's order; the first is preferred as leader
   std::vector<Endpoint> endpoints;
-  std::vector<Diagnostic> warnings;       ///< also the doubtful things that validate() finds in the spec
+  std::vector<Diagnostic> warnings;  ///< also the doubtful things that validate() finds in the spec
 
   /// How many DCS members must run for the DCS to decide.
   std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
   /// How many DCS members may be lost.
   std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
-  const TopologyHost& host(std::string_view name) const;    ///< throws Error (internal) where there is none
+  const TopologyHost& host(std::string_view name) const;  ///< throws Error (internal) where there is none
   /// The hosts that have the role, in the spec's order; they live as long as the topology.
   std::vector<const TopologyHost*> with(Role role) const;
   /// "10.77.0.11:2379,10.77.0.12:2379"
@@ -83,8 +83,8 @@ std::string cluster_file(const Topology& topology);
 /// A host as the cluster file has it.
 struct KnownHost {
   std::string name;
-  std::string address{};    ///< of the cluster's own traffic
-  HostAccess access;        ///< address, port, user and jump; keys, passwords and known hosts are the spec's
+  std::string address{};  ///< of the cluster's own traffic
+  HostAccess access;      ///< address, port, user and jump; keys, passwords and known hosts are the spec's
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
