@@ -35,8 +35,9 @@ struct Peer {
 Output health(const std::vector<Peer>& peers) {
   std::string out = R"({"Healthy":true,"FailureTolerance":1,"Servers":[)";
   for (const Peer& peer : peers)
-    out += std::string(&peer == &peers.front() ? "" : ",") + R"({"ID":"x","Name":")" + peer.name + R"(","Address":"10.77.0.11:8300","SerfStatus":"alive","Leader":)" +
-           (peer.leads ? "true" : "false") + R"(,"Voter":)" + (peer.voter ? "true" : "false") + R"(,"Healthy":)" + (peer.healthy ? "true" : "false") + "}";
+    out += std::string(&peer == &peers.front() ? "" : ",") + R"({"ID":"x","Name":")" + peer.name +
+           R"(","Address":"10.77.0.11:8300","SerfStatus":"alive","Leader":)" + (peer.leads ? "true" : "false") + R"(,"Voter":)" +
+           (peer.voter ? "true" : "false") + R"(,"Healthy":)" + (peer.healthy ? "true" : "false") + "}";
   return said(out + "]}", 429);
 }
 
@@ -135,15 +136,17 @@ TEST_CASE("consul: dead servers stay in the catalog where servers run on databas
         std::vector<std::string>{"/usr/bin/consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
   CHECK(is<Later>(autopilot(said("No cluster leader", 500))));
   Spec apart = consul_spec();
-  for (int i = 1; i <= 3; ++i) apart.hosts.push_back({.name = "c" + std::to_string(i), .address = "10.77.0.3" + std::to_string(i), .roles = {"consul"}});
+  for (int i = 1; i <= 3; ++i)
+    apart.hosts.push_back({.name = "c" + std::to_string(i), .address = "10.77.0.3" + std::to_string(i), .roles = {"consul"}});
   for (const Steps::Node& one : together(cluster(apart)).nodes()) CHECK(one.step->name() == "cluster/consul/query-dc1");
 }
 
 TEST_CASE("consul: the name that follows the leader everywhere") {
   const Steps all = together(cluster(federated()));
   const auto query = [&](const Answer& answer) { return decide(all, "cluster/consul/query-dc2", {{"pg3", "/v1/query", answer}}); };
-  const std::string there = R"({"ID":"e1","Name":"postgres-cluster-master","Session":"","Service":{"Service":"postgres-cluster","Failover":{"NearestN":0,)"
-                            R"("Datacenters":["dc1"]},"OnlyPassing":true,"Near":"","Tags":["master"],"NodeMeta":null},"DNS":{"TTL":"0s"}})";
+  const std::string there =
+      R"({"ID":"e1","Name":"postgres-cluster-master","Session":"","Service":{"Service":"postgres-cluster","Failover":{"NearestN":0,)"
+      R"("Datacenters":["dc1"]},"OnlyPassing":true,"Near":"","Tags":["master"],"NodeMeta":null},"DNS":{"TTL":"0s"}})";
   CHECK(is<Done>(query(said("[" + there + "]"))));
   CHECK(sent(query(said("[]"))).starts_with("POST http://127.0.0.1:8500/v1/query {\"Name\":\"postgres-cluster-master\""));
   std::string other = there;
@@ -179,8 +182,8 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
   };
   const Unit runs{.active = "active", .enabled = true, .start_files_current = false};
   CHECK(writes(dns("auto", {{"app1", "state of systemd-resolved.service", runs}})) ==
-        std::vector<std::string>{"write /etc/systemd/resolved.conf.d/pgcluster-consul.conf", "write /etc/systemd/system/systemd-resolved.service.d/50-pgcluster.conf",
-                                 "restart systemd-resolved.service"});
+        std::vector<std::string>{"write /etc/systemd/resolved.conf.d/pgcluster-consul.conf",
+                                 "write /etc/systemd/system/systemd-resolved.service.d/50-pgcluster.conf", "restart systemd-resolved.service"});
   CHECK(writes(dns("auto", {{"app1", "state of dnsmasq.service", runs}})).at(0) == "write /etc/dnsmasq.d/pgcluster-consul.conf");
   CHECK(writes(dns("dnsmasq", {})).at(0) == "apt install dnsmasq");
   CHECK(message(dns("auto", {})).find("uses neither systemd-resolved nor dnsmasq") != std::string::npos);
@@ -188,11 +191,11 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
   CHECK(message(dns("auto", {{"app1", "ss ", named}})).find("port 53 of app1 is taken by named") != std::string::npos);
   CHECK(message(dns("dnsmasq", {{"app1", "ss ", named}})).find("port 53 of app1, wanted for dnsmasq, is taken by named") != std::string::npos);
   const Output global{.out = "Global: 10.0.0.2 127.0.0.1:8600\nLink 2 (eth0): 10.0.0.3\n"};
-  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}})).find("name servers for all links (10.0.0.2)") !=
-        std::string::npos);
+  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}}))
+            .find("name servers for all links (10.0.0.2)") != std::string::npos);
   CHECK(is<Later>(dns("auto", {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
   Spec none = with_client();
-  none.consul_dns = "none";
+  none.hosts.back().consul_dns = "none";
   for (const Steps::Node& one : steps(consul_component(), cluster(none), "app1").nodes()) CHECK(one.step->name() != "app1/consul/dns");
   // Hosts that do not say that they are clients keep their DNS as it is.
   for (const Steps::Node& one : steps(consul_component(), cluster(with_client()), "pg1").nodes()) CHECK(one.step->name() != "pg1/consul/dns");

@@ -121,6 +121,13 @@ def writer(cluster, on, to, port=6432):
         out.close()
 
 
+def assert_nothing_lost(cluster, lines):
+    acknowledged = {line["n"] for line in lines if line.get("ok")}
+    assert len(acknowledged) > 20, lines[-5:]
+    there = {int(n) for n in cluster.psql(address(cluster.status()["leader"]), "select n from written").split()}
+    assert acknowledged <= there, f"acknowledged, and not there: {sorted(acknowledged - there)}"
+
+
 def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
     """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when the new one was
     promoted, when the old one was thawed)."""

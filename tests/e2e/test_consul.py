@@ -5,8 +5,7 @@ import time
 
 import pytest
 from cluster import address, outages
-from names import SERVICE, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
-from test_scheme_a import assert_nothing_lost
+from names import SERVICE, assert_nothing_lost, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
 
 warm = True
 DATABASES = ["pg1", "pg2", "pg3"]

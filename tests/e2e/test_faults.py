@@ -3,7 +3,8 @@
 import time
 
 import pytest
-from cluster import assert_one_holder, outages
+from cluster import HOSTS, assert_one_holder, outages
+from names import freeze_and_thaw, prepare_client
 from test_scheme_a import assert_nothing_lost
 
 warm = True
@@ -80,3 +81,20 @@ def test_patroni_is_killed(synchronous):
         time.sleep(2)
     assert_one_holder(samples)
     assert_nothing_lost(synchronous, lines)
+
+
+@pytest.mark.parametrize("mode", [True, False], ids=["synchronous", "asynchronous"])
+def test_the_leaders_host_is_frozen_past_its_ttl(synchronous, mode):
+    """Clients that are connected to the old leader itself, not through the VIP; scheme C has the same in test_consul.py."""
+    synchronous.write(synchronous_mode=mode)
+    synchronous.apply()
+    synchronous.wait(lambda: any(m["role"] == "sync_standby" for m in synchronous.status()["members"]) == mode, 60, "that the mode has changed")
+    asking = next(m["name"] for m in synchronous.status()["members"] if m["role"] == "replica" or (not mode and m["role"] != "leader"))
+    prepare_client(synchronous, asking)
+    _, _, lines, late, thawed = freeze_and_thaw(synchronous, asking, HOSTS)
+    if mode:
+        assert late == []
+        assert_nothing_lost(synchronous, lines)
+    else:
+        assert all(at - thawed < 10 for at in late)    # the README states what was measured
+    synchronous.assert_converged()

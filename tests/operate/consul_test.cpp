@@ -181,6 +181,5 @@ TEST_CASE("scheme C: a server that is left out, and a quorum that cannot spare o
   const Plan plan = plan_deploy(spec, fleet.executor, without);
   CHECK_MESSAGE(plan.empty(), plan.text(true));
   fleet.executor.host("pg2").write(consul_agent_file, "{}", 0640);
-  CHECK_THROWS_WITH_AS((void)plan_deploy(spec, fleet.executor, without),
-                       doctest::Contains("the quorum needs every member that is left"), Error);
+  CHECK_THROWS_WITH_AS((void)plan_deploy(spec, fleet.executor, without), doctest::Contains("the quorum needs every member that is left"), Error);
 }

@@ -26,9 +26,9 @@ void Witness::before(const SimulatedHost&) {
   Moment now;
   for (const HostSpec& host : spec_.hosts) {
     now.members[host.name] = fleet_.patroni->view(host.name);
-    now.health[host.name] = fleet_.etcd->health(host.name);
+    now.health[host.name] = spec_.dcs_type == "consul" ? fleet_.consul->health(host.name) : fleet_.etcd->health(host.name);
     const SimulatedHost& here = fleet_.executor.host(host.name);
-    for (const char* unit : {"etcd.service", "patroni.service", "pgbouncer.service"})
+    for (const char* unit : {"etcd.service", "consul.service", "patroni.service", "pgbouncer.service"})
       if (here.active(unit) && !here.down) now.active[host.name].insert(unit);
   }
   now.excused = excused_;
@@ -119,7 +119,7 @@ std::vector<std::string> Witness::violations() const {
     if (set) disturbed[act.host].insert(set->name);
     if (server != Server::none) disturbed[act.host].insert("patroni.service");
 
-    if (set && set->name == "etcd.service") {
+    if (set && (set->name == "etcd.service" || set->name == "consul.service")) {
       const EtcdModel::Health& health = now.health.at(act.host);
       if (health.members > 2 && health.serving >= health.quorum && health.serving <= health.quorum) found.push_back("quorum lost: " + say(act));
     }

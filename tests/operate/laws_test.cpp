@@ -56,6 +56,7 @@ Spec random_spec(Dice& dice) {
   const std::size_t hosts = 1 + std::min(dice(7), dice(7));
   for (std::size_t i = 1; i <= hosts; ++i) spec.hosts.push_back({.name = "pg" + std::to_string(i), .address = "10.77.0." + std::to_string(10 + i)});
   if (hosts > 2 && dice.chance(20)) spec.hosts.back().patroni_tags = {{"nofailover", "true"}};
+  if (dice.chance(25)) spec.dcs_type = "consul";
   set_parameter(spec, "max_connections", "200");
   change(spec, dice);
   return spec;
@@ -66,7 +67,8 @@ void drift(Fleet& fleet, const Spec& spec, Dice& dice) {
   SimulatedHost& host = fleet.executor.host(dice.of(spec.hosts).name);
   const std::vector<std::string> files{"/etc/pgbouncer/pgbouncer.ini", "/etc/pgbouncer/listen.ini", "/etc/sysctl.d/90-pgcluster.conf",
                                        "/etc/systemd/system/patroni.service.d/50-pgcluster.conf",
-                                       "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
+                                       "/etc/systemd/system/etcd.service.d/50-pgcluster.conf", "/etc/systemd/system/consul.service.d/50-pgcluster.conf",
+                                       "/etc/consul.d/pgcluster-services.json"};
   const std::string& file = dice.of(files);
   switch (dice(5)) {
     case 0:
@@ -211,6 +213,7 @@ void random_case(std::uint64_t seed) {
   int made = 0;
   for (const HostSpec& host : spec.hosts) {
     CHECK(fleet.etcd->made(host.name) <= 1);
+    CHECK(fleet.consul->made(host.name) <= 1);
     made += fleet.patroni->made(host.name);
   }
   CHECK(made >= 1);

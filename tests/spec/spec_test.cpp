@@ -218,9 +218,10 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
         "error: hosts.pg1: has the same name as pg1; upper and lower case do not differ; give it another name\n"
         "error: hosts.pg1.address: is also the address of pg1; write the host's own address\n");
   CHECK(found([](Spec& s) { s.dcs_type = "consul"; }) == "");
-  CHECK(found([](Spec& s) { s.dcs_type = "consul", s.patroni_cluster_name = "a-"; }) ==
-        "error: patroni_cluster_name: a- cannot be part of a name in DNS, which clients get with Consul; write small letters, digits, and '-' between "
-        "them, like postgres-cluster\n");
+  CHECK(
+      found([](Spec& s) { s.dcs_type = "consul", s.patroni_cluster_name = "a-"; }) ==
+      "error: patroni_cluster_name: a- cannot be part of a name in DNS, which clients get with Consul; write small letters, digits, and '-' between "
+      "them, like postgres-cluster\n");
   CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true, s.synchronous_mode = true, s.confd_binary.path = "/opt/confd"; }) == "");
   CHECK(found([](Spec& s) {
           s.with_haproxy_load_balancing = true, s.synchronous_mode = true;

@@ -103,7 +103,8 @@ class Confd final : public Component {
                            .settle = std::chrono::seconds(30)};
     return after(
         {node.step("haproxy", "packages")},
-        sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary), file(step("config"), host, {.path = config_file, .content = config_text(node)}),
+        sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
+                          file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
                  service(step("service"), host, wish)));

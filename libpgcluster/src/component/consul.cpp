@@ -123,18 +123,19 @@ class Consul final : public Component {
     std::vector<std::string> installed{"curl"};
     if (!node.spec().consul_binary.given()) installed.emplace_back("consul");
     Steps program = packages(step("packages"), host, installed, {wish.unit});
-    if (node.spec().consul_binary.given()) program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
+    if (node.spec().consul_binary.given())
+      program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
     const std::vector<std::string> reload = wish.reloadable ? std::vector<std::string>{"/bin/kill -HUP $MAINPID"} : std::vector<std::string>{};
     std::vector<Steps> files;
-    if (node.has(Role::postgres))
-      files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node)}));
+    if (node.has(Role::postgres)) files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node)}));
     files.emplace_back(file(step("unit"), host, {.path = unit_file, .content = consul_unit_text(node)}));
     files.emplace_back(file(step("notes"), host, unit_notes(wish, reload)));
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
     Steps dns;
     if (node.has(Role::consul_client)) dns = consul_dns(node);
     return sequence(checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
-                    rolling("consul", host, restart_order(node.cluster), sequence(service(step("service"), host, wish), healthy(node))), std::move(dns));
+                    rolling("consul", host, restart_order(node.cluster), sequence(service(step("service"), host, wish), healthy(node))),
+                    std::move(dns));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

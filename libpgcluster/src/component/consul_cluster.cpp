@@ -52,7 +52,8 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
 // The file's value is read only when Raft begins.
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
   if (std::none_of(servers.begin(), servers.end(), [](const TopologyHost* one) { return one->has(Role::postgres); })) return {};
-  const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"}, .touches = {"consul:autopilot"}};
+  const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"},
+                .touches = {"consul:autopilot"}};
   return on_servers("cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const Json& json) -> std::vector<std::pair<Run, std::string>> {
                       if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
@@ -67,10 +68,10 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
   for (const std::string& other : consul_datacenters(cluster))
     if (other != datacenter) others.push_back(other);
   const Json failover = others.empty() ? Json{{"NearestN", 0}, {"Datacenters", nullptr}} : Json{{"NearestN", 0}, {"Datacenters", others}};
-  const Json wished{{"Name", name},
-                    {"Service",
-                     {{"Service", cluster.spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
-                    {"DNS", {{"TTL", "0s"}}}};
+  const Json wished{
+      {"Name", name},
+      {"Service", {{"Service", cluster.spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
+      {"DNS", {{"TTL", "0s"}}}};
   return on_servers("cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const Json& all) {
     std::vector<std::pair<Run, std::string>> todo;
     if (!all.is_array()) return todo;
@@ -82,7 +83,8 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
                         service.value("Tags", Json()) == wished["Service"]["Tags"] &&
                         (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
                         one.value("DNS", Json::object()).value("TTL", "") == "0s";
-      if (!same) todo.emplace_back(request("PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
+      if (!same)
+        todo.emplace_back(request("PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
       return todo;
     }
     todo.emplace_back(request("POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
@@ -95,7 +97,8 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
   const std::string home = consul_home(cluster.spec);
   std::vector<std::pair<std::string, std::string>> strangers;  // name, address
   for (const std::string& name : cluster.topology.database)
-    if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home) strangers.emplace_back(name, host.address);
+    if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
+      strangers.emplace_back(name, host.address);
   if (strangers.empty()) return {};
   return on_servers("cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const Json& nodes) {
     std::vector<std::pair<Run, std::string>> todo;
@@ -105,9 +108,10 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
       };
       if (nodes.is_array() && std::any_of(nodes.begin(), nodes.end(), is)) continue;
       // Without checks: one that failed would end the node's sessions.
-      todo.emplace_back(request("PUT", "/v1/catalog/register",
-                                Json{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}}, "consul:catalog"),
-                        home + "'s catalog does not know " + name);
+      todo.emplace_back(
+          request("PUT", "/v1/catalog/register",
+                  Json{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}}, "consul:catalog"),
+          home + "'s catalog does not know " + name);
     }
     return todo;
   });
@@ -125,10 +129,13 @@ Steps one_state(const ClusterView& cluster, const std::string& datacenter, const
   auto decide = [=](const Answers& answers) -> Decision {
     for (const Ask& ask : asks)
       if (consul_body(answers[ask]))
-        return Refused{{.message = "Consul's datacenter " + datacenter + " has a state of the cluster " + scope + " of its own, beside that of " + home,
-                        .hint = "federated datacenters do not share their KV: a Patroni in each with a KV of its own is several clusters of one name, and several "
-                                "leaders. All members must use the KV of one datacenter, which consul_datacenter names; where it holds nothing that is needed, "
-                                "on a host of " + datacenter + ": consul kv delete -recurse service/" + scope + "/"}};
+        return Refused{
+            {.message = "Consul's datacenter " + datacenter + " has a state of the cluster " + scope + " of its own, beside that of " + home,
+             .hint =
+                 "federated datacenters do not share their KV: a Patroni in each with a KV of its own is several clusters of one name, and several "
+                 "leaders. All members must use the KV of one datacenter, which consul_datacenter names; where it holds nothing that is needed, "
+                 "on a host of " +
+                 datacenter + ": consul kv delete -recurse service/" + scope + "/"}};
     for (const Ask& ask : asks)
       if (consul_body(answers[ask], 404)) return Done{};
     return Later{"a server of Consul answers"};

@@ -95,7 +95,8 @@ std::string consul_services(const NodeView& node) {
                         {"interval", "1s"},
                         {"timeout", "1s"}});
     }
-    services.push_back({{"id", cluster + "-" + kind}, {"name", cluster}, {"tags", tags}, {"address", node.host.address}, {"port", port}, {"checks", checks}});
+    services.push_back(
+        {{"id", cluster + "-" + kind}, {"name", cluster}, {"tags", tags}, {"address", node.host.address}, {"port", port}, {"checks", checks}});
   };
   add("master", {"master", "primary"}, "/primary");
   add("replica", {"replica"}, "/replica" + lag);
@@ -151,8 +152,8 @@ StepPtr consul_config(const NodeView& node) {
                       .hint = "take another host; or, where nobody needs that Consul: systemctl disable --now consul, and move the folder away"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
       if (const std::string process = process_of(*listening); process != "consul" || !ours)
-        return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " + process +
-                                   (process == "consul" ? ", which pgcluster has not set up" : ""),
+        return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
+                                   process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};
     return wished->decide(answers);
   };

@@ -20,15 +20,16 @@ struct Resolver {
 };
 
 const Resolver& resolved() {
-  static const Resolver one{"systemd-resolved", "systemd-resolved.service", "/etc/systemd/resolved.conf.d/pgcluster-consul.conf",
+  static const Resolver one{"systemd-resolved",
+                            "systemd-resolved.service",
+                            "/etc/systemd/resolved.conf.d/pgcluster-consul.conf",
                             "# Written by pgcluster.\n[Resolve]\nDNS=127.0.0.1:8600\nDomains=~consul\n",
                             {"systemd-resolved", "libnss-resolve"}};
   return one;
 }
 const Resolver& dnsmasq() {
-  static const Resolver one{"dnsmasq", "dnsmasq.service", "/etc/dnsmasq.d/pgcluster-consul.conf",
-                            "# Written by pgcluster.\nserver=/consul/127.0.0.1#8600\n",
-                            {"dnsmasq"}};
+  static const Resolver one{
+      "dnsmasq", "dnsmasq.service", "/etc/dnsmasq.d/pgcluster-consul.conf", "# Written by pgcluster.\nserver=/consul/127.0.0.1#8600\n", {"dnsmasq"}};
   return one;
 }
 
@@ -50,8 +51,13 @@ std::string process_of(const std::string& line) {
   return begin == std::string::npos ? "another program" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
+std::string wanted_by(const NodeView& node) {
+  const HostSpec* host = node.spec().host(node.name());
+  return host && !host->consul_dns.empty() ? host->consul_dns : node.spec().consul_dns;
+}
+
 StepPtr resolver_step(const NodeView& node) {
-  const std::string host = node.name(), wanted = node.spec().consul_dns;
+  const std::string host = node.name(), wanted = wanted_by(node);
   const std::vector<Resolver> all{resolved(), dnsmasq()};
   std::vector<Ask> asks;
   std::vector<Ask> units;
@@ -74,26 +80,34 @@ StepPtr resolver_step(const NodeView& node) {
     // The one that is wanted, else the one that runs.
     std::size_t which = all.size();
     for (std::size_t i = all.size(); i-- > 0;)
-      if (const auto* unit = answers.get<Unit>(units[i]); wanted == all[i].name || (wanted == "auto" && unit && unit->active != "inactive" && unit->active != "failed")) which = i;
+      if (const auto* unit = answers.get<Unit>(units[i]);
+          wanted == all[i].name || (wanted == "auto" && unit && unit->active != "inactive" && unit->active != "failed"))
+        which = i;
     const std::string* listening = answers.out(port);
     const std::string server = listening && !listening->empty() ? process_of(*listening) : "";
-    const std::string none = "; or write consul_dns: none, and let the resolver that clients use forward consul. to port 8600 of an agent (examples/dns-forwarding.md)";
+    const std::string none =
+        "; or write consul_dns: none in the host, and let the resolver that clients use forward consul. to port 8600 of an agent "
+        "(examples/dns-forwarding.md)";
     if (which == all.size() && !server.empty())
       return Refused{{.message = "port 53 of " + host + " is taken by " + server + ", which is neither systemd-resolved nor dnsmasq",
-                      .hint = "stop it" + none, .path = "hosts." + host + ".roles"}};
-    if (which == all.size())
-      return Refused{{.message = host + " uses neither systemd-resolved nor dnsmasq, so that nothing would look up *.consul there",
-                      .hint = "install the one that you want (apt install systemd-resolved libnss-resolve), or name it: consul_dns: systemd-resolved" + none,
+                      .hint = "stop it" + none,
                       .path = "hosts." + host + ".roles"}};
+    if (which == all.size())
+      return Refused{
+          {.message = host + " uses neither systemd-resolved nor dnsmasq, so that nothing would look up *.consul there",
+           .hint = "install the one that you want (apt install systemd-resolved libnss-resolve), or name it: consul_dns: systemd-resolved" + none,
+           .path = "hosts." + host + ".roles"}};
     const Resolver& one = all[which];
     const auto* unit = answers.get<Unit>(units[which]);
     const bool runs = unit && unit->active == "active";
     if (unit && (unit->active == "activating" || unit->active == "reloading" || unit->active == "deactivating"))
       return Later{one.unit + " is active (it is " + unit->active + ")", Impact::none, Action::update};
     if (!runs && one.name == "dnsmasq" && !server.empty() && server != "dnsmasq" && listening->find("127.0.0.53") == std::string::npos)
-      return Refused{{.message = "port 53 of " + host + ", wanted for dnsmasq, is taken by " + server, .hint = "stop it, or write consul_dns: auto" + none}};
+      return Refused{
+          {.message = "port 53 of " + host + ", wanted for dnsmasq, is taken by " + server, .hint = "stop it, or write consul_dns: auto" + none}};
     if (const std::string others = one.name == "systemd-resolved" ? other_servers(answers.out(global)) : ""; !others.empty())
-      return Refused{{.message = "systemd-resolved on " + host + " has name servers for all links (" + others + "): it would ask them for *.consul, and Consul for the rest",
+      return Refused{{.message = "systemd-resolved on " + host + " has name servers for all links (" + others +
+                                 "): it would ask them for *.consul, and Consul for the rest",
                       .hint = "give them to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
     Change change{.todo = {}, .action = Action::update};
     if (!unit || unit->masked)
@@ -110,17 +124,21 @@ StepPtr resolver_step(const NodeView& node) {
     if (change.todo.empty() && runs && unit->start_files_current) return Done{};
     if (change.reason.empty()) change.reason = runs ? "runs on an older configuration" : one.unit + " does not run";
     // It keeps no unit: the host goes on to have a resolver when the cluster is gone.
-    change.todo.push_back({.at = host, .what = SetUnit{one.unit, runs ? SetUnit::Go::restart : SetUnit::Go::start, runs ? std::optional<bool>() : true}});
+    change.todo.push_back(
+        {.at = host, .what = SetUnit{one.unit, runs ? SetUnit::Go::restart : SetUnit::Go::start, runs ? std::optional<bool>() : true}});
     return change;
   };
-  return make_step(node.step("consul", "dns"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(20), .keeps = keeps,
+  return make_step(node.step("consul", "dns"), {.asks = asks,
+                                                .decide = decide,
+                                                .settle = std::chrono::seconds(20),
+                                                .keeps = keeps,
                                                 .evidence = {journal_ask(host, resolved().unit), journal_ask(host, dnsmasq().unit)}});
 }
 
 }  // namespace
 
 Steps consul_dns(const NodeView& node) {
-  if (node.spec().consul_dns == "none") return {};
+  if (wanted_by(node) == "none") return {};
   return resolver_step(node);
 }
 

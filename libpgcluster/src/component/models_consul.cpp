@@ -97,7 +97,8 @@ ConsulModel::Datacenter* ConsulModel::of(const SimulatedHost& host) {
     const SimulatedHost& other = fleet_->host(name);
     const std::string* id = other.read(raft_file);
     const Json its = agent(other);
-    if (id && datacenters_.contains(*id) && its.value("datacenter", "") == json.value("datacenter", "") && its.value("retry_join", Json()) == json.value("retry_join", Json()))
+    if (id && datacenters_.contains(*id) && its.value("datacenter", "") == json.value("datacenter", "") &&
+        its.value("retry_join", Json()) == json.value("retry_join", Json()))
       return &datacenters_.at(*id);
   }
   return nullptr;
@@ -116,6 +117,13 @@ EtcdModel::Cluster* ConsulModel::reach(const std::string& name, const std::strin
   if (host.down || host.frozen || !host.active(consul_unit)) return nullptr;
   Datacenter* one = datacenter.empty() ? of(host) : named(datacenter);
   return one && serving(*one) >= one->servers.size() / 2 + 1 ? &one->keys : nullptr;
+}
+
+EtcdModel::Health ConsulModel::health(const std::string& name) {
+  const SimulatedHost& host = fleet_->host(name);
+  const Datacenter* one = host.read(raft_file) ? of(host) : nullptr;
+  if (!one) return {};
+  return {serving(*one), one->servers.size() / 2 + 1, one->servers.size()};
 }
 
 int ConsulModel::made(const std::string& host) const {

@@ -24,6 +24,8 @@ class ConsulModel final : public ServiceModel {
   EtcdModel::Cluster* reach(const std::string& host, const std::string& datacenter = {});
   /// Takes an external node out of a datacenter's catalog.
   void forget(const std::string& node, const std::string& datacenter) { named(datacenter)->nodes.erase(node); }
+  /// How many servers of the host's datacenter serve, and how many it takes; all 0 where the host is none of them.
+  EtcdModel::Health health(const std::string& host);
   /// How often Raft began on the host.
   int made(const std::string& host) const;
 
@@ -31,8 +33,8 @@ class ConsulModel final : public ServiceModel {
   using Json = nlohmann::json;
   struct Datacenter {
     EtcdModel::Cluster keys{};
-    std::vector<std::string> servers{};      // hosts, in the order of their names; empty: Raft has not begun
-    std::map<std::string, Json> queries{};   // by id
+    std::vector<std::string> servers{};          // hosts, in the order of their names; empty: Raft has not begun
+    std::map<std::string, Json> queries{};       // by id
     std::map<std::string, std::string> nodes{};  // external ones: name, address
     bool cleanup = true;
   };

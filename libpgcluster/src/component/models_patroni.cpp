@@ -262,10 +262,11 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
 void PatroniModel::make_role(Cluster& cluster, Member& member, const std::string& kind) {
   const std::string at = "postgresql.authentication." + kind + ".";
   // One iteration: a simulated password needs no protection, and thousands of them are looked at.
-  cluster.catalog.roles[value_of(member.config, at + "username")] = {.superuser = kind == "superuser",
-                                                                     .login = true,
-                                                                     .replication = kind == "replication",
-                                                                     .verifier = make_scram(value_of(member.config, at + "password"), "salt", 1).text()};
+  cluster.catalog.roles[value_of(member.config, at + "username")] = {
+      .superuser = kind == "superuser",
+      .login = true,
+      .replication = kind == "replication",
+      .verifier = make_scram(value_of(member.config, at + "password"), "salt", 1).text()};
 }
 
 void PatroniModel::begin(Cluster& cluster, SimulatedHost& host, Member& member, SimulatedTime now) {
@@ -310,7 +311,8 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
     const bool leads = cluster.leader.empty() || cluster.leader == host;
     for (auto& [name, value] : member.running)
       if (lowered_on_leader_first(name)) {
-        if (const auto it = member.control.find(name); !leads && it != member.control.end() && std::atol(it->second.c_str()) > std::atol(value.c_str()))
+        if (const auto it = member.control.find(name);
+            !leads && it != member.control.end() && std::atol(it->second.c_str()) > std::atol(value.c_str()))
           value = it->second;
         if (leads || !member.control.contains(name)) member.control[name] = value;
       }

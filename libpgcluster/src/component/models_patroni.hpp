@@ -36,7 +36,8 @@ class PatroniModel final : public ServiceModel {
     std::map<std::string, std::string> running{};
   };
   View view(const std::string& host);
-  /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints ("127.0.0.1:8500": the host's Consul): name and address.
+  /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints ("127.0.0.1:8500": the host's Consul): name and
+  /// address.
   std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const std::vector<std::string>& endpoints,
                                                                           const std::string& scope);
   /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async".

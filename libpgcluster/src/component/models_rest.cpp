@@ -223,7 +223,9 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
   if (argv[0] == "env" && argv.size() > 2 && argv[2].ends_with("/pg_controldata")) {
     std::string out;
     for (const auto& [name, value] : members_[host.name].control) {
-      const std::string shown = name == "max_locks_per_transaction" ? "max_locks_per_xact" : name == "max_prepared_transactions" ? "max_prepared_xacts" : name;
+      const std::string shown = name == "max_locks_per_transaction"   ? "max_locks_per_xact"
+                                : name == "max_prepared_transactions" ? "max_prepared_xacts"
+                                                                      : name;
       out += shown + " setting:   " + value + "\n";
     }
     return Output{.out = out};

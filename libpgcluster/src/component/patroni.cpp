@@ -32,7 +32,8 @@ class Patroni final : public Component {
     const StepPtr no_server = file(node.step("patroni", "createcluster"), host,
                                    {.path = "/etc/postgresql-common/createcluster.d/50-pgcluster.conf", .content = "create_main_cluster = false\n"});
     const StepPtr installed =
-        packages(node.step("patroni", "packages"), host, {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
+        packages(node.step("patroni", "packages"), host,
+                 {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
                  {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 

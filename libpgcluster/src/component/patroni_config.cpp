@@ -168,7 +168,10 @@ ServiceWish service_wish() {
           .settle = std::chrono::seconds(90)};
 }
 
-bool cuts_sessions(const Spec& spec) { return with_cloud_balancer(spec) && spec.pgbouncer_install; }
+// HAProxy does not cut those that came before its last reload, and who has resolved a name stays where it led.
+bool cuts_sessions(const Spec& spec) {
+  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == "consul");
+}
 
 WriteFile role_change_program(const Spec& spec) {
   return {

@@ -53,7 +53,8 @@ std::vector<std::string> endpoints(const ClusterView& view) {
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
 Ask consul_key_ask(const ClusterView& view, const TopologyHost& host, const std::string& key) {
-  return {host.name, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\n%{http_code}", consul_url("/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key, view)},
+  return {host.name, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\n%{http_code}",
+                                   consul_url("/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key, view)},
                           .about = {"dcs:initialize"}}};
 }
 
@@ -164,6 +165,5 @@ std::string read_system_id(const Answer& answer) {
   if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(text(keys[0], "Value"));
   return from_base64(text(initialize_key(answer)["kvs"][0], "value"));
 }
-
 
 }  // namespace pgcluster::patroni

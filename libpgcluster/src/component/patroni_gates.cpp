@@ -182,7 +182,8 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
-    return Later{is_first ? dcs + " answers with a quorum" + (dcs == "etcd" ? ", and has seen each member once" : "") : first.name + " has begun the cluster"};
+    return Later{is_first ? dcs + " answers with a quorum" + (dcs == "etcd" ? ", and has seen each member once" : "")
+                          : first.name + " has begun the cluster"};
   };
   return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});
 }

@@ -24,8 +24,10 @@ void check_dcs_type(const Topology& topology, const std::map<std::string, Facts>
     throw Error({.code = Code::refused,
                  .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
                  .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
-                         topology.dcs_type + " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
-                         "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into a new cluster",
+                         topology.dcs_type +
+                         " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
+                         "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
+                         "a new cluster",
                  .host = name});
   }
 }

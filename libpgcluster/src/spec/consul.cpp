@@ -70,8 +70,10 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
       error("hosts", "Consul's datacenter " + datacenter + " has no server",
             "give the role consul to three hosts there: roles: [postgres, consul] where they are database hosts");
     else if (count % 2 == 0)
-      warning("hosts", "Consul's datacenter " + datacenter + " has " + std::to_string(count) + " servers, and survives no more losses than with " +
-                           std::to_string(count - 1), "use one or three");
+      warning("hosts",
+              "Consul's datacenter " + datacenter + " has " + std::to_string(count) + " servers, and survives no more losses than with " +
+                  std::to_string(count - 1),
+              "use one or three");
 }
 
 }  // namespace pgcluster

@@ -116,7 +116,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"consul_datacenter", &S::consul_datacenter,
        "Consul's datacenter that holds the cluster's state; without it dc1, and federated that of the first database host.", like(Format::dns_label)},
       {"consul_binary", &S::consul_binary, "Consul's program, instead of the package: a path on this machine, or url and sha256."},
-      {"consul_dns", &S::consul_dns, "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses.",
+      {"consul_dns", &S::consul_dns,
+       "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses.",
        one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
       {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip, 16, 24 or 32 bytes as base64; without it one is made."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters that suit a database."},
@@ -144,6 +145,8 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"cloud_id", &H::cloud_id, "The cloud's id of this server; without it found by address or name.", like(Format::word)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
+      {"consul_dns", &H::consul_dns, "As the cluster's key of the same name, where this host differs.",
+       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
   };
   return keys;
 }

@@ -77,12 +77,15 @@ Picture picture(const Topology& topology, const Spec& spec) {
   for (const std::string& member : topology.dcs_members) p.members.push_back(id_of("host_", member));
 
   for (const Endpoint& endpoint : topology.endpoints) {
-    const bool name = endpoint.address.ends_with(".consul");
-    const std::string id = id_of(name ? "name_" : "", endpoint.kind);
-    if (name) {
+    const bool by_name = endpoint.address.ends_with(".consul");
+    const std::string id = id_of(by_name ? "name_" : "", endpoint.kind);
+    if (by_name) {
       p.entries.push_back({id, endpoint.kind + "\n" + endpoint.address + " port " + std::to_string(endpoint.port)});
       for (const std::string& host : topology.database)
-        p.arrows.push_back({id, id_of("host_", host), endpoint.kind == "read-write" ? "if leader" : endpoint.kind == "read-only-sync" ? "if synchronous" : "if replica"});
+        p.arrows.push_back({id, id_of("host_", host),
+                            endpoint.kind == "read-write"       ? "if leader"
+                            : endpoint.kind == "read-only-sync" ? "if synchronous"
+                                                                : "if replica"});
       continue;
     }
     const bool vip = endpoint.address == spec.cluster_vip;

@@ -19,8 +19,8 @@ namespace PGCLUSTER_API pgcluster {
 struct ClusterView : std::enable_shared_from_this<ClusterView> {
   Spec spec;
   Topology topology;
-  std::map<std::string, Facts> facts;     ///< by host
-  std::map<std::string, Secret> secrets;  ///< by name, all of them: given, found on the hosts, or made for this plan
+  std::map<std::string, Facts> facts;            ///< by host
+  std::map<std::string, Secret> secrets;         ///< by name, all of them: given, found on the hosts, or made for this plan
   std::map<std::string, std::string> digests{};  ///< SHA-256 of the controller's files that the spec names, by path
   /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
   std::set<std::string> without{};

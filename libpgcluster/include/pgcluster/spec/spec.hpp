@@ -46,6 +46,7 @@ struct HostSpec {
   std::vector<std::pair<std::string, std::string>> patroni_tags{};  ///< YAML scalars as written: nofailover: "false"
   std::string cloud_id{};                                           ///< of cloud_provider; empty: found by address or name
   SshSpec ssh{};
+  std::string consul_dns{};  ///< as the cluster's key of the same name, where this host differs
   friend bool operator==(const HostSpec&, const HostSpec&) = default;
 };
 
@@ -185,11 +186,11 @@ struct Spec {
   int etcd_client_port = 2379;
   int etcd_peer_port = 2380;
 
-  std::string consul_layout = "stretched";           ///< or "federated": a Consul datacenter for each of the hosts' datacenters
-  std::string consul_datacenter{};                   ///< whose KV holds the cluster; empty: dc1, federated: that of the first database host
-  BinarySpec consul_binary{};                        ///< else Debian's package
-  std::string consul_dns = "auto";                   ///< on hosts with the role consul_client: auto, systemd-resolved, dnsmasq, none
-  SpecSecret consul_encrypt_key{};                   ///< of gossip
+  std::string consul_layout = "stretched";  ///< or "federated": a Consul datacenter for each of the hosts' datacenters
+  std::string consul_datacenter{};          ///< whose KV holds the cluster; empty: dc1, federated: that of the first database host
+  BinarySpec consul_binary{};               ///< else Debian's package
+  std::string consul_dns = "auto";          ///< on hosts with the role consul_client: auto, systemd-resolved, dnsmasq, none
+  SpecSecret consul_encrypt_key{};          ///< of gossip
 
   bool sysctl_set = true;
   Pairs sysctl_conf{};  ///< further settings
