@@ -67,6 +67,8 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
              planned("cluster/patroni/pgbouncer-auth", false);
+    if (run->argv.back().find("/v1/query") != std::string::npos) return planned("cluster/consul/query-dc1", false);
+    if (run->argv.back() == "-cleanup-dead-servers=false") return planned("cluster/consul/autopilot-dc1", false);
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
     return false;
   }
@@ -86,7 +88,10 @@ std::string Witness::history() const {
   for (std::size_t i = 0; i < trace.size() && i < moments_.size(); ++i) {
     text += say(trace[i]) + (trace[i].disturbed ? " (disturbs)" : "") + (trace[i].failed ? " (failed)" : "");
     for (const auto& [host, view] : moments_[i].members)
-      text += "  " + host + (view.leads ? ":leads" : view.serves ? ":serves" : ":-") +
+      text += "  " + host +
+              (view.leads    ? ":leads"
+               : view.serves ? ":serves"
+                             : ":-") +
               (view.running.contains("max_connections") ? " " + view.running.at("max_connections") : "");
     text += "\n";
   }

@@ -56,7 +56,6 @@ Spec random_spec(Dice& dice) {
   const std::size_t hosts = 1 + std::min(dice(7), dice(7));
   for (std::size_t i = 1; i <= hosts; ++i) spec.hosts.push_back({.name = "pg" + std::to_string(i), .address = "10.77.0." + std::to_string(10 + i)});
   if (hosts > 2 && dice.chance(20)) spec.hosts.back().patroni_tags = {{"nofailover", "true"}};
-  if (dice.chance(25)) spec.dcs_type = "consul";
   set_parameter(spec, "max_connections", "200");
   change(spec, dice);
   return spec;
@@ -65,9 +64,12 @@ Spec random_spec(Dice& dice) {
 // Strangers, and what happens to hosts.
 void drift(Fleet& fleet, const Spec& spec, Dice& dice) {
   SimulatedHost& host = fleet.executor.host(dice.of(spec.hosts).name);
-  const std::vector<std::string> files{"/etc/pgbouncer/pgbouncer.ini", "/etc/pgbouncer/listen.ini", "/etc/sysctl.d/90-pgcluster.conf",
+  const std::vector<std::string> files{"/etc/pgbouncer/pgbouncer.ini",
+                                       "/etc/pgbouncer/listen.ini",
+                                       "/etc/sysctl.d/90-pgcluster.conf",
                                        "/etc/systemd/system/patroni.service.d/50-pgcluster.conf",
-                                       "/etc/systemd/system/etcd.service.d/50-pgcluster.conf", "/etc/systemd/system/consul.service.d/50-pgcluster.conf",
+                                       "/etc/systemd/system/etcd.service.d/50-pgcluster.conf",
+                                       "/etc/systemd/system/consul.service.d/50-pgcluster.conf",
                                        "/etc/consul.d/pgcluster-services.json"};
   const std::string& file = dice.of(files);
   switch (dice(5)) {
@@ -120,7 +122,8 @@ class Trial {
   const Plan& plan() const { return plan_; }
 
   void judge() {
-    for (const std::string& violation : witness_.violations()) FAIL_CHECK(violation << (std::getenv("PGCLUSTER_SEED") ? "\n" + witness_.history() : ""));
+    for (const std::string& violation : witness_.violations())
+      FAIL_CHECK(violation << (std::getenv("PGCLUSTER_SEED") ? "\n" + witness_.history() : ""));
     std::set<std::string> secrets;
     for (const SpecSecret* one : {&spec_.patroni_restapi_password, &spec_.patroni_superuser_password})
       if (one->given()) secrets.insert(one->value);
@@ -197,11 +200,13 @@ void disturbed(Fleet& fleet, const Spec& spec, Dice& dice, int& downs) {
   if (report && (fault == Fault::none || fault == Fault::lost)) CHECK_MESSAGE(report->ok(), report->text() << trial.plan().text());
 }
 
-void random_case(std::uint64_t seed) {
+void random_case(std::uint64_t seed, const std::string& dcs_type = "etcd") {
   CAPTURE(seed);
+  CAPTURE(dcs_type);
   Dice dice(seed);
   Fleet fleet;
   Spec spec = random_spec(dice);
+  spec.dcs_type = dcs_type;
   int downs = 0;
   if (dice.chance(60)) disturbed(fleet, spec, dice, downs);
   converge(fleet, spec);
@@ -253,13 +258,17 @@ class Credulous final : public Executor {
 
 TEST_CASE("the laws hold for random clusters, changes and interruptions") {
   // PGCLUSTER_SEED=N looks at one of them.
-  if (const char* one = std::getenv("PGCLUSTER_SEED")) return random_case(std::strtoull(one, nullptr, 10));
+  if (const char* one = std::getenv("PGCLUSTER_SEED")) {
+    for (const char* dcs_type : {"etcd", "consul"}) random_case(std::strtoull(one, nullptr, 10), dcs_type);
+    return;
+  }
 #ifdef __OPTIMIZE__
   constexpr std::uint64_t cases = 1000;
 #else
   constexpr std::uint64_t cases = 100;
 #endif
   for (std::uint64_t seed = 1; seed <= cases; ++seed) random_case(seed);
+  for (std::uint64_t seed = 1; seed <= cases / 4; ++seed) random_case(seed, "consul");
   for (const Fault fault : {Fault::killed, Fault::failing, Fault::host_down})
     CHECK_MESSAGE(effective[fault] > static_cast<int>(cases / 30), static_cast<int>(fault));
 }

@@ -65,6 +65,13 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
   }
   if (!servers.contains(consul_home(s)))
     error("consul_datacenter", "no host is in " + words::shown(consul_home(s)), "name the datacenter that holds the cluster's state");
+  // confd knows no ?dc=: it would look for members in a KV that has none.
+  if (s.with_haproxy_load_balancing && s.confd_install && s.confd_binary.given())
+    for (const HostSpec& host : s.hosts)
+      if (is_balancer(s, host) && consul_datacenter_of(s, host) != consul_home(s))
+        error("hosts." + host.name + ".datacenter",
+              "confd on a balancer of Consul's datacenter " + consul_datacenter_of(s, host) + " cannot read the KV of " + consul_home(s),
+              "balance in " + consul_home(s) + " only, or write confd_install: false");
   for (const auto& [datacenter, count] : servers)
     if (count == 0)
       error("hosts", "Consul's datacenter " + datacenter + " has no server",
