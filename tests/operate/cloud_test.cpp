@@ -37,7 +37,7 @@ TEST_CASE("a cloud's load balancers come, change and go with the spec") {
     CHECK_FALSE(fleet.executor.host(host).active("haproxy.service"));
     const std::string* program = fleet.executor.host(host).read("/usr/local/lib/pgcluster/role-change");
     REQUIRE(program);
-    CHECK(program->find("-c KILL -c RESUME") != std::string::npos);
+    CHECK(program->find("-c \"KILL ") != std::string::npos);
     CHECK(fleet.executor.host(host).read("/etc/patroni/config.yml")->find("on_role_change: \"/usr/local/lib/pgcluster/role-change\"") !=
           std::string::npos);
   }

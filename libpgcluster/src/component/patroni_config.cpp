@@ -185,8 +185,12 @@ WriteFile role_change_program(const Spec& spec) {
           "  on_role_change*) ;;\n"
           "  *) exit 0 ;;\n"
           "esac\n"
-          "exec psql -XAtqw -h /var/run/postgresql -p " +
-          std::to_string(spec.pgbouncer_listen_port) + " -U pgbouncer -d pgbouncer -c KILL -c RESUME\n",
+          "console() { psql -XAtqw -h /var/run/postgresql -p " +
+          std::to_string(spec.pgbouncer_listen_port) +
+          " -U pgbouncer -d pgbouncer \"$@\"; }\n"
+          "console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do\n"
+          "  [ \"$name\" = pgbouncer ] || console -c \"KILL \\\"$name\\\"\" -c \"RESUME \\\"$name\\\"\" </dev/null\n"
+          "done\n",
       .mode = 0755};
 }
 
