@@ -118,8 +118,9 @@ def python_package(long=False):
     environment, wheels, python = folder / "venv", folder / "dist", folder / "venv/bin/python"
     for old in (environment, wheels):
         shutil.rmtree(old, ignore_errors=True)
-    launcher = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]    # as the library's own build
-    settings = [f"--config-settings=build-dir={folder}/cmake", *(f"--config-settings=cmake.args={one}" for one in launcher)]
+    # As the library's own build, whose objects the compiler cache has.
+    settings = [f"--config-settings=build-dir={folder}/cmake", "--config-settings=cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache",
+                "--config-settings=cmake.define.CMAKE_CXX_COMPILER=/usr/bin/c++", "--config-settings=cmake.define.CMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]
     needed = ["build", "mypy", "pytest", "rich", "distributed"]
 
     def do(*words):
