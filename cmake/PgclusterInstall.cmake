@@ -22,7 +22,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pgclusterConfig.cmake ${CMAKE_CURRENT_
 # names a library (gpg-error) that neither it needs nor its package brings.
 if(pgcluster_type STREQUAL "STATIC_LIBRARY")
   install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindLibssh2.cmake DESTINATION ${pgcluster_cmake_dir} COMPONENT pgcluster_development)
-  set(pgcluster_pc_private "Requires.private: fmt, yaml-cpp, libcrypto, libcurl\nLibs.private: -lssh2 -pthread\n")
+  set(pgcluster_pc_private "Requires.private: fmt, yaml-cpp, libcrypto\nLibs.private: -lssh2 -lcurl -pthread\n")
 endif()
 file(RELATIVE_PATH pgcluster_pc_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 file(RELATIVE_PATH pgcluster_pc_include ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR})
