@@ -74,7 +74,7 @@ def test_a_strangers_port(cluster, port):
 
 
 def test_somebody_elses_data_directory(cluster):
-    cluster.inside("pg3", "install -d -o postgres -g postgres -m 700 /var/lib/postgresql/17/main && "
+    cluster.inside("pg3", "install -d -o postgres -g postgres -m 700 /var/lib/postgresql/17 /var/lib/postgresql/17/main && "
                    "su postgres -c '/usr/lib/postgresql/17/bin/initdb -D /var/lib/postgresql/17/main >/dev/null && echo keep > /var/lib/postgresql/17/main/mine'")
     assert failing(cluster, 3, "pg3", "/var/lib/postgresql/17/main", "never overwrites") == {"refused"}
     assert cluster.inside("pg3", "cat /var/lib/postgresql/17/main/mine") == "keep"
