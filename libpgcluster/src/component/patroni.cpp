@@ -36,6 +36,10 @@ class Patroni final : public Component {
                  {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
+    Steps files = parallel(patroni::config_step(view, node.host), unit_file);
+    if (patroni::cuts_sessions(spec))
+      files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
+
     // Where etcd on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
     std::vector<std::string> members{node.step("etcd", "healthy")};
     if (patroni::begins(*view))
@@ -45,9 +49,9 @@ class Patroni final : public Component {
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::passwords_gate(view, node.host),
-                    parallel(patroni::config_step(view, node.host), unit_file), patroni::reload_step(node.host),
-                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::passwords_gate(view, node.host), std::move(files),
+                    patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
+                    turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
                     turn(host, pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
                          patroni::created_gate(view, node.host), patroni::member_gate(view, node.host, "runs")),

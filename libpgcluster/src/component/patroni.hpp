@@ -27,6 +27,10 @@ std::string config_bootstrap(const ClusterView& view);
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish();
 WriteFile drop_in(const Spec& spec);
+/// Whether something must cut what clients have open on a leader that leads no more: PgBouncer keeps them.
+bool cuts_sessions(const Spec& spec);
+/// What Patroni then calls.
+WriteFile role_change_program(const Spec& spec);
 
 /// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.
 Pairs cluster_settings(const Spec& spec);

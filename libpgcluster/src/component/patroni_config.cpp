@@ -10,6 +10,8 @@
 namespace pgcluster::patroni {
 namespace {
 
+constexpr const char* role_change_path = "/usr/local/lib/pgcluster/role-change";
+
 std::string quoted(const std::string& value) {
   static constexpr char hex[] = "0123456789abcdef";
   std::string out = "\"";
@@ -81,6 +83,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   out += quoted(view.secret("patroni_replication_password"));
   out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: ";
   out += quoted(mark);
+  if (cuts_sessions(spec)) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
   out += "\n  pg_hba:\n";
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (spec.patroni_superuser_username != "postgres")
@@ -162,6 +165,30 @@ ServiceWish service_wish() {
           .load_files = {config_path},
           .reloadable = true,
           .settle = std::chrono::seconds(90)};
+}
+
+// HAProxy does not cut those that came before its last reload.
+bool cuts_sessions(const Spec& spec) { return spec.pgbouncer_install && spec.with_haproxy_load_balancing; }
+
+WriteFile role_change_program(const Spec& spec) {
+  return {
+      .path = role_change_path,
+      .content =
+          "#!/bin/sh\n"
+          "# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,\n"
+          "# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
+          "case \"$1 $2\" in\n"
+          "  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;\n"
+          "  on_role_change*) ;;\n"
+          "  *) exit 0 ;;\n"
+          "esac\n"
+          "console() { psql -XAtqw -h /var/run/postgresql -p " +
+          std::to_string(spec.pgbouncer_listen_port) +
+          " -U pgbouncer -d pgbouncer \"$@\"; }\n"
+          "console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do\n"
+          "  [ \"$name\" = pgbouncer ] || console -c \"KILL \\\"$name\\\"\" -c \"RESUME \\\"$name\\\"\" </dev/null\n"
+          "done\n",
+      .mode = 0755};
 }
 
 WriteFile drop_in(const Spec& spec) {
