@@ -179,7 +179,7 @@ WriteFile role_change_program(const Spec& spec) {
       .content =
           "#!/bin/sh\n"
           "# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,\n"
-          "# by a load balancer that does not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
+          "# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
           "case \"$1 $2\" in\n"
           "  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;\n"
           "  on_role_change*) ;;\n"
