@@ -200,6 +200,14 @@ TEST_CASE("max_connections rises: replicas, then a switchover, then the old lead
   REQUIRE(is<Change>(now));
   CHECK(std::get<Change>(now).impact == Impact::restart);
   CHECK(std::get<Output>(*std::get<Change>(now).todo[0].was).out == "start of pg2\n");
+  // Who has less than its leader stops to replay: the leader waits also for one whose own steps cannot go on.
+  world.running["pg2"]["max_connections"] = "1500";
+  world.answer();
+  const auto waits = world.decide("pg1/patroni/switchover");
+  REQUIRE(is<Later>(waits));
+  CHECK(std::get<Later>(waits).until == "pg3 is restarted before its leader (max_connections is 1000, not 1500)");
+  world.running["pg3"]["max_connections"] = "1500";
+  world.answer();
   const auto hand_over = world.decide("pg1/patroni/switchover");
   REQUIRE(is<Change>(hand_over));
   CHECK(std::get<Change>(hand_over).impact == Impact::switchover);
@@ -249,6 +257,8 @@ TEST_CASE("synchronous_mode: only a synchronous replica takes over") {
   world.wish("shared_buffers", "1GB");
   world.settings["postgresql"]["parameters"]["shared_buffers"] = "1GB";
   world.announce("shared_buffers");
+  for (const char* replica : {"pg2", "pg3"}) world.running[replica]["shared_buffers"] = "1GB";
+  world.answer();
   CHECK(is<Later>(world.decide("pg1/patroni/switchover")));
   world.members["pg3"].sync = true;
   world.answer();

@@ -127,6 +127,12 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
                       .hint = "bring a replica back first, or take out of the spec what needs the restart"}};
     if (!unit && wanted.what == Need::What::later)
       return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
+    // One whose own steps have failed on the way would stop to replay what a leader with more than it has writes.
+    for (const auto& [other, member] : members.all) {
+      const Need theirs = need(*view, *other, members, answers.read(server_ask(*view, *other), read_server));
+      if (!unit && other->name != host.name && (theirs.what == Need::What::now || theirs.what == Need::What::later))
+        return Later{other->name + " is restarted before its leader (" + theirs.why + ")", Impact::switchover, Action::switchover};
+    }
     const TopologyHost* to = members.successor(*view, host);
     if (!to) return Later{"a replica could take over from " + host.name, Impact::switchover, Action::switchover};
     Run run = rest_call(*view, host, "POST", "/switchover", R"({"leader":")" + host.name + R"(","candidate":")" + to->name + "\"}", 120);
