@@ -10,8 +10,10 @@ import re
 import sys
 
 # What is a class of its own on both sides, or nothing that a Python program has to do with.
-CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data", "ClusterView", "NodeView", "Component", "Executor", "SshExecutor", "LocalExecutor",
+CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data", "ClusterView", "NodeView", "Component", "Executor", "SshExecutor", "LocalExecutor", "CloudExecutor",
            "SimulatedExecutor", "SimulatedHost", "ServiceModel", "Step", "Steps", "Answers", "Impl", "Questions", "State_"}
+# Called on threads of the library, where no Python may run.
+NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
 OPTIONS = {"OperateOptions", "DeployOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
 # Records that people build piece by piece; all others are frozen.
@@ -145,6 +147,8 @@ class Parser:
             return
         field = re.match(r"(?:mutable )?(?P<type>(?:const )?[\w:]+(?:<.*?>)?(?: \w+::\*)?) (?P<name>\w+)(?: = (?P<value>.*)|(?P<braces>\{.*\}))?;$", flat)
         if field and "(" not in field["name"] and not re.search(r"\(", flat.split(field["name"])[0].replace("(", "", flat.count("(") if "std::function" in flat else 0)):
+            if (owner.name, field["name"]) in NOT_TOLD:
+                return
             initial = field["value"] if field["value"] is not None else field["braces"]
             owner.fields.append(Field(field["type"], field["name"] + ("_" if keyword.iskeyword(field["name"]) else ""), initial, note or about))
         elif "(" in flat:

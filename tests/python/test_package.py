@@ -14,7 +14,7 @@ from conftest import SOURCE
 
 DIST = pathlib.Path(os.environ.get("PGCLUSTER_DIST", SOURCE / "build/python/dist"))
 # Of a Debian machine, as README.md of the package names them; the rest is libc's and the compiler's.
-NEEDED = {"libssh2.so.1", "libcrypto.so.3", "libyaml-cpp.so.0.7", "libfmt.so.9", "libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
+NEEDED = {"libssh2.so.1", "libcurl.so.4", "libcrypto.so.3", "libyaml-cpp.so.0.7", "libfmt.so.9", "libstdc++.so.6", "libgcc_s.so.1", "libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ callbacks run on the thread that calls; the GIL is released while hosts are wait
 from ._api import *
 from ._api import PlanDocument as PlanDocument
 from ._core import Answers as Answers
+from ._core import CloudExecutor as CloudExecutor
 from ._core import ClusterView as ClusterView
 from ._core import Component as Component
 from ._core import Executor as Executor

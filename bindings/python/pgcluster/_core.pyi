@@ -126,6 +126,11 @@ class SshExecutor(Executor):
 class LocalExecutor(Executor):
     def __init__(self, *, run_directory: Words = ..., state_directory: Words = ..., need_systemd: bool = ...) -> None: ...
 
+@final
+class CloudExecutor(Executor):
+    def __init__(self, *, timeout: _Seconds = ..., attempts: int = ..., pause: _Seconds = ..., longest: _Seconds = ..., poll: _Seconds = ...,
+                 patience: _Seconds = ...) -> None: ...
+
 class SimulatedHost(metaclass=_Bound):
     def __init__(self, *args: object, **kwargs: object) -> None: ...
     name: str

@@ -77,6 +77,10 @@ void bind_executors(py::module_& m) {
   py::classh<LocalExecutor, Executor>(m, "LocalExecutor", "The machine that this process runs on, without ssh; as root.")
       .def(py::init(
           [](const py::kwargs& options) { return std::make_unique<LocalExecutor>(executor_options<LocalOptions>(options, "LocalExecutor")); }));
+
+  py::classh<CloudExecutor, Executor>(m, "CloudExecutor", "The load balancers of a cloud, by its vendor's REST API; SshExecutor has one of its own.")
+      .def(py::init(
+          [](const py::kwargs& options) { return std::make_unique<CloudExecutor>(executor_options<CloudOptions>(options, "CloudExecutor")); }));
 }
 
 }  // namespace pgcluster::python

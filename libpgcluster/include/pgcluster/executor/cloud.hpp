@@ -15,8 +15,8 @@ struct CloudOptions {
   std::chrono::milliseconds pause{500};       ///< before the second attempt; doubles each time, and each up to half longer by chance
   std::chrono::milliseconds longest{30'000};  ///< pause; what the server itself says (Retry-After) may be twice that
   std::chrono::milliseconds poll{1'000};      ///< between two looks at what the cloud has begun
-  std::chrono::minutes patience{10};          ///< with that
-  std::function<void(std::chrono::milliseconds)> wait{};  ///< instead of sleeping, for tests
+  std::chrono::seconds patience{600};         ///< with that
+  std::function<void(std::chrono::milliseconds)> wait{};  ///< instead of sleeping, for tests; on a thread of who waits
 };
 
 /// The load balancers of a cloud, by its vendor's REST API, from this machine (HostAccess::cloud, Transport::cloud). TLS is verified.
