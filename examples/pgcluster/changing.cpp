@@ -21,7 +21,8 @@ namespace {
 // The events of an apply as lines of JSON, for root alone.
 class Log {
  public:
-  explicit Log(const std::string& path) {
+  explicit Log(const Session& session) : session_(session) {
+    const std::string& path = session.arguments.log;
     if (path.empty()) return;
     fd_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd_ < 0) throw Usage("--log: " + path + ": " + std::strerror(errno));
@@ -34,23 +35,32 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  /// Why the log cannot be written, the first time that it is so: else empty.
-  std::string write(std::string line) {
-    if (fd_ < 0) return {};
+  /// Tells the person where it cannot be written, once.
+  void write(std::string line) {
+    if (fd_ < 0) return;
     if (!line.ends_with('\n')) line += '\n';
     for (std::size_t at = 0; at < line.size();) {
       const ssize_t count = ::write(fd_, line.data() + at, line.size() - at);
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) {
         const std::string why = std::strerror(errno);
-        return std::exchange(broken_, true) ? "" : "warning: --log: " + why + "; the log is not whole";
+        if (!std::exchange(broken_, true)) tell("warning: --log: " + why + "; the log is not whole");
+        return;
       }
       at += static_cast<std::size_t>(count);
     }
-    return {};
   }
 
  private:
+  // Above the progress while there is some.
+  void tell(const std::string& line) const {
+    if (session_.interrupt.tell)
+      session_.interrupt.tell(line);
+    else
+      session_.console.tell(line);
+  }
+
+  const Session& session_;
   int fd_ = -1;
   bool broken_ = false;
 };
@@ -116,7 +126,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
   if (plan.empty()) {
     for (const pgcluster::Diagnostic& warning : plan.warnings()) console.tell(warning.text());
     const pgcluster::Report report = pgcluster::apply(plan, session.executor);
-    if (const std::string why = log.write(report.json()); !why.empty()) console.tell(why);
+    log.write(report.json());
     const std::string nothing = "nothing to do: all " + std::to_string(plan.unchanged()) + " steps hold already";
     if (console.json()) console.tell(nothing);
     console.answer(console.json() ? report.json() : nothing);
@@ -140,19 +150,19 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
   options.on_event = [&](const pgcluster::Event& event) {
     const std::string line = pgcluster::json(event);
     if (console.json()) console.answer(line);
-    if (const std::string why = log.write(line); !why.empty()) progress->note(why);
+    log.write(line);
     progress->on(event);
   };
   const pgcluster::Report report = pgcluster::apply(plan, session.executor, options);
   progress->finish();
   session.interrupt.tell = {};
-  if (const std::string why = log.write(report.json()); !why.empty()) console.tell(why);
+  log.write(report.json());
   close(session, report);
   return outcome(report);
 }
 
 int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Planner& planner) {
-  Log log(session.arguments.log);
+  Log log(session);
   try {
     std::optional<pgcluster::Plan> plan;
     asking(session, spec, [&](const auto& options) { plan = planner(spec, session.executor, options); });

@@ -74,7 +74,7 @@ class Cluster:
     def write(self, **changes):
         self.spec.update(changes)
         spec = {key: value for key, value in self.spec.items() if value is not None}
-        spec["hosts"] = {host: {"address": address(host), "datacenter": "dc1", **self.spec.get("host_" + host, {})} for host in self.hosts}
+        spec["hosts"] = {host: {"address": address(host), "datacenter": "dc1", **(self.spec.get("host_" + host) or {})} for host in self.hosts}
         self.file.write_text(json.dumps({k: v for k, v in spec.items() if not k.startswith("host_")}, indent=2))
 
     def argv(self, *args):

@@ -177,12 +177,7 @@ void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolve
 }
 
 // Once it is in, the client's standard output leads nowhere, but its standard error stays with it to the end.
-bool OpensshConnection::is_shut() const noexcept {
-  // What it goes on to say must never stop it.
-  std::array<char, 4096> said;
-  while (::recv(talk_->ours(), said.data(), said.size(), MSG_DONTWAIT) > 0) continue;
-  return control_.is_shut() || ended(talk_->ours());
-}
+bool OpensshConnection::is_shut() const noexcept { return control_.is_shut() || ended(talk_->ours()); }
 
 class OpensshConnection::OpensshChannel final : public Channel {
  public:
@@ -249,6 +244,9 @@ class OpensshConnection::OpensshChannel final : public Channel {
 };
 
 std::unique_ptr<Channel> OpensshConnection::exec(const std::string& command) {
+  // What the master goes on to say must never stop it.
+  std::array<char, 4096> said;
+  while (::recv(talk_->ours(), said.data(), said.size(), MSG_DONTWAIT) > 0) continue;
   if (is_shut()) throw Broken{"the connection is closed"};
   return std::make_unique<OpensshChannel>(*this, command);
 }

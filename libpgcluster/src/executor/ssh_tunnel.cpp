@@ -19,7 +19,7 @@ int SshTunnel::open(const HostAccess& host, Clock::time_point deadline) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
     throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
   far_end_ = ends[1];
-  // Signals are for the threads of who uses the library.
+  // It lives on between calls, when a signal must wake the thread of who uses the library.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -39,16 +39,6 @@ Steps farewell(const KnownHost& host, const Facts& facts) {
                   absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
 }
 
-// Facts of the hosts that are to be pruned.
-std::map<std::string, Facts> facts_of_left(const Hosts& hosts, Executor& executor, const OperateOptions& options) {
-  std::map<std::string, Error> errors;
-  auto facts = reachable_facts(hosts, executor, options, errors);
-  if (errors.empty()) return facts;
-  Failure failure = errors.begin()->second.failure();
-  failure.hint += (failure.hint.empty() ? "" : "; ") + std::string("where it is gone for good, --prune --without ") + errors.begin()->first + " forgets it";
-  throw Error(std::move(failure));
-}
-
 }  // namespace
 
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
@@ -57,11 +47,10 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
   check_extra(spec, options.components);
   const Topology topology = resolve(spec);
-  std::set<std::string> without(options.without.begin(), options.without.end()), forgotten;
-  if (options.prune)
-    for (const std::string& name : options.without)
-      if (!spec.host(name)) forgotten.insert(without.extract(name));
-  left_out(topology, without);
+  const std::set<std::string> named(options.without.begin(), options.without.end());
+  std::set<std::string> without, forgotten;
+  for (const std::string& name : named) (options.prune && !spec.host(name) ? forgotten : without).insert(name);
+  check_left_out(topology, without);
   Hosts hosts = hosts_of(topology);
   std::erase_if(hosts, [&](const auto& host) { return without.contains(host.first); });
   std::vector<ComponentPtr> components = builtin_components();
@@ -72,9 +61,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
   if (options.prune) plan.origin.options["prune"] = "true";
   plan.without = without;
-  if (!options.without.empty()) plan.origin.options["without"] = joined(options.without, ",");
+  if (!named.empty()) plan.origin.options["without"] = joined(named, ",");
 
-  auto facts = gather_facts(hosts, executor, options, true);
+  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out);
   check_dcs_type(topology, facts);
   check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
@@ -88,7 +77,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   }
   std::vector<KnownHost> left = left_hosts(topology, facts);
   for (const std::string& name : forgotten)
-    if (std::none_of(left.begin(), left.end(), [&](const KnownHost& host) { return host.name == name; })) left_out(topology, {name});  // throws
+    if (std::none_of(left.begin(), left.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology, name);
   std::map<std::string, Facts> left_facts;
   if (options.prune) {
     Hosts reach;
@@ -106,7 +95,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
       else
         reach.emplace(host.name, access_of(host, topology));
     }
-    left_facts = facts_of_left(reach, executor, options);
+    left_facts = gather_facts(reach, executor, options, WayOut::forget);
     std::erase_if(left, [&](const KnownHost& host) { return forgotten.contains(host.name); });
     hosts.insert(reach.begin(), reach.end());
   } else {

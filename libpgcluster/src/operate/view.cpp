@@ -27,7 +27,7 @@ PlanOptions plan_options(const OperateOptions& options) {
 namespace {
 
 // Of errors that a host's being down may be behind: how to do without it, said with the first of them.
-void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts) {
+void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts, WayOut way) {
   std::string options;
   std::vector<std::string> down;
   for (const auto& [name, error] : errors)
@@ -35,9 +35,10 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts) {
       options += " --without " + name;
       down.push_back(name);
     }
-  if (down.empty() || down.size() == hosts) return;
+  if (down.empty() || (way == WayOut::leave_out && down.size() == hosts)) return;
   Failure failure = errors.at(down.front()).failure();
-  failure.hint += (failure.hint.empty() ? "" : "; ") + std::string("where it stays down,") + options + " plans as if it were not there";
+  failure.hint += (failure.hint.empty() ? "" : "; ") + (way == WayOut::leave_out ? "where it stays down," + options + " plans as if it were not there"
+                                                                                 : "where it is gone for good, --prune" + options + " forgets it");
   errors.insert_or_assign(down.front(), Error(std::move(failure)));
 }
 
@@ -73,11 +74,11 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
   return facts;
 }
 
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out) {
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way) {
   std::map<std::string, Error> errors;
   auto facts = reachable_facts(hosts, executor, options, errors);
   if (errors.empty()) return facts;
-  if (may_leave_out) suggest_without(errors, hosts.size());
+  if (way != WayOut::none) suggest_without(errors, hosts.size(), way);
   Failure failure = errors.begin()->second.failure();
   for (const auto& [name, error] : errors)
     if (name != errors.begin()->first) failure.diagnostics.push_back({.message = error.message(), .hint = error.hint(), .path = name});

@@ -16,15 +16,18 @@ PlanOptions plan_options(const OperateOptions& options);
 /// Facts of the hosts that can be asked, and the errors of the others.
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
                                              std::map<std::string, Error>& errors);
-/// Facts of all hosts. Throws the hosts' errors, host_unsupported included; with `may_leave_out` its hint names --without where that would help.
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, bool may_leave_out = false);
+/// What can be done where a host stays down: its steps stay pending, or it is taken for gone.
+enum class WayOut { none, leave_out, forget };
+/// Facts of all hosts. Throws the hosts' errors, host_unsupported included; the hint names --without where there is such a way out.
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way = WayOut::none);
 
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {});
 
 /// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
-std::set<std::string> left_out(const Topology& topology, const std::set<std::string>& names);
+void check_left_out(const Topology& topology, const std::set<std::string>& names);
+Error not_a_host(const Topology& topology, const std::string& name);
 /// Throws Error (refused) where a DCS that nobody has begun yet lacks a member: Patroni uses an etcd only when it has seen all of them.
 void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without);
 /// Throws Error (refused) where the plan restarts a DCS member that the quorum needs, as these hosts count as lost.

@@ -17,13 +17,17 @@ std::vector<std::string> remaining(const std::vector<std::string>& names, const 
 
 }  // namespace
 
-std::set<std::string> left_out(const Topology& topology, const std::set<std::string>& names) {
-  if (names.empty()) return names;
+Error not_a_host(const Topology& topology, const std::string& name) {
   std::vector<std::string> known;
   for (const TopologyHost& host : topology.hosts) known.push_back(host.name);
+  return {Code::refused, name + " is not a host of " + topology.cluster + ", so it cannot be left out", "its hosts are " + joined(known)};
+}
+
+void check_left_out(const Topology& topology, const std::set<std::string>& names) {
+  if (names.empty()) return;
   for (const std::string& name : names)
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      throw Error(Code::refused, name + " is not a host of " + topology.cluster + ", so it cannot be left out", "its hosts are " + joined(known));
+    if (std::none_of(topology.hosts.begin(), topology.hosts.end(), [&](const TopologyHost& host) { return host.name == name; }))
+      throw not_a_host(topology, name);
   const std::size_t members = remaining(topology.dcs_members, names).size();
   if (members < topology.quorum())
     throw Error(Code::refused,
@@ -32,7 +36,6 @@ std::set<std::string> left_out(const Topology& topology, const std::set<std::str
                 "bring one of its hosts back first: without a quorum nothing can be changed safely");
   if (remaining(topology.database, names).empty())
     throw Error(Code::refused, "without " + joined(names) + " no database host is left", "bring one of them back first");
-  return names;
 }
 
 void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without) {

@@ -27,6 +27,7 @@ assert pgcluster.check_hosts(spec, ssh).ok()
 # Ctrl-C while a host works: the first one that begins to write.
 plan = pgcluster.plan_deploy(spec, ssh)
 interrupted_after = []
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a caller in the background may have it ignored
 
 
 def interrupt(event):
