@@ -4,6 +4,7 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "executor/known_hosts.hpp"
 #include "executor/ssh_keys.hpp"
@@ -46,7 +47,7 @@ TEST_CASE("known_hosts: what files say of keys") {
     std::istringstream asked(golden::read(folder / "asked"));
     std::string address, type, key;
     for (int port = 0; asked >> address >> port >> type >> key;) {
-      said += address + " " + std::to_string(port) + " " + shown(hosts.check(address, port, type, *executor::from_base64(key))) + "; types:";
+      said += address + " " + std::to_string(port) + " " + shown(hosts.check(address, port, type, *from_base64(key))) + "; types:";
       for (const auto& one : hosts.types(address, port)) said += " " + one;
       said += "\n";
     }
@@ -90,7 +91,7 @@ TEST_CASE("private keys tell their type, and whether they are locked") {
   const auto locked = make("locked", "-t ed25519 -N secret");
   CHECK(locked.encrypted);
   CHECK(locked.type == "ssh-ed25519");
-  CHECK(scratch.get("locked.pub").find(executor::to_base64(locked.public_blob)) != std::string::npos);
+  CHECK(scratch.get("locked.pub").find(to_base64(locked.public_blob)) != std::string::npos);
   CHECK(make("rsa", "-t rsa -b 2048 -N ''").type == "ssh-rsa");
   const auto pem = make("pem", "-t rsa -b 2048 -m PEM -N secret");
   CHECK(pem.type == "ssh-rsa");

@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "shell.hpp"
 
@@ -148,9 +149,13 @@ TEST_CASE("commands that are asked together have each its own limit, and answers
   };
   scratch.put("file", "content");
   const auto answers = scratch
-                           .run({.asks = {exec({"sh", "-c", "echo first; echo why >&2; exit 3"}, 5000), exec({"sleep", "60"}, 200),
-                                          {"h", FileOf{scratch.path("file")}}, exec({"cat"}, 5000, "in"), {"h", PackageOf{"dpkg"}},
-                                          {"h", AccountOf{"root"}}, exec({"echo", "last"}, 5000)}})
+                           .run({.asks = {exec({"sh", "-c", "echo first; echo why >&2; exit 3"}, 5000),
+                                          exec({"sleep", "60"}, 200),
+                                          {"h", FileOf{scratch.path("file")}},
+                                          exec({"cat"}, 5000, "in"),
+                                          {"h", PackageOf{"dpkg"}},
+                                          {"h", AccountOf{"root"}},
+                                          exec({"echo", "last"}, 5000)}})
                            .answers;
   CHECK(std::get<Output>(answers[0]) == Output{3, "first\n", "why\n"});
   CHECK(std::get<Output>(answers[1]).status == 124);
@@ -165,7 +170,7 @@ TEST_CASE("outputs and files of any size and name come whole, but for the beginn
   Scratch scratch;
   const std::string name = std::string(90, 'n') + "/" + std::string(120, 'm') + " it's";
   const std::string empty, zeros(1000, '\0'), block(512, 'b'), large(4u << 20, 'l');
-  const std::vector<std::pair<std::string, std::string>> files{{name, "long name"}, {"empty", empty}, {"zeros", zeros},    {"block", block},
+  const std::vector<std::pair<std::string, std::string>> files{{name, "long name"}, {"empty", empty},  {"zeros", zeros},  {"block", block},
                                                                {"large1", large},   {"large2", large}, {"large3", large}, {"o.0", "not an output"}};
   std::vector<Ask> asks{{"h", Exec{{"sh", "-c", "seq 1 100000 >&2; seq 1 7"}}}};
   for (const auto& [file, content] : files) {
@@ -202,7 +207,7 @@ TEST_CASE("an archive that is torn, or of files that changed meanwhile, is no an
   const std::string whole = header + padded("abc") + output + padded("xyz") + std::string(1024, '\0');
   const auto answers = [&](const std::string& tar) {
     Reader reader(program, "N");
-    reader.feed("\nN stat 3 81a4 root 0 root 0 /a .\n\nN exec 1 0 1 0 .\n\nN tar =" + executor::to_base64(tar) + " .\n\nN end .\n");
+    reader.feed("\nN stat 3 81a4 root 0 root 0 /a .\n\nN exec 1 0 1 0 .\n\nN tar =" + to_base64(tar) + " .\n\nN end .\n");
     return reader.result().answers;
   };
   CHECK(std::get<File>(answers(whole + "0")[0]).content == "abc");
@@ -338,7 +343,7 @@ TEST_CASE("no secret is ever an argument of any process, or in its environment")
   Scratch scratch;
   const std::string secret = "s3cr3t-" + executor::random_hex(8);
   const std::string found = " | tr '\\0' '\\n' | grep -c -F -f " + scratch.path("secret");
-  scratch.put("secret", secret + "\n" + executor::to_base64(secret) + "\n");
+  scratch.put("secret", secret + "\n" + to_base64(secret) + "\n");
   // Children that get the secret look through /proc themselves, and somebody else all the time.
   const std::string look = "cat >/dev/null; cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null" + found;
   scratch.put("watch", "while [ -e " + scratch.path("watch") + " ]; do cat /proc/[0-9]*/cmdline 2>/dev/null" + found + "; done >" +
@@ -466,9 +471,9 @@ TEST_CASE("base64 and digests") {
   for (std::size_t size = 0; size < 40; ++size) {
     std::string bytes(size, '\0');
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 37 + 200);
-    CHECK(executor::from_base64(executor::to_base64(bytes)) == bytes);
+    CHECK(from_base64(to_base64(bytes)) == bytes);
   }
-  CHECK(executor::to_base64("ab") == "YWI=");
-  for (const char* bad : {"a", "ab", "abc", "a===", "ab=c", "=abc", "ab==cdef", "ab\n="}) CHECK_FALSE(executor::from_base64(bad));
+  CHECK(to_base64("ab") == "YWI=");
+  for (const char* bad : {"a", "ab", "abc", "a===", "ab=c", "=abc", "ab==cdef", "ab\n="}) CHECK_FALSE(from_base64(bad));
   CHECK(executor::sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "executor/ssh_config.hpp"
 #include "executor/ssh_keys.hpp"
@@ -138,7 +139,7 @@ TEST_CASE("ssh: what libssh2 cannot do is said precisely, with the transport tha
   const std::string blob = text("sk-ssh-ed25519@openssh.com") + text(std::string(32, 'k')) + text("ssh:");
   const std::string key =
       std::string("openssh-key-v1\0", 15) + text("none") + text("none") + text("") + std::string("\0\0\0\1", 4) + text(blob) + text("");
-  sshd.scratch.put("sk", "-----BEGIN OPENSSH PRIVATE KEY-----\n" + executor::to_base64(key) + "\n-----END OPENSSH PRIVATE KEY-----\n");
+  sshd.scratch.put("sk", "-----BEGIN OPENSSH PRIVATE KEY-----\n" + to_base64(key) + "\n-----END OPENSSH PRIVATE KEY-----\n");
   host.private_keys = {sshd.path("sk")};
   told(host, "FIDO");
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/base64.hpp"
 #include "component/haproxy.hpp"
 #include "component/vip.hpp"
 
@@ -15,30 +16,6 @@ constexpr const char* confd_unit = "confd.service";
 std::string after_word(const std::string& text, const std::string& word) {
   const auto at = text.find(word);
   return at == std::string::npos ? "" : text.substr(at + word.size(), text.find_first_of("\" \n", at + word.size()) - at - word.size());
-}
-
-std::string decoded(const std::string& base64) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : base64) {
-    const auto value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 255);
-  }
-  return out;
-}
-
-std::string encoded(const std::string& bytes) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
 }
 
 // What is left of the URLs in confd.toml: "10.77.0.11:2379".
@@ -157,12 +134,12 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
   }
   if (argv[0] == "sh" && argv.size() > 5 && argv[3] == "members") {
     if (!host.packages.contains("curl")) return Output{.status = 1};
-    const std::string prefix = decoded(argv[4]);
+    const std::string prefix = from_base64(argv[4]).value_or("");
     const std::string scope = prefix.substr(9, prefix.find('/', 9) - 9);
     const auto members = patroni_->members(host.name, {argv.begin() + 6, argv.end()}, scope);
     if (!members) return Output{.status = 1};
     nlohmann::json answer{{"header", {{"revision", "1"}}}};
-    for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", encoded(prefix + name)}});
+    for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", to_base64(prefix + name)}});
     return Output{.out = answer.dump()};
   }
   static const std::string kv = "http://127.0.0.1:8500/v1/kv/service/";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/base64.hpp"
 #include "component/consul.hpp"
 
 namespace pgcluster {
@@ -11,17 +12,6 @@ using namespace std::chrono_literals;
 
 constexpr const char* node_file = "/var/lib/consul/node-id";
 constexpr const char* raft_file = "/var/lib/consul/raft/raft.db";
-
-std::string base64(const std::string& bytes) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
 
 // "dc1" of "…?dc=dc1"
 std::string datacenter_in(const std::string& path) {
@@ -164,7 +154,7 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
       for (const auto& [name, value] : own->keys.keys)
         if (name.starts_with(key)) found.push_back(name.substr(1));
     } else if (const auto it = own->keys.keys.find(key); it != own->keys.keys.end()) {
-      found.push_back({{"Key", key.substr(1)}, {"Value", base64(it->second)}});
+      found.push_back({{"Key", key.substr(1)}, {"Value", to_base64(it->second)}});
     }
     return found.empty() ? answered("", 404) : answered(found.dump());
   }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/base64.hpp"
 #include "component/etcd.hpp"
 
 namespace pgcluster {
@@ -26,30 +27,6 @@ std::map<std::string, std::string> environment(const SimulatedHost& host) {
 }
 
 std::uint64_t number_of(const std::string& text) { return std::hash<std::string>()(text) >> 1 | 1; }
-
-std::string base64_decoded(const std::string& text) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const auto value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 255);
-  }
-  return out;
-}
-
-std::string base64(const std::string& bytes) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -200,8 +177,8 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     const Cluster* cluster = reach({argv.begin() + 5, argv.end()});
     if (!cluster) return Output{.status = 1};
     Json answer{{"header", {{"revision", "1"}}}};
-    if (const auto it = cluster->keys.find(base64_decoded(argv[4])); it != cluster->keys.end())
-      answer["kvs"] = Json::array({Json{{"key", argv[4]}, {"value", base64(it->second)}}});
+    if (const auto it = cluster->keys.find(from_base64(argv[4]).value_or("")); it != cluster->keys.end())
+      answer["kvs"] = Json::array({Json{{"key", argv[4]}, {"value", to_base64(it->second)}}});
     return Output{.out = answer.dump()};
   }
   return std::nullopt;

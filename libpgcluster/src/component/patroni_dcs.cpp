@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/base64.hpp"
 #include "component/consul.hpp"
 #include "component/patroni.hpp"
 
@@ -16,30 +17,6 @@ std::string text(const Json& json, const char* name) {
 }
 
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == "consul"; }
-
-std::string base64(const std::string& bytes) {
-  static constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    unsigned three = 0;
-    for (std::size_t k = 0; k < 3; ++k) three = three << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u);
-    for (std::size_t k = 0; k < 4; ++k) out += i + k <= bytes.size() ? letters[three >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
-std::string from_base64(const std::string& text) {
-  std::string out;
-  unsigned bits = 0;
-  int count = 0;
-  for (const char c : text) {
-    const auto value = std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/").find(c);
-    if (value == std::string_view::npos) break;
-    bits = bits << 6 | static_cast<unsigned>(value);
-    if ((count += 6) >= 8) out += static_cast<char>(bits >> (count -= 8) & 255);
-  }
-  return out;
-}
 
 // "10.77.0.11:2379" of each member of etcd.
 std::vector<std::string> endpoints(const ClusterView& view) {
@@ -97,8 +74,8 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
       "-c",
       R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
       "members",
-      base64(prefix + "/"),
-      base64(prefix + "0")};
+      to_base64(prefix + "/"),
+      to_base64(prefix + "0")};
   for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }
@@ -110,7 +87,7 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   std::vector<std::string> argv{
       "sh", "-c",
       R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
-      "sh", base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
+      "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
   for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
@@ -153,7 +130,7 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
   const Json json = output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
   if (!json.is_object() || !json.contains("header")) return std::nullopt;
   for (const Json& one : json.value("kvs", Json::array())) {
-    const std::string key = from_base64(text(one, "key"));
+    const std::string key = from_base64(text(one, "key")).value_or("");
     names.push_back(key.substr(key.rfind('/') + 1));
   }
   std::sort(names.begin(), names.end());
@@ -162,8 +139,8 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
 
 std::string read_system_id(const Answer& answer) {
   if (read_initialized(answer) != Initialized::yes) return {};
-  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(text(keys[0], "Value"));
-  return from_base64(text(initialize_key(answer)["kvs"][0], "value"));
+  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(text(keys[0], "Value")).value_or("");
+  return from_base64(text(initialize_key(answer)["kvs"][0], "value")).value_or("");
 }
 
 }  // namespace pgcluster::patroni

@@ -8,6 +8,8 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/base64.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -24,27 +26,11 @@ std::string hmac(std::string_view secret, std::string_view text) {
   return {reinterpret_cast<char*>(out), size};
 }
 
-std::string base64(std::string_view text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes(text), static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-  if (text.empty() || text.size() % 4 != 0) return std::nullopt;
-  std::string out(text.size() / 4 * 3 + 1, '\0');
-  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes(text), static_cast<int>(text.size()));
-  if (size < 0) return std::nullopt;
-  std::size_t padding = 0;
-  while (padding < 2 && text[text.size() - 1 - padding] == '=') ++padding;
-  out.resize(static_cast<std::size_t>(size) - padding);
-  return out;
-}
-
 }  // namespace
 
-std::string ScramVerifier::text() const { return std::string(kind) + std::to_string(iterations) + ":" + base64(salt) + "$" + stored + ":" + server; }
+std::string ScramVerifier::text() const {
+  return std::string(kind) + std::to_string(iterations) + ":" + to_base64(salt) + "$" + stored + ":" + server;
+}
 
 std::optional<ScramVerifier> parse_scram(std::string_view text) {
   if (!text.starts_with(kind)) return std::nullopt;
@@ -54,7 +40,8 @@ std::optional<ScramVerifier> parse_scram(std::string_view text) {
   ScramVerifier verifier;
   const auto [end, problem] = std::from_chars(text.data(), text.data() + colon, verifier.iterations);
   const auto salt = from_base64(text.substr(colon + 1, dollar - colon - 1));
-  if (problem != std::errc() || end != text.data() + colon || verifier.iterations < 1 || verifier.iterations > most_iterations || !salt)
+  if (problem != std::errc() || end != text.data() + colon || verifier.iterations < 1 || verifier.iterations > most_iterations || !salt ||
+      salt->empty())
     return std::nullopt;
   verifier.salt = *salt;
   verifier.stored = text.substr(dollar + 1, last - dollar - 1);
@@ -71,7 +58,7 @@ ScramVerifier make_scram(std::string_view password, std::string_view salt, int i
   const std::string client = hmac(key, "Client Key");
   unsigned char stored[SHA256_DIGEST_LENGTH];
   SHA256(bytes(client), client.size(), stored);
-  return {iterations, std::string(salt), base64({reinterpret_cast<char*>(stored), sizeof stored}), base64(hmac(key, "Server Key"))};
+  return {iterations, std::string(salt), to_base64({reinterpret_cast<char*>(stored), sizeof stored}), to_base64(hmac(key, "Server Key"))};
 }
 
 bool scram_matches(std::string_view verifier, std::string_view password) {

@@ -11,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "executor/cloud_session.hpp"
 

@@ -15,6 +15,7 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 
 namespace pgcluster::executor {

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "executor/script.hpp"
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 #include "executor/prelude.hpp"
 
@@ -279,8 +280,8 @@ rc=$?
       const std::string number = std::to_string(i);
       together = std::min(together, exec->limit);
       apart += exec->limit + milliseconds(6'000);
-      asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number +
-                "\"\nran " + number + " $?\n";
+      asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number + "\"\nran " +
+                number + " $?\n";
       ++commands;
     }
     if (asking.empty()) return;
@@ -353,8 +354,9 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   }
   if (needs.scratch) text += "set +f\nrm -f -- \"$T\"/*\n";
   text += "put end\n}\n";
-  text += "N=" + std::string(nonce) + "\nK=" + shell_word(token) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) + "\nS=" + shell_word(places.state) +
-          "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") + "\npgcluster_program\n";
+  text += "N=" + std::string(nonce) + "\nK=" + shell_word(token) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) +
+          "\nS=" + shell_word(places.state) + "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") +
+          "\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
 }
 

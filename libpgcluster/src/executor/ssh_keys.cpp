@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/base64.hpp"
 #include "executor/bytes.hpp"
 
 namespace pgcluster::executor {
