@@ -108,6 +108,24 @@ TEST_CASE("scheme C: what every agent must be restarted for takes the servers on
   CHECK(disturbing(plan) == std::vector<std::string>{"pg2 restart", "pg3 restart", "pg1 restart"});
 }
 
+TEST_CASE("scheme C: another gossip key than the running one is refused, and one that the agents were given is taken") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_c()));
+  const std::string key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+  const Spec other = spec_of(scheme_c("consul_encrypt_key: " + key + "\n"));
+  const std::string told = error_of(fleet, other);
+  CHECK_MESSAGE(told.find("consul_encrypt_key is not a key of the gossip that Consul on pg1 is in") != std::string::npos, told);
+  CHECK_MESSAGE(told.find("consul keyring -install") != std::string::npos, told);
+  CHECK(told.find(key) == std::string::npos);
+  for (const char* host : {"pg1", "pg2", "pg3"}) {
+    SimulatedHost& one = fleet.executor.host(host);
+    const std::string before = *one.read(consul_keyring_file);
+    one.write(consul_keyring_file, "[\"" + key + "\"," + before.substr(1), 0600);
+  }
+  apply_it(fleet, other);
+  settled(fleet, other);
+}
+
 TEST_CASE("scheme C federated: the catalog's external nodes are cluster state, seen and mended by every plan") {
   Fleet fleet;
   const Spec spec = spec_of(federated());

@@ -12,6 +12,7 @@ namespace pgcluster {
 
 inline constexpr const char* consul_unit = "consul.service";
 inline constexpr const char* consul_data_dir = "/var/lib/consul";
+inline constexpr const char* consul_keyring_file = "/var/lib/consul/serf/local.keyring";
 inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
 inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
 /// What a host's agent listens on; 8300 and 8302 are a server's.

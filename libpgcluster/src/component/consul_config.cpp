@@ -68,6 +68,13 @@ int port_of(const std::vector<int>& ports, const std::string& line) {
   return 0;
 }
 
+// "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
+Ask keyring_ask(const NodeView& node) {
+  return {node.name(),
+          Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || grep -qF -- "\"$k\"" "$1" || echo another)", "keyring", consul_keyring_file},
+               .input = node.cluster.secret("consul_encrypt_key")}};
+}
+
 }  // namespace
 
 std::string consul_services(const NodeView& node) {
@@ -143,8 +150,9 @@ StepPtr consul_config(const NodeView& node) {
   const std::vector<int> wanted = consul_ports(node.host);
   for (const int port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
+  const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
-  asks.insert(asks.end(), {data, ports});
+  asks.insert(asks.end(), {data, ports, keyring});
   auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host)](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
@@ -155,6 +163,10 @@ StepPtr consul_config(const NodeView& node) {
         return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
                                    process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};
+    if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
+      return Refused{{.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
+                      .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
+                              "apply; and then consul keyring -remove OLD"}};
     return wished->decide(answers);
   };
   return make_step(node.step("consul", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + consul_agent_file}});

@@ -53,6 +53,7 @@ std::optional<ServiceModel::Start> ConsulModel::unit_starts(SimulatedHost& host,
 void ConsulModel::unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
   if (unit != consul_unit) return;
   if (!host.read(node_file)) host.write(node_file, host.name, 0600);
+  if (!host.read(consul_keyring_file)) host.write(consul_keyring_file, Json::array({agent(host).value("encrypt", "")}).dump(), 0600);
   passed(now);
 }
 
@@ -181,6 +182,10 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   if (argv[0].ends_with("/consul") && argv.back() == "-cleanup-dead-servers=false") {
     if (Datacenter* own = of(host)) own->cleanup = false;
     return Output{.out = "Configuration updated!\n"};
+  }
+  if (argv[0] == "sh" && argv.size() > 4 && argv[3] == "keyring") {
+    const std::string* keyring = host.read(argv[4]);
+    return Output{.out = keyring && keyring->find('"' + input + '"') == std::string::npos ? "another\n" : ""};
   }
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
   if (argv[0] != "curl" || !argv.back().starts_with(base)) return std::nullopt;
