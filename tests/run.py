@@ -59,7 +59,8 @@ def doctest(program):
 
 def unit(folder=BUILD):
     programs = sorted(path for path in (folder / "tests").rglob("*_test") if path.is_file() and os.access(path, os.X_OK))
-    return tuple(sum(column) for column in zip((0, 1 if not programs else 0, 0), *(doctest(program) for program in programs)))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        return tuple(sum(column) for column in zip((0, 1 if not programs else 0, 0), *pool.map(doctest, programs)))
 
 
 def pytest(folder, *options, python=sys.executable):
