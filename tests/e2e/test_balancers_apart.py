@@ -1,12 +1,11 @@
 """Scheme B on three database hosts and two hosts that only balance; without confd on the way."""
 
-import json
 import subprocess
 import time
 
 import pytest
 from balancing import TIMES, Ports, assert_nothing_lost, confd, holder, leftovers, servers
-from cluster import COMMAND, VIP, Cluster, assert_one_holder, outages
+from cluster import LAB, VIP, Cluster, assert_one_holder, outages
 
 DATABASE, BALANCERS = ["pg1", "pg2", "pg3"], ["pg4", "pg5"]
 
@@ -88,14 +87,16 @@ def test_to_scheme_a_without_the_balancers(cluster):
     cluster.assert_converged()
 
 
-def test_the_same_with_consul(cluster):
-    """Switched on by a pgcluster that knows Consul."""
-    types = json.loads(subprocess.run([COMMAND, "schema"], capture_output=True, text=True, check=True).stdout)["properties"]["dcs_type"]["enum"]
-    if "consul" not in types:
-        pytest.skip("this pgcluster does not know dcs_type: consul yet")
+def test_the_same_with_consul(cluster, tmp_path):
+    """With Consul's program from here instead of a package."""
     cluster.hosts = DATABASE + BALANCERS
     cluster.fresh(warm=True)
-    cluster.write(dcs_type="consul", with_haproxy_load_balancing=True, **{"host_" + host: {"roles": ["balancer"]} for host in BALANCERS})
+    program = tmp_path / "consul"
+    with program.open("wb") as file:
+        subprocess.run([LAB, "-n", cluster.name, "exec", "pg1", "cat", "/usr/bin/consul"], stdout=file, check=True)
+    for host in cluster.hosts:
+        cluster.inside(host, "rm /usr/bin/consul")
+    cluster.write(dcs_type="consul", consul_binary=str(program), with_haproxy_load_balancing=True, **{"host_" + host: {"roles": ["balancer"]} for host in BALANCERS})
     cluster.apply()
     status = cluster.wait_healthy()
     assert status["vip"]["holder"] in BALANCERS

@@ -1,6 +1,8 @@
 """Scheme C on three database hosts and an application host: names, who they lead to when the leader changes, and what is refused."""
 
+import base64
 import json
+import secrets
 import time
 
 import pytest
@@ -199,6 +201,21 @@ def test_another_kind_of_dcs_is_refused(deployed):
     done = deployed.run("plan", status=3)
     assert "runs consul for this cluster, and dcs_type is etcd" in done.stderr and "pause" in done.stderr, done.stderr
     deployed.write(dcs_type="consul", host_pg4={"roles": ["consul_client"]}, host_pg5={"roles": ["consul_client"]}, with_haproxy_load_balancing=False)
+    deployed.assert_converged()
+
+
+def test_another_gossip_key_is_refused_until_the_agents_have_it(deployed):
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    (secret := deployed.file.parent / "gossip-key").write_text(key)
+    secret.chmod(0o600)
+    deployed.write(consul_encrypt_key=f"!file {secret}")
+    done = deployed.run("plan", status=3)
+    assert "consul_encrypt_key is not a key of the gossip" in done.stderr and "consul keyring -install" in done.stderr and key not in done.stderr, done.stderr
+    deployed.inside("pg1", f"consul keyring -install {key} && consul keyring -use {key}")
+    deployed.wait(lambda: all(deployed.inside(host, f"grep -c {key} /var/lib/consul/serf/local.keyring", check=False) == "1" for host in deployed.hosts), 30,
+                  "that every agent has the key")
+    deployed.apply()
+    deployed.wait_healthy()
     deployed.assert_converged()
 
 

@@ -47,8 +47,11 @@ TEST_CASE("ssh: programs run on one connection, kept open, and both streams are 
   CHECK(std::get<File>(result.answers[0]).content == big.substr(0, 1'000'000));
   CHECK(sshd.scratch.get("tool") == big);
   for (int i = 0; i < 5; ++i) CHECK(std::get<Output>(ssh.run(host, ask({"echo", "hi"})).answers[0]).out == "hi\n");
+  auto impatient = host;
+  impatient.connect_timeout = 5s;
+  CHECK(std::get<Output>(ssh.run(impatient, ask({"echo", "hi"})).answers[0]).out == "hi\n");
   CHECK(ssh.statistics("pg1").connections == 1);
-  CHECK(ssh.statistics("pg1").execs == 6);
+  CHECK(ssh.statistics("pg1").execs == 7);
   CHECK(ssh.statistics("pg2").connections == 0);
 }
 

@@ -42,6 +42,12 @@ struct Host {
   }
 };
 
+// Whether a connection that stands serves: how long one would wait for a new one does not matter to it.
+bool same_way(HostAccess one, const HostAccess& other) {
+  one.connect_timeout = other.connect_timeout;
+  return one == other;
+}
+
 // sudo says this on its standard error when it reads a password, and the shell the other on its standard output when it has begun.
 constexpr std::string_view kPrompt = "pgcluster asks for the password of sudo:";
 constexpr std::string_view kReady = "pgcluster-sudo-ready";
@@ -86,7 +92,7 @@ class SshExecutor::Impl {
   Host& connected(const HostAccess& access) {
     Host& at = host(access.name);
     sockets.check();
-    if (at.connection && (at.connection->is_shut() || at.access != access)) at.drop();
+    if (at.connection && (at.connection->is_shut() || !same_way(at.access, access))) at.drop();
     if (!at.connection) {
       const auto way = configs.way(access, sockets);
       at.resolved = way.back();
