@@ -141,13 +141,26 @@ TEST_CASE("max_connections is lowered: the leader first, in place, and the plan 
   const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {max_connections: 200}\n");
   const Plan plan = plan_deploy(spec, fleet.executor);
   CHECK(disturbing(plan) == std::vector<std::string>{"pg1 restart", "pg2 restart", "pg3 restart"});
-  for (const PlannedChange& change : plan.changes())
-    if (change.id == "pg1/patroni/restart") CHECK(change.impact == Impact::outage);
+  const auto& changes = plan.changes();
+  const auto first = std::find_if(changes.begin(), changes.end(), [](const PlannedChange& change) { return disturbs(change.impact); });
+  REQUIRE(first != changes.end());
+  CHECK(first->id == "pg1/patroni/lower");
+  CHECK(first->impact == Impact::outage);
   fleet.executor.clear_trace();
   APPLY(fleet, plan);
   CHECK(server_acts(fleet.executor).front() == "pg1 /restart");
   CHECK(server_acts(fleet.executor).size() == 3);
   for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.patroni->view(host).running.at("max_connections") == "200");
+  HEALTHY(fleet, spec);
+}
+
+TEST_CASE("max_connections is lowered on a single server that was stopped: by one apply") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a(1) + "postgresql_parameters: {max_connections: 300}\n"));
+  fleet.executor.stop_unit(fleet.executor.host("pg1"), "patroni.service");
+  const Spec spec = spec_of(scheme_a(1) + "postgresql_parameters: {max_connections: 200}\n");
+  DEPLOY(fleet, spec);
+  CHECK(fleet.patroni->view("pg1").running.at("max_connections") == "200");
   HEALTHY(fleet, spec);
 }
 

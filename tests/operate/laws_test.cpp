@@ -100,8 +100,8 @@ class Trial {
                             Executor* through = nullptr) {
     fleet_.executor.clear_trace();
     fleet_.executor.meanwhile([this, each](SimulatedHost& host, const Do& d) {
+      witness_.before(host);  // what strikes at this very moment nobody could have known
       if (each) each(host, d);
-      witness_.before(host);
     });
     std::optional<Report> report;
     try {

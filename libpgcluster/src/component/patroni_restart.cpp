@@ -22,6 +22,7 @@ std::vector<Ask> all_asks(const ClusterView& view) {
 
 // The leader runs with more than is wished of what a replica must not have less of.
 bool lowers(const ClusterView& view, const Server& leader) {
+  if (view.topology.database.size() < 2) return false;  // nobody comes after it
   for (const auto& [name, wish] : postgresql_parameters(view))
     if (const auto it = leader.settings.find(name); lowered_on_leader_first(name) && it != leader.settings.end())
       if (std::strtol(it->second.value.c_str(), nullptr, 10) > std::strtol(wish.c_str(), nullptr, 10)) return true;
