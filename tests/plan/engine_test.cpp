@@ -229,6 +229,34 @@ TEST_CASE("a wait that is never over fails as not_converged, when its time is ov
   CHECK(report.took >= seconds(20));
 }
 
+TEST_CASE("a failure's hint is what its log says of the system, however far above the last lines") {
+  class Log final : public ServiceModel {
+   public:
+    explicit Log(std::string text) : text_(std::move(text)) {}
+    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
+      if (argv[0] != "journalctl") return std::nullopt;
+      return Output{.out = text_};
+    }
+
+   private:
+    std::string text_;
+  };
+  const auto hint = [](const std::string& text) {
+    Fleet fleet(1);
+    fleet.executor.add(std::make_shared<Log>(text));
+    const Report report = fleet.apply(gate("h1/test/gate", {.asks = {},
+                                                            .decide = [](const Answers&) -> Decision { return Later{"it serves"}; },
+                                                            .settle = seconds(5),
+                                                            .evidence = {journal_ask("h1", "server.service")}}));
+    REQUIRE(report.failures.size() == 1);
+    return report.failures[0].hint;
+  };
+  std::string stack;
+  for (int i = 0; i < 50; ++i) stack += "one more line\n";
+  CHECK(hint("write: no space left on device\npanic\n" + stack).find("its log says \"No space left on device\"") == 0);
+  CHECK(hint("starting\nstopped\n").find("its log says") == std::string::npos);
+}
+
 TEST_CASE("cancelled: no further program, and the next apply goes on") {
   Fleet fleet(1);
   std::stop_source stop;

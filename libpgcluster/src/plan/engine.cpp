@@ -1,6 +1,7 @@
 #include "plan/engine.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 
 namespace pgcluster {
@@ -24,6 +25,20 @@ std::string telling_lines(const std::string& log) {
   std::string text;
   for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
   return text;
+}
+
+// Of what the system calls a failed call, the last in a log: often the cause, and far above the last lines.
+std::string system_error_in(std::string log) {
+  std::transform(log.begin(), log.end(), log.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string found;
+  std::size_t last = 0;
+  for (const char* words : {"No space left on device", "Permission denied", "Address already in use", "Cannot assign requested address",
+                            "Cannot allocate memory", "Read-only file system", "Input/output error", "Too many open files"}) {
+    std::string small = words;
+    std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (const auto at = log.rfind(small); at != std::string::npos && (found.empty() || at > last)) found = words, last = at;
+  }
+  return found;
 }
 
 std::vector<AskPtr> shared(std::vector<Ask> asks) {
@@ -137,8 +152,11 @@ void Engine::judge(std::size_t i) {
   Node& node = nodes_[i];
   if (node.at == At::explaining) {
     for (const AskPtr& ask : node.round.asks)
-      if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty())
+      if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty()) {
         node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
+        if (const std::string error = system_error_in(output->out); !error.empty() && node.failure->code == Code::not_converged)
+          node.failure->hint = "its log says \"" + error + "\": mend that, then apply again; it goes on from here";
+      }
     return settle_failure(i);
   }
   Decision decision;
@@ -164,7 +182,7 @@ void Engine::judge(std::size_t i) {
   }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
-    if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed});
+    if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines say why; mend that, then apply again"});
     return again_later(i, "it is as wished (" + change.reason + ")");
   }
   if (!announced(i, change))
