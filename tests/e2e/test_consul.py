@@ -146,6 +146,7 @@ def test_names_after_the_death_of_the_leaders_host(deployed, of_raft):
 def test_a_further_application_host_touches_nobody_else(deployed):
     deployed.lab("add", "pg5", "--warm")
     deployed.inside("pg5", "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install dnsmasq >/dev/null 2>&1 || true; systemctl start dnsmasq")
+    deployed.inside("pg5", "rm -f /etc/resolv.conf; echo nameserver 127.0.0.1 > /etc/resolv.conf")
     resolv = deployed.inside("pg5", "cat /etc/resolv.conf; cat /etc/nsswitch.conf")
     deployed.hosts = [*DATABASES, APP, "pg5"]
     deployed.write(host_pg5={"roles": ["consul_client"]})
@@ -155,8 +156,7 @@ def test_a_further_application_host_touches_nobody_else(deployed):
     deployed.apply()
     assert {host: deployed.inside(host, "systemctl show -P MainPID consul patroni pgbouncer") for host in DATABASES} == pids
     leader = deployed.status()["leader"]
-    found = deployed.inside("pg5", f"busybox nslookup master.{SERVICE} 127.0.0.1 2>/dev/null || python3 -c \"import dns.resolver; r = dns.resolver.Resolver(configure=False); "
-                                   f"r.nameservers = ['127.0.0.1']; print(*(str(a) for a in r.resolve('master.{SERVICE}')))\"")
+    found = deployed.inside("pg5", f"getent hosts master.{SERVICE}")
     assert address(leader) in found
     assert deployed.inside("pg5", "cat /etc/resolv.conf; cat /etc/nsswitch.conf") == resolv
     deployed.assert_converged()

@@ -161,6 +161,24 @@ TEST_CASE("a running cluster is not moved to another kind of DCS") {
   }
 }
 
+TEST_CASE("a running cluster is not moved to another DCS, nor to other hosts of it, by leaving those of the present one out") {
+  const auto apart = [](const std::string& type, const std::string& role, const std::string& letter) {
+    std::string yaml = "patroni_cluster_name: test\ndcs_type: " + type + "\nhosts:\n";
+    for (int i = 1; i <= 3; ++i) yaml += "  pg" + std::to_string(i) + ": {address: 10.77.0.1" + std::to_string(i) + ", roles: [postgres]}\n";
+    for (int i = 1; i <= 3 && !letter.empty(); ++i)
+      yaml += "  " + letter + std::to_string(i) + ": {address: 10.77.0." + std::to_string(letter[0] - 'a' + 2) + std::to_string(i) + ", roles: [" +
+              role + "]}\n";
+    return spec_of(yaml);
+  };
+  Fleet fleet;
+  apply_it(fleet, apart("etcd", "etcd", "a"));
+  CHECK(error_of(fleet, apart("consul", "consul", "b")).find("a1 runs etcd for this cluster, and dcs_type is consul") != std::string::npos);
+  CHECK(error_of(fleet, apart("etcd", "etcd", "b")).find("a1 is a member of the DCS") != std::string::npos);
+  Fleet other;
+  apply_it(other, apart("consul", "consul", "a"));
+  CHECK(error_of(other, apart("consul", "consul", "b")).find("a1 is a member of the DCS") != std::string::npos);
+}
+
 TEST_CASE("scheme C: destroy leaves nothing of ours, and a new deployment works") {
   Fleet fleet;
   const Spec spec = spec_of(scheme_c());

@@ -32,8 +32,9 @@ StepPtr healthy(const NodeView& node) {
     return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}});
   }
   const Ask ask = consul_health_ask(node.host);
-  auto decide = [ask, host, described = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host))),
+  auto decide = [ask, host, servers = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host))),
                  view = shared(node.cluster)](const Answers& answers) -> Decision {
+    std::vector<std::string> described = servers;
     std::vector<std::string> found;
     bool serves = false;
     for (const ConsulServer& one : read_consul_servers(answers[ask])) {
@@ -42,6 +43,8 @@ StepPtr healthy(const NodeView& node) {
     }
     if (found.empty()) return Later{"Consul has a leader"};
     std::sort(found.begin(), found.end());
+    // Consul itself forgets one that is dead for long.
+    std::erase_if(described, [&](const std::string& one) { return view->leaves_out(one) && !std::binary_search(found.begin(), found.end(), one); });
     if (found != described) return consul_moved(view->topology, found, described);
     if (!serves) return Later{host + " is a healthy, voting server of Consul"};
     return Done{};

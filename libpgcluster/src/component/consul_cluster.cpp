@@ -51,13 +51,12 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
 
 // The file's value is read only when Raft begins.
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
-  if (std::none_of(servers.begin(), servers.end(), [](const TopologyHost* one) { return one->has(Role::postgres); })) return {};
   const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"},
                 .touches = {"consul:autopilot"}};
   return on_servers("cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const Json& json) -> std::vector<std::pair<Run, std::string>> {
                       if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
-                      return {{run, "dead servers would be removed, and the leader's session with them"}};
+                      return {{run, "dead servers would be removed, and with them their sessions"}};
                     });
 }
 

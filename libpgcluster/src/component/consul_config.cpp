@@ -27,9 +27,9 @@ Text agent_text(const NodeView& node) {
   if (server) {
     json["bootstrap_expect"] = servers.size();
     json["performance"] = {{"raft_multiplier", 1}};
-    // A dead server that is cleaned away takes the sessions of its node with it, and so Patroni's leader key, long before its TTL: two leaders.
-    if (std::any_of(servers.begin(), servers.end(), [](const TopologyHost* one) { return one->has(Role::postgres); }))
-      json["autopilot"] = {{"cleanup_dead_servers", false}};
+    // A dead server that is cleaned away takes the sessions of its node with it, and on a database host so Patroni's leader key, long before its
+    // TTL: two leaders. And where it comes back it is a server that nobody knows.
+    json["autopilot"] = {{"cleanup_dead_servers", false}};
   }
   json["bind_addr"] = node.host.address;
   json["client_addr"] = "127.0.0.1";
@@ -70,9 +70,9 @@ int port_of(const std::vector<int>& ports, const std::string& line) {
 
 // "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
 Ask keyring_ask(const NodeView& node) {
-  return {node.name(),
-          Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || grep -qF -- "\"$k\"" "$1" || echo another)", "keyring", consul_keyring_file},
-               .input = node.cluster.secret("consul_encrypt_key")}};
+  return {node.name(), Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || case $(cat "$1") in *"\"$k\""*) ;; *) echo another ;; esac)",
+                                     "keyring", consul_keyring_file},
+                            .input = node.cluster.secret("consul_encrypt_key")}};
 }
 
 }  // namespace
@@ -153,7 +153,8 @@ StepPtr consul_config(const NodeView& node) {
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
   asks.insert(asks.end(), {data, ports, keyring});
-  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host)](const Answers& answers) -> Decision {
+  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
+                 datacenter = consul_datacenter(node.spec(), node.host)](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
@@ -164,9 +165,19 @@ StepPtr consul_config(const NodeView& node) {
                                    process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};
     if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
-      return Refused{{.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
-                      .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
-                              "apply; and then consul keyring -remove OLD"}};
+      return Refused{
+          {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
+           .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
+                   "apply; and then consul keyring -remove OLD"}};
+    if (const auto* file = answers.get<File>(present); file && owned) {
+      const Json before = Json::parse(file->content, nullptr, false);
+      const std::string was = before.is_object() ? before.value("datacenter", "") : "";
+      if (!was.empty() && was != datacenter)
+        return Refused{{.message = "Consul on " + host + " belongs to the datacenter " + was + ", and the spec says " + datacenter,
+                        .hint = "write " + was +
+                                " again (consul_datacenter, or the host's datacenter with consul_layout: federated): an agent that "
+                                "changes its datacenter finds none of its servers"}};
+    }
     return wished->decide(answers);
   };
   return make_step(node.step("consul", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + consul_agent_file}});

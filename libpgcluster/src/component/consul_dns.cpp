@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "component/consul.hpp"
 
 namespace pgcluster {
@@ -51,6 +52,18 @@ std::string process_of(const std::string& line) {
   return begin == std::string::npos ? "another program" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
+// The servers that /etc/resolv.conf names.
+std::vector<std::string> name_servers(const Answer& answer) {
+  std::vector<std::string> found;
+  const auto* file = std::get_if<File>(&answer);
+  std::istringstream lines(file ? file->content : "");
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    if (std::string word, server; words >> word >> server && word == "nameserver") found.push_back(server);
+  }
+  return found;
+}
+
 std::string wanted_by(const NodeView& node) {
   const HostSpec* host = node.spec().host(node.name());
   return host && !host->consul_dns.empty() ? host->consul_dns : node.spec().consul_dns;
@@ -75,7 +88,8 @@ StepPtr resolver_step(const NodeView& node) {
   const Ask global{host, Exec{.argv = {"resolvectl", "dns"}, .about = {"unit:systemd-resolved.service"}}};
   const Ask port{host, Exec{.argv = {"ss", "-Hlnup", "sport = :53"}}};
   asks.insert(asks.end(), units.begin(), units.end());
-  asks.insert(asks.end(), {global, port});
+  const Ask resolv{host, FileOf{"/etc/resolv.conf"}};
+  asks.insert(asks.end(), {global, port, resolv});
   auto decide = [=](const Answers& answers) -> Decision {
     // The one that is wanted, else the one that runs.
     std::size_t which = all.size();
@@ -109,6 +123,16 @@ StepPtr resolver_step(const NodeView& node) {
       return Refused{{.message = "systemd-resolved on " + host + " has name servers for all links (" + others +
                                  "): it would ask them for *.consul, and Consul for the rest",
                       .hint = "give them to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
+    const std::vector<std::string> asked = name_servers(answers[resolv]);
+    const auto here = [](const std::string& server) { return server.starts_with("127.") || server == "::1"; };
+    if (one.name == "dnsmasq" && !asked.empty() && std::none_of(asked.begin(), asked.end(), here))
+      return Refused{{.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", so that nothing there would ask dnsmasq for *.consul",
+                      .hint = "give dnsmasq those servers (server= in /etc/dnsmasq.d), and write nameserver 127.0.0.1 into /etc/resolv.conf" + none}};
+    if ((!unit || unit->masked) && one.name == "systemd-resolved" &&
+        std::any_of(asked.begin(), asked.end(), [&](const std::string& server) { return !here(server); }))
+      return Refused{
+          {.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", and the package systemd-resolved would replace it",
+           .hint = "install it yourself and give those servers to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
     Change change{.todo = {}, .action = Action::update};
     if (!unit || unit->masked)
       change.todo.push_back({.at = host, .what = Install{.packages = one.packages}, .was = {}, .limit = std::chrono::minutes(15)});

@@ -26,6 +26,8 @@ Output answered(const std::string& body, int status = 200) { return {.out = body
 std::optional<SimulatedPackage> ConsulModel::package(const std::string& name) {
   if (name == "consul")
     return SimulatedPackage{.version = "1.8.7+dfsg1-2+b3", .units = {}, .accounts = {{"consul", Account{103, consul_data_dir, "/usr/sbin/nologin"}}}};
+  if (name == "systemd-resolved" || name == "dnsmasq") return SimulatedPackage{.version = "1", .units = {name + ".service"}};
+  if (name == "libnss-resolve") return SimulatedPackage{.version = "1"};
   return std::nullopt;
 }
 

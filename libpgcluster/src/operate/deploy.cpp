@@ -17,19 +17,30 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
 }
 
 // Patroni's state does not move by itself: members that ask another DCS than the running ones would begin a second cluster.
-void check_dcs_type(const Topology& topology, const std::map<std::string, Facts>& facts) {
+void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left) {
   const std::string other = topology.dcs_type == "etcd" ? "consul" : "etcd";
-  for (const auto& [name, fact] : facts) {
-    if (!owns(fact, "unit:" + other + ".service") || owns(fact, "unit:" + topology.dcs_type + ".service")) continue;
-    throw Error({.code = Code::refused,
-                 .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
-                 .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
-                         topology.dcs_type +
-                         " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
-                         "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
-                         "a new cluster",
-                 .host = name});
-  }
+  const auto moved = [&](const std::string& name) {
+    return Error(
+        {.code = Code::refused,
+         .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
+         .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
+                 topology.dcs_type +
+                 " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
+                 "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
+                 "a new cluster",
+         .host = name});
+  };
+  for (const auto& [name, fact] : facts)
+    if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + topology.dcs_type + ".service")) throw moved(name);
+  for (const KnownHost& host : left)
+    for (const Role role : host.roles) {
+      if (role != Role::etcd && role != Role::consul) continue;
+      if (to_string(role) == other) throw moved(host.name);
+      throw Error({.code = Code::refused,
+                   .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
+                   .hint = "describe the host again; where it is gone for good, plan and apply with --without " + host.name,
+                   .host = host.name});
+    }
 }
 
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
@@ -64,7 +75,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   if (!named.empty()) plan.origin.options["without"] = joined(named, ",");
 
   auto facts = gather_facts(hosts, executor, options, WayOut::leave_out);
-  check_dcs_type(topology, facts);
+  std::vector<KnownHost> left = left_hosts(topology, facts);
+  check_dcs(topology, facts, left);
   check_beginning(topology, facts, without);
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
@@ -75,18 +87,12 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
     if (auto warning = vip_network_warning(spec.cluster_vip, topology, cidrs)) plan.warnings.push_back(std::move(*warning));
   }
-  std::vector<KnownHost> left = left_hosts(topology, facts);
   for (const std::string& name : forgotten)
     if (std::none_of(left.begin(), left.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology, name);
   std::map<std::string, Facts> left_facts;
   if (options.prune) {
     Hosts reach;
     for (const KnownHost& host : left) {
-      if (std::any_of(host.roles.begin(), host.roles.end(), [](Role role) { return role == Role::etcd || role == Role::consul; }))
-        throw Error({.code = Code::refused,
-                     .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
-                     .hint = "describe the host again",
-                     .host = host.name});
       if (forgotten.contains(host.name))
         plan.warnings.push_back({.severity = Severity::warning,
                                  .message = "is forgotten, but not cleaned: what stands there stays",
