@@ -206,9 +206,7 @@ def test_another_kind_of_dcs_is_refused(deployed):
 
 def test_another_gossip_key_is_refused_until_the_agents_have_it(deployed):
     key = base64.b64encode(secrets.token_bytes(32)).decode()
-    (secret := deployed.file.parent / "gossip-key").write_text(key)
-    secret.chmod(0o600)
-    deployed.write(consul_encrypt_key=f"!file {secret}")
+    deployed.write(consul_encrypt_key=key)
     done = deployed.run("plan", status=3)
     assert "consul_encrypt_key is not a key of the gossip" in done.stderr and "consul keyring -install" in done.stderr and key not in done.stderr, done.stderr
     deployed.inside("pg1", f"consul keyring -install {key} && consul keyring -use {key}")
