@@ -223,6 +223,12 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
   CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}}))
             .find("name servers for all links (10.0.0.2)") != std::string::npos);
   CHECK(is<Later>(dns("auto", {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
+  // In the middle of its restart.
+  const Output stub{.out = R"(UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=71,fd=7)))"};
+  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", Unit{.active = "inactive", .enabled = true}},
+                             {"app1", "resolved.conf.d/pgcluster-consul.conf", File{.content = "x"}},
+                             {"app1", "ss ", stub}}))
+            .empty());
   Spec none = with_client();
   none.hosts.back().consul_dns = "none";
   for (const Steps::Node& one : steps(consul_component(), cluster(none), "app1").nodes()) CHECK(one.step->name() != "app1/consul/dns");

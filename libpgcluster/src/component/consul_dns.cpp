@@ -91,12 +91,13 @@ StepPtr resolver_step(const NodeView& node) {
   const Ask resolv{host, FileOf{"/etc/resolv.conf"}};
   asks.insert(asks.end(), {global, port, resolv});
   auto decide = [=](const Answers& answers) -> Decision {
-    // The one that is wanted, else the one that runs.
+    // The one that is wanted, else the one that runs, or has our file: between its stop and its start it is inactive for a moment.
     std::size_t which = all.size();
-    for (std::size_t i = all.size(); i-- > 0;)
-      if (const auto* unit = answers.get<Unit>(units[i]);
-          wanted == all[i].name || (wanted == "auto" && unit && unit->active != "inactive" && unit->active != "failed"))
-        which = i;
+    for (std::size_t i = all.size(); i-- > 0;) {
+      const auto* unit = answers.get<Unit>(units[i]);
+      const bool runs = unit && unit->active != "inactive" && unit->active != "failed";
+      if (wanted == all[i].name || (wanted == "auto" && unit && (runs || answers.get<File>(files[i]->asks().front())))) which = i;
+    }
     const std::string* listening = answers.out(port);
     const std::string server = listening && !listening->empty() ? process_of(*listening) : "";
     const std::string none =
