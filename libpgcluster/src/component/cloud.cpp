@@ -37,10 +37,7 @@ Decision decide_wanted(const std::string& at, const Balancer& wish, const std::s
   const auto* output = std::get_if<Output>(&answer);
   if (!output) return Later{.until = at + " says whether there is a load balancer " + wish.name, .action = Action::update};
   const Balancer is = read_balancer(output->out);
-  if (is.owner != wish.owner)
-    return Refused{{.message = "there is a load balancer " + wish.name + " at " + at + ", and it is not this cluster's",
-                    .hint = "remove or rename it, or give the cluster another patroni_cluster_name",
-                    .path = at}};
+  if (is.owner != wish.owner) return Refused{not_ours(at, wish)};
   if (text(is) == text(wish)) return Done{};
   const bool anew = made_anew(is, wish, provider);
   return Change{.todo = {balancer_change(at, wish, answer)},
@@ -62,18 +59,18 @@ Decision decide_unwanted(const std::string& at, const Balancer& wish, const Answ
                 .reason = "it is not wished any more"};
 }
 
-StepPtr balancer_step(const std::string& at, const std::string& provider, const CloudBalancer& one) {
-  const Ask ask = balancer_ask(at, one.wish);
+StepPtr balancer_step(const std::string& at, const std::string& provider, const CloudBalancer& one, bool checked) {
+  const Ask ask = balancer_ask(at, one.wish, checked && one.wanted);
   auto decide = [=, wish = one.wish, wanted = one.wanted](const Answers& answers) -> Decision {
     return wanted ? decide_wanted(at, wish, provider, answers[ask]) : decide_unwanted(at, wish, answers[ask]);
   };
   return make_step("cluster/cloud/" + one.role, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(20), .keeps = resources(ask)});
 }
 
-Steps steps_of(const Topology& topology, const std::vector<CloudBalancer>& balancers) {
+Steps steps_of(const Topology& topology, const std::vector<CloudBalancer>& balancers, bool checked = false) {
   std::vector<Steps> all;
   all.reserve(balancers.size());
-  for (const CloudBalancer& one : balancers) all.emplace_back(balancer_step(topology.cloud->name, topology.cloud->cloud->provider, one));
+  for (const CloudBalancer& one : balancers) all.emplace_back(balancer_step(topology.cloud->name, topology.cloud->cloud->provider, one, checked));
   return parallel(std::move(all));
 }
 
@@ -83,11 +80,20 @@ class Cloud final : public Component {
   Steps steps(const NodeView&) const override { return {}; }
   Steps cluster_steps(const ClusterView& view) const override {
     const auto balancers = cloud_balancers(view.spec, view.topology);
-    return balancers.empty() ? Steps() : steps_of(view.topology, balancers);
+    // The server of a host that is left out may be no more.
+    const auto& hosts = view.topology.hosts;
+    const bool all = std::none_of(hosts.begin(), hosts.end(), [&](const TopologyHost& host) { return view.leaves_out(host.name); });
+    return balancers.empty() ? Steps() : steps_of(view.topology, balancers, all);
   }
 };
 
 }  // namespace
+
+Diagnostic not_ours(const std::string& cloud, const Balancer& wish) {
+  return {.message = "there is a load balancer " + wish.name + " at " + cloud + ", and it is not this cluster's",
+          .hint = "remove or rename it, or give the cluster another patroni_cluster_name",
+          .path = cloud};
+}
 
 std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& topology) {
   if (!topology.cloud) return {};

@@ -18,6 +18,9 @@ struct CloudBalancer {
   bool wanted = true;
 };
 
+/// A balancer of the wish's name is another's.
+Diagnostic not_ours(const std::string& cloud, const Balancer& wish);
+
 /// For each role, in that order; empty without cloud_provider.
 std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& topology);
 

@@ -24,6 +24,11 @@ bool loopback(const std::string& url) {
 // Where it is, without what follows the path: a query may be long.
 std::string shown(const HttpRequest& request) { return request.method + " " + request.url.substr(0, request.url.find('?')); }
 
+std::string host_of(const std::string& url) {
+  const auto from = url.find("://") + 3;
+  return url.substr(from, url.find('/', from) - from);
+}
+
 // What the vendors put into the body of an error.
 std::string message_of(const HttpResponse& response) {
   std::string said;
@@ -171,7 +176,8 @@ HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
                  .host = access_.name,
                  .causes = {shown(request)}};
       if (response.certificate) {
-        failure.hint = "the certificate is not one that this machine trusts: is a proxy in between, or ca-certificates missing?";
+        failure.message = access_.name + ": the certificate of " + host_of(request.url) + " is not trusted: " + response.why;
+        failure.hint = "is that the vendor's address, or a proxy in between? An authority of your own is trusted after update-ca-certificates";
         throw Error(std::move(failure));
       }
     }
@@ -257,11 +263,25 @@ std::string CloudSession::token(const std::string& key, const std::function<std:
   return value;
 }
 
-void no_such_server(const BalancerTarget& target, const std::string& what) {
+void no_such_servers(const std::vector<BalancerTarget>& targets, const std::string& what) {
+  std::string names;
+  for (const BalancerTarget& one : targets) {
+    const std::string known_by = one.id.empty() ? one.address : "cloud_id " + one.id;
+    names += (names.empty() ? "" : ", ") + one.name + (known_by.empty() ? "" : " (" + known_by + ")");
+  }
+  if (names.empty()) return;
   throw Error(Failure{.code = Code::spec_invalid,
-                      .message = target.name + (target.address.empty() ? "" : " (" + target.address + ")") + " is none of the " + what,
-                      .hint = "write cloud_id of that host, or see that the credentials are of the right project"});
+                      .message = names + (targets.size() == 1 ? " is none of the " : " are none of the ") + what,
+                      .hint = "correct server_network or the hosts' addresses, write cloud_id, or take credentials of the right project"});
 }
+
+void no_such_network(const std::string& network, const std::string& where) {
+  throw Error(Failure{.code = Code::spec_invalid,
+                      .message = "server_network: there is no " + network + " in " + where,
+                      .hint = "correct it, or take credentials of the right account or project"});
+}
+
+std::string within(const std::string& network) { return network.empty() ? std::string() : " in the network " + network; }
 
 void needs_setting(const std::string& provider, const std::string& key, const std::string& example) {
   throw Error(
