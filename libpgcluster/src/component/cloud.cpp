@@ -59,12 +59,13 @@ Decision decide_unwanted(const std::string& at, const Balancer& wish, const Answ
                 .reason = "it is not wished any more"};
 }
 
-StepPtr balancer_step(const std::string& at, const std::string& provider, const CloudBalancer& one, bool checked) {
+StepPtr balancer_step(const std::string& at, const std::string& provider, const CloudBalancer& one, bool checked, const std::string& name = "") {
   const Ask ask = balancer_ask(at, one.wish, checked && one.wanted);
   auto decide = [=, wish = one.wish, wanted = one.wanted](const Answers& answers) -> Decision {
     return wanted ? decide_wanted(at, wish, provider, answers[ask]) : decide_unwanted(at, wish, answers[ask]);
   };
-  return make_step("cluster/cloud/" + one.role, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(20), .keeps = resources(ask)});
+  return make_step("cluster/cloud/" + (name.empty() ? one.role : name),
+                   {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(20), .keeps = resources(ask)});
 }
 
 Steps steps_of(const Topology& topology, const std::vector<CloudBalancer>& balancers, bool checked = false) {
@@ -127,6 +128,15 @@ Steps cloud_removal(const Spec& spec, const Topology& topology) {
   auto balancers = cloud_balancers(spec, topology);
   for (CloudBalancer& one : balancers) one.wanted = false;
   return balancers.empty() ? Steps() : steps_of(topology, balancers);
+}
+
+Steps cloud_farewell(const std::string& cluster, const std::string& at, const KnownCloud& cloud) {
+  std::vector<Steps> all;
+  for (const char* role : {"primary", "replica", "sync"}) {
+    CloudBalancer one{.role = role, .kind = "", .wish = {.name = cluster + "-" + role, .owner = cluster}, .wanted = false};
+    all.emplace_back(balancer_step(at, cloud.provider, one, false, "remove:" + at + ":" + role));
+  }
+  return parallel(std::move(all));
 }
 
 ComponentPtr cloud_component() { return std::make_shared<Cloud>(); }

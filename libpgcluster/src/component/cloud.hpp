@@ -26,5 +26,7 @@ std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& top
 
 /// All of them are taken away; what is not the cluster's is left alone. None without cloud_provider.
 Steps cloud_removal(const Spec& spec, const Topology& topology);
+/// The same for a cloud that the spec no longer names; `at` is its name in the plan.
+Steps cloud_farewell(const std::string& cluster, const std::string& at, const KnownCloud& cloud);
 
 }  // namespace pgcluster
