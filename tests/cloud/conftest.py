@@ -61,17 +61,27 @@ class World:
         self.spec = {"patroni_cluster_name": "demo", "cloud_provider": mock.provider, "cloud_api_endpoint": mock.endpoint, **mock.spec,
                      "hosts": {name: {"address": ip} for name, ip in list(HOSTS.items())[:3]}}
 
-    def run(self, what, timeout=None, env=None, **changes):
-        self.spec.update(changes)
+    def write(self):
         text = json.dumps({key: value for key, value in self.spec.items() if value is not None})
         self.file.write_text(re.sub(r'"(!(?:env|file) [^"]*)"', r"\1", text))    # YAML's tags
+        return self.file
+
+    def environment(self, env=None):
         clean = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AZURE_", "HCLOUD_", "DIGITALOCEAN_", "GOOGLE_", "PGCLUSTER_CLOUD_"))}
         clean.update(self.mock.env if env is None else env)
+        return clean
+
+    def no_secrets(self, text):
+        for secret in self.mock.secrets():
+            assert secret not in text
+
+    def run(self, what, timeout=None, env=None, **changes):
+        self.spec.update(changes)
+        clean = self.environment(env)
         if timeout:
             clean["PGCLUSTER_CLOUD_TIMEOUT"] = str(timeout)
-        done = Ran(subprocess.run([DRIVER, what, self.file], capture_output=True, text=True, timeout=120, env=clean))
-        for secret in self.mock.secrets():
-            assert secret not in json.dumps(done.documents) + done.err
+        done = Ran(subprocess.run([DRIVER, what, self.write()], capture_output=True, text=True, timeout=120, env=clean))
+        self.no_secrets(json.dumps(done.documents) + done.err)
         return done
 
     def nothing_was_changed(self):
