@@ -166,6 +166,10 @@ class Aws(Mock):
     def groups(self):
         return sorted(one["TargetGroupName"] for one in self.asked(self.elb.describe_target_groups)["TargetGroups"])
 
+    def remains(self):
+        walls = self.asked(self.ec2.describe_security_groups)["SecurityGroups"]
+        return self.names() + self.groups() + [one["GroupName"] for one in walls if one["GroupName"] != "default"]
+
     def group(self, name):
         return self.asked(lambda: self.elb.describe_target_groups(Names=[name]))["TargetGroups"][0]
 

@@ -23,6 +23,7 @@ class Azure(Mock):
         self.things = {SCOPE + "virtualNetworks/net": {"name": "net", "properties": {"provisioningState": "Succeeded", "subnets": [{"name": "sub"}]}},
                        SCOPE + "networkSecurityGroups/hosts": {"name": "hosts", "properties": {"provisioningState": "Succeeded", "securityRules": [
             {"name": "ssh", "properties": {"priority": 1000, "direction": "Inbound", "access": "Allow", "protocol": "Tcp"}}]}}}
+        self.before = set(self.things)
 
     def authorized(self, request):
         return request.path.endswith("/oauth2/v2.0/token") or request.headers.get("Authorization") == f"Bearer {self.token}"
@@ -41,6 +42,9 @@ class Azure(Mock):
 
     def names(self):
         return sorted(path.rsplit("/", 1)[1] for path in self.things if "/loadBalancers/" in path)
+
+    def remains(self):
+        return sorted(path for path in self.things if path not in self.before)
 
     def one(self, name):
         return self.things[SCOPE + "loadBalancers/" + name]["properties"]

@@ -86,6 +86,9 @@ class Gcp(Mock):
     def names(self):
         return sorted(path.rsplit("/", 1)[1] for path in self.things if "/forwardingRules/" in path)
 
+    def remains(self):
+        return sorted(self.things)
+
     def thing(self, of, name):
         return self.things[f"regions/{REGION}/{of}/{name}"]
 

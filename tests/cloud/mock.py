@@ -82,6 +82,10 @@ class Mock:
         """Whether a recorded request only asks."""
         return one["method"] == "GET"
 
+    def remains(self):
+        """All that is there and was not from the beginning."""
+        return self.names()
+
     def credential(self, variable):
         """What a spec says in the variable's place."""
         return self.env[variable]

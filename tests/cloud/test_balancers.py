@@ -75,6 +75,17 @@ def test_destroy_takes_only_what_carries_the_clusters_tag(cloud):
     assert cloud.run("destroy").plan["changes"] == []
 
 
+@pytest.mark.parametrize("how", ["destroy", "farewell"])
+def test_nothing_of_public_ones_remains(cloud, how):
+    """By the spec, or where it no longer names the cloud, by what the hosts know."""
+    cloud.apply(synchronous_mode=True, database_public_access=True, database_public_allowed_ips=cloud.mock.public)
+    assert len(cloud.mock.names()) == 3
+    done = cloud.run(how)
+    assert done.status == 0 and len(done.plan["changes"]) == 3, done.documents
+    assert cloud.mock.remains() == []
+    assert cloud.run(how).plan["changes"] == []
+
+
 def test_somebody_elses_balancer_is_not_taken_over(cloud):
     cloud.mock.stranger("demo-primary")
     if cloud.mock.marked_by_name:
