@@ -49,6 +49,9 @@ class Gcp(Mock):
     def link(self, path):
         return f"{self.url}/projects/{self.project}/{path}"
 
+    def error(self, status, message, code=None):
+        return {"error": {"code": status, "message": message, "errors": [{"message": message, "reason": code or "made"}]}}
+
     def credential(self, variable):
         return json.dumps(self.account)
 

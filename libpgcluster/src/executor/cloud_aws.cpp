@@ -351,8 +351,11 @@ class Aws final : public CloudProvider {
     Form form{all.empty() ? std::pair<std::string, std::string>{"LoadBalancerArn", arn}
                           : std::pair<std::string, std::string>{"ListenerArn", (mine == all.end() ? all[0] : *mine).word("ListenerArn")}};
     form.insert(form.end(), what.begin(), what.end());
-    if (all.empty())
-      elb_.create("CreateListener", form, [&] { return !listeners().empty(); });
+    if (all.empty())  // a balancer that has just gone may hold the target group for a moment
+      session_.wait_for("let go of the target group " + wish.name, [&] {
+        return elb_.create(
+            "CreateListener", form, [&] { return !listeners().empty(); }, "TargetGroupAssociationLimit");
+      });
     else
       elb_.call("ModifyListener", form);
     for (const Xml& one : listeners())

@@ -59,6 +59,18 @@ std::optional<milliseconds> retry_after(const HttpResponse& response) {
   return std::nullopt;
 }
 
+// What other vendors say by 429, and was not begun: AWS by a code, Google by a reason, Hetzner where another change came in between.
+bool is_busy(const HttpResponse& response) {
+  if (response.status == 400) return response.body.find("<Code>Throttling") != std::string::npos;
+  if (response.status != 403 && response.status != 409) return false;
+  const Json body = Json::parse(response.body, nullptr, false);
+  const Json& error = at(body, "error");
+  if (response.status == 409) return word(error, "code") == "conflict";
+  const Json& all = list(error, "errors");
+  return std::any_of(all.begin(), all.end(),
+                     [](const Json& one) { return word(one, "reason") == "rateLimitExceeded" || word(one, "reason") == "userRateLimitExceeded"; });
+}
+
 std::string after(const HttpResponse& response) {
   return response.status == 0 ? response.why : "it answers with status " + std::to_string(response.status);
 }
@@ -162,9 +174,7 @@ HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
     HttpResponse response = http(signed_request, options_.timeout, cancelled_);
     if (cancelled_) throw Error(Code::cancelled, "cancelled while talking to " + access_.name);
     const int status = response.status;
-    // AWS says so by a code only.
-    const bool throttled = status == 400 && response.body.find("<Code>Throttling") != std::string::npos;
-    const bool limited = status == 429 || status == 423 || throttled;
+    const bool limited = status == 429 || status == 423 || is_busy(response);
     if (status != 0 && !limited && status < 500 && status != 408) return response;
     Failure failure;
     if (status != 0) {
@@ -221,11 +231,11 @@ nlohmann::json CloudSession::json(const std::string& method, const std::string& 
   return parsed;
 }
 
-std::optional<HttpResponse> CloudSession::create(const HttpRequest& request, const std::function<bool()>& found) {
+std::optional<HttpResponse> CloudSession::create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also) {
   for (std::size_t n = 1;; ++n) {
     try {
       HttpResponse response = attempt(request, false);
-      if (response.status < 300) return response;
+      if (response.status < 300 || std::find(also.begin(), also.end(), response.status) != also.end()) return response;
       throw refusal(request, response);
     } catch (const LostAnswer& lost) {
       // What was made may show only after a moment.

@@ -54,7 +54,7 @@ class CloudSession {
   nlohmann::json json(const std::string& method, const std::string& url, const nlohmann::json& body = nullptr, const std::vector<int>& also = {});
   /// A request that makes something, and so must not be repeated blindly: when its answer is lost, `found` says whether it was carried out.
   /// Empty where it was, and there is no answer.
-  std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found);
+  std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also = {});
 
   /// Until `done` says so. Throws Error (timed_out) with `what` in its message.
   void wait_for(const std::string& what, const std::function<bool()>& done);

@@ -86,6 +86,12 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
           "write small letters, digits and '-', at most " + std::to_string(most));
   if (provider == "gcp" && !name.empty() && name[0] >= '0' && name[0] <= '9')
     error("patroni_cluster_name", "begins with a digit, which no name at Google may", "begin it with a letter");
+  const auto databases = std::count_if(s.hosts.begin(), s.hosts.end(), [](const HostSpec& host) {
+    return host.roles.empty() || std::find(host.roles.begin(), host.roles.end(), "postgres") != host.roles.end();
+  });
+  if (provider == "digitalocean" && databases > 10)
+    error("hosts", "has " + std::to_string(databases) + " database hosts, and a load balancer of digitalocean leads to 10 at most",
+          "write cloud_load_balancer: false, or take some out");
   if (provider == "aws" && name.starts_with("internal-"))
     error("patroni_cluster_name", "begins with internal-, which no load balancer's name at AWS may", "begin it with another word");
   bool only_v6 = true;
