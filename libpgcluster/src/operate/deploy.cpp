@@ -115,8 +115,11 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
       continue;
     }
     clouds.push_back(one.cloud);
+    std::string where;
+    for (const auto& [key, value] : one.cloud.settings)
+      if (key == "server_location") where = " (" + value + ")";
     plan.warnings.push_back({.severity = Severity::warning,
-                             .message = one.access.name + " still has load balancers of this cluster, and the spec does not name it any more",
+                             .message = one.access.name + where + " still has load balancers of this cluster, and the spec does not name it any more",
                              .hint = "apply --prune removes them, with credentials from the variables that the vendor's own tools read",
                              .path = "cloud_provider"});
   }

@@ -151,9 +151,9 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
 
 namespace {
 
-// What of a cloud says which balancers are meant: elsewhere another may have the same name.
+// What of a cloud says which balancers are meant: elsewhere another may have the same name. By another address it is the same cloud.
 std::string whereabouts(const KnownCloud& cloud) {
-  std::string where = cloud.provider + " " + cloud.endpoint;
+  std::string where = cloud.provider;
   for (const auto& [key, value] : cloud.settings) {
     if (key == "server_location" && cloud.provider == "aws") where += " " + value;
     if (key == "server_location" && cloud.provider == "gcp") where += " " + value.substr(0, value.rfind('-', value.find(',')));  // the region
