@@ -22,6 +22,7 @@ SERVICES = {"elasticloadbalancing": "elbv2", "ec2": "ec2"}
 
 class Aws(Mock):
     provider = "aws"
+    keys = {"aws_access_key_id": "AWS_ACCESS_KEY_ID", "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY", "aws_session_token": "AWS_SESSION_TOKEN"}
 
     def __init__(self, hosts):
         from moto.server import DomainDispatcherApplication, create_backend_app
@@ -29,7 +30,8 @@ class Aws(Mock):
         import moto.moto_api._internal
 
         self.key, self.secret = "AKIATESTS", "token-of-the-tests-aws"
-        self.env = {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+        self.session = "token-of-the-tests-session/+="    # of a temporary key
+        self.env = {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret, "AWS_SESSION_TOKEN": self.session}
         self.app = Client(DomainDispatcherApplication(create_backend_app))
         self.app.post("/moto-api/reset", base_url="http://localhost")
         loader = botocore.loaders.Loader()
@@ -43,8 +45,8 @@ class Aws(Mock):
         gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
         self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
         self.subnets = [self.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=REGION + zone)["Subnet"]["SubnetId"] for n, zone in ((0, "a"), (1, "b"))]
-        image = self.ec2.describe_images()["Images"][0]["ImageId"]
-        self.ids = {}
+        self.image = image = self.ec2.describe_images()["Images"][0]["ImageId"]
+        self.ids, self.addresses = {}, hosts
         for name, ip in hosts.items():
             made = self.ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, SubnetId=self.subnets[0], PrivateIpAddress=ip)
             self.ids[made["Instances"][0]["InstanceId"]] = name
@@ -58,8 +60,8 @@ class Aws(Mock):
     def creates(self, method, path):
         return path == "/CreateLoadBalancer"
 
-    def error(self, status, message):
-        return f"<ErrorResponse><Error><Type>Sender</Type><Code>Made</Code><Message>{message}</Message></Error></ErrorResponse>"
+    def error(self, status, message, code=None):
+        return f"<ErrorResponse><Error><Type>Sender</Type><Code>{code or 'Made'}</Code><Message>{message}</Message></Error></ErrorResponse>"
 
     def reads(self, one):
         return one["path"].startswith("/Describe")
@@ -88,6 +90,8 @@ class Aws(Mock):
         age = abs((datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - when).total_seconds())
         names = re.search(r"SignedHeaders=([^,]+)", given)[1].split(";")
         headers = {name: request.headers[name] for name in names if name != "host"}
+        if headers.get("x-amz-security-token") != self.session:
+            self.violations.append("the session's token is not sent and signed")
         same = botocore.awsrequest.AWSRequest(method="POST", url=f"http://{request.headers['Host']}{request.path}", data=text, headers=headers)
         same.context["timestamp"] = request.headers["X-Amz-Date"]
         auth = botocore.auth.SigV4Auth(botocore.credentials.Credentials(self.key, self.secret), service, REGION)
@@ -159,6 +163,13 @@ class Aws(Mock):
     def names(self):
         return sorted(lb["LoadBalancerName"] for lb in self.asked(self.elb.describe_load_balancers)["LoadBalancers"])
 
+    def groups(self):
+        return sorted(one["TargetGroupName"] for one in self.asked(self.elb.describe_target_groups)["TargetGroups"])
+
+    def remains(self):
+        walls = self.asked(self.ec2.describe_security_groups)["SecurityGroups"]
+        return self.names() + self.groups() + [one["GroupName"] for one in walls if one["GroupName"] != "default"]
+
     def group(self, name):
         return self.asked(lambda: self.elb.describe_target_groups(Names=[name]))["TargetGroups"][0]
 
@@ -170,6 +181,21 @@ class Aws(Mock):
         targets = self.asked(lambda: self.elb.describe_target_health(TargetGroupArn=group["TargetGroupArn"]))["TargetHealthDescriptions"]
         return {"port": listener["Port"], "path": group["HealthCheckPath"], "public": lb["Scheme"] == "internet-facing",
                 "targets": sorted(self.ids[one["Target"]["Id"]] for one in targets)}
+
+    def allowed(self, name):
+        group = self.asked(lambda: self.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [name]}]))["SecurityGroups"][0]
+        lb = self.asked(lambda: self.elb.describe_load_balancers(Names=[name]))["LoadBalancers"][0]
+        assert lb["SecurityGroups"] == [group["GroupId"]]
+        return sorted(one.get("CidrIp") or one["CidrIpv6"] for rule in group["IpPermissions"] for one in rule["IpRanges"] + rule["Ipv6Ranges"])
+
+    def twin(self, name):
+        """An instance with the same address in another VPC."""
+        def make():
+            vpc = self.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+            subnet = self.ec2.create_subnet(VpcId=vpc, CidrBlock="10.0.0.0/24", AvailabilityZone=REGION + "a")["Subnet"]["SubnetId"]
+            made = self.ec2.run_instances(ImageId=self.image, MinCount=1, MaxCount=1, SubnetId=subnet, PrivateIpAddress=self.addresses[name])
+            self.ids[made["Instances"][0]["InstanceId"]] = "twin"
+        self.asked(make)
 
     def drift(self, name):
         arn = self.group(name)["TargetGroupArn"]

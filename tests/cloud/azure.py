@@ -10,6 +10,7 @@ SCOPE = "/subscriptions/sub-1/resourceGroups/servers/providers/Microsoft.Network
 
 class Azure(Mock):
     provider, specification = "azure", "azure"
+    keys = {"azure_client_id": "AZURE_CLIENT_ID", "azure_secret": "AZURE_CLIENT_SECRET", "azure_tenant": "AZURE_TENANT_ID", "azure_subscription_id": "AZURE_SUBSCRIPTION_ID"}
     knows_hosts = False    # any address of the network will do
 
     def __init__(self, hosts):
@@ -17,10 +18,12 @@ class Azure(Mock):
         self.token, self.secret = "token-of-the-tests", "token-of-the-tests-azure+secret"
         self.env = {"AZURE_CLIENT_ID": "client-1", "AZURE_CLIENT_SECRET": self.secret, "AZURE_TENANT_ID": "tenant-1", "AZURE_SUBSCRIPTION_ID": "sub-1"}
         self.spec = {"server_location": "germanywestcentral", "server_network": "net/sub", "azure_resource_group": "servers", "azure_network_security_group": "hosts"}
-        self.public = ["203.0.113.0/24", "198.51.100.7/32"]
+        self.public = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]
         self.hosts = {ip: name for name, ip in hosts.items()}
-        self.things = {SCOPE + "networkSecurityGroups/hosts": {"name": "hosts", "properties": {"provisioningState": "Succeeded", "securityRules": [
+        self.things = {SCOPE + "virtualNetworks/net": {"name": "net", "properties": {"provisioningState": "Succeeded", "subnets": [{"name": "sub"}]}},
+                       SCOPE + "networkSecurityGroups/hosts": {"name": "hosts", "properties": {"provisioningState": "Succeeded", "securityRules": [
             {"name": "ssh", "properties": {"priority": 1000, "direction": "Inbound", "access": "Allow", "protocol": "Tcp"}}]}}}
+        self.before = set(self.things)
 
     def authorized(self, request):
         return request.path.endswith("/oauth2/v2.0/token") or request.headers.get("Authorization") == f"Bearer {self.token}"
@@ -40,6 +43,9 @@ class Azure(Mock):
     def names(self):
         return sorted(path.rsplit("/", 1)[1] for path in self.things if "/loadBalancers/" in path)
 
+    def remains(self):
+        return sorted(path for path in self.things if path not in self.before)
+
     def one(self, name):
         return self.things[SCOPE + "loadBalancers/" + name]["properties"]
 
@@ -49,6 +55,12 @@ class Azure(Mock):
         return {"port": lb["loadBalancingRules"][0]["properties"]["frontendPort"], "path": lb["probes"][0]["properties"]["requestPath"],
                 "public": "publicIPAddress" in lb["frontendIPConfigurations"][0]["properties"],
                 "targets": sorted(self.hosts.get(one["properties"]["ipAddress"], "?") for one in addresses)}
+
+    def allowed(self, name):
+        return sorted(self.things[SCOPE + "networkSecurityGroups/hosts/securityRules/" + name]["properties"]["sourceAddressPrefixes"])
+
+    def twin(self, name):
+        pass    # an address is of its network
 
     def drift(self, name):
         self.one(name)["probes"][0]["properties"]["requestPath"] = "/patroni"
@@ -99,6 +111,8 @@ class Azure(Mock):
                 if rule[key]["id"] != f"{path}/{of}/{name}":
                     self.refuse(400, f"{key} leads nowhere")
         if "/securityRules/" in path:
+            if len({":" in one for one in body["properties"]["sourceAddressPrefixes"]}) != 1:
+                self.refuse(400, "ResourceCannotContainAddressPrefixesFromDifferentAddressFamilies")
             group = self.things[path.rsplit("/", 2)[0]]["properties"]["securityRules"]
             if any(one["name"] != made["name"] and one["properties"]["priority"] == body["properties"]["priority"] for one in group):
                 self.refuse(400, "SecurityRuleConflict")

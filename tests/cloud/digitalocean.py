@@ -8,22 +8,23 @@ from mock import Mock, Refusal
 class DigitalOcean(Mock):
     provider, specification = "digitalocean", "digitalocean"
     marked_by_name = True
+    keys = {"do_api_token": "DIGITALOCEAN_ACCESS_TOKEN"}
 
     def __init__(self, hosts):
         super().__init__()
         self.token = "token-of-the-tests"
         self.env = {"DIGITALOCEAN_ACCESS_TOKEN": self.token}
-        self.vpc = str(uuid.uuid4())
+        self.vpc, self.project = str(uuid.uuid4()), str(uuid.uuid4())
         self.spec = {"server_location": "fra1", "server_network": self.vpc}
-        self.public = ["203.0.113.0/24", "198.51.100.7/32"]
+        self.public = ["203.0.113.0/24", "198.51.100.7/32", "2001:db8::/32"]
         self.lbs = {}
-        self.droplets = [{"id": 3000 + i, "name": name, "networks": {"v4": [{"ip_address": ip, "type": "private"}], "v6": []}}
+        self.droplets = [{"id": 3000 + i, "name": name, "networks": {"v4": [{"ip_address": ip, "type": "private"}], "v6": []}, "vpc_uuid": self.vpc}
                          for i, (name, ip) in enumerate(hosts.items())]
 
     def authorized(self, request):
         return request.headers.get("Authorization") == f"Bearer {self.token}"
 
-    def error(self, status, message):
+    def error(self, status, message, code=None):
         return {"id": "made", "message": message}
 
     def creates(self, method, path):
@@ -41,6 +42,14 @@ class DigitalOcean(Mock):
         return {"port": lb["forwarding_rules"][0]["entry_port"], "path": lb["health_check"]["path"], "public": lb["network"] == "EXTERNAL",
                 "targets": sorted(names[one] for one in lb["droplet_ids"])}
 
+    def allowed(self, name):
+        return sorted(one.removeprefix("cidr:") for one in self.one(name)["firewall"]["allow"])
+
+    def twin(self, name):
+        """A droplet with the same address in another network."""
+        one = next(one for one in self.droplets if one["name"] == name)
+        self.droplets.insert(0, {**one, "id": 77, "name": "twin", "vpc_uuid": str(uuid.uuid4())})
+
     def drift(self, name):
         self.one(name)["health_check"]["path"] = "/patroni"
         self.one(name)["droplet_ids"].pop()
@@ -57,7 +66,8 @@ class DigitalOcean(Mock):
         network = body.get("network", "EXTERNAL")
         if old and (old["network"] != network or old["vpc_uuid"] != body.get("vpc_uuid", self.vpc)):
             raise Refusal(422, self.error(422, "network cannot be changed"))
-        self.lbs[number] = {"size_unit": 1, "vpc_uuid": self.vpc, "firewall": {"allow": [], "deny": []}, "enable_proxy_protocol": False, "tag": "", **body,
+        self.lbs[number] = {"size_unit": 1, "vpc_uuid": self.vpc, "firewall": {"allow": [], "deny": []}, "enable_proxy_protocol": False, "tag": "", "project_id": self.project,
+                            "http_idle_timeout_seconds": 60, **body,
                             "network": network, "id": number, "status": old.get("status", "new"), "ip": old.get("ip", ""), "algorithm": "round_robin"}
         del self.lbs[number]["region"]
         return self.lbs[number]

@@ -1,5 +1,5 @@
-// The load balancers of a spec alone, without its hosts: driver plan|apply|destroy SPEC. The real executor with the real waits, which take no time:
-// each is told on stderr instead. PGCLUSTER_CLOUD_TIMEOUT is the limit of a request in ms.
+// The load balancers of a spec alone, without its hosts: driver plan|apply|destroy|farewell SPEC. The real executor with the real waits, which take
+// no time: each is told on stderr instead. PGCLUSTER_CLOUD_TIMEOUT is the limit of a request in ms.
 #include <cstdlib>
 #include <iostream>
 
@@ -21,7 +21,11 @@ int main(int argc, char** argv) {
     CloudExecutor executor({.timeout = std::chrono::milliseconds(limit ? std::atoi(limit) : 30'000),
                             .wait = [](std::chrono::milliseconds time) { std::cerr << "wait " << time.count() << "\n"; }});
     const Hosts hosts{{view.topology.cloud->name, *view.topology.cloud}};
-    const Steps steps = what == "destroy" ? cloud_removal(spec, view.topology) : cloud_component()->cluster_steps(view);
+    const CloudAccess& cloud = *view.topology.cloud->cloud;
+    const KnownCloud known{.provider = cloud.provider, .endpoint = cloud.endpoint, .settings = cloud.settings};
+    const Steps steps = what == "destroy"    ? cloud_removal(spec, view.topology)
+                        : what == "farewell" ? cloud_farewell(spec.patroni_cluster_name, view.topology.cloud->name, known)
+                                             : cloud_component()->cluster_steps(view);
     const Plan plan = make_plan(hosts, steps, executor);
     std::cout << plan.json() << "\n";
     if (what == "plan") return 0;

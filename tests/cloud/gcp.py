@@ -20,6 +20,7 @@ class Gcp(Mock):
     provider, specification, prefix = "gcp", "gcp", "/compute/v1"
 
     impact_of_a_port = "outage"    # a forwarding rule is made anew
+    keys = {"gcp_service_account_contents": "GCP_SERVICE_ACCOUNT_CONTENTS"}
 
     def __init__(self, hosts):
         super().__init__()
@@ -33,12 +34,13 @@ class Gcp(Mock):
         self.env = {"GOOGLE_APPLICATION_CREDENTIALS": self.file.name}
         self.account, self.token = account, "token-of-the-tests"
         self.spec = {"server_location": f"{REGION}-a,{REGION}-b", "server_network": "net/sub"}
-        self.public = ["203.0.113.0/24"]
+        self.public = ["203.0.113.0/24", "2001:db8::/32"]
         self.things, self.groups, self.operations, self.ids = {}, {}, {}, {}
         self.instances = {}
         for i, (name, ip) in enumerate(hosts.items()):
             zone = REGION + "-" + "ab"[i % 2]
-            self.instances[self.link(f"zones/{zone}/instances/{name}")] = {"id": str(900 + i), "name": name, "networkInterfaces": [{"networkIP": ip}], "zone": zone}
+            self.instances[self.link(f"zones/{zone}/instances/{name}")] = {"id": str(900 + i), "name": name, "zone": zone,
+                                                                                "networkInterfaces": [{"networkIP": ip, "network": self.link("global/networks/net")}]}
 
     @property
     def endpoint(self):
@@ -46,6 +48,15 @@ class Gcp(Mock):
 
     def link(self, path):
         return f"{self.url}/projects/{self.project}/{path}"
+
+    def error(self, status, message, code=None):
+        return {"error": {"code": status, "message": message, "errors": [{"message": message, "reason": code or "made"}]}}
+
+    def credential(self, variable):
+        return json.dumps(self.account)
+
+    def secrets(self):
+        return [self.token, self.account["private_key"].splitlines()[1]]
 
     def authorized(self, request):
         return request.path.startswith("/token") or request.headers.get("Authorization") == f"Bearer {self.token}"
@@ -78,6 +89,9 @@ class Gcp(Mock):
     def names(self):
         return sorted(path.rsplit("/", 1)[1] for path in self.things if "/forwardingRules/" in path)
 
+    def remains(self):
+        return sorted(self.things)
+
     def thing(self, of, name):
         return self.things[f"regions/{REGION}/{of}/{name}"]
 
@@ -87,6 +101,15 @@ class Gcp(Mock):
         members = [one for backend in service["backends"] for one in self.groups[backend["group"].split(f"/{self.project}/")[1]]]
         return {"port": int(rule["ports"][0]), "path": check["httpHealthCheck"]["requestPath"], "public": rule["loadBalancingScheme"] == "EXTERNAL",
                 "targets": sorted(self.instances[one]["name"] for one in members)}
+
+    def allowed(self, name):
+        return sorted(self.things[f"global/firewalls/{name}-clients"]["sourceRanges"])
+
+    def twin(self, name):
+        """An instance with the same address in another network."""
+        one = next(one for one in self.instances.values() if one["name"] == name)
+        made = {**one, "id": "77", "name": "twin", "networkInterfaces": [{**one["networkInterfaces"][0], "network": self.link("global/networks/other")}]}
+        self.instances = {self.link(f"zones/{one['zone']}/instances/twin"): made, **self.instances}
 
     def drift(self, name):
         self.thing("healthChecks", name)["httpHealthCheck"]["requestPath"] = "/patroni"
@@ -142,6 +165,10 @@ class Gcp(Mock):
                 else:
                     group.remove(one)
             return self.operation(scope, path)
+        if method == "POST" and "labels" in body:
+            self.refuse(400, "labels are set by setLabels only")
+        if len({":" in one for one in (body or {}).get("sourceRanges", [])}) > 1:
+            self.refuse(400, "sourceRanges of both families")
         if method == "POST":
             target = f"{path}/{body['name']}"
             if target in self.things:

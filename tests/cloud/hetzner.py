@@ -8,6 +8,7 @@ from mock import Mock, Refusal
 class Hetzner(Mock):
     prefix, specification = "/v1", "hetzner"
     provider = "hetzner"
+    keys = {"hcloud_api_token": "HCLOUD_TOKEN"}
 
     def __init__(self, hosts):
         super().__init__()
@@ -39,6 +40,14 @@ class Hetzner(Mock):
         ids = {server["id"]: server["name"] for server in self.servers}
         return {"port": service["listen_port"], "path": service["health_check"]["http"]["path"], "public": lb["public_net"]["enabled"],
                 "targets": sorted(ids[target["server"]["id"]] for target in lb["targets"])}
+
+    def allowed(self, name):
+        return ["0.0.0.0/0", "::/0"]    # nothing could hold others
+
+    def twin(self, name):
+        """A server with the same address in another network."""
+        one = next(one for one in self.servers if one["name"] == name)
+        self.servers.insert(0, {**one, "id": 77, "name": "twin", "private_net": [{**one["private_net"][0], "network": 8}], "public_net": {"ipv4": {"ip": "203.0.113.77"}}})
 
     def drift(self, name):
         """By hand, in the console."""

@@ -19,8 +19,8 @@ class Refusal(Exception):
 class Fault:
     """What becomes of the next `times` requests that `which(method, path)` chooses: a status, no answer in time, or a lost one."""
 
-    def __init__(self, which, times=1, status=None, headers=None, hang=False, lost=False):
-        self.which, self.left, self.status, self.headers, self.hang, self.lost = which, times, status, headers or {}, hang, lost
+    def __init__(self, which, times=1, status=None, headers=None, hang=False, lost=False, code=None):
+        self.which, self.left, self.status, self.headers, self.hang, self.lost, self.code = which, times, status, headers or {}, hang, lost, code
 
 
 class Mock:
@@ -29,6 +29,7 @@ class Mock:
     knows_hosts = True        # it says which addresses are servers of its own
     impact_of_a_port = "none"
     marked_by_name = False    # a balancer has no tags there
+    keys = {}                 # of the spec, and the variables that say the same
 
     def __init__(self):
         self.api = OpenApi(self.specification) if self.specification else None
@@ -69,9 +70,9 @@ class Mock:
     def fault(self, which, **how):
         self.faults.append(Fault(which, **how))
 
-    def error(self, status, message):
+    def error(self, status, message, code=None):
         """The vendor's way of saying it."""
-        return {"error": {"code": "error", "message": message}}
+        return {"error": {"code": code or "error", "message": message}}
 
     def label(self, path, text):
         """What faults are chosen by."""
@@ -80,6 +81,17 @@ class Mock:
     def reads(self, one):
         """Whether a recorded request only asks."""
         return one["method"] == "GET"
+
+    def remains(self):
+        """All that is there and was not from the beginning."""
+        return self.names()
+
+    def credential(self, variable):
+        """What a spec says in the variable's place."""
+        return self.env[variable]
+
+    def secrets(self):
+        return [value for value in self.env.values() if value.startswith("token-of-the-tests")]
 
     def authorized(self, request):
         return True
@@ -98,7 +110,7 @@ class Mock:
             request.close_connection = True
             return
         if fault and fault.status:
-            return self.reply(request, fault.status, self.error(fault.status, "made to fail"), fault.headers)
+            return self.reply(request, fault.status, self.error(fault.status, "made to fail", fault.code), fault.headers)
         with self.lock:
             try:
                 status, body, headers = self.served(request, path, split.query, text)

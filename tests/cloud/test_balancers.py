@@ -47,6 +47,8 @@ def test_public_and_private_again(cloud):
     done = cloud.apply(database_public_access=True, database_public_allowed_ips=cloud.mock.public)
     assert "+public: true" in done.changes["primary"]["diff"]
     assert cloud.mock.facts("demo-primary")["public"]
+    v4 = sorted(one for one in cloud.mock.public if ":" not in one)    # the balancers have no other addresses, but for Hetzner's
+    assert cloud.mock.allowed("demo-primary") == (cloud.mock.public if cloud.mock.provider == "hetzner" else v4)
     assert cloud.plan().plan["changes"] == []
     cloud.apply(database_public_access=None, database_public_allowed_ips=None)
     assert not cloud.mock.facts("demo-primary")["public"]
@@ -71,6 +73,17 @@ def test_destroy_takes_only_what_carries_the_clusters_tag(cloud):
     assert done.status == 0, done.documents
     assert cloud.mock.names() == ["demo-sync", "other"]
     assert cloud.run("destroy").plan["changes"] == []
+
+
+@pytest.mark.parametrize("how", ["destroy", "farewell"])
+def test_nothing_of_public_ones_remains(cloud, how):
+    """By the spec, or where it no longer names the cloud, by what the hosts know."""
+    cloud.apply(synchronous_mode=True, database_public_access=True, database_public_allowed_ips=cloud.mock.public)
+    assert len(cloud.mock.names()) == 3
+    done = cloud.run(how)
+    assert done.status == 0 and len(done.plan["changes"]) == 3, done.documents
+    assert cloud.mock.remains() == []
+    assert cloud.run(how).plan["changes"] == []
 
 
 def test_somebody_elses_balancer_is_not_taken_over(cloud):
@@ -152,11 +165,51 @@ def test_without_credentials(cloud):
 
 
 def test_a_host_that_the_cloud_does_not_know(cloud):
-    done = cloud.run("apply", hosts={"pg1": {"address": HOSTS["pg1"]}, "pg9": {"address": "10.0.0.99"}})
+    unknown = {"pg8": {"address": "10.0.0.98"}, "pg9": {"address": "10.0.0.99", "cloud_id": "i-0123"}}
+    done = cloud.run("apply", hosts={"pg1": {"address": HOSTS["pg1"]}, **unknown})
     if not cloud.mock.knows_hosts:
-        assert done.status == 0 and cloud.mock.facts("demo-primary")["targets"] == ["?", "pg1"]
+        assert done.status == 0 and cloud.mock.facts("demo-primary")["targets"] == ["?", "?", "pg1"]
         return
-    assert done.status == 1 and done.errors[0]["code"] == "spec_invalid" and "pg9 (10.0.0.99)" in done.errors[0]["message"] and "cloud_id" in done.errors[0]["hint"]
+    assert done.status == 65 and done.errors[0]["code"] == "spec_invalid" and "cloud_id" in done.errors[0]["hint"]
+    assert "pg8 (10.0.0.98), pg9 (cloud_id i-0123) are none of the" in done.errors[0]["message"]
+    cloud.nothing_was_changed()
+
+
+def test_a_network_that_the_cloud_does_not_know(cloud):
+    wrong = {"aws": "subnet-0123456789abcdef0", "digitalocean": "c33931f2-a26a-4e61-b85c-4e95a2ec431b"}.get(cloud.mock.provider, "nowhere/sub")
+    done = cloud.run("apply", server_network=wrong)
+    assert done.status == 65 and done.errors[0]["code"] == "spec_invalid" and "server_network" in done.errors[0]["message"] + done.errors[0]["hint"]
+    assert wrong.split("/")[0] in done.errors[0]["message"]
+    cloud.nothing_was_changed()
+
+
+def test_another_network_may_have_the_same_addresses(cloud):
+    cloud.mock.twin("pg2")
+    cloud.apply()
+    assert cloud.mock.facts("demo-primary")["targets"] == ["pg1", "pg2", "pg3"]
+    assert cloud.plan().plan["changes"] == []
+
+
+def test_credentials_of_the_spec(cloud, tmp_path):
+    """By a file and by a variable; conftest looks for secrets in all that is written."""
+    cloud.spec.update({key: f"!env OF_THE_TESTS_{key}" for key in cloud.mock.keys})
+    given = {f"OF_THE_TESTS_{key}": cloud.mock.credential(variable) for key, variable in cloud.mock.keys.items()}
+    done = cloud.run("apply", env=given)
+    assert done.status == 0 and cloud.mock.names() == ["demo-primary", "demo-replica"], done.documents
+    for key in cloud.mock.keys:
+        (tmp_path / key).write_text(given[f"OF_THE_TESTS_{key}"] + "\n")
+        cloud.spec[key] = f"!file {tmp_path / key}"
+    done = cloud.run("plan", env={})
+    assert done.status == 0 and done.plan["changes"] == [], done.documents
+
+
+def test_a_certificate_that_nobody_vouches_for(cloud, self_signed):
+    """Before a credential is sent; at each start, what follows is not tried."""
+    done = cloud.run("plan", cloud_api_endpoint=self_signed.url)
+    error = done.errors[0]
+    assert done.status == 1 and error["code"] == "host_unreachable" and error["host"] == f"cloud:{cloud.mock.provider}"
+    assert f"the certificate of {self_signed.name} is not trusted" in error["message"] and "update-ca-certificates" in error["hint"]
+    assert self_signed.heard == [] and done.waits == []
 
 
 def test_an_address_that_is_no_https_is_refused(cloud):

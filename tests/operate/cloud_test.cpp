@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "operate/cluster.hpp"
 
@@ -19,6 +20,12 @@ std::vector<std::string> balancers(Fleet& fleet) {
   return names;
 }
 
+std::string warnings(const Plan& plan) {
+  std::string all;
+  for (const Diagnostic& one : plan.warnings()) all += one.path + ": " + one.message + "; " + one.hint + "\n";
+  return all;
+}
+
 void apply_it(Fleet& fleet, const Spec& spec) {
   const Report report = fleet.deploy(spec);
   REQUIRE_MESSAGE(report.ok(), report.text());
@@ -27,6 +34,76 @@ void apply_it(Fleet& fleet, const Spec& spec) {
 }
 
 }  // namespace
+
+TEST_CASE("a cloud that leaves the spec keeps its load balancers until --prune, and the plan says so") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_a(3, hetzner)));
+  Spec without = spec_of(scheme_a(3, ""));
+  SUBCASE("none in its place") {}
+  SUBCASE("another one in its place") {
+    without = spec_of(scheme_a(3, "cloud_provider: digitalocean\nserver_location: fra1\nserver_network: 4de7ac8b-495b-4884-9a69-1050c6793cd6\n"));
+  }
+  for (int n = 0; n < 2; ++n) {
+    const Plan plan = plan_deploy(without, fleet.executor);
+    CHECK_MESSAGE(warnings(plan).find("cloud:hetzner (fsn1) still has load balancers of this cluster") != std::string::npos, warnings(plan));
+    CHECK(warnings(plan).find("--prune") != std::string::npos);
+    CHECK(plan.empty() == (n == 1));
+    CHECK(plan.text(true).find("cloud/remove:") == std::string::npos);
+    REQUIRE(apply(plan, fleet.executor).ok());
+  }
+  CHECK(balancers(fleet) == std::vector<std::string>{"test-primary", "test-replica"});
+  fleet.executor.host(at).write("/load-balancers/test-sync", "name: test-sync\ncluster: another\n");
+
+  SUBCASE("prune") {
+    const Plan plan = plan_deploy(without, fleet.executor, {.prune = true});
+    CHECK(warnings(plan).find("load balancers") == std::string::npos);
+    REQUIRE(apply(plan, fleet.executor).ok());
+    CHECK(balancers(fleet) == std::vector<std::string>{"test-sync"});
+    const Plan after = plan_deploy(without, fleet.executor, {.prune = true});
+    CHECK_MESSAGE(after.empty(), after.text(true));
+    CHECK(warnings(plan_deploy(without, fleet.executor)).find("load balancers") == std::string::npos);
+  }
+  SUBCASE("destroy") {
+    REQUIRE(apply(plan_destroy(without, fleet.executor), fleet.executor).ok());
+    CHECK(balancers(fleet) == std::vector<std::string>{"test-sync"});
+  }
+}
+
+TEST_CASE("a cloud that is left is known by what tells its balancers apart: AWS's region, not the API's address") {
+  Fleet fleet;
+  const auto aws = [](const std::string& region, const std::string& more = "") {
+    return spec_of(scheme_a(3, "cloud_provider: aws\nserver_location: " + region + "\nserver_network: subnet-0a1b2c\n" + more));
+  };
+  apply_it(fleet, aws("eu-central-1"));
+  CHECK(warnings(plan_deploy(aws("eu-central-1", "cloud_api_endpoint: https://cloud.example.org\n"), fleet.executor)).find("load balancers") ==
+        std::string::npos);
+  const std::string said = warnings(plan_deploy(aws("eu-west-1"), fleet.executor));
+  CHECK_MESSAGE(said.find("cloud:aws:2 (eu-central-1) still has load balancers of this cluster") != std::string::npos, said);
+}
+
+TEST_CASE("a cloud whose load balancers are not wished any more leaves the spec without a word") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_a(3, hetzner)));
+  apply_it(fleet, spec_of(scheme_a(3, hetzner + "cloud_load_balancer: false\n")));
+  CHECK(balancers(fleet).empty());
+  const Plan plan = plan_deploy(spec_of(scheme_a(3, "")), fleet.executor);
+  CHECK_MESSAGE(warnings(plan).find("load balancers") == std::string::npos, warnings(plan));
+}
+
+TEST_CASE("a cloud's credentials stand in no document, event or file") {
+  setenv("CLOUD_TEST_TOKEN", "token-of-the-tests", 1);
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_a(3, hetzner + "hcloud_api_token: !env CLOUD_TEST_TOKEN\n"));
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  std::string all = plan.document() + plan.json() + plan.text(true);
+  CHECK(plan.document().find("!env CLOUD_TEST_TOKEN") != std::string::npos);
+  const Report report = apply(plan, fleet.executor, {.on_event = [&](const Event& event) { all += json(event); }});
+  REQUIRE(report.ok());
+  all += report.json() + report.text();
+  for (const char* host : {"pg1", "pg2", "pg3", at})
+    for (const auto& [path, file] : fleet.executor.host(host).files) all += file.content;
+  CHECK(all.find("token-of-the-tests") == std::string::npos);
+}
 
 TEST_CASE("a cloud's load balancers come, change and go with the spec") {
   Fleet fleet;

@@ -18,10 +18,15 @@ struct CloudBalancer {
   bool wanted = true;
 };
 
+/// A balancer of the wish's name is another's.
+Diagnostic not_ours(const std::string& cloud, const Balancer& wish);
+
 /// For each role, in that order; empty without cloud_provider.
 std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& topology);
 
 /// All of them are taken away; what is not the cluster's is left alone. None without cloud_provider.
 Steps cloud_removal(const Spec& spec, const Topology& topology);
+/// The same for a cloud that the spec no longer names; `at` is its name in the plan.
+Steps cloud_farewell(const std::string& cluster, const std::string& at, const KnownCloud& cloud);
 
 }  // namespace pgcluster

@@ -22,10 +22,14 @@ class CloudExecutor::Impl {
       if (result.dos[i].what == DoResult::What::failed || result.dos[i].what == DoResult::What::drifted) break;
     }
     for (const Ask& ask : program.asks) {
-      if (const auto* request = std::get_if<Http>(&ask.what))
-        result.answers.push_back(answer(provider->find(read_balancer(request->body.reveal()))));
-      else
+      const auto* request = std::get_if<Http>(&ask.what);
+      if (!request) {
         result.answers.emplace_back(Unreadable{"a cloud's API has no files, packages or units"});
+        continue;
+      }
+      const Balancer wish = read_balancer(request->body.reveal());
+      if (is_checked(*request)) provider->check(wish);
+      result.answers.push_back(answer(provider->find(wish)));
     }
     return result;
   }

@@ -12,6 +12,10 @@ const Form session_ends{{"preserve_client_ip.enabled", "false"},  // else a data
                         {"deregistration_delay.connection_termination.enabled", "true"},
                         {"target_health_state.unhealthy.connection_termination.enabled", "true"}};
 
+// Of a session that says nothing, in seconds; the vendor's own 350 would end those that a pool keeps.
+const char* const idle_key = "tcp.idle_timeout.seconds";
+const char* const idle_time = "1800";
+
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> found;
   std::string word;
@@ -54,6 +58,8 @@ class Aws final : public CloudProvider {
       is.port = parsed(one.word("Port"));
       if (one.word("Protocol") != "TCP") note(is, one.word("Protocol"));
       for (const Xml& action : one["DefaultActions"].in) leads_to = action.word("TargetGroupArn");
+      const std::string idle = attribute("DescribeListenerAttributes", "ListenerArn", one.word("ListenerArn"), idle_key);
+      if (idle != idle_time) note(is, "sessions may be idle for " + (idle.empty() ? "350" : idle) + " s");
     }
     const Xml targets = target_group(wish.name);
     if (targets.name.empty() || targets.word("TargetGroupArn") != leads_to) {
@@ -79,12 +85,20 @@ class Aws final : public CloudProvider {
     for (const auto& [id, port] : registered(leads_to)) {
       BalancerTarget target{.name = id, .id = id};
       for (const BalancerTarget& one : wish.targets)
-        if (instance(one) == id) target = one;
+        if (instance(wish, one) == id) target = one;
       is.targets.push_back(std::move(target));
       if (is.target_port == 0 || port != wish.target_port) is.target_port = port;
     }
     if (is.targets.empty()) is.target_port = wish.target_port;
     return is;
+  }
+
+  void check(const Balancer& wish) override {
+    vpc(wish);
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (found_instance(wish, one).empty()) missing.push_back(one);
+    no_such_servers(missing, "region's instances in the VPC " + vpc(wish));
   }
 
   void create(const Balancer& wish) override {
@@ -117,8 +131,11 @@ class Aws final : public CloudProvider {
 
   void remove(const Balancer& wish) override {
     remove_balancer(wish);
+    // The listener that leads to it goes a little after the balancer.
     if (const Xml targets = target_group(wish.name); !targets.name.empty() && owner(targets.word("TargetGroupArn")) == wish.owner)
-      elb_.call("DeleteTargetGroup", {{"TargetGroupArn", targets.word("TargetGroupArn")}});
+      session_.wait_for("let go of the target group " + wish.name, [&] {
+        return elb_.call("DeleteTargetGroup", {{"TargetGroupArn", targets.word("TargetGroupArn")}}, "ResourceInUse").name != "";
+      });
     const Xml found = group(wish);
     if (found.name.empty()) return;
     // It is in use until the last interface of the balancer has gone.
@@ -185,20 +202,34 @@ class Aws final : public CloudProvider {
     if (!vpc_.empty()) return vpc_;
     const auto all = split(wish.network);
     if (all.empty()) needs_setting("aws", "server_network", "subnet-0a1b2c");
-    const Xml found = ec2_.call("DescribeSubnets", {{"SubnetId.1", all[0]}});
-    for (const Xml& one : found["subnetSet"].in) vpc_ = one.word("vpcId");
-    return vpc_;
+    Form form;
+    for (const std::string& one : all) form.emplace_back("SubnetId." + std::to_string(form.size() + 1), one);
+    const Xml found = ec2_.call("DescribeSubnets", form, "InvalidSubnetID");
+    std::string of;
+    for (const Xml& one : found["subnetSet"].in) {
+      if (!of.empty() && of != one.word("vpcId"))
+        throw Error(Code::spec_invalid, "server_network: the subnets " + wish.network + " are of several VPCs", "name subnets of one VPC");
+      of = one.word("vpcId");
+    }
+    if (of.empty()) no_such_network(wish.network, "the region " + region_);
+    return vpc_ = of;
   }
 
-  std::string instance(const BalancerTarget& target) {
-    if (!target.id.empty()) return target.id;
-    if (const auto known = instances_.find(target.address); known != instances_.end()) return known->second;
+  std::string instance(const Balancer& wish, const BalancerTarget& target) { return target.id.empty() ? found_instance(wish, target) : target.id; }
+
+  // Other VPCs may have the same addresses.
+  std::string found_instance(const Balancer& wish, const BalancerTarget& target) {
+    const std::string& known_by = target.id.empty() ? target.address : target.id;
+    if (const auto known = instances_.find(known_by); known != instances_.end()) return known->second;
     std::string id;
-    const Xml found = ec2_.call("DescribeInstances", {{"Filter.1.Name", "private-ip-address"}, {"Filter.1.Value.1", target.address}});
+    const Xml found = ec2_.call("DescribeInstances", {{"Filter.1.Name", target.id.empty() ? "private-ip-address" : "instance-id"},
+                                                      {"Filter.1.Value.1", known_by},
+                                                      {"Filter.2.Name", "vpc-id"},
+                                                      {"Filter.2.Value.1", vpc(wish)}});
     for (const Xml& reservation : found["reservationSet"].in)
       for (const Xml& one : reservation["instancesSet"].in)
         if (one["instanceState"].word("name") != "terminated") id = one.word("instanceId");
-    return instances_[target.address] = id;
+    return instances_[known_by] = id;
   }
 
   std::set<std::pair<std::string, int>> registered(const std::string& targets) {
@@ -261,8 +292,8 @@ class Aws final : public CloudProvider {
     const auto has = registered(targets);
     std::set<std::pair<std::string, int>> wanted;
     for (const BalancerTarget& one : wish.targets) {
-      const std::string id = instance(one);
-      if (id.empty()) no_such_server(one, "region's instances");
+      const std::string id = instance(wish, one);
+      if (id.empty()) no_such_servers({one}, "region's instances in the VPC " + vpc(wish));
       wanted.emplace(id, wish.target_port);
     }
     const auto send = [&](const char* action, const auto& from, const auto& but) {
@@ -320,10 +351,18 @@ class Aws final : public CloudProvider {
     Form form{all.empty() ? std::pair<std::string, std::string>{"LoadBalancerArn", arn}
                           : std::pair<std::string, std::string>{"ListenerArn", (mine == all.end() ? all[0] : *mine).word("ListenerArn")}};
     form.insert(form.end(), what.begin(), what.end());
-    if (all.empty())
-      elb_.create("CreateListener", form, [&] { return !listeners().empty(); });
+    if (all.empty())  // a balancer that has just gone may hold the target group for a moment
+      session_.wait_for("let go of the target group " + wish.name, [&] {
+        return elb_.create(
+            "CreateListener", form, [&] { return !listeners().empty(); }, "TargetGroupAssociationLimit");
+      });
     else
       elb_.call("ModifyListener", form);
+    for (const Xml& one : listeners())
+      if (parsed(one.word("Port")) == wish.port)
+        elb_.call(
+            "ModifyListenerAttributes",
+            {{"ListenerArn", one.word("ListenerArn")}, {member("Attributes", 1, "Key"), idle_key}, {member("Attributes", 1, "Value"), idle_time}});
     for (const Xml& one : all)
       if (one.word("ListenerArn") != form[0].second && !all.empty()) elb_.call("DeleteListener", {{"ListenerArn", one.word("ListenerArn")}});
   }

@@ -80,6 +80,15 @@ class Azure final : public CloudProvider {
     return is;
   }
 
+  // Any address of the network will do as a target: which ones are servers is not asked.
+  void check(const Balancer& wish) override {
+    const Json network = get("virtualNetworks/" + last(vnet(wish)));
+    const Json& all = list(at(network, "properties"), "subnets");
+    if (std::none_of(all.begin(), all.end(), [&](const Json& one) { return lower(word(one, "name")) == lower(last(wish.network)); }))
+      no_such_network(wish.network, "the resource group " + group_);
+    if (wish.is_public) security_rules(wish);
+  }
+
   void create(const Balancer& wish) override { put(wish); }
 
   void change(const Balancer& wish, const Balancer& is) override {
@@ -205,14 +214,18 @@ class Azure final : public CloudProvider {
   std::string hole(const Balancer& wish) const { return "networkSecurityGroups/" + security_group(wish) + "/securityRules/" + wish.name; }
   Json get_hole(const Balancer& wish) { return security_group(wish).empty() ? Json() : get(hole(wish)); }
 
-  void make_hole(const Balancer& wish) {
-    // No two rules of a group have one priority.
+  Json security_rules(const Balancer& wish) {
     const Json group = get("networkSecurityGroups/" + security_group(wish));
     if (group.is_null())
       throw Error(Code::spec_invalid, "there is no network security group " + security_group(wish), "correct azure_network_security_group");
+    return list(at(group, "properties"), "securityRules");
+  }
+
+  void make_hole(const Balancer& wish) {
+    // No two rules of a group have one priority.
     std::set<int> taken;
     int priority = 0;
-    for (const Json& one : list(at(group, "properties"), "securityRules")) {
+    for (const Json& one : security_rules(wish)) {
       const Json& rule = at(one, "properties");
       if (word(one, "name") == wish.name) priority = number(rule, "priority");
       if (word(rule, "direction") == "Inbound") taken.insert(number(rule, "priority"));

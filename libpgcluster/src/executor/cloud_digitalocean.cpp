@@ -10,6 +10,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int idle_time = 600;  // seconds that a session may say nothing: the most there is
+
 class DigitalOcean final : public CloudProvider {
  public:
   explicit DigitalOcean(CloudSession& session) : session_(session), base_(session.endpoint("https://api.digitalocean.com") + "/v2") {
@@ -37,6 +39,8 @@ class DigitalOcean final : public CloudProvider {
       if (word(rule, "entry_protocol") != "tcp" || word(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
     }
     if (at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
+    if (const int idle = number(lb, "http_idle_timeout_seconds"); idle != idle_time)
+      note(is, "sessions may be idle for " + std::to_string(idle) + " s");
     const Json& check = at(lb, "health_check");
     is.path = word(check, "path");
     if (word(check, "protocol") != "http") is.path += " (" + word(check, "protocol") + ")";
@@ -50,10 +54,17 @@ class DigitalOcean final : public CloudProvider {
       const std::string id = one.is_number_integer() ? std::to_string(one.get<std::int64_t>()) : "";
       BalancerTarget target{.name = "droplet-" + id, .id = id};
       for (const BalancerTarget& wanted : wish.targets)
-        if (droplet(wanted) == id) target = wanted;
+        if (droplet(wish, wanted) == id) target = wanted;
       is.targets.push_back(std::move(target));
     }
     return is;
+  }
+
+  void check(const Balancer& wish) override {
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (!known(wish, one)) missing.push_back(one);
+    no_such_servers(missing, "account's droplets" + within(wish.network));
   }
 
   void create(const Balancer& wish) override {
@@ -69,7 +80,9 @@ class DigitalOcean final : public CloudProvider {
       remove(wish);
       return create(wish);
     }
-    session_.json("PUT", base_ + "/load_balancers/" + word(all[0], "id"), body(wish));
+    Json whole = body(wish);
+    if (const std::string project = word(all[0], "project_id"); !project.empty()) whole["project_id"] = project;  // else it goes to the default one
+    session_.json("PUT", base_ + "/load_balancers/" + word(all[0], "id"), whole);
     await(wish);
   }
 
@@ -91,6 +104,7 @@ class DigitalOcean final : public CloudProvider {
     Json made{{"name", full_name(wish)},
               {"region", session_.setting("server_location")},
               {"size_unit", std::atoi(wish.size.c_str())},
+              {"http_idle_timeout_seconds", idle_time},
               {"network", wish.is_public ? "EXTERNAL" : "INTERNAL"},
               {"forwarding_rules",
                Json::array({{{"entry_protocol", "tcp"}, {"entry_port", wish.port}, {"target_protocol", "tcp"}, {"target_port", wish.target_port}}})},
@@ -107,8 +121,8 @@ class DigitalOcean final : public CloudProvider {
     if (wish.is_public)
       for (const std::string& one : wish.allowed) made["firewall"]["allow"].push_back("cidr:" + one);
     for (const BalancerTarget& one : wish.targets) {
-      const std::string id = droplet(one);
-      if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos) no_such_server(one, "account's droplets");
+      const std::string id = droplet(wish, one);
+      if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos) no_such_servers({one}, "account's droplets" + within(wish.network));
       made["droplet_ids"].push_back(std::stoll(id));
     }
     return made;
@@ -140,18 +154,33 @@ class DigitalOcean final : public CloudProvider {
     return all;
   }
 
-  std::string droplet(const BalancerTarget& wanted) {
-    if (!wanted.id.empty()) return wanted.id;
+  // Of the wish's network: others may have the same addresses.
+  std::vector<Json> droplets(const Balancer& wish) {
     if (!droplets_) droplets_ = pages("/droplets", "droplets");
+    std::vector<Json> here = *droplets_;
+    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return word(one, "vpc_uuid") != wish.network; });
+    return here;
+  }
+  static std::string id_of(const Json& droplet) {
+    return at(droplet, "id").is_number_integer() ? std::to_string(at(droplet, "id").get<std::int64_t>()) : "";
+  }
+
+  std::string droplet(const Balancer& wish, const BalancerTarget& wanted) {
+    if (!wanted.id.empty()) return wanted.id;
     std::string by_name;
-    for (const Json& one : *droplets_) {
-      const std::string id = std::to_string(at(one, "id").is_number_integer() ? at(one, "id").get<std::int64_t>() : 0);
+    for (const Json& one : droplets(wish)) {
       for (const char* family : {"v4", "v6"})
         for (const Json& net : list(at(one, "networks"), family))
-          if (word(net, "ip_address") == wanted.address) return id;
-      if (word(one, "name") == wanted.name) by_name = id;
+          if (word(net, "ip_address") == wanted.address) return id_of(one);
+      if (word(one, "name") == wanted.name) by_name = id_of(one);
     }
     return by_name;
+  }
+
+  bool known(const Balancer& wish, const BalancerTarget& wanted) {
+    const auto all = droplets(wish);
+    const std::string id = droplet(wish, wanted);
+    return std::any_of(all.begin(), all.end(), [&](const Json& one) { return id_of(one) == id; });
   }
 
   CloudSession& session_;

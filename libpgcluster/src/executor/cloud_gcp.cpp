@@ -20,9 +20,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Where Google's probes come from; of an external balancer also from the last two.
-const std::vector<std::string> probes{"130.211.0.0/22", "35.191.0.0/16"};
-const std::vector<std::string> outer_probes{"209.85.152.0/22", "209.85.204.0/22"};
+// Where Google's probes come from, of an internal balancer and of an external one.
+const std::vector<std::string> inner_probes{"130.211.0.0/22", "35.191.0.0/16"};
+const std::vector<std::string> outer_probes{"209.85.152.0/22", "209.85.204.0/22", "35.191.0.0/16"};
 
 std::string base64url(std::string_view bytes) {
   std::string text = to_base64(bytes);
@@ -114,7 +114,7 @@ class Gcp final : public CloudProvider {
     for (const std::string& one : members) {
       BalancerTarget target{.name = last(one), .id = last(one)};
       for (const BalancerTarget& wanted : wish.targets)
-        if (const auto found = instance(wanted); found && last(found->url) == last(one)) target = wanted;
+        if (const auto found = instance(wish, wanted); found && last(found->url) == last(one)) target = wanted;
       is.targets.push_back(std::move(target));
     }
     const Json probed = get(firewall(wish.name + "-probes"));
@@ -125,6 +125,13 @@ class Gcp final : public CloudProvider {
       if (!clients.is_null() && opened(clients) != is.port) note(is, "another port is open");
     }
     return is;
+  }
+
+  void check(const Balancer& wish) override {
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (!instance(wish, one)) missing.push_back(one);
+    no_such_servers(missing, servers(wish));
   }
 
   void create(const Balancer& wish) override { make(wish); }
@@ -260,8 +267,7 @@ class Gcp final : public CloudProvider {
     Json rule{{"loadBalancingScheme", scheme},
               {"IPProtocol", "TCP"},
               {"ports", {std::to_string(wish.port)}},
-              {"backendService", partial(regional("backendServices", wish.name))},
-              {"labels", {{"cluster", wish.owner}, {"managed-by", "pgcluster"}}}};
+              {"backendService", partial(regional("backendServices", wish.name))}};
     if (!wish.is_public) {
       const auto names = split(wish.network, '/');
       rule["network"] = network(wish);
@@ -270,10 +276,7 @@ class Gcp final : public CloudProvider {
     ensure(regional("forwardingRules", wish.name), rule, wish);
   }
 
-  std::string network(const Balancer& wish) const {
-    const auto names = split(wish.network, '/');
-    return partial("global/networks/" + (names.empty() ? std::string("default") : names[0]));
-  }
+  std::string network(const Balancer& wish) const { return partial("global/networks/" + network_name(wish)); }
 
   static std::string network_of(const Json& rule, const Balancer& wish) {
     if (wish.network.empty() && last(word(rule, "network")) == "default") return {};
@@ -281,12 +284,7 @@ class Gcp final : public CloudProvider {
     return last(word(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
   }
 
-  static std::vector<std::string> probe_sources(bool is_public) {
-    std::vector<std::string> all = probes;
-    if (is_public) all.insert(all.end(), outer_probes.begin(), outer_probes.end());
-    std::sort(all.begin(), all.end());
-    return all;
-  }
+  static const std::vector<std::string>& probe_sources(bool is_public) { return is_public ? outer_probes : inner_probes; }
 
   Json hole(const Balancer& wish, const std::vector<std::string>& from, int port) const {
     return {{"network", network(wish)},
@@ -324,7 +322,14 @@ class Gcp final : public CloudProvider {
     return found;
   }
 
-  std::optional<Instance> instance(const BalancerTarget& wanted) {
+  static std::string servers(const Balancer& wish) { return "zones' instances" + within(network_name(wish)); }
+  static std::string network_name(const Balancer& wish) {
+    const auto names = split(wish.network, '/');
+    return names.empty() ? "default" : names[0];
+  }
+
+  // Other networks may have the same addresses, and a group's instances are of one.
+  std::optional<Instance> instance(const Balancer& wish, const BalancerTarget& wanted) {
     if (!instances_) {
       instances_.emplace();
       for (const std::string& zone : zones_)
@@ -333,10 +338,12 @@ class Gcp final : public CloudProvider {
     std::optional<Instance> by_name;
     for (const auto& [zone, one] : *instances_) {
       const Instance here{zone, word(one, "selfLink")};
+      const Json& interfaces = list(one, "networkInterfaces");
+      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(word(i, "network")) == network_name(wish); })) continue;
       if (!wanted.id.empty() && (word(one, "id") == wanted.id || word(one, "name") == wanted.id)) return here;
       if (!wanted.id.empty()) continue;
-      for (const Json& interface : list(one, "networkInterfaces"))
-        if (word(interface, "networkIP") == wanted.address) return here;
+      for (const Json& interface : interfaces)
+        if (word(interface, "networkIP") == wanted.address && last(word(interface, "network")) == network_name(wish)) return here;
       if (word(one, "name") == wanted.name) by_name = here;
     }
     return by_name;
@@ -346,8 +353,8 @@ class Gcp final : public CloudProvider {
   std::set<std::string> members(const Balancer& wish) {
     std::map<std::string, std::set<std::string>> wanted;
     for (const BalancerTarget& one : wish.targets) {
-      const auto found = instance(one);
-      if (!found) no_such_server(one, "zones' instances");
+      const auto found = instance(wish, one);
+      if (!found) no_such_servers({one}, servers(wish));
       wanted[found->zone].insert(found->url);
     }
     std::set<std::string> used;

@@ -60,11 +60,19 @@ class Hetzner final : public CloudProvider {
       const std::string id = id_of(at(target, "server"));
       BalancerTarget found{.name = id.empty() ? word(target, "type") : "server-" + id, .id = id};
       for (const BalancerTarget& wanted : wish.targets)
-        if (!id.empty() && server_of(wanted) == id) found = wanted;
+        if (!id.empty() && server_of(wish, wanted) == id) found = wanted;
       if (!wish.network.empty() && at(target, "use_private_ip") != true) found.address = "(its public address)";
       is.targets.push_back(std::move(found));
     }
     return is;
+  }
+
+  void check(const Balancer& wish) override {
+    if (!wish.network.empty()) network(wish);
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (!known(wish, one)) missing.push_back(one);
+    no_such_servers(missing, project_servers(wish));
   }
 
   void create(const Balancer& wish) override {
@@ -79,7 +87,7 @@ class Hetzner final : public CloudProvider {
     if (where.empty()) needs_setting("hetzner", "server_location", "fsn1");
     body["location"] = where;
     if (!wish.network.empty()) body["network"] = std::stoll(network(wish));
-    for (const BalancerTarget& one : wish.targets) body["targets"].push_back(target(wish, needed(one)));
+    for (const BalancerTarget& one : wish.targets) body["targets"].push_back(target(wish, needed(wish, one)));
     HttpRequest request{.method = "POST", .url = base_ + "/load_balancers", .headers = {{"Content-Type", "application/json"}}, .body = body.dump()};
     const auto response = session_.create(request, [&] { return !raw(wish.name).is_null(); });
     if (response)
@@ -146,7 +154,7 @@ class Hetzner final : public CloudProvider {
     for (const Json& one : others) drop(one);
     std::set<std::string> wanted;
     for (const BalancerTarget& one : wish.targets) {
-      const std::string server = needed(one);
+      const std::string server = needed(wish, one);
       wanted.insert(server);
       if (!has.contains(server)) act(id, "add_target", target(wish, server));
     }
@@ -201,7 +209,7 @@ class Hetzner final : public CloudProvider {
     if (auto& known = networks_[wish.network]; !known.empty()) return known;
     const Json page = session_.json("GET", base_ + "/networks?name=" + url_encoded(wish.network));
     if (at(page, "networks").is_array() && !page["networks"].empty()) return networks_[wish.network] = id_of(page["networks"][0]);
-    throw Error(Code::spec_invalid, "server_network: there is no network " + wish.network + " in this project", "write its name or number");
+    no_such_network(wish.network, "this project");
   }
 
   const std::vector<Json>& servers() {
@@ -216,21 +224,38 @@ class Hetzner final : public CloudProvider {
     return *servers_;
   }
 
-  std::string server_of(const BalancerTarget& wanted) {
+  static std::string project_servers(const Balancer& wish) { return "project's servers" + within(wish.network); }
+
+  // Other networks may have the same addresses.
+  bool in_network(const Balancer& wish, const Json& server, const std::string& address = {}) {
+    if (wish.network.empty() && address.empty()) return true;
+    for (const Json& net : list(server, "private_net"))
+      if ((wish.network.empty() || std::to_string(net.value("network", std::int64_t{0})) == network(wish)) &&
+          (address.empty() || word(net, "ip") == address))
+        return true;
+    return false;
+  }
+
+  std::string server_of(const Balancer& wish, const BalancerTarget& wanted) {
     if (!wanted.id.empty()) return wanted.id;
     std::string by_name;
     for (const Json& one : servers()) {
-      bool here = word(at(at(one, "public_net"), "ipv4"), "ip") == wanted.address;
-      for (const Json& net : list(one, "private_net")) here |= word(net, "ip") == wanted.address;
-      if (here) return id_of(one);
+      if (!in_network(wish, one)) continue;
+      if (in_network(wish, one, wanted.address) || word(at(at(one, "public_net"), "ipv4"), "ip") == wanted.address) return id_of(one);
       if (word(one, "name") == wanted.name) by_name = id_of(one);
     }
     return by_name;
   }
 
-  std::string needed(const BalancerTarget& wanted) {
-    const std::string id = server_of(wanted);
-    if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos) no_such_server(wanted, "project's servers");
+  bool known(const Balancer& wish, const BalancerTarget& wanted) {
+    const std::string id = server_of(wish, wanted);
+    const auto& all = servers();
+    return std::any_of(all.begin(), all.end(), [&](const Json& one) { return id_of(one) == id && in_network(wish, one); });
+  }
+
+  std::string needed(const Balancer& wish, const BalancerTarget& wanted) {
+    const std::string id = server_of(wish, wanted);
+    if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos) no_such_servers({wanted}, project_servers(wish));
     return id;
   }
 

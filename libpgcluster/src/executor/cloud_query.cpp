@@ -136,13 +136,18 @@ Xml AwsQuery::call(const std::string& action, const Form& form, const std::strin
   return result.name.empty() ? root : result;
 }
 
-void AwsQuery::create(const std::string& action, const Form& form, const std::function<bool()>& found) {
+bool AwsQuery::create(const std::string& action, const Form& form, const std::function<bool()>& found, const std::string& busy) {
   authorize();
-  session_.create(request(action, form), [&] {
-    const bool there = found();
+  const HttpRequest asked = request(action, form);
+  const auto there = [&] {
+    const bool is = found();
     authorize();
-    return there;
-  });
+    return is;
+  };
+  const auto response = session_.create(asked, there, busy.empty() ? std::vector<int>{} : std::vector<int>{400});
+  if (!response || response->status < 300) return true;
+  if (response->body.find("<Code>" + busy) == std::string::npos) throw session_.refusal(asked, *response);
+  return false;
 }
 
 }  // namespace pgcluster::executor

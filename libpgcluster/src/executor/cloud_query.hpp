@@ -41,7 +41,8 @@ class AwsQuery {
   /// What stands in <ActionResult>, or in <ActionResponse> where there is no such; `absent` is the error that means there is nothing: an empty
   /// element.
   Xml call(const std::string& action, const Form& form, const std::string& absent = {});
-  void create(const std::string& action, const Form& form, const std::function<bool()>& found);
+  /// False where the error is `busy`: it cannot be made yet.
+  bool create(const std::string& action, const Form& form, const std::function<bool()>& found, const std::string& busy = {});
 
  private:
   void authorize();

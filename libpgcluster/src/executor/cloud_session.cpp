@@ -24,6 +24,11 @@ bool loopback(const std::string& url) {
 // Where it is, without what follows the path: a query may be long.
 std::string shown(const HttpRequest& request) { return request.method + " " + request.url.substr(0, request.url.find('?')); }
 
+std::string host_of(const std::string& url) {
+  const auto from = url.find("://") + 3;
+  return url.substr(from, url.find('/', from) - from);
+}
+
 // What the vendors put into the body of an error.
 std::string message_of(const HttpResponse& response) {
   std::string said;
@@ -52,6 +57,18 @@ std::optional<milliseconds> retry_after(const HttpResponse& response) {
       if (std::string_view(name) == "retry-after" && value > 0) return std::chrono::seconds(value);
     }
   return std::nullopt;
+}
+
+// What other vendors say by 429, and was not begun: AWS by a code, Google by a reason, Hetzner where another change came in between.
+bool is_busy(const HttpResponse& response) {
+  if (response.status == 400) return response.body.find("<Code>Throttling") != std::string::npos;
+  if (response.status != 403 && response.status != 409) return false;
+  const Json body = Json::parse(response.body, nullptr, false);
+  const Json& error = at(body, "error");
+  if (response.status == 409) return word(error, "code") == "conflict";
+  const Json& all = list(error, "errors");
+  return std::any_of(all.begin(), all.end(),
+                     [](const Json& one) { return word(one, "reason") == "rateLimitExceeded" || word(one, "reason") == "userRateLimitExceeded"; });
 }
 
 std::string after(const HttpResponse& response) {
@@ -157,9 +174,7 @@ HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
     HttpResponse response = http(signed_request, options_.timeout, cancelled_);
     if (cancelled_) throw Error(Code::cancelled, "cancelled while talking to " + access_.name);
     const int status = response.status;
-    // AWS says so by a code only.
-    const bool throttled = status == 400 && response.body.find("<Code>Throttling") != std::string::npos;
-    const bool limited = status == 429 || status == 423 || throttled;
+    const bool limited = status == 429 || status == 423 || is_busy(response);
     if (status != 0 && !limited && status < 500 && status != 408) return response;
     Failure failure;
     if (status != 0) {
@@ -171,7 +186,8 @@ HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
                  .host = access_.name,
                  .causes = {shown(request)}};
       if (response.certificate) {
-        failure.hint = "the certificate is not one that this machine trusts: is a proxy in between, or ca-certificates missing?";
+        failure.message = access_.name + ": the certificate of " + host_of(request.url) + " is not trusted: " + response.why;
+        failure.hint = "is that the vendor's address, or a proxy in between? An authority of your own is trusted after update-ca-certificates";
         throw Error(std::move(failure));
       }
     }
@@ -215,11 +231,11 @@ nlohmann::json CloudSession::json(const std::string& method, const std::string& 
   return parsed;
 }
 
-std::optional<HttpResponse> CloudSession::create(const HttpRequest& request, const std::function<bool()>& found) {
+std::optional<HttpResponse> CloudSession::create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also) {
   for (std::size_t n = 1;; ++n) {
     try {
       HttpResponse response = attempt(request, false);
-      if (response.status < 300) return response;
+      if (response.status < 300 || std::find(also.begin(), also.end(), response.status) != also.end()) return response;
       throw refusal(request, response);
     } catch (const LostAnswer& lost) {
       // What was made may show only after a moment.
@@ -257,11 +273,25 @@ std::string CloudSession::token(const std::string& key, const std::function<std:
   return value;
 }
 
-void no_such_server(const BalancerTarget& target, const std::string& what) {
+void no_such_servers(const std::vector<BalancerTarget>& targets, const std::string& what) {
+  std::string names;
+  for (const BalancerTarget& one : targets) {
+    const std::string known_by = one.id.empty() ? one.address : "cloud_id " + one.id;
+    names += (names.empty() ? "" : ", ") + one.name + (known_by.empty() ? "" : " (" + known_by + ")");
+  }
+  if (names.empty()) return;
   throw Error(Failure{.code = Code::spec_invalid,
-                      .message = target.name + (target.address.empty() ? "" : " (" + target.address + ")") + " is none of the " + what,
-                      .hint = "write cloud_id of that host, or see that the credentials are of the right project"});
+                      .message = names + (targets.size() == 1 ? " is none of the " : " are none of the ") + what,
+                      .hint = "correct server_network or the hosts' addresses, write cloud_id, or take credentials of the right project"});
 }
+
+void no_such_network(const std::string& network, const std::string& where) {
+  throw Error(Failure{.code = Code::spec_invalid,
+                      .message = "server_network: there is no " + network + " in " + where,
+                      .hint = "correct it, or take credentials of the right account or project"});
+}
+
+std::string within(const std::string& network) { return network.empty() ? std::string() : " in the network " + network; }
 
 void needs_setting(const std::string& provider, const std::string& key, const std::string& example) {
   throw Error(

@@ -54,7 +54,7 @@ class CloudSession {
   nlohmann::json json(const std::string& method, const std::string& url, const nlohmann::json& body = nullptr, const std::vector<int>& also = {});
   /// A request that makes something, and so must not be repeated blindly: when its answer is lost, `found` says whether it was carried out.
   /// Empty where it was, and there is no answer.
-  std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found);
+  std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also = {});
 
   /// Until `done` says so. Throws Error (timed_out) with `what` in its message.
   void wait_for(const std::string& what, const std::function<bool()>& done);
@@ -92,6 +92,8 @@ class CloudProvider {
   virtual ~CloudProvider() = default;
   /// The balancer of the wish's name as it stands, its targets in the wish's words where they are the same hosts; empty where there is none.
   virtual std::optional<Balancer> find(const Balancer& wish) = 0;
+  /// Throws Error (spec_invalid) where the wish's network or hosts are not there. Only asks.
+  virtual void check(const Balancer& wish) = 0;
   virtual void create(const Balancer& wish) = 0;
   virtual void change(const Balancer& wish, const Balancer& is) = 0;
   /// Also of what a create that was cut short has left.
@@ -106,8 +108,12 @@ std::unique_ptr<CloudProvider> digitalocean_provider(CloudSession& session);
 std::unique_ptr<CloudProvider> gcp_provider(CloudSession& session);
 std::unique_ptr<CloudProvider> hetzner_provider(CloudSession& session);
 
-/// Throws Error (spec_invalid): the host of the wish is none of the cloud's.
-[[noreturn]] void no_such_server(const BalancerTarget& target, const std::string& what);
+/// Throws Error (spec_invalid): hosts of the wish are none of the cloud's `what`. Nothing where there are none such.
+void no_such_servers(const std::vector<BalancerTarget>& targets, const std::string& what);
+/// Throws Error (spec_invalid): the network of the wish is not there.
+[[noreturn]] void no_such_network(const std::string& network, const std::string& where);
+/// " of NETWORK", or nothing.
+std::string within(const std::string& network);
 /// Throws Error (spec_invalid): the provider needs the key.
 [[noreturn]] void needs_setting(const std::string& provider, const std::string& key, const std::string& example);
 

@@ -14,6 +14,8 @@ std::vector<std::string> split(const std::string& line) {
   return found;
 }
 
+constexpr const char* checked_mark = "?checked";
+
 std::string url(const Balancer& wish) { return "load-balancers/" + wish.name; }
 std::string resource(const std::string& at, const Balancer& wish) { return at + ":" + wish.name; }
 
@@ -97,9 +99,11 @@ Balancer read_balancer(const std::string& text) {
   return b;
 }
 
-Ask balancer_ask(const std::string& at, const Balancer& wish) {
-  return {at, Http{.method = "GET", .url = url(wish), .body = text(wish), .about = {resource(at, wish)}}};
+Ask balancer_ask(const std::string& at, const Balancer& wish, bool checked) {
+  return {at, Http{.method = "GET", .url = url(wish) + (checked ? checked_mark : ""), .body = text(wish), .about = {resource(at, wish)}}};
 }
+
+bool is_checked(const Http& ask) { return ask.url.ends_with(checked_mark); }
 
 namespace {
 // A vendor may take minutes to make one.

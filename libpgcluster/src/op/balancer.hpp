@@ -41,8 +41,11 @@ std::string text(const Balancer& balancer, bool found = false);
 /// What text() wrote. Lines that are none are passed over.
 Balancer read_balancer(const std::string& text);
 
-/// To ask for the balancer that the wish names, and to have it so. `at` is the cloud's name in the plan.
-Ask balancer_ask(const std::string& at, const Balancer& wish);
+/// To ask for the balancer that the wish names, and to have it so. `at` is the cloud's name in the plan. `checked`: it is an error of the spec where
+/// the wish's network or hosts are not there.
+Ask balancer_ask(const std::string& at, const Balancer& wish, bool checked = false);
+/// Whether such an ask is a checked one.
+bool is_checked(const Http& ask);
 Do balancer_change(const std::string& at, const Balancer& wish, const Answer& was);
 Do balancer_removal(const std::string& at, const Balancer& wish, const Answer& was);
 

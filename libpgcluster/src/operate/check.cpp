@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "component/cloud.hpp"
 #include "component/consul.hpp"
 #include "component/haproxy.hpp"
 #include "component/patroni.hpp"
@@ -165,6 +166,24 @@ class Examiner {
   std::string host_;
 };
 
+// Who asks it, and whether it knows the network and the hosts; what one may change there it does not say before the first change.
+void examine_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, CheckReport& report) {
+  if (const auto error = observed.errors.find(cloud); error != observed.errors.end()) {
+    report.findings.push_back({cloud, {.message = error->second.message(), .hint = error->second.hint()}, error->second.code()});
+    return;
+  }
+  const auto answers = observed.answers.find(cloud);
+  if (answers == observed.answers.end()) {
+    report.findings.push_back({cloud, {.message = "it did not answer in time"}, Code::timed_out});
+    return;
+  }
+  for (std::size_t i = 0; i < balancers.size() && i < answers->second.size(); ++i)
+    if (const auto* output = std::get_if<Output>(&answers->second[i]); output && read_balancer(output->out).owner != balancers[i].wish.owner) {
+      const Diagnostic why = not_ours(cloud, balancers[i].wish);
+      report.findings.push_back({cloud, {.message = why.message, .hint = why.hint}, Code::refused});
+    }
+}
+
 }  // namespace
 
 CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptions& options) {
@@ -178,7 +197,15 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     const HostAsks& more = own.emplace(host.name, asks_of(spec, topology, host)).first->second;
     asks[host.name].insert(asks[host.name].end(), {more.listening, more.disk, more.packages});
   }
-  const Observed observed = observe(hosts_of(topology), asks, executor, plan_options(options));
+  Hosts hosts = hosts_of(topology);
+  std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
+  std::erase_if(balancers, [](const CloudBalancer& one) { return !one.wanted; });
+  if (!balancers.empty()) {
+    report.hosts.push_back(topology.cloud->name);
+    hosts.emplace(topology.cloud->name, *topology.cloud);
+    for (const CloudBalancer& one : balancers) asks[topology.cloud->name].push_back(balancer_ask(topology.cloud->name, one.wish, true));
+  }
+  const Observed observed = observe(hosts, asks, executor, plan_options(options));
   Examiner examiner(report, spec, topology);
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
@@ -199,6 +226,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
       report.findings.push_back({host.name, {.message = error.message(), .hint = error.hint()}, error.code()});
     }
   }
+  if (!balancers.empty()) examine_cloud(topology.cloud->name, balancers, observed, report);
   return report;
 }
 

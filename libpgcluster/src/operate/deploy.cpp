@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/joined.hpp"
+#include "component/cloud.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 
@@ -111,10 +112,27 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                                .hint = "apply --prune removes what stands there",
                                .path = "hosts." + host.name});
   }
+  std::vector<KnownCloud> clouds = own_cloud(spec, topology);
+  Steps unclouded;
+  for (const LeftCloud& one : left_clouds(spec, topology, facts)) {
+    if (options.prune) {
+      hosts.emplace(one.access.name, one.access);
+      unclouded = parallel(unclouded, cloud_farewell(topology.cluster, one.access.name, one.cloud));
+      continue;
+    }
+    clouds.push_back(one.cloud);
+    std::string where;
+    for (const auto& [key, value] : one.cloud.settings)
+      if (key == "server_location") where = " (" + value + ")";
+    plan.warnings.push_back({.severity = Severity::warning,
+                             .message = one.access.name + where + " still has load balancers of this cluster, and the spec does not name it any more",
+                             .hint = "apply --prune removes them, with credentials from the variables that the vendor's own tools read",
+                             .path = "cloud_provider"});
+  }
   const auto view = make_view(spec, topology, std::move(facts), components, without);
 
   std::vector<Steps> all;
-  const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left);
+  const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left, clouds);
   for (const TopologyHost& host : topology.hosts) {
     if (view->leaves_out(host.name)) {
       plan.warnings.push_back(pending_steps(*view, host, components));
@@ -149,7 +167,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     secrets = sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
   }
   if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
-  Plan made = make_plan(hosts, sequence(std::move(secrets), parallel(std::move(all))), executor, plan);
+  // A cloud that is left goes first: only then do the hosts forget it.
+  Plan made = make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan);
   check_quorum(made, topology, without);
   return made;
 }

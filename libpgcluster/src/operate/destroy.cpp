@@ -42,6 +42,10 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
   }
   stops.push_back(parallel(rest));
   stops.insert(stops.begin(), cloud_removal(spec, topology));
+  for (const LeftCloud& one : left_clouds(spec, topology, facts)) {
+    hosts.emplace(one.access.name, one.access);
+    stops.front() = parallel(stops.front(), cloud_farewell(topology.cluster, one.access.name, one.cloud));
+  }
   if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
   PlanOptions plan = plan_options(options);
   plan.origin = {.planner = "destroy", .spec = dump(spec, Secrets::references), .options = {}};

@@ -149,6 +149,52 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
   return all;
 }
 
+namespace {
+
+// What of a cloud says which balancers are meant: elsewhere another may have the same name. By another address it is the same cloud.
+std::string whereabouts(const KnownCloud& cloud) {
+  std::string where = cloud.provider;
+  for (const auto& [key, value] : cloud.settings) {
+    if (key == "server_location" && cloud.provider == "aws") where += " " + value;
+    if (key == "server_location" && cloud.provider == "gcp") where += " " + value.substr(0, value.rfind('-', value.find(',')));  // the region
+    if (key == "azure_resource_group" && cloud.provider == "azure") where += " " + value;
+  }
+  return where;
+}
+
+}  // namespace
+
+std::vector<KnownCloud> own_cloud(const Spec& spec, const Topology& topology) {
+  if (!with_cloud_balancer(spec)) return {};
+  const CloudAccess& cloud = *topology.cloud->cloud;
+  Pairs settings = cloud.settings;
+  std::erase_if(settings, [](const auto& one) { return one.second.empty(); });
+  return {{.provider = cloud.provider, .endpoint = cloud.endpoint, .settings = std::move(settings)}};
+}
+
+std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts) {
+  std::set<std::string> seen;
+  if (topology.cloud) {
+    const CloudAccess& cloud = *topology.cloud->cloud;
+    seen.insert(whereabouts({.provider = cloud.provider, .endpoint = cloud.endpoint, .settings = cloud.settings}));
+  }
+  std::vector<LeftCloud> left;
+  for (const auto& [name, fact] : facts)
+    if (const auto known = read_cluster_file(fact.cluster))
+      for (const KnownCloud& cloud : known->clouds) {
+        if (!seen.insert(whereabouts(cloud)).second) continue;
+        HostAccess access = cloud_access(spec, cloud);
+        const auto taken = [&](const std::string& name) {
+          return (topology.cloud && topology.cloud->name == name) ||
+                 std::any_of(left.begin(), left.end(), [&](const LeftCloud& one) { return one.access.name == name; });
+        };
+        const std::string plain = access.name;
+        for (int n = 2; taken(access.name); ++n) access.name = plain + ":" + std::to_string(n);
+        left.push_back({cloud, std::move(access)});
+      }
+  return left;
+}
+
 HostAccess access_of(const KnownHost& left, const Topology& topology) {
   HostAccess access = topology.hosts.front().access;
   for (const TopologyHost& host : topology.hosts)

@@ -49,6 +49,16 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);
 
+/// A cloud that has balancers of the cluster, and that the spec no longer names.
+struct LeftCloud {
+  KnownCloud cloud;
+  HostAccess access;  ///< by a name of its own
+};
+/// Those that had them when the cluster was last applied.
+std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts);
+/// The spec's own, where its balancers are wished.
+std::vector<KnownCloud> own_cloud(const Spec& spec, const Topology& topology);
+
 /// How to reach a host that left the spec: by what the cluster's file tells, with the keys of a host that is still there.
 HostAccess access_of(const KnownHost& left, const Topology& topology);
 

@@ -1,6 +1,7 @@
 // Load balancers of a cloud: what of them contradicts the rest of a spec, or says nothing.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "spec/balancing.hpp"
 #include "spec/roles.hpp"
@@ -9,10 +10,28 @@
 namespace pgcluster {
 namespace {
 
-bool is_network(const std::string& text) {
+struct Network {
+  words::Ip ip;
+  int length;
+};
+
+std::optional<Network> parse_network(const std::string& text) {
   const auto slash = text.find('/');
   const auto ip = words::parse_ip(text.substr(0, slash));
-  return ip && slash != std::string::npos && std::atoi(text.c_str() + slash + 1) <= (ip->v6 ? 128 : 32);
+  if (!ip || slash == std::string::npos) return std::nullopt;
+  const int length = std::atoi(text.c_str() + slash + 1);
+  return length <= (ip->v6 ? 128 : 32) ? std::optional<Network>({*ip, length}) : std::nullopt;
+}
+
+// Vendors refuse such ones, or write them otherwise.
+bool has_bits_beyond(const Network& network) {
+  for (int bit = network.length; bit < (network.ip.v6 ? 128 : 32); ++bit)
+    if (network.ip.bytes[static_cast<std::size_t>(bit / 8)] & (0x80 >> (bit % 8))) return true;
+  return false;
+}
+
+bool known_provider(const std::string& name) {
+  return name == "aws" || name == "gcp" || name == "azure" || name == "digitalocean" || name == "hetzner";
 }
 
 }  // namespace
@@ -34,6 +53,7 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
     unused("database_public_access", s.database_public_access);
     return;
   }
+  if (!known_provider(provider)) return;  // which is said already
   if (!s.cluster_vip.empty())
     error("cluster_vip", "does not go with cloud_provider: a cloud carries no traffic to an address that a host gives itself",
           "remove it; clients connect to the cloud's load balancers, or to the hosts");
@@ -66,10 +86,29 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
           "write small letters, digits and '-', at most " + std::to_string(most));
   if (provider == "gcp" && !name.empty() && name[0] >= '0' && name[0] <= '9')
     error("patroni_cluster_name", "begins with a digit, which no name at Google may", "begin it with a letter");
-  for (std::size_t i = 0; i < s.database_public_allowed_ips.size(); ++i)
-    if (const std::string& one = s.database_public_allowed_ips[i]; one.find('/') != std::string::npos && !is_network(one))
-      error("database_public_allowed_ips[" + std::to_string(i) + "]", words::shown(one) + " is not a network",
-            "write an address and a length, like 203.0.113.0/24");
+  const auto databases = std::count_if(s.hosts.begin(), s.hosts.end(), [](const HostSpec& host) {
+    return host.roles.empty() || std::find(host.roles.begin(), host.roles.end(), "postgres") != host.roles.end();
+  });
+  if (provider == "digitalocean" && databases > 10)
+    error("hosts", "has " + std::to_string(databases) + " database hosts, and a load balancer of digitalocean leads to 10 at most",
+          "write cloud_load_balancer: false, or take some out");
+  if (provider == "aws" && name.starts_with("internal-"))
+    error("patroni_cluster_name", "begins with internal-, which no load balancer's name at AWS may", "begin it with another word");
+  bool only_v6 = true;
+  for (std::size_t i = 0; i < s.database_public_allowed_ips.size(); ++i) {
+    const std::string &one = s.database_public_allowed_ips[i], path = "database_public_allowed_ips[" + std::to_string(i) + "]";
+    const auto network = parse_network(one);
+    only_v6 &= network && network->ip.v6;
+    if (!network) {
+      if (one.find('/') != std::string::npos)
+        error(path, words::shown(one) + " is not a network", "write an address and a length, like 203.0.113.0/24");
+    } else if (has_bits_beyond(*network)) {
+      error(path, one + " has bits beyond its length",
+            std::string("write the network's first address, or ") + (network->ip.v6 ? "/128" : "/32") + " for this address alone");
+    } else if (network->ip.v6 && provider != "hetzner" && one != "::/0") {
+      warning(path, one + " says nothing: the load balancers of " + provider + " are made with an IPv4 address", "remove it");
+    }
+  }
   if (!s.database_public_access) {
     if (!s.database_public_allowed_ips.empty())
       warning("database_public_allowed_ips", "says nothing without database_public_access", "write database_public_access: true, or remove it");
@@ -81,6 +120,10 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
   if (all.empty())
     error("database_public_allowed_ips", "is missing: with database_public_access the whole world could connect",
           "name the networks that may, like [203.0.113.0/24]; who wants all writes [0.0.0.0/0, \"::/0\"]");
+  else if (provider != "hetzner" && only_v6)
+    error("database_public_allowed_ips",
+          "has no IPv4 network, and the load balancers of " + provider + " have an IPv4 address only: nobody could connect",
+          "name the IPv4 networks that may, like [203.0.113.0/24]");
   else if (provider == "hetzner" && all != std::vector<std::string>{"0.0.0.0/0", "::/0"})
     error("database_public_allowed_ips", "cannot be held: Hetzner's load balancers let everybody in, and its firewalls do not see them",
           "leave database_public_access away, or write [0.0.0.0/0, \"::/0\"] where everybody may connect");

@@ -174,7 +174,8 @@ class Checker {
     } else if (!rule.values.empty() && !in(rule.values)) {
       const auto near = words::nearest(value, rule.values);
       error(path, "unknown value " + words::shown(value),
-            near.empty() || rule.values.size() < 3 ? "write " + words::one_of(rule.values) : "did you mean " + std::string(near) + "?");
+            near.empty() || rule.values.size() < 3 ? "write " + words::one_of(rule.values)
+                                                   : "did you mean " + std::string(near) + "? It takes " + words::one_of(rule.values));
     } else if (auto wrong = misfit(value, rule.format)) {
       error(path, std::move(wrong->message), std::move(wrong->hint));
     }

@@ -18,10 +18,17 @@ nlohmann::ordered_json host_json(const Host& host) {
 
 }  // namespace
 
-std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left) {
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left, const std::vector<KnownCloud>& clouds) {
   nlohmann::ordered_json json{{"format", 1}, {"cluster", topology.cluster}, {"hosts", nlohmann::ordered_json::array()}};
   for (const TopologyHost& host : topology.hosts) json["hosts"].push_back(host_json(host));
   for (const KnownHost& host : left) json["hosts"].push_back(host_json(host));
+  for (const KnownCloud& cloud : clouds) {
+    nlohmann::ordered_json one{{"provider", cloud.provider}};
+    if (!cloud.endpoint.empty()) one["endpoint"] = cloud.endpoint;
+    for (const auto& [key, value] : cloud.settings)
+      if (!value.empty()) one["settings"][key] = value;
+    json["clouds"].push_back(std::move(one));
+  }
   return json.dump(2) + '\n';
 }
 
@@ -45,6 +52,12 @@ std::optional<KnownCluster> read_cluster_file(const std::string& text) {
       for (const auto& written : access.value("jump", nlohmann::json::array()))
         if (const auto hop = parse_hop(written.get<std::string>())) host.access.jump.push_back(*hop);
       known.hosts.push_back(std::move(host));
+    }
+    for (const auto& one : json.value("clouds", nlohmann::json::array())) {
+      KnownCloud cloud{.provider = one.at("provider").get<std::string>(), .endpoint = one.value("endpoint", "")};
+      const auto settings = one.value("settings", nlohmann::json::object());
+      for (const auto& [key, value] : settings.items()) cloud.settings.emplace_back(key, value.get<std::string>());
+      known.clouds.push_back(std::move(cloud));
     }
     return known;
   } catch (const nlohmann::json::exception&) {

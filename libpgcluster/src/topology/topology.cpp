@@ -49,28 +49,11 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
 
 std::optional<HostAccess> cloud_access(const Spec& spec) {
   if (spec.cloud_provider.empty()) return std::nullopt;
-  CloudAccess cloud{.provider = spec.cloud_provider, .endpoint = spec.cloud_api_endpoint};
-  const auto credential = [&](const char* key, const SpecSecret& secret) {
-    if (secret.given()) cloud.credentials.emplace_back(key, Text(Secret{key, secret.value}));
-  };
-  credential("hcloud_api_token", spec.hcloud_api_token);
-  credential("do_api_token", spec.do_api_token);
-  credential("aws_access_key_id", spec.aws_access_key_id);
-  credential("aws_secret_access_key", spec.aws_secret_access_key);
-  credential("aws_session_token", spec.aws_session_token);
-  credential("gcp_service_account_contents", spec.gcp_service_account_contents);
-  credential("azure_client_id", spec.azure_client_id);
-  credential("azure_secret", spec.azure_secret);
-  credential("azure_tenant", spec.azure_tenant);
-  credential("azure_subscription_id", spec.azure_subscription_id);
-  cloud.settings = {{"server_location", spec.server_location},
-                    {"azure_resource_group", spec.azure_resource_group},
-                    {"azure_network_security_group", spec.azure_network_security_group}};
-  HostAccess access;
-  access.name = access.address = "cloud:" + spec.cloud_provider;
-  access.transport = Transport::cloud;
-  access.cloud = std::move(cloud);
-  return access;
+  return cloud_access(spec, {.provider = spec.cloud_provider,
+                             .endpoint = spec.cloud_api_endpoint,
+                             .settings = {{"server_location", spec.server_location},
+                                          {"azure_resource_group", spec.azure_resource_group},
+                                          {"azure_network_security_group", spec.azure_network_security_group}}});
 }
 
 bool tagged(const TopologyHost& host, std::string_view tag) {
@@ -239,6 +222,29 @@ std::string Topology::dcs_endpoints(int port) const {
   std::string out;
   for (const std::string& member : dcs_members) out += (out.empty() ? "" : ",") + words::host_port(host(member).address, port);
   return out;
+}
+
+HostAccess cloud_access(const Spec& spec, const KnownCloud& known) {
+  CloudAccess cloud{.provider = known.provider, .endpoint = known.endpoint};
+  const auto credential = [&](const char* key, const SpecSecret& secret) {
+    if (secret.given()) cloud.credentials.emplace_back(key, Text(Secret{key, secret.value}));
+  };
+  credential("hcloud_api_token", spec.hcloud_api_token);
+  credential("do_api_token", spec.do_api_token);
+  credential("aws_access_key_id", spec.aws_access_key_id);
+  credential("aws_secret_access_key", spec.aws_secret_access_key);
+  credential("aws_session_token", spec.aws_session_token);
+  credential("gcp_service_account_contents", spec.gcp_service_account_contents);
+  credential("azure_client_id", spec.azure_client_id);
+  credential("azure_secret", spec.azure_secret);
+  credential("azure_tenant", spec.azure_tenant);
+  credential("azure_subscription_id", spec.azure_subscription_id);
+  cloud.settings = known.settings;
+  HostAccess access;
+  access.name = access.address = "cloud:" + known.provider;
+  access.transport = Transport::cloud;
+  access.cloud = std::move(cloud);
+  return access;
 }
 
 Topology resolve(const Spec& spec) {

@@ -87,13 +87,23 @@ struct KnownHost {
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
+/// A cloud with load balancers of the cluster, as the cluster file has it: without credentials.
+struct KnownCloud {
+  std::string provider;
+  std::string endpoint{};  ///< empty: the vendor's own
+  Pairs settings{};        ///< where the servers are, by the spec's keys
+  friend bool operator==(const KnownCloud&, const KnownCloud&) = default;
+};
+/// How to reach it: with the spec's credentials, else with those that the vendor's own tools read.
+HostAccess cloud_access(const Spec& spec, const KnownCloud& cloud);
 /// What a cluster file says.
 struct KnownCluster {
   std::string cluster;
   std::vector<KnownHost> hosts;
+  std::vector<KnownCloud> clouds;
 };
 /// Names, access and roles of all hosts, and of those that are no longer described but still stand: what /var/lib/pgcluster/cluster holds (JSON).
-std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {});
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {}, const std::vector<KnownCloud>& clouds = {});
 /// Empty where the text is not one.
 std::optional<KnownCluster> read_cluster_file(const std::string& text);
 
