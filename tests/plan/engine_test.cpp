@@ -1,5 +1,9 @@
 #include <algorithm>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -65,6 +69,32 @@ class ServerModel final : public ServiceModel {
     if (name != "server") return std::nullopt;
     return SimulatedPackage{.units = {"server.service"}};
   }
+};
+
+// Hosts whose names begin with "silent" do not answer until they are cut off.
+class SilentExecutor final : public Executor {
+ public:
+  ProgramResult run(const HostAccess& host, const Program& program) override {
+    std::unique_lock lock(mutex_);
+    if (host.name.starts_with("silent")) changed_.wait(lock, [&] { return cancelled_; });
+    if (cancelled_) throw Error(Code::cancelled, "cancelled");
+    return {.answers = std::vector<Answer>(program.asks.size(), Absent{})};
+  }
+  std::optional<LockHolder> lock(const HostAccess&, const LockHolder&) override { return std::nullopt; }
+  void beat(const HostAccess&) override {}
+  void unlock(const HostAccess&) noexcept override {}
+  void cancel() noexcept override { set(true); }
+  void resume() noexcept override { set(false); }
+
+ private:
+  void set(bool cancelled) {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = cancelled;
+    changed_.notify_all();
+  }
+  std::mutex mutex_{};
+  std::condition_variable changed_{};
+  bool cancelled_ = false;
 };
 
 std::vector<std::string> ids(const Plan& plan) {
@@ -209,6 +239,30 @@ TEST_CASE("a lock that somebody holds refuses the apply, and says who") {
   CHECK_FALSE(fleet.executor.host("h1").lock.has_value());
 }
 
+TEST_CASE("a callback that throws while the hosts are being locked leaves none of them locked") {
+  Fleet fleet(3);
+  const Plan plan = fleet.plan(parallel(write("h1", "a"), write("h2", "a"), write("h3", "a")));
+  const auto unlocked = [&] {
+    return std::none_of(fleet.hosts.begin(), fleet.hosts.end(), [&](const auto& one) { return fleet.executor.host(one.first).lock.has_value(); });
+  };
+  const auto on_event = [](const Event& event) {
+    if (event.kind == Event::Kind::lock_taken) throw std::runtime_error("mine");
+  };
+  CHECK_THROWS_WITH(apply(plan, fleet.executor, {.on_event = on_event}), "mine");
+  CHECK(unlocked());
+  for (int nth = 1; nth <= 2; ++nth) {
+    int polls = 0;
+    CHECK_THROWS_WITH(apply(plan, fleet.executor,
+                            {.poll =
+                                 [&] {
+                                   if (++polls == nth) throw std::runtime_error("mine");
+                                 }}),
+                      "mine");
+    CHECK(unlocked());
+  }
+  CHECK(apply(plan, fleet.executor).ok());
+}
+
 TEST_CASE("a wait that is never over fails as not_converged, when its time is over") {
   Fleet fleet(1);
   const Ask file_there{"h1", FileOf{"/run/there"}};
@@ -270,6 +324,40 @@ TEST_CASE("cancelled: no further program, and the next apply goes on") {
   CHECK_FALSE(report.ok());
   CHECK(fleet.executor.host("h1").read("/etc/b") == nullptr);
   CHECK(fleet.apply(steps).ok());
+}
+
+TEST_CASE("hosts that the time for asking cuts off have timed out, those that wait for their turn, too; who cancels is told so") {
+  SilentExecutor executor;
+  Hosts hosts;
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const std::string name : {"answers", "silent1", "silent2", "silent3"}) {
+    hosts[name] = {.name = name, .address = "192.0.2.1"};
+    asks[name] = {{name, FileOf{"/etc/a"}}};
+  }
+  const Observed observed = observe(hosts, asks, executor, {.deadline = seconds(1), .parallel = 2});
+  CHECK(observed.answers.contains("answers"));
+  CHECK(observed.errors.size() == 3);
+  for (const auto& [name, error] : observed.errors) {
+    CHECK(error.code() == Code::timed_out);
+    CHECK(error.message() == name + " did not answer within 1 s");
+    CHECK(error.failure().host == name);
+    CHECK_FALSE(error.hint().empty());
+    CHECK(error.failure().retryable);
+  }
+  try {
+    make_plan(hosts, write("silent1", "a"), executor, {.deadline = seconds(0)});
+    FAIL("it must not be planned");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::timed_out);
+  }
+  std::stop_source stop;
+  stop.request_stop();
+  try {
+    make_plan(hosts, write("silent1", "a"), executor, {.stop = stop.get_token()});
+    FAIL("it must not be planned");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::cancelled);
+  }
 }
 
 TEST_CASE("installs that are ready together are one apt call") {
