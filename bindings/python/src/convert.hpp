@@ -343,7 +343,8 @@ struct As<Steps> {
 };
 template <>
 struct As<SimulatedHost> {
-  static py::object give(SimulatedHost& value) { return py::cast(&value, py::return_value_policy::reference); }
+  /// As an object that keeps its fleet alive, which is the one at work on this thread.
+  static py::object give(SimulatedHost& value);
 };
 
 /// Fills options from keyword arguments; `name` is that of the function. `special` takes what is no plain value, and says whether it did.
