@@ -37,9 +37,10 @@ def test_nobody_looks_into_a_fleet_that_another_thread_works_on(at_work):
                   lambda: fleet.meanwhile(None), lambda: fleet.interrupt(1, True, print), lambda: fleet.lose_connection("pg1", 1, "before"),
                   lambda: fleet.add(pgcluster.ServiceModel()), lambda: pgcluster.add_service_models(fleet), lambda: fleet.now(),
                   lambda: host.read("/etc/default/etcd"), lambda: host.files, lambda: setattr(host, "down", True), lambda: host.write("/x", "x"),
-                  lambda: host.active("x.service"), lambda: repr(host)):
+                  lambda: host.active("x.service")):
         with pytest.raises(RuntimeError, match="another thread|another call"):
             touch()
+    assert repr(host) == "<SimulatedHost pg1>"
 
 
 def test_an_apply_does_not_begin_on_a_fleet_that_is_being_changed():

@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import socket
 import threading
 
 import pgcluster
@@ -81,8 +82,6 @@ def test_an_executor_serves_one_call_at_a_time():
 
 def test_the_gil_is_released_while_hosts_are_waited_for(tmp_path):
     """A host that never answers, and a thread that has to run meanwhile for the call to end."""
-    import socket
-
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -155,6 +154,19 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """)
+
+
+def test_a_deadline_is_no_cancelling(tmp_path):
+    (tmp_path / "known_hosts").touch()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        spec = small_spec(2, ssh=pgcluster.SshSpec(port=silent.getsockname()[1], known_hosts=tmp_path / "known_hosts", config="none"))
+        for host in spec.hosts:
+            host.ssh = pgcluster.SshSpec(host="127.0.0.1")
+        with pytest.raises(pgcluster.TimedOut, match="pg1 did not answer within 1 s") as raised:
+            pgcluster.plan_deploy(spec, pgcluster.SshExecutor(), deadline=0.9)
+        assert raised.value.host == "pg1" and raised.value.retryable and "pg2" in str(raised.value)
 
 
 def test_ctrl_c_while_a_program_runs(script, tmp_path):

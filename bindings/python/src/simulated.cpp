@@ -157,10 +157,7 @@ void bind_host(py::module_& m) {
             return self.active(arg<std::string>(unit, "unit"));
           },
           py::arg("unit"), "Whether the unit is active.")
-      .def("__repr__", [](const SimulatedHost& self) {
-        const Touch touch = touch_of(self);
-        return "<SimulatedHost " + self.name + ">";
-      });
+      .def("__repr__", [](const SimulatedHost& self) { return "<SimulatedHost " + self.name + ">"; });
 }
 
 void bind_model(py::module_& m) {
