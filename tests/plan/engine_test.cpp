@@ -1,8 +1,5 @@
 #include <algorithm>
-#include <condition_variable>
 #include <map>
-#include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -69,32 +66,6 @@ class ServerModel final : public ServiceModel {
     if (name != "server") return std::nullopt;
     return SimulatedPackage{.units = {"server.service"}};
   }
-};
-
-// Hosts whose names begin with "silent" do not answer until they are cut off.
-class SilentExecutor final : public Executor {
- public:
-  ProgramResult run(const HostAccess& host, const Program& program) override {
-    std::unique_lock lock(mutex_);
-    if (host.name.starts_with("silent")) changed_.wait(lock, [&] { return cancelled_; });
-    if (cancelled_) throw Error(Code::cancelled, "cancelled");
-    return {.answers = std::vector<Answer>(program.asks.size(), Absent{})};
-  }
-  std::optional<LockHolder> lock(const HostAccess&, const LockHolder&) override { return std::nullopt; }
-  void beat(const HostAccess&) override {}
-  void unlock(const HostAccess&) noexcept override {}
-  void cancel() noexcept override { set(true); }
-  void resume() noexcept override { set(false); }
-
- private:
-  void set(bool cancelled) {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = cancelled;
-    changed_.notify_all();
-  }
-  std::mutex mutex_{};
-  std::condition_variable changed_{};
-  bool cancelled_ = false;
 };
 
 std::vector<std::string> ids(const Plan& plan) {
@@ -324,40 +295,6 @@ TEST_CASE("cancelled: no further program, and the next apply goes on") {
   CHECK_FALSE(report.ok());
   CHECK(fleet.executor.host("h1").read("/etc/b") == nullptr);
   CHECK(fleet.apply(steps).ok());
-}
-
-TEST_CASE("hosts that the time for asking cuts off have timed out, those that wait for their turn, too; who cancels is told so") {
-  SilentExecutor executor;
-  Hosts hosts;
-  std::map<std::string, std::vector<Ask>> asks;
-  for (const std::string name : {"answers", "silent1", "silent2", "silent3"}) {
-    hosts[name] = {.name = name, .address = "192.0.2.1"};
-    asks[name] = {{name, FileOf{"/etc/a"}}};
-  }
-  const Observed observed = observe(hosts, asks, executor, {.deadline = seconds(1), .parallel = 2});
-  CHECK(observed.answers.contains("answers"));
-  CHECK(observed.errors.size() == 3);
-  for (const auto& [name, error] : observed.errors) {
-    CHECK(error.code() == Code::timed_out);
-    CHECK(error.message() == name + " did not answer within 1 s");
-    CHECK(error.failure().host == name);
-    CHECK_FALSE(error.hint().empty());
-    CHECK(error.failure().retryable);
-  }
-  try {
-    make_plan(hosts, write("silent1", "a"), executor, {.deadline = seconds(0)});
-    FAIL("it must not be planned");
-  } catch (const Error& error) {
-    CHECK(error.code() == Code::timed_out);
-  }
-  std::stop_source stop;
-  stop.request_stop();
-  try {
-    make_plan(hosts, write("silent1", "a"), executor, {.stop = stop.get_token()});
-    FAIL("it must not be planned");
-  } catch (const Error& error) {
-    CHECK(error.code() == Code::cancelled);
-  }
 }
 
 TEST_CASE("installs that are ready together are one apt call") {
