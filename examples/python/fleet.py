@@ -1,10 +1,13 @@
 """Many clusters at once, through any executor that has map() or submit(): fleet.py [--dask] [--simulated] cluster.yaml…
 
 With concurrent.futures one controller works with threads, as pgcluster waits for hosts without the GIL. Those who outgrow it take Dask's distributed
-client: a spec travels as its document, in which passwords are "!env" and "!file" only, and what comes back is a plain value, too."""
+client: a spec travels as its document, in which passwords are "!env" and "!file" only, and what comes back is a plain value, too.
+
+Ctrl-C stops the applies of all threads in order: what runs on hosts ends, locks are given back; the reports say so."""
 
 import concurrent.futures
 import os
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
@@ -19,20 +22,32 @@ class Submits(Protocol):
     def submit(self, function: Any, /, *args: Any) -> Any: ...
 
 
-def deploy(spec: pgcluster.Spec, simulated: bool) -> tuple[str, pgcluster.Report | None, pgcluster.Error | None]:
+def deploy(spec: pgcluster.Spec, simulated: bool, stop: pgcluster.StopSource | None = None) -> tuple[str, pgcluster.Report | None, pgcluster.Error | None]:
     """One cluster, wherever this is called. An error is a result like another: one bad cluster does not end the others."""
     executor: pgcluster.Executor = simulated_fleet() if simulated else pgcluster.SshExecutor()
     try:
-        return spec.patroni_cluster_name, pgcluster.apply(pgcluster.plan_deploy(spec, executor), executor), None
+        return spec.patroni_cluster_name, pgcluster.apply(pgcluster.plan_deploy(spec, executor, stop=stop), executor, stop=stop), None
     except pgcluster.Error as error:
         return spec.patroni_cluster_name, None, error
 
 
-def deploy_all(specs: Iterable[pgcluster.Spec], pool: Submits, simulated: bool) -> Iterator[bool]:
-    for future in [pool.submit(deploy, spec, simulated) for spec in specs]:
+def deploy_all(specs: Iterable[pgcluster.Spec], pool: Submits, *options: Any) -> Iterator[bool]:
+    for future in [pool.submit(deploy, spec, *options) for spec in specs]:
         name, report, error = future.result()
         print(f"{name}: {(report.text() if report is not None else str(error)).strip()}")
         yield report is not None and report.ok()
+
+
+def stop_on_ctrl_c() -> pgcluster.StopSource:
+    """Signals come to the main thread only, and the applies run on others. A second Ctrl-C is Python's own."""
+    stop = pgcluster.StopSource()
+
+    def interrupted(number: int, frame: object) -> None:
+        stop.request_stop()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, interrupted)
+    return stop
 
 
 def main() -> int:
@@ -45,8 +60,9 @@ def main() -> int:
         with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
             good = list(deploy_all(specs, client, simulated))
     else:
+        stop = stop_on_ctrl_c()
         with concurrent.futures.ThreadPoolExecutor(min(32, 4 * (os.cpu_count() or 1))) as pool:
-            good = list(deploy_all(specs, pool, simulated))
+            good = list(deploy_all(specs, pool, simulated, stop))
     return 0 if all(good) else 1
 
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -207,6 +208,30 @@ TEST_CASE("a lock that somebody holds refuses the apply, and says who") {
   }
   CHECK(fleet.executor.trace().empty());
   CHECK_FALSE(fleet.executor.host("h1").lock.has_value());
+}
+
+TEST_CASE("a callback that throws while the hosts are being locked leaves none of them locked") {
+  Fleet fleet(3);
+  const Plan plan = fleet.plan(parallel(write("h1", "a"), write("h2", "a"), write("h3", "a")));
+  const auto unlocked = [&] {
+    return std::none_of(fleet.hosts.begin(), fleet.hosts.end(), [&](const auto& one) { return fleet.executor.host(one.first).lock.has_value(); });
+  };
+  const auto on_event = [](const Event& event) {
+    if (event.kind == Event::Kind::lock_taken) throw std::runtime_error("mine");
+  };
+  CHECK_THROWS_WITH(apply(plan, fleet.executor, {.on_event = on_event}), "mine");
+  CHECK(unlocked());
+  for (int nth = 1; nth <= 2; ++nth) {
+    int polls = 0;
+    CHECK_THROWS_WITH(apply(plan, fleet.executor,
+                            {.poll =
+                                 [&] {
+                                   if (++polls == nth) throw std::runtime_error("mine");
+                                 }}),
+                      "mine");
+    CHECK(unlocked());
+  }
+  CHECK(apply(plan, fleet.executor).ok());
 }
 
 TEST_CASE("a wait that is never over fails as not_converged, when its time is over") {

@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import socket
 import subprocess
 import sys
 
@@ -49,6 +51,26 @@ def test_fleet(tmp_path, pool):
         (tmp_path / f"{i}.yaml").write_text(f"patroni_cluster_name: c{i}\nhosts:\n  pg1: {{ address: 10.77.{i}.11 }}\n")
     out, _ = run("fleet.py", *(["--dask"] if pool == "dask" else []), "--simulated", *sorted(tmp_path.glob("*.yaml")))
     assert re.findall(r"^(c\d): Done: \d+ changed", out, re.M) == ["c0", "c1", "c2", "c3"], out
+
+
+def test_fleet_is_interrupted_in_order(tmp_path):
+    """Ctrl-C while its threads wait for hosts that never answer: all of them are told to stop."""
+    (tmp_path / "known_hosts").touch()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        for i in range(3):
+            (tmp_path / f"{i}.yaml").write_text(f"patroni_cluster_name: c{i}\nssh: {{ port: {silent.getsockname()[1]}, known_hosts: {tmp_path}/known_hosts, config: none }}\n"
+                                                "hosts:\n  pg1: { address: 192.0.2.1, ssh: { host: 127.0.0.1 } }\n")
+        running = subprocess.Popen([sys.executable, FOLDER / "fleet.py", *sorted(tmp_path.glob("*.yaml"))], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                   stdin=subprocess.DEVNULL)
+        held = [silent.accept() for _ in range(3)]    # all three are at work
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+        for connection, _ in held:
+            connection.close()
+    assert running.returncode == 1 and "Traceback" not in err, out + err
+    assert re.findall(r"^(c\d): .*cancelled", out, re.M) == ["c0", "c1", "c2"], out + err
 
 
 def test_hosts_that_do_not_answer(tmp_path):

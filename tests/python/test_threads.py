@@ -2,6 +2,7 @@
 
 import asyncio
 import concurrent.futures
+import socket
 import threading
 
 import pgcluster
@@ -81,8 +82,6 @@ def test_an_executor_serves_one_call_at_a_time():
 
 def test_the_gil_is_released_while_hosts_are_waited_for(tmp_path):
     """A host that never answers, and a thread that has to run meanwhile for the call to end."""
-    import socket
-
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -155,6 +154,78 @@ try:
 except KeyboardInterrupt:
     print("interrupted")
 """)
+
+
+def test_a_deadline_is_no_cancelling(tmp_path):
+    (tmp_path / "known_hosts").touch()
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        spec = small_spec(2, ssh=pgcluster.SshSpec(port=silent.getsockname()[1], known_hosts=tmp_path / "known_hosts", config="none"))
+        for host in spec.hosts:
+            host.ssh = pgcluster.SshSpec(host="127.0.0.1")
+        with pytest.raises(pgcluster.TimedOut, match="pg1 did not answer within 1 s") as raised:
+            pgcluster.plan_deploy(spec, pgcluster.SshExecutor(), deadline=0.9)
+        assert raised.value.host == "pg1" and raised.value.retryable and "pg2" in str(raised.value)
+
+
+def test_ctrl_c_while_a_program_runs(script, tmp_path):
+    """The same for the calls of Executor itself; the host never answers."""
+    (tmp_path / "known_hosts").touch()
+    assert script(f"""
+import socket
+silent = socket.socket(); silent.bind(("127.0.0.1", 0)); silent.listen()
+executor = pgcluster.SshExecutor()
+host = pgcluster.HostAccess("pg1", "127.0.0.1", port=silent.getsockname()[1], known_hosts=[{str(tmp_path / "known_hosts")!r}], connect_timeout=300)
+for call in (lambda: executor.run(host, pgcluster.Program()), lambda: executor.lock(host, pgcluster.LockHolder("me", 1, "token"))):
+    held = []
+    def interrupt():
+        held.append(silent.accept()); os.kill(os.getpid(), signal.SIGINT)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        call()
+    except KeyboardInterrupt:
+        print("interrupted")
+    except pgcluster.Error as error:
+        print("too late", error)
+    thread.join()
+""") == "interrupted\ninterrupted\n"
+
+
+def test_an_interpreter_whose_callback_never_returns_exits_all_the_same(script):
+    """15 s: ten until the connections are cut, five more until nobody is waited for."""
+    assert script("""
+fleet, begun = simulated_fleet(), threading.Event()
+def on_event(event):
+    begun.set()
+    threading.Event().wait()
+threading.Thread(target=lambda: pgcluster.apply(pgcluster.plan_deploy(small_spec(), fleet), fleet, on_event=on_event), daemon=True).start()
+begun.wait()
+sys.exit(3)
+""", status=3) == ""
+
+
+def test_a_child_that_is_forked_during_an_apply_exits_and_may_apply(script):
+    assert script("""
+import warnings
+warnings.simplefilter("ignore")
+fleet, other, begun, goes_on = simulated_fleet(), simulated_fleet(), threading.Event(), threading.Event()
+def on_event(event):
+    begun.set()
+    goes_on.wait()
+thread = threading.Thread(target=lambda: pgcluster.apply(pgcluster.plan_deploy(small_spec(), fleet), fleet, on_event=on_event).check(), daemon=True)
+thread.start()
+begun.wait()
+child = os.fork()
+if child == 0:
+    pgcluster.apply(pgcluster.plan_deploy(small_spec(), other), other).check()
+    sys.exit(5)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+print("the child has ended")
+goes_on.set()
+thread.join()
+""") == "the child has ended\n"
 
 
 @pytest.mark.parametrize("how", ["daemon", "thread", "exit in a callback", "exception at module level"])

@@ -133,6 +133,30 @@ def test_pickles(monkeypatch):
     assert type(back) is pgcluster.Locked and (back.code, back.host, back.retryable, str(back)) == (pgcluster.Code.locked, "pg1", True, str(error))
 
 
+def test_a_dict_has_any_character():
+    for words in ("\U0001f418", "é\u2028\ufeff", 'a"b\\c', "\U0010ffff", "#x: {y}"):
+        spec = pgcluster.Spec.from_dict({"hosts": {"pg1": {"address": "10.0.0.1"}}, "postgresql_users": [{"name": "a", "password": words}],
+                                         "postgresql_parameters": {"application_name": words}, "patroni_superuser_password": words})
+        assert spec.postgresql_users[0].password.value == words and spec.patroni_superuser_password.value == words
+        assert spec.postgresql_parameters["application_name"] == words
+    extra = {"one\U0001f418": ["\n\t\x7f\x85", {"x": "\U0001f418\n"}]}
+    spec = pgcluster.Spec.from_dict({"hosts": {"pg1": {"address": "10.0.0.1"}}, "extra": {"mine": extra}})
+    assert json.loads(pgcluster.extra_json(spec, "mine")) == extra
+
+
+def test_passwords_are_named_by_where_they_stand():
+    user = pgcluster.UserSpec("a", password="secret-a")
+    spec = small_spec(postgresql_users=[user], patroni_superuser_password="secret-b")
+    spec.ssh.password, spec.ssh.sudo_password, spec.hosts[1].ssh = "secret-c", "secret-d", pgcluster.SshSpec(passphrase="secret-e")
+    keys = spec.to_dict()
+    assert keys["postgresql_users"][0]["password"] == "!spec postgresql_users.a.password" and keys["ssh"]["password"] == "!spec ssh.password"
+    assert keys["hosts"]["pg2"]["ssh"]["passphrase"] == "!spec hosts.pg2.ssh.passphrase" and "secret-" not in json.dumps(keys)
+    assert pgcluster.Spec.from_dict(keys, secrets_from=spec) == spec
+    assert pgcluster.parse_spec(spec.to_yaml(), secrets_from=spec) == spec    # as the library itself names them
+    with pytest.raises(pgcluster.SpecInvalid, match="postgresql_users.a.password"):
+        pgcluster.Spec.from_dict(keys, secrets_from=small_spec())
+
+
 def test_the_schema_has_each_key_of_the_spec():
     keys = set(json.loads(pgcluster.spec_schema())["properties"])
     assert keys == {field.name for field in dataclasses.fields(pgcluster.Spec)}

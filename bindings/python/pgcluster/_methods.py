@@ -174,10 +174,15 @@ class TopologyMethods:
         return _core.dcs_endpoints(self, port)
 
 
+def quoted(words: str) -> str:
+    """In double quotes, as YAML and JSON have them; what is beyond U+FFFF as it is, for which YAML has no pair of escapes."""
+    return json.dumps(words, ensure_ascii=False)
+
+
 def flow(value: Any) -> str:
     """YAML in flow style; a string that begins with !env, !file or !spec is that tag."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{json.dumps(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{quoted(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
     if isinstance(value, (list, tuple, set, frozenset)):
         return "[" + ", ".join(map(flow, value)) + "]"
     if isinstance(value, Record):
@@ -185,12 +190,12 @@ def flow(value: Any) -> str:
     value = plain(value)
     if isinstance(value, str):
         tag, _, rest = value.partition(" ")
-        return f"{tag} {json.dumps(rest.strip())}" if tag in ("!env", "!file", "!spec") and rest else json.dumps(value)
+        return f"{tag} {quoted(rest.strip())}" if tag in ("!env", "!file", "!spec") and rest else quoted(value)
     return json.dumps(value)
 
 
-def written(record: Any) -> dict[str, Any]:
-    """What differs from the defaults, as YAML has it."""
+def written(record: Any, path: str = "") -> dict[str, Any]:
+    """What differs from the defaults, as YAML has it; `path` is where the record stands, with its dot."""
     import dataclasses
 
     from ._records import Spec, SpecSecret
@@ -204,18 +209,18 @@ def written(record: Any) -> dict[str, Any]:
             continue
         key = field.name.rstrip("_")
         if isinstance(value, SpecSecret):
-            out[key] = value.origin or f"!spec {key}"
+            out[key] = value.origin or f"!spec {path}{key}"
         elif isinstance(record, Spec) and key == "hosts":
             out[key] = {}
             for host in value:
-                about = written(host)
+                about = written(host, f"{path}hosts.{host.name}.")
                 out[key][about.pop("name")] = about
         elif isinstance(record, Spec) and key == "extra":
             out[key] = dict(value)
         elif dataclasses.is_dataclass(value):
-            out[key] = written(value)
+            out[key] = written(value, f"{path}{key}.")
         elif isinstance(value, list) and value and isinstance(value[0], Record):
-            out[key] = [written(one) for one in value]
+            out[key] = [written(one, f"{path}{key}.{getattr(one, 'name', nth)}.") for nth, one in enumerate(value)]
         else:
             out[key] = plain(value)
     return out
@@ -239,9 +244,9 @@ class SpecMethods:
         if not isinstance(keys, dict):
             raise TypeError(f"Spec.from_dict(): keys must be a dict, not {type(keys).__name__}")
         extra = keys.get("extra")
-        lines = [f"{json.dumps(str(key))}: {flow(value)}" for key, value in keys.items() if key != "extra"]
+        lines = [f"{quoted(str(key))}: {flow(value)}" for key, value in keys.items() if key != "extra"]
         if isinstance(extra, dict):
-            parts = [f"{json.dumps(str(name))}: {one if isinstance(one, str) else flow(one)}" for name, one in extra.items()]
+            parts = [f"{quoted(str(name))}: {one if isinstance(one, str) else flow(one)}" for name, one in extra.items()]
             lines.append('"extra": {' + ", ".join(parts) + "}")
         elif "extra" in keys:
             lines.append(f'"extra": {flow(extra)}')

@@ -13,15 +13,17 @@ A task that is cancelled ends the call in order, as Ctrl-C does: what runs on ho
 from __future__ import annotations
 
 import asyncio
+import datetime
 import functools
 import threading
 from collections.abc import AsyncIterator, Callable, Generator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from . import _api
 from ._core import Executor, Plan, StopSource
-from ._records import CheckReport, Event, Report, Status
+from ._records import Event, Report
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -32,6 +34,7 @@ class Running(Generic[T]):
         self._stop = StopSource()
         self._loop = asyncio.get_running_loop()
         self._future: asyncio.Future[T] = self._loop.create_future()
+        self._raised: BaseException | None = None
         self._thread = threading.Thread(target=self._run, args=(work,), name="pgcluster", daemon=True)
         self._thread.start()
 
@@ -50,80 +53,114 @@ class Running(Generic[T]):
             pass  # the loop is closed: nobody waits any more
 
     def _done(self, result: T) -> None:
-        if not self._future.done():
+        if self._raised is not None:
+            self._failed(self._raised)
+        elif not self._future.done():
             self._future.set_result(result)
 
     def _failed(self, error: BaseException) -> None:
         if not self._future.done():
-            self._future.set_exception(error)
+            self._future.set_exception(self._raised or error)
 
     def cancel(self) -> None:
         """Asks the call to end in order; what it then returns or raises is what `await` gives."""
         self._stop.request_stop()
 
+    async def _ended(self) -> None:
+        """After a task was cancelled: the call ends in order, and what it says is nobody's any more."""
+        self._stop.request_stop()
+        await asyncio.wait([self._future])
+        if not self._future.cancelled():
+            self._future.exception()  # it was looked at
+
     async def _result(self) -> T:
         try:
             return await asyncio.shield(self._future)
         except asyncio.CancelledError:
-            self._stop.request_stop()
-            await asyncio.wait([self._future])
-            if not self._future.cancelled():
-                self._future.exception()  # it was looked at
+            await self._ended()
             raise
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._result().__await__()
 
 
+def _options(stop: StopSource, options: dict[str, Any]) -> dict[str, Any]:
+    """With `stop` as the call's own; a given one ends the call, too."""
+    given, poll = options.get("stop"), options.get("poll")
+    if given is None:
+        return {**options, "stop": stop}
+    if not isinstance(given, StopSource):
+        raise TypeError(f"stop must be StopSource, not {type(given).__name__}")
+
+    def look() -> None:
+        if given.stop_requested():
+            stop.request_stop()
+        if poll is not None:
+            poll()
+
+    if given.stop_requested():
+        stop.request_stop()
+    return {**options, "stop": stop, "poll": look}
+
+
 class Applying(Running[Report]):
-    """An apply at work. `async for` gives its events up to the end, `await` its report."""
+    """An apply at work. `async for` gives its events up to the end, and raises what the apply raised; `await` gives its report."""
 
     def __init__(self, plan: Plan, executor: Executor, on_event: Callable[[Event], object] | None, options: dict[str, Any]) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
-        super().__init__(lambda stop: _api.apply(plan, executor, on_event=functools.partial(self._tell, self._take, on_event), stop=stop, **options))
+        tell = functools.partial(self._tell, self._take, on_event)
+        super().__init__(lambda stop: _api.apply(plan, executor, on_event=tell, **_options(stop, options)))
         self._future.add_done_callback(lambda _: self._events.put_nowait(None))
 
     def _take(self, on_event: Callable[[Event], object] | None, event: Event) -> None:
         self._events.put_nowait(event)
-        if on_event is not None:
-            try:
-                on_event(event)
-            except BaseException as error:
-                self._failed(error)
-                self._stop.request_stop()
+        if on_event is None or self._raised is not None:
+            return
+        try:
+            on_event(event)
+        except BaseException as error:  # arrives when the apply has ended, and its locks are free
+            self._raised = error
+            self._stop.request_stop()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         try:
             while (event := await self._events.get()) is not None:
                 yield event
         except asyncio.CancelledError:
-            self._stop.request_stop()
-            await asyncio.wait([self._future])
+            await self._ended()
             raise
+        self._events.put_nowait(None)  # for the next one who iterates
+        self._future.result()
 
 
-def apply(plan: Plan, executor: Executor, *, on_event: Callable[[Event], object] | None = None, **options: Any) -> Applying:
-    """As pgcluster.apply. `on_event` is called in the loop."""
-    return Applying(plan, executor, on_event, options)
+def apply(plan: Plan, executor: Executor, *, on_event: Callable[[Event], object] | None = None, stop: StopSource | None = None,
+          deadline: _api.Seconds = datetime.timedelta(seconds=3600), reconnect: _api.Seconds = datetime.timedelta(seconds=90), parallel: int = 32, who: str = "",
+          poll: Callable[[], object] | None = None) -> Applying:
+    """As pgcluster.apply. `on_event` is called in the loop, `poll` on the call's thread."""
+    return Applying(plan, executor, on_event, dict(stop=stop, deadline=deadline, reconnect=reconnect, parallel=parallel, who=who, poll=poll))
 
 
-def _waiting(function: Callable[..., T]) -> Callable[..., Running[T]]:
+def _waiting(function: Callable[P, T]) -> Callable[P, Running[T]]:
     @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Running[T]:
-        return Running(lambda stop: function(*args, stop=stop, **options))
+    def call(*args: P.args, **options: P.kwargs) -> Running[T]:
+        untyped: Callable[..., T] = function
+        return Running(lambda stop: untyped(*args, **_options(stop, options)))
 
     return call
 
 
-plan_deploy: Callable[..., Running[Plan]] = _waiting(_api.plan_deploy)
-plan_switchover: Callable[..., Running[Plan]] = _waiting(_api.plan_switchover)
-plan_failover: Callable[..., Running[Plan]] = _waiting(_api.plan_failover)
-plan_restart: Callable[..., Running[Plan]] = _waiting(_api.plan_restart)
-plan_reload: Callable[..., Running[Plan]] = _waiting(_api.plan_reload)
-plan_reinit: Callable[..., Running[Plan]] = _waiting(_api.plan_reinit)
-plan_pause: Callable[..., Running[Plan]] = _waiting(_api.plan_pause)
-plan_resume: Callable[..., Running[Plan]] = _waiting(_api.plan_resume)
-plan_destroy: Callable[..., Running[Plan]] = _waiting(_api.plan_destroy)
-read_status: Callable[..., Running[Status]] = _waiting(_api.read_status)
-check_hosts: Callable[..., Running[CheckReport]] = _waiting(_api.check_hosts)
-read_password: Callable[..., Running[str]] = _waiting(_api.read_password)
+plan_deploy = _waiting(_api.plan_deploy)
+plan_switchover = _waiting(_api.plan_switchover)
+plan_failover = _waiting(_api.plan_failover)
+plan_restart = _waiting(_api.plan_restart)
+plan_reload = _waiting(_api.plan_reload)
+plan_reinit = _waiting(_api.plan_reinit)
+plan_pause = _waiting(_api.plan_pause)
+plan_resume = _waiting(_api.plan_resume)
+plan_destroy = _waiting(_api.plan_destroy)
+plan_from_document = _waiting(_api.plan_from_document)
+read_status = _waiting(_api.read_status)
+check_hosts = _waiting(_api.check_hosts)
+read_password = _waiting(_api.read_password)
+make_plan = _waiting(_api.make_plan)
+observe = _waiting(_api.observe)

@@ -1,5 +1,7 @@
 #include "call.hpp"
 
+#include <pthread.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <set>
@@ -12,20 +14,33 @@ namespace pgcluster::python {
 namespace {
 
 constexpr std::chrono::milliseconds between_polls{50};
-constexpr std::chrono::seconds until_cut{10};
+constexpr std::chrono::seconds until_cut{10}, until_left{5};
 
 thread_local Call* innermost = nullptr;
+thread_local Executor* used = nullptr;
 
-// All calls of the process; for the interpreter's exit, and to see that an executor serves one at a time.
+// All uses of executors in the process; for the interpreter's exit, and to see that an executor serves one call at a time.
+struct Use {
+  Executor* executor;
+  std::stop_source stop;
+  std::thread::id thread;
+};
 struct Calls {
   std::mutex mutex;
   std::condition_variable ended;
-  std::map<Call*, std::pair<Executor*, std::stop_source>> running;
+  std::map<const void*, Use> running;  // by the Call or Touch
   bool exiting = false;
 };
-Calls& calls() {
-  static Calls* all = new Calls;  // outlives what a thread may still do at exit
-  return *all;
+Calls* all_calls = new Calls;  // outlives what a thread may still do at exit
+Calls& calls() { return *all_calls; }
+
+// The threads that worked are none of the child's, and may have held the mutex.
+void forked() { all_calls = new Calls; }
+
+void end(const void* use) {
+  const std::lock_guard lock(calls().mutex);
+  calls().running.erase(use);
+  calls().ended.notify_all();
 }
 
 std::shared_ptr<py::error_already_set> kept(py::error_already_set& error) {
@@ -42,7 +57,7 @@ void set_raised(const py::error_already_set& error) {
 }
 
 Call::Call(Executor& executor, bool applying, py::handle stop, py::handle poll)
-    : executor_(executor), applying_(applying), poll_(py::reinterpret_borrow<py::object>(poll)), outer_(innermost) {
+    : executor_(executor), applying_(applying), poll_(py::reinterpret_borrow<py::object>(poll)), outer_(innermost), outer_executor_(used) {
   if (!stop.is_none()) {
     if (!py::isinstance<std::stop_source>(stop)) wrong_type(Where{nullptr, "stop"}, "StopSource", stop);
     const auto& given = stop.cast<const std::stop_source&>();
@@ -51,20 +66,36 @@ Call::Call(Executor& executor, bool applying, py::handle stop, py::handle poll)
   if (!poll_.is_none() && !PyCallable_Check(poll_.ptr())) wrong_type(Where{nullptr, "poll"}, "a function", poll_);
   const std::lock_guard lock(calls().mutex);
   if (calls().exiting) throw Error(Code::cancelled, "the interpreter is exiting: no call to hosts begins any more");
-  for (const auto& [call, about] : calls().running)
-    if (about.first == &executor_)
+  for (const auto& [call, use] : calls().running)
+    if (use.executor == &executor_)
       throw std::runtime_error("executor: it is at work for another call; an executor serves one at a time, take a second one beside it");
-  calls().running.emplace(this, std::pair(&executor_, source_));
+  calls().running.emplace(this, Use{&executor_, source_, std::this_thread::get_id()});
   innermost = this;
+  used = &executor_;
 }
 
 Call::~Call() {
   innermost = outer_;
+  used = outer_executor_;
   if (cut_) executor_.resume();
-  const std::lock_guard lock(calls().mutex);
-  calls().running.erase(this);
-  calls().ended.notify_all();
+  end(this);
 }
+
+Touch::Touch(Executor& executor) : outer_(used) {
+  const std::lock_guard lock(calls().mutex);
+  for (const auto& [call, use] : calls().running)
+    if (use.executor == &executor && use.thread != std::this_thread::get_id())
+      throw std::runtime_error("executor: it is at work for another thread; look at it in that thread's callbacks, or when the call has ended");
+  calls().running.emplace(this, Use{&executor, std::stop_source(std::nostopstate), std::this_thread::get_id()});
+  used = &executor;
+}
+
+Touch::~Touch() {
+  used = outer_;
+  end(this);
+}
+
+Executor* at_work() noexcept { return used; }
 
 Call* Call::current() noexcept { return innermost; }
 
@@ -111,16 +142,16 @@ void Call::stop_all() {
   std::unique_lock lock(calls().mutex);
   calls().exiting = true;
   const auto stop = [](bool cut) {
-    for (auto& [call, about] : calls().running) {
-      about.second.request_stop();
-      if (cut) about.first->cancel();
+    for (auto& [call, use] : calls().running) {
+      use.stop.request_stop();
+      if (cut) use.executor->cancel();
     }
   };
   const auto none = [] { return calls().running.empty(); };
   stop(false);
   if (!calls().ended.wait_for(lock, until_cut, none)) {
     stop(true);
-    calls().ended.wait(lock, none);
+    calls().ended.wait_for(lock, until_left, none);  // a callback that never returns must not keep the process
   }
 }
 
@@ -147,6 +178,7 @@ void bind_calls(py::module_& m) {
           "Asks what it was given to to end; whether this was the first time.")
       .def(
           "stop_requested", [](const std::stop_source& self) { return self.stop_requested(); }, "Whether it was asked.");
+  pthread_atfork(nullptr, nullptr, &forked);
   py::module_::import("atexit").attr("register")(py::cpp_function(&Call::stop_all));
 }
 

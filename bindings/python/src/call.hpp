@@ -62,7 +62,7 @@ class Call {
   /// Whether something was raised that waits for the apply's end.
   bool failed() const noexcept { return pending_ != nullptr; }
 
-  /// At the interpreter's exit: stops all calls, and waits for them. None begins any more.
+  /// At the interpreter's exit: stops all calls, and waits for them for a while. None begins any more.
   static void stop_all();
 
  private:
@@ -78,7 +78,23 @@ class Call {
   std::shared_ptr<py::error_already_set> pending_{};
   bool cut_ = false;
   Call* outer_;
+  Executor* outer_executor_;
 };
+
+/// A look at an executor, or a change of it, that waits for no host; throws RuntimeError where another thread uses it. A callback may look at its
+/// own.
+class Touch {
+ public:
+  explicit Touch(Executor& executor);
+  ~Touch();
+  Touch(const Touch&) = delete;
+  Touch& operator=(const Touch&) = delete;
+
+ private:
+  Executor* outer_;
+};
+/// The executor that this thread has most recently begun to use, by a Call or a Touch, and not ended; null where there is none.
+Executor* at_work() noexcept;
 
 /// Runs Python code from within the library; `otherwise` is the value where it raises and the apply goes on to its end.
 template <class Result, class Code>

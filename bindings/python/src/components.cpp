@@ -56,9 +56,15 @@ py::object topology_of(View& view) {
 class PyComponent final : public Component, public py::trampoline_self_life_support {
  public:
   std::string name() const override {
-    if (name_.empty())
-      name_ = from_library<std::string>([&] { return load<std::string>(needed("name")(), {nullptr, "Component.name()"}); }, "python");
-    return name_;
+    return from_library<std::string>(  // name_ is written and read under the GIL
+        [&] {
+          if (name_.empty()) {
+            auto found = load<std::string>(needed("name")(), {nullptr, "Component.name()"});
+            if (name_.empty()) name_ = std::move(found);
+          }
+          return name_;
+        },
+        "python");
   }
   Steps steps(const NodeView& node) const override {
     return from_library<Steps>([&] { return load<Steps>(needed("steps")(as_python(node)), about("steps")); }, Steps());

@@ -1,5 +1,7 @@
 #include "convert.hpp"
 
+#include <cmath>
+
 #include <pybind11/stl/filesystem.h>
 
 #include "modules.hpp"
@@ -77,6 +79,33 @@ std::string load_string(py::handle from, const Where& where) {
   const auto bytes = py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(words.ptr(), "utf-8", "surrogateescape"));
   if (!bytes) throw py::error_already_set();
   return bytes;
+}
+
+std::chrono::microseconds load_time(py::handle from, const Where& where) {
+  using std::chrono::microseconds;
+  constexpr std::int64_t days = 36'500, second = 1'000'000, most = days * 86'400;
+  const auto wrong = [&](const char* why) { wrong_value(where, std::string("is ") + why + ": " + std::string(py::repr(from)).substr(0, 60)); };
+  if (PyLong_Check(from.ptr()) && !PyBool_Check(from.ptr())) {
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(from.ptr(), &overflow);
+    if (value == -1 && overflow == 0 && PyErr_Occurred()) throw py::error_already_set();
+    if (overflow > 0 || value > most) wrong_value(where, "is longer than a hundred years");  // Python itself refuses to write very long numbers
+    if (overflow < 0 || value < 0) wrong_value(where, "is negative");
+    return microseconds(value * second);
+  }
+  if (PyFloat_Check(from.ptr())) {
+    const double value = PyFloat_AsDouble(from.ptr());
+    if (!std::isfinite(value)) wrong("not finite");
+    if (value < 0) wrong("negative");
+    if (value > static_cast<double>(most)) wrong("longer than a hundred years");
+    return microseconds(static_cast<std::int64_t>(std::ceil(value * second - 1e-4)));  // 1.1 s are 1100000 us, not one more
+  }
+  static const py::handle type = py::module_::import("datetime").attr("timedelta").cast<py::object>().release();
+  if (!py::isinstance(from, type)) wrong_type(where, "datetime.timedelta, or seconds", from);
+  const auto whole = from.attr("days").cast<std::int64_t>();
+  if (whole < 0) wrong("negative");
+  if (whole >= days) wrong("longer than a hundred years");
+  return microseconds((whole * 86'400 + from.attr("seconds").cast<std::int64_t>()) * second + from.attr("microseconds").cast<std::int64_t>());
 }
 
 std::string load_scalar(py::handle from, const Where& where) {

@@ -109,19 +109,14 @@ struct As<Text> {
   static Text load(py::handle from, const Where& where);
   static py::object give(const Text& value) { return py::cast(value); }
 };
+/// A datetime.timedelta, or seconds as int or float; what is negative, not finite, or more than a hundred years is a ValueError.
+std::chrono::microseconds load_time(py::handle from, const Where& where);
 template <class Rep, class Period>
 struct As<std::chrono::duration<Rep, Period>> {
   using Duration = std::chrono::duration<Rep, Period>;
   static bool is(py::handle) { return true; }
-  static Duration load(py::handle from, const Where& where) {
-    py::detail::make_caster<std::chrono::duration<double>> caster;
-    if (PyBool_Check(from.ptr()) || PyLong_Check(from.ptr())) {
-      if (PyBool_Check(from.ptr())) wrong_type(where, "datetime.timedelta, or seconds", from);
-      return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(PyLong_AsDouble(from.ptr())));
-    }
-    if (!caster.load(from, true)) wrong_type(where, "datetime.timedelta, or seconds", from);
-    return std::chrono::duration_cast<Duration>(py::detail::cast_op<std::chrono::duration<double>>(caster));
-  }
+  /// Rounded up: a deadline of 0.9 s is none of 0 s.
+  static Duration load(py::handle from, const Where& where) { return std::chrono::ceil<Duration>(load_time(from, where)); }
   static py::object give(Duration value) { return py::cast(value); }
 };
 template <>
@@ -348,7 +343,8 @@ struct As<Steps> {
 };
 template <>
 struct As<SimulatedHost> {
-  static py::object give(SimulatedHost& value) { return py::cast(&value, py::return_value_policy::reference); }
+  /// As an object that keeps its fleet alive, which is the one at work on this thread.
+  static py::object give(SimulatedHost& value);
 };
 
 /// Fills options from keyword arguments; `name` is that of the function. `special` takes what is no plain value, and says whether it did.

@@ -1,3 +1,5 @@
+#include <future>
+
 #include "modules.hpp"
 #include "records.hpp"
 
@@ -7,6 +9,18 @@ namespace {
 template <class T>
 T executor_options(const py::kwargs& given, const char* name) {
   return load_options<T>(given, name, [](std::nullptr_t&, const char*, py::handle, const Where&) {});
+}
+
+/// A call that waits for one host: on a thread beside this one, which looks at signals meanwhile.
+template <class Work>
+auto waiting(Executor& executor, Work&& work) {
+  Call call(executor, false, py::none(), py::none());
+  return call.run([&] {
+    if (!executor.blocking()) return work();
+    auto result = std::async(std::launch::async, work);  // where poll() throws it has cut the connections, and this waits for the end
+    while (result.wait_for(std::chrono::milliseconds(20)) != std::future_status::ready) call.poll();
+    return result.get();
+  });
 }
 
 HostAccess host_from(py::handle from) { return load<HostAccess>(from, {nullptr, "host"}); }
@@ -21,8 +35,7 @@ void bind_executors(py::module_& m) {
           [](Executor& self, py::handle host, py::handle program) {
             const HostAccess to = host_from(host);
             const auto what = load<Program>(program, {nullptr, "program"});
-            Call call(self, false, py::none(), py::none());
-            return give(call.run([&] { return self.run(to, what); }));
+            return give(waiting(self, [&] { return self.run(to, what); }));
           },
           py::arg("host"), py::arg("program"), "Carries out the program: each Do up to the first that fails or has drifted, then the asks.")
       .def(
@@ -30,37 +43,39 @@ void bind_executors(py::module_& m) {
           [](Executor& self, py::handle host, py::handle us) {
             const HostAccess to = host_from(host);
             const auto who = load<LockHolder>(us, {nullptr, "us"});
-            Call call(self, false, py::none(), py::none());
-            return give(call.run([&] { return self.lock(to, who); }));
+            return give(waiting(self, [&] { return self.lock(to, who); }));
           },
           py::arg("host"), py::arg("us"), "Takes the live lock of the host; the holder where somebody else has it, None where it is ours now.")
       .def(
           "beat",
           [](Executor& self, py::handle host) {
             const HostAccess to = host_from(host);
-            Call call(self, false, py::none(), py::none());
-            call.run([&] { return self.beat(to), true; });
+            waiting(self, [&] { return self.beat(to), true; });
           },
           py::arg("host"), "Keeps our lock alive for 30 s more.")
       .def(
           "unlock",
           [](Executor& self, py::handle host) {
             const HostAccess to = host_from(host);
-            Call call(self, false, py::none(), py::none());
-            call.run([&] { return self.unlock(to), true; });
+            waiting(self, [&] { return self.unlock(to), true; });
           },
           py::arg("host"), "Gives the lock back.")
       .def("cancel", &Executor::cancel, py::call_guard<py::gil_scoped_release>(), "Makes every call that waits for a host return soon. Any thread.")
       .def("resume", &Executor::resume, py::call_guard<py::gil_scoped_release>(), "Ends cancel(). Any thread.")
       .def("blocking", &Executor::blocking, "False where run() returns at once: then time is the executor's own.")
       .def(
-          "now", [](const Executor& self) { return give(self.now()); }, "The executor's time, by which deadlines are measured.")
+          "now",
+          [](Executor& self) {
+            std::optional<Touch> touch;
+            if (!self.blocking()) touch.emplace(self);
+            return give(self.now());
+          },
+          "The executor's time, by which deadlines are measured.")
       .def(
           "sleep_until",
           [](Executor& self, py::handle until) {
             const auto time = load<SimulatedTime>(until, {nullptr, "until"});
-            Call call(self, false, py::none(), py::none());
-            call.run([&] { return self.sleep_until(time), true; });
+            waiting(self, [&] { return self.sleep_until(time), true; });
           },
           py::arg("until"), "Of a fleet in memory: lets its time pass.");
 

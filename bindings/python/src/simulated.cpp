@@ -82,6 +82,27 @@ T arg(py::handle from, const char* name) {
   return As<T>::load(from, Where{nullptr, name});
 }
 
+// Fleets by those of their hosts that Python has an object of, each of which keeps its fleet alive; under the GIL.
+std::map<const SimulatedHost*, SimulatedExecutor*>& fleets() {
+  static auto* all = new std::map<const SimulatedHost*, SimulatedExecutor*>;
+  return *all;
+}
+
+py::object give_host(SimulatedExecutor& fleet, SimulatedHost& host) {
+  py::object made = py::cast(&host, py::return_value_policy::reference);
+  if (reinterpret_cast<py::detail::instance*>(made.ptr())->has_patients) return made;  // it has been given out before
+  py::detail::keep_alive_impl(made, py::cast(&fleet, py::return_value_policy::reference));
+  fleets().insert_or_assign(&host, &fleet);
+  const auto forget = [key = &host](py::handle weak) {
+    fleets().erase(key);
+    weak.dec_ref();
+  };
+  static_cast<void>(py::weakref(made, py::cpp_function(forget)).release());
+  return made;
+}
+
+Touch touch_of(const SimulatedHost& host) { return Touch(*fleets().at(&host)); }
+
 SimulatedHost& host_of_fleet(SimulatedExecutor& fleet, py::handle from) {
   if (py::isinstance<SimulatedHost>(from)) return from.cast<SimulatedHost&>();
   return As<HostAccess>::is(from) ? fleet.host(arg<HostAccess>(from, "host")) : fleet.host(arg<std::string>(from, "host"));
@@ -101,8 +122,13 @@ void bind_host(py::module_& m) {
   Options<SimulatedHost>::members([&](const char* name, auto member) {
     using M = std::remove_cvref_t<decltype(std::declval<SimulatedHost&>().*member)>;
     host.def_property(
-        name, [member](const SimulatedHost& self) { return read_only(self.*member); },
+        name,
+        [member](const SimulatedHost& self) {
+          const Touch touch = touch_of(self);
+          return read_only(self.*member);
+        },
         [member, name](SimulatedHost& self, py::handle value) {
+          const Touch touch = touch_of(self);
           const py::object plain = py::isinstance<py::dict>(value) || !py::hasattr(value, "keys")
                                        ? py::reinterpret_borrow<py::object>(value)
                                        : py::dict(py::reinterpret_borrow<py::object>(value));
@@ -112,6 +138,7 @@ void bind_host(py::module_& m) {
   host.def(
           "read",
           [](const SimulatedHost& self, py::handle path) -> py::object {
+            const Touch touch = touch_of(self);
             const std::string* found = self.read(arg<std::string>(path, "path"));
             return found ? give_string(*found) : py::none();
           },
@@ -119,12 +146,17 @@ void bind_host(py::module_& m) {
       .def(
           "write",
           [](SimulatedHost& self, py::handle path, py::handle content, unsigned mode) {
+            const Touch touch = touch_of(self);
             self.write(arg<std::string>(path, "path"), arg<std::string>(content, "content"), mode);
           },
           py::arg("path"), py::arg("content"), py::arg("mode") = 0644, "Makes or replaces a regular file of root's.")
       .def(
-          "active", [](const SimulatedHost& self, py::handle unit) { return self.active(arg<std::string>(unit, "unit")); }, py::arg("unit"),
-          "Whether the unit is active.")
+          "active",
+          [](const SimulatedHost& self, py::handle unit) {
+            const Touch touch = touch_of(self);
+            return self.active(arg<std::string>(unit, "unit"));
+          },
+          py::arg("unit"), "Whether the unit is active.")
       .def("__repr__", [](const SimulatedHost& self) { return "<SimulatedHost " + self.name + ">"; });
 }
 
@@ -164,6 +196,10 @@ void bind_model(py::module_& m) {
 
 }  // namespace
 
+py::object As<SimulatedHost>::give(SimulatedHost& value) {
+  return give_host(dynamic_cast<SimulatedExecutor&>(*at_work()), value);  // only fleets have hosts to show, and only while they are at work
+}
+
 void bind_simulated(py::module_& m) {
   bind_host(m);
   py::classh<SimulatedExecutor, Executor> fleet(
@@ -175,61 +211,136 @@ void bind_simulated(py::module_& m) {
             load_options<SimulatedOptions>(options, "SimulatedExecutor", [](std::nullptr_t&, const char*, py::handle, const Where&) {}));
       }))
       .def(
-          "advance", [](SimulatedExecutor& self, py::handle by) { self.advance(arg<std::chrono::milliseconds>(by, "by")); }, py::arg("by"),
-          "Lets virtual time pass.")
+          "advance",
+          [](SimulatedExecutor& self, py::handle by) {
+            const Touch touch(self);
+            self.advance(arg<std::chrono::milliseconds>(by, "by"));
+          },
+          py::arg("by"), "Lets virtual time pass.")
       .def(
-          "finished", [](const SimulatedExecutor& self) { return give(self.finished()); }, "When the last host will have ended its work.")
+          "finished",
+          [](SimulatedExecutor& self) {
+            const Touch touch(self);
+            return give(self.finished());
+          },
+          "When the last host will have ended its work.")
       .def(
-          "options", [](const SimulatedExecutor& self) { return give(self.options()); }, "As they were given.")
+          "options",
+          [](SimulatedExecutor& self) {
+            const Touch touch(self);
+            return give(self.options());
+          },
+          "As they were given.")
       .def(
-          "add", [](SimulatedExecutor& self, std::shared_ptr<ServiceModel> model) { self.add(std::move(model)); }, py::arg("model"),
-          "Models are asked in the order in which they were added.")
-      .def("host", &host_of_fleet, py::arg("host"), py::return_value_policy::reference_internal,
-           "The host by its name or HostAccess, made where it is not there.")
+          "add",
+          [](SimulatedExecutor& self, std::shared_ptr<ServiceModel> model) {
+            const Touch touch(self);
+            self.add(std::move(model));
+          },
+          py::arg("model"), "Models are asked in the order in which they were added.")
       .def(
-          "hosts", [](const SimulatedExecutor& self) { return give(self.hosts()); }, "Names of all hosts that were made so far, sorted.")
+          "host",
+          [](SimulatedExecutor& self, py::handle host) {
+            const Touch touch(self);
+            return give_host(self, host_of_fleet(self, host));
+          },
+          py::arg("host"), "The host by its name or HostAccess, made where it is not there.")
       .def(
-          "trace", [](const SimulatedExecutor& self) { return give(self.trace()); }, "What has been done, all hosts, in order.")
-      .def("clear_trace", &SimulatedExecutor::clear_trace, "Forgets the trace.")
+          "hosts",
+          [](SimulatedExecutor& self) {
+            const Touch touch(self);
+            return give(self.hosts());
+          },
+          "Names of all hosts that were made so far, sorted.")
       .def(
-          "start_unit", [](SimulatedExecutor& self, py::handle host, const std::string& unit) { self.start_unit(host_of_fleet(self, host), unit); },
+          "trace",
+          [](SimulatedExecutor& self) {
+            const Touch touch(self);
+            return give(self.trace());
+          },
+          "What has been done, all hosts, in order.")
+      .def(
+          "clear_trace",
+          [](SimulatedExecutor& self) {
+            const Touch touch(self);
+            self.clear_trace();
+          },
+          "Forgets the trace.")
+      .def(
+          "start_unit",
+          [](SimulatedExecutor& self, py::handle host, const std::string& unit) {
+            const Touch touch(self);
+            self.start_unit(host_of_fleet(self, host), unit);
+          },
           py::arg("host"), py::arg("unit"), "As systemd on the host would.")
       .def(
-          "stop_unit", [](SimulatedExecutor& self, py::handle host, const std::string& unit) { self.stop_unit(host_of_fleet(self, host), unit); },
+          "stop_unit",
+          [](SimulatedExecutor& self, py::handle host, const std::string& unit) {
+            const Touch touch(self);
+            self.stop_unit(host_of_fleet(self, host), unit);
+          },
           py::arg("host"), py::arg("unit"), "As systemd on the host would.")
       .def(
           "fail_unit",
           [](SimulatedExecutor& self, py::handle host, const std::string& unit, const std::string& journal) {
+            const Touch touch(self);
             self.fail_unit(host_of_fleet(self, host), unit, journal);
           },
           py::arg("host"), py::arg("unit"), py::arg("journal") = "", "The unit dies by itself.")
       .def(
-          "reload_unit", [](SimulatedExecutor& self, py::handle host, const std::string& unit) { self.reload_unit(host_of_fleet(self, host), unit); },
+          "reload_unit",
+          [](SimulatedExecutor& self, py::handle host, const std::string& unit) {
+            const Touch touch(self);
+            self.reload_unit(host_of_fleet(self, host), unit);
+          },
           py::arg("host"), py::arg("unit"), "As systemd on the host would.")
       .def(
-          "install", [](SimulatedExecutor& self, py::handle host, const std::string& package) { self.install(host_of_fleet(self, host), package); },
+          "install",
+          [](SimulatedExecutor& self, py::handle host, const std::string& package) {
+            const Touch touch(self);
+            self.install(host_of_fleet(self, host), package);
+          },
           py::arg("host"), py::arg("package"), "Installs a package with what it depends on, at once.")
       .def(
-          "reboot", [](SimulatedExecutor& self, py::handle host) { self.reboot(host_of_fleet(self, host)); }, py::arg("host"), "Power off and on.")
+          "reboot",
+          [](SimulatedExecutor& self, py::handle host) {
+            const Touch touch(self);
+            self.reboot(host_of_fleet(self, host));
+          },
+          py::arg("host"), "Power off and on.")
       .def(
           "lose_connection",
           [](SimulatedExecutor& self, py::handle host, std::size_t nth, py::handle how) {
+            const Touch touch(self);
             self.lose_connection(arg<std::string>(host, "host"), nth, arg<SimulatedExecutor::Lost>(how, "how"));
           },
           py::arg("host"), py::arg("nth"), py::arg("how"), "The connection to the host breaks at its nth Do from now.")
       .def(
-          "fail", [](SimulatedExecutor& self, py::handle which) { self.fail(arg<std::function<std::optional<Output>(const Do&)>>(which, "which")); },
+          "fail",
+          [](SimulatedExecutor& self, py::handle which) {
+            const Touch touch(self);
+            self.fail(arg<std::function<std::optional<Output>(const Do&)>>(which, "which"));
+          },
           py::arg("which"), "Dos for which it returns an Output fail with that; None: none does.")
       .def(
           "interrupt",
-          [](SimulatedExecutor& self, std::size_t nth, bool after, const py::function& thrower) { self.interrupt(nth, after, killer(thrower)); },
+          [](SimulatedExecutor& self, std::size_t nth, bool after, const py::function& thrower) {
+            const Touch touch(self);
+            self.interrupt(nth, after, killer(thrower));
+          },
           py::arg("nth"), py::arg("after"), py::arg("thrower"),
           "At the nth Do of the fleet from now `thrower` is called, and what it raises ends the call as if the controller was killed.")
       .def(
           "meanwhile",
-          [](SimulatedExecutor& self, py::handle what) { self.meanwhile(arg<std::function<void(SimulatedHost&, const Do&)>>(what, "what")); },
+          [](SimulatedExecutor& self, py::handle what) {
+            const Touch touch(self);
+            self.meanwhile(arg<std::function<void(SimulatedHost&, const Do&)>>(what, "what"));
+          },
           py::arg("what"), "Called before each Do that the host looks at; may change the fleet.");
-  m.def("add_service_models", [](SimulatedExecutor& to) { add_service_models(to); });
+  m.def("add_service_models", [](SimulatedExecutor& self) {
+    const Touch touch(self);
+    add_service_models(self);
+  });
 }
 
 }  // namespace pgcluster::python

@@ -4,11 +4,17 @@
 
 namespace pgcluster::python {
 
-// What a step of Python says must not change: its name and asks are looked up once.
+// What a step of Python says must not change: its name and asks are looked up once. The GIL is what name_ is written and read under.
 std::string PyStep::name() const {
-  if (name_.empty())
-    name_ = from_library<std::string>([&] { return load<std::string>(overridden("name")(), Where{nullptr, "Step.name()"}); }, "?/python/step");
-  return name_;
+  return from_library<std::string>(
+      [&] {
+        if (name_.empty()) {
+          auto found = load<std::string>(overridden("name")(), Where{nullptr, "Step.name()"});
+          if (name_.empty()) name_ = std::move(found);  // name() may have let another thread run
+        }
+        return name_;
+      },
+      "?/python/step");
 }
 std::vector<Ask> PyStep::asks() const {
   return from_library<std::vector<Ask>>([&] { return load<std::vector<Ask>>(overridden("asks")(), about("asks")); }, {});

@@ -63,17 +63,23 @@ void Engine::lock() {
   };
   // The first in name order decides who of two gets all; then the others need not go one by one.
   bool first = true;
-  for (const auto& [name, host] : hosts_) {
-    if (host.access.transport == Transport::cloud) {
-      hosts_.at(name).locked = true;  // it has no lock, and so decides nothing
-      continue;
+  try {
+    for (const auto& [name, host] : hosts_) {
+      if (host.access.transport == Transport::cloud) {
+        hosts_.at(name).locked = true;  // it has no lock, and so decides nothing
+        continue;
+      }
+      take(name, host.access);
+      if (std::exchange(first, false)) wait();
+      if (failed) break;
     }
-    take(name, host.access);
-    if (std::exchange(first, false)) wait();
-    if (failed) break;
+    wait();
+    if (!failed) return emit(Event::Kind::lock_taken, {}, {});
+  } catch (...) {  // of a callback: what is on its way to a host still becomes known, to be given back
+    while (running_ > 0) workers_->serve(executor_.now() + std::chrono::milliseconds(100));
+    unlock();
+    throw;
   }
-  wait();
-  if (!failed) return emit(Event::Kind::lock_taken, {}, {});
   unlock();
   throw *failed;
 }

@@ -1,13 +1,26 @@
 #include <algorithm>
+#include <string>
 
 #include <pgcluster/plan/plan.hpp>
 #include "plan/workers.hpp"
 
 namespace pgcluster {
+namespace {
+
+Error late(const std::string& host, std::chrono::seconds limit) {
+  return Error({.code = Code::timed_out,
+                .message = host + " did not answer within " + std::to_string(limit.count()) + " s",
+                .hint = "see whether the host is overloaded, and give it more time",
+                .host = host,
+                .retryable = true});
+}
+
+}  // namespace
 
 Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask>>& asks, Executor& executor, const PlanOptions& options) {
   Observed observed;
   std::size_t open = 0;
+  bool timed_out = false;
   const auto deadline = executor.now() + options.deadline;
   {
     Workers workers(executor, std::min(options.parallel, asks.size()));
@@ -28,7 +41,7 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
           });
         } catch (const Error& error) {
           workers.tell([&, name, error] {
-            observed.errors.emplace(name, error.with(name));
+            observed.errors.emplace(name, timed_out && error.code() == Code::cancelled ? late(name, options.deadline) : error.with(name));
             --open;
           });
         }
@@ -38,6 +51,7 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
       workers.serve(executor.now() + std::chrono::milliseconds(100));
       if (options.poll) options.poll();
       if (open > 0 && (options.stop.stop_requested() || executor.now() > deadline)) {
+        timed_out = !options.stop.stop_requested();
         executor.cancel();
         while (open > 0) workers.serve(executor.now() + std::chrono::milliseconds(100));
         executor.resume();
