@@ -32,8 +32,12 @@ def sites(cluster):
 
 def leads(cluster, host):
     if cluster.status()["leader"] != host:
-        cluster.wait(lambda: next(one["role"] for one in cluster.status()["members"] if one["name"] == host) == "sync_standby", 60, f"that {host} is synchronous")
+        # Patroni chooses who is synchronous, and only that one may take over.
+        cluster.write(synchronous_mode=False)
+        cluster.apply()
         cluster.run("switchover", "--to", host, "--yes")
+        cluster.write(synchronous_mode=True)
+        cluster.apply()
     cluster.wait_healthy()
     cluster.wait(lambda: any(one["role"] == "sync_standby" for one in cluster.status()["members"]), 60, "that a replica is synchronous")
 

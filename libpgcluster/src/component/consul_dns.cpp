@@ -125,12 +125,11 @@ StepPtr resolver_step(const NodeView& node) {
                                  "): it would ask them for *.consul, and Consul for the rest",
                       .hint = "give them to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
     const std::vector<std::string> asked = name_servers(answers[resolv]);
-    const auto here = [](const std::string& server) { return server.starts_with("127.") || server == "::1"; };
+    const auto here = [](const std::string& address) { return address.starts_with("127.") || address == "::1"; };
     if (one.name == "dnsmasq" && !asked.empty() && std::none_of(asked.begin(), asked.end(), here))
       return Refused{{.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", so that nothing there would ask dnsmasq for *.consul",
                       .hint = "give dnsmasq those servers (server= in /etc/dnsmasq.d), and write nameserver 127.0.0.1 into /etc/resolv.conf" + none}};
-    if ((!unit || unit->masked) && one.name == "systemd-resolved" &&
-        std::any_of(asked.begin(), asked.end(), [&](const std::string& server) { return !here(server); }))
+    if ((!unit || unit->masked) && one.name == "systemd-resolved" && !std::all_of(asked.begin(), asked.end(), here))
       return Refused{
           {.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", and the package systemd-resolved would replace it",
            .hint = "install it yourself and give those servers to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};

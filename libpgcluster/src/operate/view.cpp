@@ -184,9 +184,9 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
       for (const KnownCloud& cloud : known->clouds) {
         if (!seen.insert(whereabouts(cloud)).second) continue;
         HostAccess access = cloud_access(spec, cloud);
-        const auto taken = [&](const std::string& name) {
-          return (topology.cloud && topology.cloud->name == name) ||
-                 std::any_of(left.begin(), left.end(), [&](const LeftCloud& one) { return one.access.name == name; });
+        const auto taken = [&](const std::string& other) {
+          return (topology.cloud && topology.cloud->name == other) ||
+                 std::any_of(left.begin(), left.end(), [&](const LeftCloud& one) { return one.access.name == other; });
         };
         const std::string plain = access.name;
         for (int n = 2; taken(access.name); ++n) access.name = plain + ":" + std::to_string(n);
