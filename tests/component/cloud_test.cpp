@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "parts.hpp"
+#include "topology/cloud.hpp"
 
 using namespace pgcluster;
 

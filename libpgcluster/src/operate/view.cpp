@@ -6,6 +6,7 @@
 
 #include "executor/bytes.hpp"
 #include "spec/roles.hpp"
+#include "topology/cloud.hpp"
 
 namespace pgcluster {
 

@@ -6,6 +6,7 @@
 
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
+#include "topology/cloud.hpp"
 
 namespace pgcluster {
 namespace {
@@ -222,29 +223,6 @@ std::string Topology::dcs_endpoints(int port) const {
   std::string out;
   for (const std::string& member : dcs_members) out += (out.empty() ? "" : ",") + words::host_port(host(member).address, port);
   return out;
-}
-
-HostAccess cloud_access(const Spec& spec, const KnownCloud& known) {
-  CloudAccess cloud{.provider = known.provider, .endpoint = known.endpoint};
-  const auto credential = [&](const char* key, const SpecSecret& secret) {
-    if (secret.given()) cloud.credentials.emplace_back(key, Text(Secret{key, secret.value}));
-  };
-  credential("hcloud_api_token", spec.hcloud_api_token);
-  credential("do_api_token", spec.do_api_token);
-  credential("aws_access_key_id", spec.aws_access_key_id);
-  credential("aws_secret_access_key", spec.aws_secret_access_key);
-  credential("aws_session_token", spec.aws_session_token);
-  credential("gcp_service_account_contents", spec.gcp_service_account_contents);
-  credential("azure_client_id", spec.azure_client_id);
-  credential("azure_secret", spec.azure_secret);
-  credential("azure_tenant", spec.azure_tenant);
-  credential("azure_subscription_id", spec.azure_subscription_id);
-  cloud.settings = known.settings;
-  HostAccess access;
-  access.name = access.address = "cloud:" + known.provider;
-  access.transport = Transport::cloud;
-  access.cloud = std::move(cloud);
-  return access;
 }
 
 Topology resolve(const Spec& spec) {

@@ -94,8 +94,6 @@ struct KnownCloud {
   Pairs settings{};        ///< where the servers are, by the spec's keys
   friend bool operator==(const KnownCloud&, const KnownCloud&) = default;
 };
-/// How to reach it: with the spec's credentials, else with those that the vendor's own tools read.
-HostAccess cloud_access(const Spec& spec, const KnownCloud& cloud);
 /// What a cluster file says.
 struct KnownCluster {
   std::string cluster;
