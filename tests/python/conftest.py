@@ -23,6 +23,7 @@ def script():
 
 PRELUDE = """
 import os, signal, sys, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a caller in the background may have it ignored
 import pgcluster
 from pgcluster.testing import simulated_fleet, small_spec
 def whole_again(spec, fleet):
