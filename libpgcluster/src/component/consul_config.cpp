@@ -6,6 +6,7 @@
 
 #include "component/consul.hpp"
 #include "component/etcd.hpp"
+#include "component/listening.hpp"
 
 namespace pgcluster {
 namespace {
@@ -53,12 +54,6 @@ Text agent_text(const NodeView& node) {
   Text text = plain.substr(0, at);
   text += node.cluster.secret("consul_encrypt_key");
   return text + plain.substr(at + 1);
-}
-
-// "users:(("nginx",pid=71,fd=5))" -> nginx
-std::string process_of(const std::string& line) {
-  const auto begin = line.find("((\"");
-  return begin == std::string::npos ? "another process" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
 // ":8600 " of what ss prints.
@@ -160,7 +155,7 @@ StepPtr consul_config(const NodeView& node) {
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
                       .hint = "take another host; or, where nobody needs that Consul: systemctl disable --now consul, and move the folder away"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
-      if (const std::string process = process_of(*listening); process != "consul" || !ours)
+      if (const std::string process = listening_process(*listening); process != "consul" || !ours)
         return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
                                    process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};

@@ -4,6 +4,7 @@
 
 #include "base/joined.hpp"
 #include "component/consul.hpp"
+#include "component/listening.hpp"
 
 namespace pgcluster {
 namespace {
@@ -45,11 +46,6 @@ std::string other_servers(const std::string* out) {
       if (word != "127.0.0.1:8600") found += (found.empty() ? "" : ", ") + word;
   }
   return found;
-}
-
-std::string process_of(const std::string& line) {
-  const auto begin = line.find("((\"");
-  return begin == std::string::npos ? "another program" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
 // The servers that /etc/resolv.conf names.
@@ -99,7 +95,7 @@ StepPtr resolver_step(const NodeView& node) {
       if (wanted == all[i].name || (wanted == "auto" && unit && (runs || answers.get<File>(files[i]->asks().front())))) which = i;
     }
     const std::string* listening = answers.out(port);
-    const std::string server = listening && !listening->empty() ? process_of(*listening) : "";
+    const std::string server = listening && !listening->empty() ? listening_process(*listening, "another program") : "";
     const std::string none =
         "; or write consul_dns: none in the host, and let the resolver that clients use forward consul. to port 8600 of an agent "
         "(examples/dns-forwarding.md)";

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "component/etcd.hpp"
+#include "component/listening.hpp"
 
 namespace pgcluster {
 namespace {
@@ -54,12 +55,6 @@ Environment environment(const NodeView& node) {
           .once = {{"ETCD_INITIAL_ADVERTISE_PEER_URLS", peer}, {"ETCD_INITIAL_CLUSTER", members}, {"ETCD_INITIAL_CLUSTER_TOKEN", etcd_token(spec)}}};
 }
 
-// "users:(("nginx",pid=71,fd=5))" -> nginx
-std::string process_of(const std::string& line) {
-  const auto begin = line.find("((\"");
-  return begin == std::string::npos ? "another process" : line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
-}
-
 const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string& url) {
   for (const EtcdMember& member : members)
     if (std::find(member.peer_urls.begin(), member.peer_urls.end(), url) != member.peer_urls.end()) return &member;
@@ -107,7 +102,7 @@ StepPtr etcd_config(const NodeView& node) {
       return Refused{{.message = host + " has an etcd member of another cluster in " + etcd_data_dir,
                       .hint = "take another host, or destroy that cluster first"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
-      if (const std::string process = process_of(*listening); process != "etcd" || !ours)
+      if (const std::string process = listening_process(*listening); process != "etcd" || !ours)
         return Refused{
             {.message = "etcd's port on " + host + " is taken by " + process + (process == "etcd" ? ", which pgcluster has not set up" : ""),
              .hint = "stop it, or choose other ports by etcd_client_port and etcd_peer_port; it listens on " +

@@ -8,6 +8,7 @@
 #include "component/cloud.hpp"
 #include "component/consul.hpp"
 #include "component/haproxy.hpp"
+#include "component/listening.hpp"
 #include "component/patroni.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
@@ -58,13 +59,6 @@ std::vector<std::string> packages_of(const Spec& spec, const Topology& topology,
     if (!host.has(Role::postgres)) packages.push_back("curl");
   }
   return packages;
-}
-
-// "users:(("nginx",pid=71,fd=5))" -> nginx
-std::string process_of(const std::string& line) {
-  const auto begin = line.find("((\"");
-  if (begin == std::string::npos) return "another process";
-  return line.substr(begin + 3, line.find('"', begin + 3) - begin - 3);
 }
 
 struct HostAsks {
@@ -120,7 +114,7 @@ class Examiner {
       for (std::string line; std::getline(lines, line);)
         if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) {
           add(Severity::error, Code::refused,
-              "port " + std::to_string(port.number) + ", wanted for " + port.what + ", is taken by " + process_of(line),
+              "port " + std::to_string(port.number) + ", wanted for " + port.what + ", is taken by " + listening_process(line),
               "stop it, or choose another port in the spec");
           break;
         }
