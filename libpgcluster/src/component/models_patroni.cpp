@@ -289,6 +289,7 @@ void PatroniModel::begin(Cluster& cluster, SimulatedHost& host, Member& member, 
     member.birth = ++counter_;
     member.phase = Phase::creating;
     member.until = now + 4s;
+    member.slot_from = now + std::chrono::seconds(number(cluster.settings, "loop_wait", 10));
   }
 }
 
@@ -333,7 +334,9 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
 }
 
 bool PatroniModel::streams(const Cluster& cluster, const std::string& host, const Member& member, SimulatedTime now) const {
-  if (cluster.leader.empty() || cluster.leader == host || member.phase != Phase::running || member.streams_from > now) return false;
+  if (cluster.leader.empty() || cluster.leader == host || member.phase != Phase::running ||
+      member.streams_from > now || member.slot_from > now)
+    return false;
   const auto leader = members_.find(cluster.leader);
   return leader != members_.end() && alive(cluster.leader, leader->second) && leader->second.phase == Phase::running;
 }

@@ -55,6 +55,7 @@ class PatroniModel final : public ServiceModel {
     std::string cluster{};
     Phase phase = Phase::none;
     SimulatedTime until{}, streams_from{}, notices{};
+    SimulatedTime slot_from{};  // the leader has made its slot
     std::string started{};
     Json applied{};
     std::map<std::string, std::string> running{};
@@ -93,7 +94,7 @@ class PatroniModel final : public ServiceModel {
   std::string code(SimulatedHost& host, const std::string& path);
   Output request(SimulatedHost& host, const std::string& input, SimulatedTime now);
   Output curl(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now);
-  Output psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input);
+  Output psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now);
 
   std::shared_ptr<EtcdModel> etcd_;
   std::shared_ptr<ConsulModel> consul_;  // may be null

@@ -117,7 +117,11 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   if (!cluster || cluster->system_id.empty() || !json.is_object() || !dcs_of(host.name, member)) return failed("503", "no cluster");
   const auto hosts = hosts_of(member.cluster);
   if (method == "PATCH" && path == "/config") {
-    cluster->settings.merge_patch(json);
+    for (const std::string& name : hosts) members_[name].slot_from = std::min(members_[name].slot_from, now);
+    Json settings = cluster->settings;
+    settings.merge_patch(json);
+    if (settings == cluster->settings) return {.out = settings.dump()};
+    cluster->settings = std::move(settings);
     auto late = now + 1s;
     for (const std::string& name : hosts) {
       members_[name].notices = name == host.name ? now : late;
@@ -179,7 +183,7 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
   return output;
 }
 
-Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
+Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now) {
   if (std::none_of(host.packages.begin(), host.packages.end(), [](const auto& one) { return one.first.starts_with("postgresql-client-"); }))
     return {.status = 127, .err = "psql: command not found\n"};
   Member& member = members_[host.name];
@@ -196,10 +200,15 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
   }
   if (query == "select pg_is_in_recovery()") return {.out = recovery ? "t\n" : "f\n"};
   if (query.starts_with("select pg_postmaster_start_time()")) return {.out = member.started + "\n"};
+  if (query == "select pg_reload_conf()") return {.out = "t\n"};
   if (query.starts_with("select pg_conf_load_time()")) return {.out = std::to_string(member.loads) + "\n"};
-  if (query.starts_with("select json_build_object('recovery'"))
+  if (query.starts_with("select json_build_object('recovery'")) {
+    std::set<std::string> slots;
+    for (const std::string& name : hosts_of(member.cluster))
+      if (name != host.name && members_[name].slot_from <= now) slots.insert(patroni::slot_name(name));
     return {.out = cluster->catalog.json(recovery, member.started, unquoted(member.config["postgresql.parameters.pgcluster.config"]), member.running,
-                                         query)};
+                                         slots, query)};
+  }
   return {.status = 1, .err = "ERROR:  the simulated server does not know this query\n"};
 }
 
@@ -210,7 +219,7 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
   if (argv[0] == "curl" || looks || server) tick(now);
   if (argv[0] == "curl") return curl(host, argv, input, now);
-  if (server) return psql(host, argv, input);
+  if (server) return psql(host, argv, input, now);
   // Still the leader, and with these settings.
   if (looks) {
     const std::string is = curl(host, {"curl", "%{http_code}", argv[4] + "/leader"}, "", now).out;

@@ -64,14 +64,18 @@ class Patroni final : public Component {
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
     const auto view = shared(cluster);
-    std::vector<Steps> live;
+    std::vector<Steps> live, slots;
     std::vector<std::string> loaded;  // a new password of the REST API is known then
     for (const std::string& name : view->topology.database)
       if (patroni::configured(*view, name)) loaded.push_back(name + "/patroni/loaded");
     for (const std::string& name : view->topology.database)
       if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
+    for (const std::string& name : view->topology.database)
+      if (!view->leaves_out(name) && !patroni::configured(*view, name) && !(patroni::begins(*view) && name == patroni::first_host(*view).name))
+        slots.push_back(sequence(after({name + "/patroni/service"}, patroni::slot_step(view, view->topology.host(name))),
+                                 patroni::stream_step(view, view->topology.host(name))));
     return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
-                    parallel(sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
+                    parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {

@@ -52,6 +52,8 @@ const char* dcs_client_package(const Spec& spec);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 Ask unit_ask(const TopologyHost& host);
+/// Whether the answer to unit_ask() says that Patroni comes up no more by itself.
+bool died(const Answers& answers, const TopologyHost& host);
 
 /// What a member's own Patroni says. /cluster is never asked: it is up to a loop_wait old.
 struct Member {
@@ -134,6 +136,12 @@ StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
 StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step);
 StepPtr leader_gate(const View& view);
+/// A new replica's slot is made by the leader at once, and not on its next round only.
+StepPtr slot_step(const View& view, const TopologyHost& host);
+/// A new replica that has its slot now asks for WAL at once.
+StepPtr stream_step(const View& view, const TopologyHost& host);
+/// The slot that Patroni keeps for a member, as its slot_name_from_member_name() has it.
+std::string slot_name(const std::string& member);
 
 StepPtr settings_step(const View& view);
 /// What needs no restart is live.

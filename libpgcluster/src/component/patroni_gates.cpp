@@ -14,11 +14,6 @@ using std::chrono::seconds;
 
 Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
-bool died(const Answers& answers, const TopologyHost& host) {
-  const auto* unit = answers.get<Unit>(unit_ask(host));
-  // One that failed on other files is about to be started on the present ones.
-  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
-}
 Refused has_died(const TopologyHost& host) {
   return {
       {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},

@@ -62,6 +62,12 @@ Ask unit_ask(const TopologyHost& host) {
   return {host.name, UnitOf{wish.unit, wish.start_files, wish.load_files}};
 }
 
+bool died(const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(host));
+  // One that failed on other files is about to be started on the present ones.
+  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+}
+
 Member read_member(const Answer& answer) {
   Member found;
   const auto* output = std::get_if<Output>(&answer);

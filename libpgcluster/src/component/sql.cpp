@@ -24,6 +24,7 @@ std::string query(const ClusterView& view) {
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
          " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname !~ '^pg_')"
          ", 'databases', (select json_object_agg(datname, pg_get_userbyid(datdba)) from pg_database)"
+         ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
          " else pg_get_userbyid(grantee)::text end collate \"C\" from aclexplode(coalesce(proacl, acldefault('f', proowner))) order by 1), ','), "
          "prosecdef)"
@@ -103,6 +104,10 @@ Server read_server(const Answer& answer) {
   for (const auto& [name, owner] : databases.items()) server.databases[name] = text(owner);
   if (const Json one = member(json, "user_search"); one.is_array() && one.size() == 4)
     server.user_search = UserSearch{.source = text(one[0]), .config = text(one[1]), .callers = text(one[2]), .definer = flag(one[3])};
+  if (const Json slots = member(json, "slots"); slots.is_array()) {
+    server.slots.emplace();
+    for (const Json& name : slots) server.slots->insert(text(name));
+  }
   return server;
 }
 

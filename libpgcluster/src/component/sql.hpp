@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct Server {
   std::map<std::string, RoleState> roles;
   std::map<std::string, std::string> databases;  ///< name -> owner
   std::optional<UserSearch> user_search;
+  std::optional<std::set<std::string>> slots;  ///< names of its replication slots
 
   bool writable() const { return answers && !recovery; }
 };

@@ -8,7 +8,7 @@ namespace pgcluster::executor {
 // Forks are what costs here: tests and loops are builtins, and asks of one kind are one call.
 const char* const kPreludeBase = R"sh(umask 077
 trap '' HUP PIPE
-export LC_ALL=C LANGUAGE= DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER= SYSTEMD_COLORS=0
+export LC_ALL=C LANGUAGE= DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER= SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /
 set -f
