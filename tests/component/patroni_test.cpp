@@ -126,6 +126,48 @@ TEST_CASE("every step decides whatever is answered") {
   }
 }
 
+TEST_CASE("a new replica: the leader is woken for its slot, and then it asks for WAL again") {
+  World world;
+  world.converged();
+  const auto slot = [&] { return world.decide("pg3/patroni/slot"); };
+  const auto stream = [&] { return world.decide("pg3/patroni/stream"); };
+  CHECK(is<Done>(slot()));
+  CHECK(is<Done>(stream()));
+  world.members["pg3"] = {.streams = false, .state = "stopped"};
+  CHECK(is<Later>(slot()));
+  world.members["pg3"].state = "creating replica";
+  CHECK(is<Done>(slot()));
+  CHECK(is<Later>(stream()));
+  world.slots = {"pg2"};
+  world.members["pg1"].leads = false;
+  CHECK(is<Later>(slot()));
+  world.members["pg1"].leads = true;
+  const Decision woken = slot();
+  REQUIRE(is<Change>(woken));
+  const Do& wake = std::get<Change>(woken).todo.at(0);
+  CHECK(wake.at == "pg1");
+  // Of a key that is not there nothing can be taken away: no setting changes.
+  CHECK(std::get<Run>(wake.what).input.masked().find(R"(data-raw = "{\"pgcluster\":null}")") != std::string::npos);
+  world.members["pg3"].state = "running";
+  CHECK(is<Later>(stream()));
+  world.slots.insert("pg3");
+  CHECK(is<Done>(slot()));
+  const Decision again = stream();
+  REQUIRE(is<Change>(again));
+  CHECK(std::get<Change>(again).todo.at(0).at == "pg3");
+  CHECK(std::get<Run>(std::get<Change>(again).todo.at(0).what).argv.back() == "select pg_reload_conf()");
+  world.everything = Output{.status = 7};
+  CHECK(is<Later>(slot()));
+  CHECK(is<Later>(stream()));
+}
+
+TEST_CASE("slots are named as Patroni names them") {
+  CHECK(patroni::slot_name("pg1") == "pg1");
+  CHECK(patroni::slot_name("PG-1.example") == "pg_1_example");
+  CHECK(patroni::slot_name("a b") == "au0032b");
+  CHECK(patroni::slot_name(std::string(80, 'x')).size() == 63);
+}
+
 TEST_CASE("work_mem: one PATCH at the leader, and the plan shows exactly that") {
   World world;
   world.converged();

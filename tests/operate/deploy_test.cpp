@@ -313,7 +313,15 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
   const Spec four = spec_of("patroni_cluster_name: test\n" + roles + "  pg4: {address: 10.77.0.14}\n");
   DEPLOY(fleet, three);
   const int before = fleet.patroni->made("pg1");
-  DEPLOY(fleet, four);
+  auto started = fleet.executor.now(), joined = started;
+  ApplyOptions watch;
+  watch.on_event = [&](const Event& event) {
+    if (event.kind == Event::Kind::step_started && event.step == "pg4/patroni/service") started = fleet.executor.now();
+    joined = fleet.executor.now();
+  };
+  REQUIRE(apply(plan_deploy(four, fleet.executor), fleet.executor, watch).ok());
+  // The copy takes 4 s. Its leader makes a slot once in 10 s by itself, and PostgreSQL asks again after 5 s.
+  CHECK(joined - started < std::chrono::seconds(9));
   HEALTHY(fleet, four);
   CHECK(fleet.patroni->made("pg1") == before);
   CHECK(fleet.patroni->view("pg4").serves);

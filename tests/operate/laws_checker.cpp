@@ -63,6 +63,10 @@ bool Witness::announced(const SimulatedAct& act) const {
     const std::string input = run->input.masked();
     if (server_act(act) == Server::restart) return planned(act.host + "/patroni/restart", true) || planned(act.host + "/patroni/lower", true);
     if (server_act(act) == Server::switchover) return planned(act.host + "/patroni/switchover", true);
+    // Which asks nothing else of the leader than its next round.
+    if (input.find("{\\\"pgcluster\\\":null}") != std::string::npos)
+      return std::any_of(planned_.begin(), planned_.end(), [](const auto& one) { return one.first.ends_with("/patroni/slot"); });
+    if (run->argv.back() == "select pg_reload_conf()") return planned(act.host + "/patroni/stream", false);
     if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
     if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||

@@ -44,8 +44,8 @@ struct Standing {
   std::optional<Decision> otherwise{};
 };
 
-Standing standing(const View& view, const TopologyHost& host, const Answers& answers) {
-  const auto later = [](const std::string& until) { return Standing{.otherwise = Later{until, Impact::none, Action::run}}; };
+Standing standing(const View& view, const TopologyHost& host, const Answers& answers, Action action) {
+  const auto later = [action](const std::string& until) { return Standing{.otherwise = Later{until, Impact::none, action}}; };
   const Members members = read_members(*view, answers);
   const Member& member = members.of(host);
   if (member.fine()) return {.otherwise = Done{}};
@@ -65,7 +65,7 @@ Standing standing(const View& view, const TopologyHost& host, const Answers& ans
 
 StepPtr slot_step(const View& view, const TopologyHost& host) {
   auto decide = [view, host](const Answers& answers) -> Decision {
-    const Standing now = standing(view, host, answers);
+    const Standing now = standing(view, host, answers, Action::run);
     if (!now.leader) return now.otherwise.value_or(Done{});
     // Taking away what is not there changes nothing, and the leader begins its next round.
     return Change{.todo = {Do{.at = now.leader->name, .what = rest_call(*view, *now.leader, "PATCH", "/config", R"({"pgcluster":null})", 20)}},
@@ -78,7 +78,7 @@ StepPtr slot_step(const View& view, const TopologyHost& host) {
 
 StepPtr stream_step(const View& view, const TopologyHost& host) {
   auto decide = [view, host](const Answers& answers) -> Decision {
-    const Standing now = standing(view, host, answers);
+    const Standing now = standing(view, host, answers, Action::reload);
     if (now.otherwise) return *now.otherwise;
     if (now.leader || read_members(*view, answers).of(host).state != "running")
       return Later{host.name + " runs as a replica", Impact::none, Action::reload};
