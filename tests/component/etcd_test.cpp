@@ -13,13 +13,13 @@ struct Listed {
   bool started = true;
 };
 
-// As etcd 3.5 prints it.
+// As etcd 3.5's gateway says it.
 Output member_list(const std::vector<Listed>& members) {
-  std::string out = R"({"header":{"cluster_id":14841639068965178418,"member_id":10276657743932975437,"raft_term":2},"members":[)";
+  std::string out = R"({"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[)";
   bool first = true;
   for (const Listed& one : members) {
     const std::string url = "http://10.77.0." + std::to_string(one.last);
-    out += std::string(first ? "" : ",") + R"({"ID":)" + std::to_string(10501334649042878790ull + static_cast<unsigned>(one.last)) +
+    out += std::string(first ? "" : ",") + R"({"ID":")" + std::to_string(10501334649042878790ull + static_cast<unsigned>(one.last)) + "\"" +
            (one.name.empty() ? "" : R"(,"name":")" + one.name + "\"") + R"(,"peerURLs":[")" + url + ":2380\"]" +
            (one.started ? R"(,"clientURLs":[")" + url + ":2379\"]" : "") + "}";
     first = false;
@@ -100,19 +100,19 @@ TEST_CASE("etcd: a member that has lost its data is refused until it was added a
   ClusterView view = cluster(spec());
   view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}};
   const Steps all = steps(etcd_component(), view, "pg3");
-  CHECK(message(decide(all, "pg3/etcd/config", {{"pg1", "member list", three()}})).find("etcdctl member remove 91bc3c398fb3c153") !=
+  CHECK(message(decide(all, "pg3/etcd/config", {{"pg1", "member/list", three()}})).find("etcdctl member remove 91bc3c398fb3c153") !=
         std::string::npos);
   const Output added = member_list({{"pg1", 11}, {"pg2", 12}, {"", 13, false}});
-  CHECK(env_file(all, "pg3", {{"pg1", "member list", added}}).find("STATE=\"existing\"") != std::string::npos);
+  CHECK(env_file(all, "pg3", {{"pg1", "member/list", added}}).find("STATE=\"existing\"") != std::string::npos);
   const Output beginning = member_list({{"pg1", 11}, {"pg2", 12}, {"pg3", 13, false}});
-  CHECK(env_file(all, "pg3", {{"pg1", "member list", beginning}}).find("STATE=\"new\"") != std::string::npos);
+  CHECK(env_file(all, "pg3", {{"pg1", "member/list", beginning}}).find("STATE=\"new\"") != std::string::npos);
   // A first deployment asks no other host.
   for (const Ask& ask : find(steps(etcd_component(), cluster(spec()), "pg3"), "pg3/etcd/config")->asks()) CHECK(ask.at == "pg3");
 }
 
 TEST_CASE("etcd: healthy is a quorum with just the described members") {
   const Steps all = steps(etcd_component(), cluster(spec()), "pg1");
-  const auto healthy = [&](const Answer& answer) { return decide(all, "pg1/etcd/healthy", {{"pg1", "member list", answer}}); };
+  const auto healthy = [&](const Answer& answer) { return decide(all, "pg1/etcd/healthy", {{"pg1", "member/list", answer}}); };
   CHECK(is<Done>(healthy(three())));
   CHECK(is<Later>(healthy(Output{.status = 1})));
   CHECK(is<Later>(healthy(Output{.status = 127})));
@@ -121,7 +121,7 @@ TEST_CASE("etcd: healthy is a quorum with just the described members") {
 
 TEST_CASE("etcd: where the running members differ, the roles to name are printed") {
   const Steps all = steps(etcd_component(), cluster(spec(7)), "pg1");
-  const std::string told = message(decide(all, "pg1/etcd/healthy", {{"pg1", "member list", three()}}));
+  const std::string told = message(decide(all, "pg1/etcd/healthy", {{"pg1", "member/list", three()}}));
   CHECK(told.find("etcd runs on pg1, pg2, pg3, and the spec places it on pg1, pg2, pg3, pg4, pg5") != std::string::npos);
   CHECK(told.find("pg1: roles: [postgres, etcd]\n") != std::string::npos);
   CHECK(told.find("pg4: roles") == std::string::npos);
@@ -139,7 +139,7 @@ TEST_CASE("etcd: members are restarted followers first, and never more than the 
     Answers answers;
     for (const Ask& ask : order.all_asks()) {
       const bool serves = std::find(up.begin(), up.end(), ask.at) != up.end();
-      const bool list = matches(ask, {.host = "", .what = "member list", .answer = {}});
+      const bool list = matches(ask, {.host = "", .what = "member/list", .answer = {}});
       answers.set(ask, !serves ? Output{.status = 1} : list ? three() : status(ask.at == leader ? 7 : 8, 7));
     }
     return order.order(answers);
@@ -164,10 +164,10 @@ TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   wished.hosts.push_back({.name = "web", .address = "10.77.0.30", .roles = {"balancer"}});
   const ClusterView view = cluster(wished);
   const Decision client = decide(steps(etcd_component(), view, "pg4"), "pg4/etcd/packages");
-  CHECK(std::get<Install>(std::get<Change>(client).todo.at(0).what).packages == std::vector<std::string>{"etcd-client"});
+  CHECK(std::get<Install>(std::get<Change>(client).todo.at(0).what).packages == std::vector<std::string>{"etcd-client", "curl"});
   CHECK(steps(etcd_component(), view, "web").empty());
   const StepPtr dcs = dcs_gate(NodeView{view, view.topology.host("pg4"), view.facts.at("pg4")}, "patroni");
   CHECK(dcs->name() == "pg4/patroni/dcs");
-  CHECK(is<Done>(dcs->decide(answers_to(*dcs, {{"pg4", "member list", three()}}))));
+  CHECK(is<Done>(dcs->decide(answers_to(*dcs, {{"pg4", "member/list", three()}}))));
   CHECK(is<Later>(dcs->decide(answers_to(*dcs, {}))));
 }

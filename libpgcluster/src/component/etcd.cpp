@@ -112,7 +112,7 @@ class Etcd final : public Component {
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
-        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client"}, {wish.unit}),
+        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client", "curl"}, {wish.unit}),
         rolling("etcd", node.name(), restart_order(node.cluster), sequence(service(node.step("etcd", "service"), node.name(), wish), healthy(node))));
   }
 
@@ -131,7 +131,7 @@ class Etcd final : public Component {
                   {.asks = {}, .decide = [why = moved(node.topology(), members)](const Answers&) -> Decision { return why; }});
     }
     if (!node.has(Role::postgres)) return {};
-    return packages(node.step("etcd", "packages"), node.name(), {"etcd-client"});
+    return packages(node.step("etcd", "packages"), node.name(), {"etcd-client", "curl"});
   }
 };
 

@@ -151,9 +151,15 @@ Output EtcdModel::ctl(SimulatedHost& host, const std::vector<std::string>& words
     const Json status{{"header", header}, {"leader", number_of(cluster->id + leader->name)}};
     return {.out = Json::array({Json{{"Status", status}}}).dump()};
   }
+  return {.status = 1, .err = "Error: unknown command\n"};
+}
+
+Output EtcdModel::members(const SimulatedHost& host, const Cluster* cluster) const {
+  if (!host.packages.contains("curl")) return {.status = 127, .err = "curl: command not found\n"};
+  if (!cluster) return {.status = 28};
   Json members = Json::array();
   for (const Member& member : cluster->members) {
-    Json one{{"ID", number_of(cluster->id + member.name)}, {"peerURLs", {member.peer_url}}};
+    Json one{{"ID", std::to_string(number_of(cluster->id + member.name))}, {"peerURLs", {member.peer_url}}};
     if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", {member.client_url}}});
     members.push_back(one);
   }
@@ -171,6 +177,15 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     std::vector<std::string> endpoints;
     for (std::size_t i = 4; i + 1 < argv.size() && argv[i + 1].starts_with("http"); i += 2) endpoints.push_back(argv[i + 1].substr(7));
     return ctl(host, argv, reach(endpoints));
+  }
+  if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) {
+    const std::string url = argv.back().substr(7);
+    return members(host, reach({url.substr(0, url.find('/'))}));
+  }
+  if (argv[0] == "sh" && argv.size() > 6 && argv[5] == "/v3/cluster/member/list") {
+    std::vector<std::string> endpoints;
+    for (std::size_t i = 6; i < argv.size(); ++i) endpoints.push_back(argv[i].substr(7));
+    return members(host, reach(endpoints));
   }
   if (argv[0] == "sh" && argv.size() > 4 && argv[2].find("/v3/kv/range") != std::string::npos) {
     if (!host.packages.contains("curl")) return Output{.status = 1};

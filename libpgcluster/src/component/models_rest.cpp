@@ -229,7 +229,7 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
     return Output{.out = id ? "data " + *id + "\n" : ""};
   }
-  if (argv[0] == "env" && argv.size() > 2 && argv[2].ends_with("/pg_controldata")) {
+  if (argv[0].ends_with("/pg_controldata")) {
     std::string out;
     for (const auto& [name, value] : members_[host.name].control) {
       const std::string shown = name == "max_locks_per_transaction"   ? "max_locks_per_xact"

@@ -77,8 +77,8 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
 // What the server's control file says of the parameters that a replica must not have less of than it has replayed from its leader. Patroni
 // starts a replica with those where they are higher, whatever the settings say.
 Ask control_ask(const ClusterView& view, const TopologyHost& host) {
-  return {host.name, Exec{.argv = {"env", "LC_ALL=C", postgresql_bin_dir(view.spec) + "/pg_controldata", "-D", postgresql_data_dir(view.spec)},
-                          .about = {"unit:patroni.service"}}};
+  return {host.name,
+          Exec{.argv = {postgresql_bin_dir(view.spec) + "/pg_controldata", "-D", postgresql_data_dir(view.spec)}, .about = {"unit:patroni.service"}}};
 }
 
 // Names of the parameters that a replica, started now, would still have more of than is wished.

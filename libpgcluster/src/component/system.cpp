@@ -15,7 +15,7 @@ struct Setting {
   bool users;  // from the spec: a kernel without it is an error, not a matter of taste
 };
 
-std::vector<Setting> settings(const NodeView& node) {
+std::vector<Setting> settings(const NodeView& node, bool on_any_host = false) {
   std::vector<Setting> all;
   const auto add = [&](std::string key, std::string value, bool users = false) {
     const auto same = std::find_if(all.begin(), all.end(), [&](const Setting& one) { return one.key == key; });
@@ -25,7 +25,7 @@ std::vector<Setting> settings(const NodeView& node) {
       all.push_back({std::move(key), std::move(value), users});
   };
   if (node.has(Role::postgres)) {
-    if (node.facts.memory_bytes >= 4 * gib) {
+    if (on_any_host || node.facts.memory_bytes >= 4 * gib) {
       // Strict accounting: an allocation fails in one backend, instead of the OOM killer taking all of PostgreSQL down. The kernel's ratio of 50
       // would leave half of the memory unused where there is no swap. Small hosts cannot afford to reserve all that Patroni and etcd only map.
       add("vm.overcommit_memory", "2");
@@ -49,7 +49,7 @@ std::vector<Setting> settings(const NodeView& node) {
   add("net.ipv4.tcp_tw_reuse", "1");
   for (const auto& [key, value] : node.spec().sysctl_conf) add(key, value, true);
   // A container cannot change what belongs to the whole machine.
-  if (!node.facts.container.empty()) std::erase_if(all, [](const Setting& one) { return !one.key.starts_with("net."); });
+  if (!on_any_host && !node.facts.container.empty()) std::erase_if(all, [](const Setting& one) { return !one.key.starts_with("net."); });
   return all;
 }
 
@@ -79,7 +79,8 @@ Steps sysctl(const NodeView& node) {
   std::string text = "# Written by pgcluster.\n";
   for (const Setting& one : wished) text += one.key + " = " + one.value + "\n";
 
-  const Ask ask{node.name(), values_exec(wished)};
+  // The same question whatever the host is, so that it can go along with the question what it is.
+  const Ask ask{node.name(), values_exec(settings(node, true))};
   auto decide = [ask, wished, host = node.name()](const Answers& answers) -> Decision {
     const auto* output = answers.get<Output>(ask);
     if (!output || output->status > 2) {

@@ -231,6 +231,13 @@ void Reader::line(std::string_view text) {
   }
 }
 
+// Of a file that was summed on the host, or brought whole because it is short.
+std::optional<std::string> Reader::digest(const std::string& path) const {
+  if (const auto sum = sums_.find(path); sum != sums_.end()) return sum->second;
+  if (const auto content = contents_.find(path); content != contents_.end()) return sha256_hex(content->second);
+  return std::nullopt;
+}
+
 Answer Reader::file_answer(const FileOf& of) const {
   if (std::find(gone_.begin(), gone_.end(), of.path) != gone_.end()) return Absent{};
   const auto found = stats_.find(of.path);
@@ -246,9 +253,9 @@ Answer Reader::file_answer(const FileOf& of) const {
     file.sha256 = sha256_hex(file.content);
     return file;
   }
-  const auto sum = sums_.find(of.path);
-  if (sum == sums_.end()) return Unreadable{of.path + " cannot be read"};
-  file.sha256 = sum->second;
+  const auto sum = digest(of.path);
+  if (!sum) return Unreadable{of.path + " cannot be read"};
+  file.sha256 = *sum;
   return file;
 }
 
@@ -258,10 +265,10 @@ bool Reader::current(const std::string& note, const std::vector<std::string>& fi
   const auto found = notes_.find(note);
   if (found == notes_.end() || found->second.size() != files.size()) return false;
   return std::all_of(files.begin(), files.end(), [&](const std::string& path) {
-    const auto sum = sums_.find(path);
+    const auto sum = digest(path);
     const std::string complaint = "sha256sum: " + path + ": ";
     return std::any_of(found->second.begin(), found->second.end(),
-                       [&](const std::string& said) { return sum == sums_.end() ? said.starts_with(complaint) : said == sum->second + "  " + path; });
+                       [&](const std::string& said) { return sum ? said == *sum + "  " + path : said.starts_with(complaint); });
   });
 }
 
@@ -291,6 +298,7 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   unit.started = number<std::uint64_t>(property("ActiveEnterTimestampMonotonic")).value_or(0);
   unit.result = property("Result");
   unit.restarts = number<int>(property("NRestarts")).value_or(0);
+  unit.files_limit = number<std::uint64_t>(property("LimitNOFILE")).value_or(property("LimitNOFILE") == "infinity" ? UINT64_MAX : 0);
   // What does not run is on no old files; of what has failed it tells whether it did so on the present ones.
   if (unit.active == "active" || unit.active == "activating" || unit.active == "reloading" || unit.active == "failed") {
     unit.start_files_current = current(of.name + ".start", of.start_files);

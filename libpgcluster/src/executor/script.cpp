@@ -232,22 +232,24 @@ rc=$?
   }
 
   void asks() {
-    std::vector<std::string> contents, digests, sums, packages, accounts, notes;
-    auto add = [](std::vector<std::string>& list, const std::string& item) {
-      if (std::find(list.begin(), list.end(), item) == list.end()) list.push_back(item);
+    std::vector<std::string> contents, listed, stats, sums, packages, accounts, notes;
+    const auto has = [](const std::vector<std::string>& list, const std::string& item) {
+      return std::find(list.begin(), list.end(), item) != list.end();
+    };
+    const auto add = [&](std::vector<std::string>& list, const std::string& item) {
+      if (!has(list, item)) list.push_back(item);
     };
     for (const Ask& ask : program.asks) {
       if (const auto* file = std::get_if<FileOf>(&ask.what)) {
         if (!good_path(file->path)) continue;
-        add(file->content ? contents : digests, file->path);
+        add(file->content ? contents : stats, file->path);
         if (!file->content) add(sums, file->path);
       } else if (const auto* package = std::get_if<PackageOf>(&ask.what)) {
         if (plain(package->name, ".+-:~")) add(packages, package->name);
       } else if (const auto* unit = std::get_if<UnitOf>(&ask.what)) {
-        for (const std::string& path : unit->start_files)
-          if (good_path(path)) add(sums, path);
-        for (const std::string& path : unit->load_files)
-          if (good_path(path)) add(sums, path);
+        for (const auto* files : {&unit->start_files, &unit->load_files})
+          for (const std::string& path : *files)
+            if (good_path(path)) add(listed, path);
         if (!unit->start_files.empty()) add(notes, unit->name + ".start");
         if (!unit->load_files.empty()) add(notes, unit->name + ".load");
       } else if (const auto* account = std::get_if<AccountOf>(&ask.what)) {
@@ -256,24 +258,17 @@ rc=$?
     }
     const std::vector<std::string> units = asked_units(program);
     std::size_t commands = 0;
+    bool executes = false;
     const auto call = [&](const std::string& name, const std::vector<std::string>& list) {
       if (list.empty()) return;
-      asking += name + words(list) + "\n";
+      asking += "L=30\n" + name + words(list) + "\n";
       ++commands;
     };
     milliseconds together(30'000), apart(0);
-    if (!(contents.empty() && digests.empty() && sums.empty() && packages.empty() && accounts.empty() && units.empty())) {
-      asking += "L=30\n";
+    const std::size_t all_files = contents.size() + listed.size() + stats.size();
+    if (!(all_files == 0 && packages.empty() && accounts.empty() && units.empty())) {
       apart += milliseconds(90'000);
     }
-    call("units", units);
-    // The notes are read before the files: a file that changes in between counts as not current, never the other way round.
-    for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
-    call("files 1", contents);
-    call("files 0", digests);
-    call("sums", sums);
-    call("packages", packages);
-    call("accounts", accounts);
     for (std::size_t i = 0; i < program.asks.size(); ++i) {
       const auto* exec = std::get_if<Exec>(&program.asks[i].what);
       if (!exec || exec->argv.empty()) continue;
@@ -283,7 +278,22 @@ rc=$?
       asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number + "\"\nran " +
                 number + " $?\n";
       ++commands;
+      executes = true;
     }
+    call("units", units);
+    // The notes are read before the files: a file that changes in between counts as not current, never the other way round.
+    for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
+    // One stat for all, also for the sizes of the outputs above.
+    std::erase_if(listed, [&](const std::string& path) { return has(contents, path); });
+    std::erase_if(stats, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
+    if (executes || all_files != 0) {
+      asking += "L=30\nfiles " + std::to_string(contents.size()) + " " + std::to_string(listed.size()) + words(contents) + words(listed) +
+                words(stats) + "\n";
+      if (all_files != 0) ++commands;
+    }
+    call("sums", sums);
+    call("packages", packages);
+    call("accounts", accounts);
     if (asking.empty()) return;
     needs.scratch = true;
     asking += "L=30\nbring\n";
@@ -306,6 +316,7 @@ R=$Q
 T=\$R/program.d
 nl='
 '
+tab='	'
 put() { printf '\\n%s %s .\\n' "\$N" "\$*" >&3; }
 x() { ( trap - PIPE; exec "\$@" 3>&- ) </dev/null; }
 xi() { ( trap - PIPE; exec "\$@" 3>&- ); }

@@ -67,6 +67,7 @@ class Reader {
   void forget();
   void archive(std::string_view tar);
   Answer answer(const Ask& ask, std::size_t index);
+  std::optional<std::string> digest(const std::string& path) const;
   Answer file_answer(const FileOf& of) const;
   Answer unit_answer(const UnitOf& of) const;
   bool current(const std::string& note, const std::vector<std::string>& files) const;
@@ -84,7 +85,7 @@ class Reader {
     int status = 0;
     bool out = false, err = false;  ///< not empty: it comes in an archive
   };
-  std::vector<std::optional<Told>> told_;  ///< by ask
+  std::vector<std::optional<Told>> told_;                     ///< by ask
   std::map<std::string, std::string, std::less<>> contents_;  ///< by path, and "o.3" and "e.3" of ask 3
   std::vector<bool> begun_;
   std::map<std::string, Stat, std::less<>> stats_;

@@ -7,8 +7,8 @@
 namespace pgcluster {
 namespace {
 
-// "key value" a line. Builtins where they do: a fork costs a millisecond. systemd notes the container that it runs in. The limit is what systemd
-// gives to services, not ours, and no more than a container allows.
+// "key value" a line. Builtins where they do: a fork costs a millisecond. systemd notes the container that it runs in. The limit is the most that
+// systemd itself may give: what services get by default a unit says that sets none.
 constexpr const char* kFacts = R"sh(
 (
   . /etc/os-release
@@ -23,13 +23,10 @@ done </proc/meminfo
 while IFS=':	' read -r k v; do
   case $k in Cpus_allowed_list) printf 'cpus_allowed %s\n' "$v"; break ;; esac
 done </proc/self/status
-v=$(systemctl show -p DefaultLimitNOFILE 2>/dev/null)
-v=${v#*=}
 while read -r a b c soft hard u; do
   case "$a $b $c" in 'Max open files') break ;; esac
 done </proc/1/limits
-[ "$v" -le "$hard" ] 2>/dev/null || v=$hard
-printf 'nofile %s\n' "$v"
+printf 'nofile %s\n' "$hard"
 printf 'addr show\nroute show default\n' | ip -o -batch - 2>/dev/null | {
   r=
   while read -r n dev family cidr rest; do
@@ -56,6 +53,8 @@ exit 0
 
 constexpr const char* kOwned = "/var/lib/pgcluster/owned";
 constexpr const char* kCluster = "/var/lib/pgcluster/cluster";
+// Part of systemd itself, and without a limit of its own.
+constexpr const char* kPlainUnit = "systemd-tmpfiles-setup.service";
 
 template <class N>
 bool number(const std::string& text, N& into) {
@@ -111,11 +110,11 @@ std::string content(const std::string& host, const Answer& answer, const std::st
 }  // namespace
 
 std::vector<Ask> facts_asks(const std::string& host) {
-  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}};
+  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, UnitOf{kPlainUnit}}};
 }
 
 Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
-  if (answers.size() != 3) throw Error(Failure{.code = Code::internal, .message = "facts need 3 answers", .host = host});
+  if (answers.size() != 4) throw Error(Failure{.code = Code::internal, .message = "facts need 4 answers", .host = host});
   Facts facts;
   std::istringstream lines(output(host, answers[0], "reading facts").out);
   std::string* secret = nullptr;
@@ -169,6 +168,8 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
   for (std::string line; std::getline(owned, line);)
     if (const auto tab = line.find('\t'); tab != std::string::npos && tab > 0) facts.owned.push_back({line.substr(0, tab), line.substr(tab + 1)});
   facts.cluster = content(host, answers[2], kCluster);
+  if (const auto* unit = std::get_if<Unit>(&answers[3]); unit && unit->files_limit != 0)
+    facts.nofile_limit = std::min(facts.nofile_limit, unit->files_limit);
   return facts;
 }
 
@@ -189,7 +190,7 @@ std::vector<Answer> facts_answers(const Facts& facts) {
     for (std::string line; std::getline(lines, line);) text << (lines.eof() ? "-" : "+") << line << "\n";
   }
   auto file = [](const std::string& content) { return content.empty() ? Answer(Absent{}) : Answer(File{.content = content}); };
-  return {Output{.out = text.str()}, file(owned), file(facts.cluster)};
+  return {Output{.out = text.str()}, file(owned), file(facts.cluster), Unit{.active = "active", .files_limit = facts.nofile_limit}};
 }
 
 bool owns(const Facts& facts, std::string_view resource) {

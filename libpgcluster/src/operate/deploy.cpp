@@ -75,7 +75,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.without = without;
   if (!named.empty()) plan.origin.options["without"] = joined(named, ",");
 
-  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out);
+  // What the steps ask goes along with the question for the facts, so that a plan is one program a host.
+  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out, likely_asks(spec, topology, without), &plan.known);
   std::vector<KnownHost> left = left_hosts(topology, facts);
   check_dcs(topology, facts, left);
   check_beginning(topology, facts, without);

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "executor/bytes.hpp"
+#include "plan/data.hpp"
 #include "spec/roles.hpp"
 #include "topology/cloud.hpp"
 
@@ -46,13 +47,22 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts, Wa
 }  // namespace
 
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
-                                             std::map<std::string, Error>& errors) {
+                                             std::map<std::string, Error>& errors, const std::map<std::string, std::vector<Ask>>& also,
+                                             std::vector<std::pair<Ask, Answer>>* known) {
   std::map<std::string, std::vector<Ask>> asks;
-  for (const auto& [name, access] : hosts) asks[name] = facts_asks(name);
-  const Observed observed = observe(hosts, asks, executor, plan_options(options));
+  for (const auto& [name, access] : hosts) {
+    asks[name] = facts_asks(name);
+    if (const auto more = also.find(name); more != also.end()) asks[name].insert(asks[name].end(), more->second.begin(), more->second.end());
+  }
+  Observed observed = observe(hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
   errors = observed.errors;
-  for (const auto& [name, answers] : observed.answers) {
+  for (auto& [name, answers] : observed.answers) {
+    const std::vector<Ask>& asked = asks.at(name);
+    const std::size_t own = facts_asks(name).size();
+    for (std::size_t i = 0; known && i < asked.size() && i < answers.size(); ++i)
+      if (i >= own || std::holds_alternative<FileOf>(asked[i].what)) known->emplace_back(asked[i], answers[i]);
+    if (answers.size() > own) answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(own), answers.end());
     try {
       Facts read = read_facts(name, answers);
       if (read.os_id != "debian" && read.os_id != "ubuntu")
@@ -75,9 +85,10 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
   return facts;
 }
 
-std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way) {
+std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way,
+                                          const std::map<std::string, std::vector<Ask>>& also, std::vector<std::pair<Ask, Answer>>* known) {
   std::map<std::string, Error> errors;
-  auto facts = reachable_facts(hosts, executor, options, errors);
+  auto facts = reachable_facts(hosts, executor, options, errors, also, known);
   if (errors.empty()) return facts;
   if (way != WayOut::none) suggest_without(errors, hosts.size(), way);
   Failure failure = errors.begin()->second.failure();
@@ -114,6 +125,34 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->facts = std::move(facts);
   view->without = std::move(without);
   return view;
+}
+
+std::map<std::string, std::vector<Ask>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without) {
+  const std::vector<ComponentPtr> components = builtin_components();
+  auto view = std::make_shared<ClusterView>();
+  view->spec = spec;
+  view->topology = topology;
+  view->without = without;
+  for (const TopologyHost& host : topology.hosts)
+    if (!without.contains(host.name)) view->facts[host.name];
+  view->secrets = resolve_secrets(spec, topology, view->facts, components);
+  Questions questions;
+  const auto add = [&](auto&& make) {
+    try {
+      for (const Steps::Node& node : make().nodes()) questions.add(node.step->asks());
+    } catch (const Error&) {
+      // It takes facts: asked when they are there.
+    }
+  };
+  for (const auto& [name, facts] : view->facts)
+    for (const ComponentPtr& component : components)
+      add([&, &name = name, &facts = facts] { return component->steps({*view, topology.host(name), facts}); });
+  for (const ComponentPtr& component : components) add([&] { return component->cluster_steps(*view); });
+  add([&] { return secret_steps(*view, components); });
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const AskPtr& ask : questions.all())
+    if (!without.contains(ask->at)) asks[ask->at].push_back(*ask);
+  return asks;
 }
 
 Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept) {

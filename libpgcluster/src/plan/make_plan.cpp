@@ -151,7 +151,14 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->parallel = options.parallel;
 
   Projection projection;
-  ask_all(hosts, questions.all(), projection, executor, options);
+  for (const auto& [ask, answer] : options.known)
+    if (hosts.contains(ask.at)) projection.add(questions.add(std::make_shared<const Ask>(ask)), answer);
+  std::vector<AskPtr> open;
+  for (const AskPtr& ask : questions.all())
+    if (!projection.knows(*ask)) open.push_back(ask);
+  if (getenv("DBG"))
+    for (auto& a : open) fprintf(stderr, "OPEN %s %s\n", a->at.c_str(), describe(*a).c_str());
+  ask_all(hosts, open, projection, executor, options);
   decide_all(data->nodes, projection);
 
   // In which order members are disturbed is asked only where some are: then it takes one more round.

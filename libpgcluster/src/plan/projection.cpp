@@ -124,12 +124,9 @@ void Projection::project(const Do& d) {
     file_changes(block->path, Unreadable{"its block is about to be written"});
   } else if (const auto* upload = std::get_if<Upload>(&d.what)) {
     file_changes(upload->path, File{.sha256 = upload->sha256, .mode = upload->mode});
-  } else if (const auto* install = std::get_if<Install>(&d.what)) {
+  } else if (std::holds_alternative<Install>(d.what)) {
+    // Several steps may want one package, and each installs it where it comes first: what one of them will do is nothing that the others rely on.
     installing_.insert(d.at);
-    for (const std::string& package : install->packages)
-      each(scoped(d.at, "package:" + package), [](Entry& entry) {
-        if (std::holds_alternative<PackageOf>(entry.ask->what)) entry.given = given(Package{});
-      });
   } else if (const auto* set = std::get_if<SetUnit>(&d.what)) {
     unit_changes(set->name, [&](Unit& unit) {
       if (set->enabled) unit.enabled = *set->enabled;

@@ -40,7 +40,7 @@ struct AccountOf {
   std::string name;
   friend bool operator==(const AccountOf&, const AccountOf&) = default;
 };
-/// A command that only reads. argv[0] that is not there is Output with status 127, one that takes too long has status 124.
+/// A command that only reads, with LC_ALL=C. argv[0] that is not there is Output with status 127, one that takes too long has status 124.
 struct Exec {
   std::vector<std::string> argv;
   Text input{};                      ///< its standard input; the only place for a secret
@@ -103,8 +103,9 @@ struct Unit {
   std::uint64_t started = 0;        ///< ActiveEnterTimestampMonotonic, µs; 0: never
   bool start_files_current = true;  ///< it runs on its start_files as they are now, or has failed on them
   bool load_files_current = true;
-  std::string result{};  ///< systemd's Result: success, exit-code, timeout, …
-  int restarts = 0;      ///< NRestarts: by systemd itself since the last start
+  std::string result{};           ///< systemd's Result: success, exit-code, timeout, …
+  int restarts = 0;               ///< NRestarts: by systemd itself since the last start
+  std::uint64_t files_limit = 0;  ///< LimitNOFILE, hard: how many files it may open; 0: not told
   friend bool operator==(const Unit&, const Unit&) = default;
 };
 /// A user of the system.
@@ -250,8 +251,8 @@ struct DoResult {
   /// skipped: it was as wished already; not_run: an earlier one failed or had drifted.
   enum class What { done, skipped, drifted, failed, not_run };
   What what = What::not_run;
-  Output output{};      ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
-  std::string found{};  ///< drifted: what stands there instead, without secrets
+  Output output{};                   ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
+  std::string found{};               ///< drifted: what stands there instead, without secrets
   std::optional<Failure> failure{};  ///< failed: what to say of it, where the executor knows more than an exit status
 };
 
@@ -298,9 +299,9 @@ struct SshConfig {
 
 /// How a cloud's API is reached. What is empty in it comes from the variables that the vendor's own tools read.
 struct CloudAccess {
-  std::string provider;                                        ///< aws, gcp, azure, digitalocean, hetzner
-  std::string endpoint{};                                      ///< instead of the vendor's own address; https, or http on loopback
-  std::vector<std::pair<std::string, Text>> credentials{};     ///< by the spec's keys
+  std::string provider;                                         ///< aws, gcp, azure, digitalocean, hetzner
+  std::string endpoint{};                                       ///< instead of the vendor's own address; https, or http on loopback
+  std::vector<std::pair<std::string, Text>> credentials{};      ///< by the spec's keys
   std::vector<std::pair<std::string, std::string>> settings{};  ///< what else the API needs to know: location, network
   friend bool operator==(const CloudAccess&, const CloudAccess&) = default;
 };
@@ -322,7 +323,7 @@ struct HostAccess {
   Text sudo_password{};     ///< empty: sudo must ask for none
   std::vector<Hop> jump{};  ///< the way to the host; logged in to with the same keys, checked by the same known_hosts
   std::optional<SshConfig> config{};
-  std::string host_key_alias{};  ///< known_hosts has it by this name; empty: by its address
+  std::string host_key_alias{};        ///< known_hosts has it by this name; empty: by its address
   std::optional<CloudAccess> cloud{};  ///< where transport is cloud
   friend bool operator==(const HostAccess&, const HostAccess&) = default;
 };
