@@ -129,26 +129,38 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
 
 std::map<std::string, std::vector<Ask>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without) {
   const std::vector<ComponentPtr> components = builtin_components();
-  auto view = std::make_shared<ClusterView>();
-  view->spec = spec;
-  view->topology = topology;
-  view->without = without;
+  std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
-    if (!without.contains(host.name)) view->facts[host.name];
-  view->secrets = resolve_secrets(spec, topology, view->facts, components);
+    if (!without.contains(host.name)) facts[host.name];
+  const std::map<std::string, Secret> secrets = resolve_secrets(spec, topology, facts, components);
   Questions questions;
-  const auto add = [&](auto&& make) {
-    try {
-      for (const Steps::Node& node : make().nodes()) questions.add(node.step->asks());
-    } catch (const Error&) {
-      // It takes facts: asked when they are there.
-    }
-  };
-  for (const auto& [name, facts] : view->facts)
-    for (const ComponentPtr& component : components)
-      add([&, &name = name, &facts = facts] { return component->steps({*view, topology.host(name), facts}); });
-  for (const ComponentPtr& component : components) add([&] { return component->cluster_steps(*view); });
-  add([&] { return secret_steps(*view, components); });
+  // Hosts that have what the spec wants are asked other things than empty ones. The first time tells what they own then.
+  for (const bool owned : {false, true}) {
+    const auto view = std::make_shared<ClusterView>();
+    view->spec = spec;
+    view->topology = topology;
+    view->facts = facts;
+    view->secrets = secrets;
+    view->without = without;
+    const auto take = [&](auto&& make, Facts* owner) {
+      try {
+        for (const Steps::Node& node : make().nodes()) {
+          if (owned)
+            questions.add(node.step->asks());
+          else if (owner)
+            for (std::string& resource : node.step->keeps()) owner->owned.push_back({std::move(resource), {}});
+        }
+      } catch (const Error&) {
+        // It takes facts: asked when they are there.
+      }
+    };
+    for (const auto& [name, blank] : view->facts)
+      for (const ComponentPtr& component : components)
+        take([&, &name = name, &blank = blank] { return component->steps({*view, topology.host(name), blank}); }, &facts.at(name));
+    if (!owned) continue;
+    for (const ComponentPtr& component : components) take([&] { return component->cluster_steps(*view); }, nullptr);
+    take([&] { return secret_steps(*view, components); }, nullptr);
+  }
   std::map<std::string, std::vector<Ask>> asks;
   for (const AskPtr& ask : questions.all())
     if (!without.contains(ask->at)) asks[ask->at].push_back(*ask);
