@@ -156,7 +156,6 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   std::vector<AskPtr> open;
   for (const AskPtr& ask : questions.all())
     if (!projection.knows(*ask)) open.push_back(ask);
-    for (auto& a : open) fprintf(stderr, "OPEN %s %s\n", a->at.c_str(), describe(*a).c_str());
   ask_all(hosts, open, projection, executor, options);
   decide_all(data->nodes, projection);
 
