@@ -8,6 +8,10 @@
 
 #include "command_line.hpp"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace {
 
 using namespace command;
@@ -45,4 +49,10 @@ int run(int argc, char** argv) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv); }
+int main(int argc, char** argv) {
+#ifdef __GLIBC__
+  // The threads of a fleet's connections mostly wait: a heap for each of them is a sixth of what the command takes, and no faster.
+  mallopt(M_ARENA_MAX, 1);
+#endif
+  return run(argc, argv);
+}

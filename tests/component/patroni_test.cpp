@@ -139,8 +139,10 @@ TEST_CASE("a new replica: the leader is woken for its slot, and then it asks for
   CHECK(is<Done>(slot()));
   CHECK(is<Later>(stream()));
   world.slots = {"pg2"};
-  world.members["pg1"].leads = false;
+  world.members["pg1"] = {.streams = false, .state = "starting"};
   CHECK(is<Later>(slot()));
+  world.members["pg1"] = {};
+  CHECK(is<Done>(slot()));  // another leads: nothing to hurry
   world.members["pg1"].leads = true;
   const Decision woken = slot();
   REQUIRE(is<Change>(woken));

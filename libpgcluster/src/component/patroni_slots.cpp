@@ -7,17 +7,6 @@
 #include "component/sql.hpp"
 
 namespace pgcluster::patroni {
-namespace {
-
-std::vector<Ask> all_asks(const ClusterView& view) {
-  std::vector<Ask> asks = member_asks(view);
-  const std::vector<Ask> servers = server_asks(view);
-  asks.insert(asks.end(), servers.begin(), servers.end());
-  return asks;
-}
-
-}  // namespace
-
 std::string slot_name(const std::string& member) {
   std::string name;
   for (const char c : member) {
@@ -38,27 +27,47 @@ std::string slot_name(const std::string& member) {
 
 namespace {
 
-// What a new replica waits for until it may ask its leader for WAL; empty: it has its slot, or there is nothing to hurry.
+// Who may lead: in a cluster that begins the host that begins it, so that many hosts do not all ask each other.
+std::vector<const TopologyHost*> candidates(const ClusterView& view) {
+  if (begins(view)) return {&first_host(view)};
+  std::vector<const TopologyHost*> all;
+  for (const std::string& name : view.topology.database) all.push_back(&view.topology.host(name));
+  return all;
+}
+
+std::vector<Ask> asks(const View& view, const TopologyHost& host) {
+  std::vector<Ask> all{member_ask(view->spec, host), unit_ask(host)};
+  for (const TopologyHost* one : candidates(*view)) {
+    all.push_back(member_ask(view->spec, *one));
+    all.push_back(server_ask(*view, *one));
+  }
+  return all;
+}
+
+// How far a new replica is: what it waits for, or where it has no slot yet, or neither: it may ask for WAL.
 struct Standing {
-  const TopologyHost* leader = nullptr;  // where it has no slot yet
   std::optional<Decision> otherwise{};
+  const TopologyHost* leader = nullptr;
 };
 
 Standing standing(const View& view, const TopologyHost& host, const Answers& answers, Action action) {
   const auto later = [action](const std::string& until) { return Standing{.otherwise = Later{until, Impact::none, action}}; };
-  const Members members = read_members(*view, answers);
-  const Member& member = members.of(host);
+  const Member& member = answers.read(member_ask(view->spec, host), read_member);
   if (member.fine()) return {.otherwise = Done{}};
   if (!member.answers) {
     if (died(answers, host)) return {.otherwise = Done{}};  // which its own step tells
     return later("Patroni answers on " + host.name);
   }
   if (!member.rising()) return later(host.name + " is being made a replica");
-  const TopologyHost* leader = members.leader();
-  const Server& server = leader ? answers.read(server_ask(*view, *leader), read_server) : Server{};
-  if (!server.writable() || members.of(*leader).settings.empty()) return later("a member leads");
-  if (server.slots && !server.slots->contains(slot_name(host.name))) return {.leader = leader};
-  return {};
+  for (const TopologyHost* one : candidates(*view)) {
+    const Member& its = answers.read(member_ask(view->spec, *one), read_member);
+    const Server& server = answers.read(server_ask(*view, *one), read_server);
+    if (!its.leads || !server.writable() || its.settings.empty()) continue;
+    if (server.slots && !server.slots->contains(slot_name(host.name))) return {.leader = one};
+    return {};
+  }
+  if (begins(*view) && answers.read(member_ask(view->spec, first_host(*view)), read_member).fine()) return {.otherwise = Done{}};  // another leads
+  return later("a member leads");
 }
 
 }  // namespace
@@ -72,22 +81,20 @@ StepPtr slot_step(const View& view, const TopologyHost& host) {
                   .action = Action::run,
                   .reason = now.leader->name + " has no replication slot for it yet"};
   };
-  return make_step(host.name + "/patroni/slot",
-                   {.asks = {unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .common = view->derived(all_asks)});
+  return make_step(host.name + "/patroni/slot", {.asks = asks(view, host), .decide = decide, .settle = std::chrono::hours(1)});
 }
 
 StepPtr stream_step(const View& view, const TopologyHost& host) {
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Standing now = standing(view, host, answers, Action::reload);
     if (now.otherwise) return *now.otherwise;
-    if (now.leader || read_members(*view, answers).of(host).state != "running")
+    if (now.leader || answers.read(member_ask(view->spec, host), read_member).state != "running")
       return Later{host.name + " runs as a replica", Impact::none, Action::reload};
     return Change{.todo = {Do{.at = host.name, .what = Run{.argv = psql(view->spec, {"-c", "select pg_reload_conf()"})}}},
                   .action = Action::reload,
                   .reason = "it was refused before its slot was there, and waits"};
   };
-  return make_step(host.name + "/patroni/stream",
-                   {.asks = {unit_ask(host)}, .decide = decide, .settle = std::chrono::hours(1), .common = view->derived(all_asks)});
+  return make_step(host.name + "/patroni/stream", {.asks = asks(view, host), .decide = decide, .settle = std::chrono::hours(1)});
 }
 
 }  // namespace pgcluster::patroni

@@ -47,21 +47,25 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts, Wa
 }  // namespace
 
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
-                                             std::map<std::string, Error>& errors, const std::map<std::string, std::vector<Ask>>& also,
-                                             std::vector<std::pair<Ask, Answer>>* known) {
+                                             std::map<std::string, Error>& errors, const std::map<std::string, std::vector<AskPtr>>& also,
+                                             std::vector<std::pair<AskPtr, Answer>>* known) {
   std::map<std::string, std::vector<Ask>> asks;
   for (const auto& [name, access] : hosts) {
     asks[name] = facts_asks(name);
-    if (const auto more = also.find(name); more != also.end()) asks[name].insert(asks[name].end(), more->second.begin(), more->second.end());
+    if (const auto more = also.find(name); more != also.end())
+      for (const AskPtr& ask : more->second) asks[name].push_back(*ask);
   }
   Observed observed = observe(hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
   errors = observed.errors;
   for (auto& [name, answers] : observed.answers) {
-    const std::vector<Ask>& asked = asks.at(name);
     const std::size_t own = facts_asks(name).size();
-    for (std::size_t i = 0; known && i < asked.size() && i < answers.size(); ++i)
-      if (i >= own || std::holds_alternative<FileOf>(asked[i].what)) known->emplace_back(asked[i], answers[i]);
+    if (const auto more = also.find(name); known && more != also.end())
+      for (std::size_t i = own; i < answers.size() && i - own < more->second.size(); ++i)
+        known->emplace_back(more->second[i - own], std::move(answers[i]));
+    for (std::size_t i = 0; known && i < own && i < answers.size(); ++i)  // the list of what is owned is no step's question
+      if (const Ask& ask = asks.at(name)[i]; std::holds_alternative<FileOf>(ask.what))
+        known->emplace_back(std::make_shared<const Ask>(ask), answers[i]);
     if (answers.size() > own) answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(own), answers.end());
     try {
       Facts read = read_facts(name, answers);
@@ -86,7 +90,7 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
 }
 
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way,
-                                          const std::map<std::string, std::vector<Ask>>& also, std::vector<std::pair<Ask, Answer>>* known) {
+                                          const std::map<std::string, std::vector<AskPtr>>& also, std::vector<std::pair<AskPtr, Answer>>* known) {
   std::map<std::string, Error> errors;
   auto facts = reachable_facts(hosts, executor, options, errors, also, known);
   if (errors.empty()) return facts;
@@ -127,7 +131,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   return view;
 }
 
-std::map<std::string, std::vector<Ask>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without) {
+std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without) {
   const std::vector<ComponentPtr> components = builtin_components();
   std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
@@ -154,16 +158,23 @@ std::map<std::string, std::vector<Ask>> likely_asks(const Spec& spec, const Topo
         // It takes facts: asked when they are there.
       }
     };
-    for (const auto& [name, blank] : view->facts)
-      for (const ComponentPtr& component : components)
-        take([&, &name = name, &blank = blank] { return component->steps({*view, topology.host(name), blank}); }, &facts.at(name));
+    std::map<std::vector<Role>, const Facts*> alike;
+    for (const auto& [name, blank] : view->facts) {
+      const TopologyHost& host = topology.host(name);
+      const auto [same, is_new] = alike.emplace(host.roles, &facts.at(name));
+      if (!owned && !is_new) {
+        facts.at(name).owned = same->second->owned;
+        continue;
+      }
+      for (const ComponentPtr& component : components) take([&, &blank = blank] { return component->steps({*view, host, blank}); }, &facts.at(name));
+    }
     if (!owned) continue;
     for (const ComponentPtr& component : components) take([&] { return component->cluster_steps(*view); }, nullptr);
     take([&] { return secret_steps(*view, components); }, nullptr);
   }
-  std::map<std::string, std::vector<Ask>> asks;
+  std::map<std::string, std::vector<AskPtr>> asks;
   for (const AskPtr& ask : questions.all())
-    if (!without.contains(ask->at)) asks[ask->at].push_back(*ask);
+    if (!without.contains(ask->at)) asks[ask->at].push_back(ask);
   return asks;
 }
 

@@ -152,7 +152,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
 
   Projection projection;
   for (const auto& [ask, answer] : options.known)
-    if (hosts.contains(ask.at)) projection.add(questions.add(std::make_shared<const Ask>(ask)), answer);
+    if (hosts.contains(ask->at)) projection.add(questions.add(ask), answer);
   std::vector<AskPtr> open;
   for (const AskPtr& ask : questions.all())
     if (!projection.knows(*ask)) open.push_back(ask);
