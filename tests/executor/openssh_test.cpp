@@ -304,3 +304,27 @@ TEST_CASE("openssh: what ssh said when it could not log in, as an error") {
   CHECK(code("something new\n") == "host_unreachable");
   CHECK(code("") == "host_unreachable");
 }
+
+TEST_CASE("openssh: a path means that one file, whatever signs it has") {
+  if (!have_sshd()) return;
+  Sshd sshd;
+  const std::string text = "Host db1\n  HostName 127.0.0.1\n  Port " + std::to_string(sshd.port) + "\n  IdentityFile " + sshd.path("key") +
+                           "\n  UserKnownHostsFile " + sshd.path("known_hosts") + "\n";
+  const std::string name = "of %d [1]*?\\\\ me";
+  // What patterns of a careless path would find, before or beside it.
+  for (const char* other : {"of $d [1]*?\\\\ me", "of %d 1*?\\\\ me", "of %d [1]?x\\\\ me", "of %d [1]x?\\\\ me"})
+    sshd.scratch.put(other, "NoSuchOption yes\n");
+  sshd.scratch.put(name, text);
+  for (const auto transport : {Transport::openssh, Transport::libssh2}) {
+    HostAccess host{.name = "pg1", .address = "db1"};
+    host.transport = transport;
+    host.agent = false;
+    host.config = SshConfig{sshd.path(name), true, true, true, true, true};
+    CHECK(login(sshd, host).message == kFine);
+  }
+  auto host = access(sshd);
+  for (const std::string file : {"key", "known_hosts"}) std::filesystem::copy_file(sshd.path(file), sshd.path(file + " " + name));
+  host.private_keys = {sshd.path("key " + name)};
+  host.known_hosts = {sshd.path("known_hosts " + name)};
+  CHECK(login(sshd, host).message == kFine);
+}
