@@ -303,6 +303,51 @@ TEST_CASE("openssh: what ssh said when it could not log in, as an error") {
   CHECK(code("Host key verification failed.\n") == "host_key_unknown");
   CHECK(code("something new\n") == "host_unreachable");
   CHECK(code("") == "host_unreachable");
+  CHECK(code("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\nDisconnected from 10.0.0.1 port 22\n") == "auth_failed");
+  CHECK(code("Connection timed out during banner exchange\nConnection to 10.0.0.1 port 22 timed out\n") == "host_unreachable");
+  CHECK(code("channel 0: open failed: administratively prohibited: open failed\nstdio forwarding failed\nkex_exchange_identification: Connection "
+             "closed by remote host\nConnection closed by UNKNOWN port 65535\n") == "host_unreachable");
+  // Of this machine, not of a server that would not let us in.
+  CHECK(code("ssh: connect to host 10.0.0.1 port 22: Permission denied\n") == "host_unreachable");
+
+  // A banner may have any words. It comes from the host, or from a hop before what went wrong behind it.
+  const std::string banner =
+      "Permission denied to all but staff (see the rules).\nIs your Connection refused? Host key verification failed? It has timed out, "
+      "REVOKED, or its IDENTIFICATION HAS CHANGED: not responding.\nkex_exchange_identification is Not allowed at this time\n\n";
+  CHECK(code(banner + "root@10.0.0.1: Permission denied (publickey).\r\n") == "auth_failed");
+  CHECK(code(banner + "ssh: connect to host 10.0.0.1 port 22: Connection refused\n") == "host_unreachable");
+  CHECK(code(banner + "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n") ==
+        "refused for now");
+  CHECK(code(banner + "Host key verification failed.\n") == "host_key_unknown");
+  CHECK(code(banner + "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\n") == "host_key_changed");
+  CHECK(code(banner + "something new\n") == "host_unreachable");
+  CHECK(executor::openssh_failure(host, banner + "something new\n")->message().find("something new") != std::string::npos);
+
+  const auto refused = executor::openssh_failure(host, "me@edge: Permission denied (publickey,gssapi-with-mic).\n");
+  REQUIRE(refused);
+  CHECK(refused->message().find("me@edge: Permission denied (publickey,gssapi-with-mic)") != std::string::npos);
+  CHECK(refused->hint().find("klist") != std::string::npos);
+  const auto reason = executor::openssh_failure(host, "ssh: Could not resolve hostname db1: Name or service not known\n");
+  REQUIRE(reason);
+  CHECK(reason->message().find("Could not resolve hostname db1: Name or service not known") != std::string::npos);
+}
+
+TEST_CASE("openssh: a hop's banner has no say in what is wrong behind it") {
+  if (!have_sshd()) return;
+  Sshd target;
+  target.scratch.put("banner", "Permission denied to all but staff.\nHost key verification failed for others.\n");
+  Sshd hop("Banner " + target.path("banner") + "\n");
+  hop.scratch.put("authorized_keys", target.scratch.get("key.pub"));
+  target.scratch.put("known_hosts",
+                     target.scratch.get("known_hosts") + "[127.0.0.1]:" + std::to_string(hop.port) + " " + hop.scratch.get("host.pub"));
+  auto host = access(target);
+  host.jump = {{"127.0.0.1", hop.port, "root"}};
+  CHECK(login(target, host).message == kFine);
+  target.stop();
+  const auto failed = login(target, host);
+  CHECK(failed.code == Code::host_unreachable);
+  CHECK(failed.message.find("Connection refused") != std::string::npos);
+  CHECK(failed.retryable);
 }
 
 TEST_CASE("openssh: a path means that one file, whatever signs it has") {
