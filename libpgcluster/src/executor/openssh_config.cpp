@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include <pgcluster/base/error.hpp>
@@ -44,6 +45,8 @@ class Writer {
     text_ += "\nUser " + host_.user + "\nHost *\n";
     if (host_.config && host_.config->known_hosts) known_hosts();
     text_ += "GSSAPIAuthentication yes\n";
+    // ssh-keygen and ssh-add go by that variable, ssh itself only where it is told to.
+    if (const char* provider = std::getenv("SSH_SK_PROVIDER"); provider && *provider) text_ += "SecurityKeyProvider $SSH_SK_PROVIDER\n";
     return text_;
   }
 
