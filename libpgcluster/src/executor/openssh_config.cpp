@@ -55,7 +55,7 @@ class Writer {
 
   // A name keeps its own, by which ssh_config knows it; else ours, so that one address may stand for several hosts behind several ports.
   std::string block_name(const std::string& address, const std::string& ours) {
-    const std::string name = named(address) ? address : "pgcluster-" + ours;
+    std::string name = named(address) ? address : "pgcluster-" + ours;
     if (!names_.insert(name).second)
       throw Error(Code::spec_invalid, "the way to " + shown(host_) + " leads over " + address + " twice", "take it out of ssh.jump");
     return name;
