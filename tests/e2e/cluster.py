@@ -38,6 +38,7 @@ class Cluster:
         self.spec = json.loads(json.dumps(SPEC))
         self.hosts = list(HOSTS)
         self.file = self.folder / "cluster.yaml"
+        self.under = []    # a program and its arguments, under which the command runs
 
     # The lab.
 
@@ -78,7 +79,7 @@ class Cluster:
         self.file.write_text(json.dumps({k: v for k, v in spec.items() if not k.startswith("host_")}, indent=2))
 
     def argv(self, *args):
-        return [LAB, "-n", self.name, "run", COMMAND, *args, "-f", str(self.file)]
+        return [LAB, "-n", self.name, "run", *self.under, COMMAND, *args, "-f", str(self.file)]
 
     def run(self, *args, status=0):
         done = subprocess.run(self.argv(*args), text=True, capture_output=True, stdin=subprocess.DEVNULL)

@@ -4,15 +4,14 @@ import json
 import os
 import pathlib
 import re
-import secrets
 import shutil
 import subprocess
 import threading
 
 import pytest
 from cluster import COMMAND, LAB, Cluster, address
+from ways import PASSWORD, check, describe, journal, sshd, sudoers
 
-PASSWORD = "w" + secrets.token_hex(10)
 TRANSPORTS = ["libssh2", "openssh"]
 
 
@@ -27,38 +26,6 @@ def cluster(tmp_path_factory):
         yield made
     finally:
         made.down()
-
-
-def sshd(cluster, host, *lines):
-    """sshd with these settings before all others; failed logins of a test are no reason to lock it out."""
-    settings = "\n".join(lines if any(line.startswith("PerSourcePenalties") for line in lines) else [*lines, "PerSourcePenalties no"])
-    # systemd counts starts, and would have no more than five of them in ten seconds.
-    cluster.inside(host, f"printf '%s\\n' '{settings}' >/etc/ssh/sshd_config.d/00-test.conf && sshd -t && systemctl reset-failed ssh && systemctl restart ssh")
-
-
-def sudoers(cluster, host, line):
-    cluster.inside(host, f"printf '%s\\n' '{line}' >/etc/sudoers.d/admin && chmod 440 /etc/sudoers.d/admin && visudo -qc")
-
-
-def describe(cluster, **hosts):
-    """The spec with these hosts only, each with its own `ssh`; where that has a password, no key is given."""
-    cluster.hosts = sorted(hosts)
-    key = cluster.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY").strip()
-    cluster.spec["ssh"] = {"known_hosts": cluster.spec["ssh"]["known_hosts"]}
-    for host, ssh in hosts.items():
-        cluster.spec["host_" + host] = {"ssh": ssh if "password" in ssh else {"private_key": key, **ssh}}
-    cluster.write()
-
-
-def check(cluster, status=0):
-    """The findings that are errors, of `check`; what it printed never has the password."""
-    done = cluster.run("check", "--json", status=status)
-    assert PASSWORD not in done.stdout + done.stderr
-    return [one for one in json.loads(done.stdout)["findings"] if one["severity"] == "error"]
-
-
-def journal(cluster, host):
-    return cluster.inside(host, "journalctl -b -o cat -t sshd -t sshd-session --no-pager")
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -303,4 +303,73 @@ TEST_CASE("openssh: what ssh said when it could not log in, as an error") {
   CHECK(code("Host key verification failed.\n") == "host_key_unknown");
   CHECK(code("something new\n") == "host_unreachable");
   CHECK(code("") == "host_unreachable");
+  CHECK(code("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures\nDisconnected from 10.0.0.1 port 22\n") == "auth_failed");
+  CHECK(code("Connection timed out during banner exchange\nConnection to 10.0.0.1 port 22 timed out\n") == "host_unreachable");
+  CHECK(code("channel 0: open failed: administratively prohibited: open failed\nstdio forwarding failed\nkex_exchange_identification: Connection "
+             "closed by remote host\nConnection closed by UNKNOWN port 65535\n") == "host_unreachable");
+  // Of this machine, not of a server that would not let us in.
+  CHECK(code("ssh: connect to host 10.0.0.1 port 22: Permission denied\n") == "host_unreachable");
+
+  // A banner may have any words. It comes from the host, or from a hop before what went wrong behind it.
+  const std::string banner =
+      "Permission denied to all but staff (see the rules).\nIs your Connection refused? Host key verification failed? It has timed out, "
+      "REVOKED, or its IDENTIFICATION HAS CHANGED: not responding.\nkex_exchange_identification is Not allowed at this time\n\n";
+  CHECK(code(banner + "root@10.0.0.1: Permission denied (publickey).\r\n") == "auth_failed");
+  CHECK(code(banner + "ssh: connect to host 10.0.0.1 port 22: Connection refused\n") == "host_unreachable");
+  CHECK(code(banner + "kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n") ==
+        "refused for now");
+  CHECK(code(banner + "Host key verification failed.\n") == "host_key_unknown");
+  CHECK(code(banner + "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed.\n") == "host_key_changed");
+  CHECK(code(banner + "something new\n") == "host_unreachable");
+  CHECK(executor::openssh_failure(host, banner + "something new\n")->message().find("something new") != std::string::npos);
+
+  const auto refused = executor::openssh_failure(host, "me@edge: Permission denied (publickey,gssapi-with-mic).\n");
+  REQUIRE(refused);
+  CHECK(refused->message().find("me@edge: Permission denied (publickey,gssapi-with-mic)") != std::string::npos);
+  CHECK(refused->hint().find("klist") != std::string::npos);
+  const auto reason = executor::openssh_failure(host, "ssh: Could not resolve hostname db1: Name or service not known\n");
+  REQUIRE(reason);
+  CHECK(reason->message().find("Could not resolve hostname db1: Name or service not known") != std::string::npos);
+}
+
+TEST_CASE("openssh: a hop's banner has no say in what is wrong behind it") {
+  if (!have_sshd()) return;
+  Sshd target;
+  target.scratch.put("banner", "Permission denied to all but staff.\nHost key verification failed for others.\n");
+  Sshd hop("Banner " + target.path("banner") + "\n");
+  hop.scratch.put("authorized_keys", target.scratch.get("key.pub"));
+  target.scratch.put("known_hosts",
+                     target.scratch.get("known_hosts") + "[127.0.0.1]:" + std::to_string(hop.port) + " " + hop.scratch.get("host.pub"));
+  auto host = access(target);
+  host.jump = {{"127.0.0.1", hop.port, "root"}};
+  CHECK(login(target, host).message == kFine);
+  target.stop();
+  const auto failed = login(target, host);
+  CHECK(failed.code == Code::host_unreachable);
+  CHECK(failed.message.find("Connection refused") != std::string::npos);
+  CHECK(failed.retryable);
+}
+
+TEST_CASE("openssh: a path means that one file, whatever signs it has") {
+  if (!have_sshd()) return;
+  Sshd sshd;
+  const std::string text = "Host db1\n  HostName 127.0.0.1\n  Port " + std::to_string(sshd.port) + "\n  IdentityFile " + sshd.path("key") +
+                           "\n  UserKnownHostsFile " + sshd.path("known_hosts") + "\n";
+  const std::string name = "of %d [1]*?\\\\ me";
+  // What patterns of a careless path would find, before or beside it.
+  for (const char* other : {"of $d [1]*?\\\\ me", "of %d 1*?\\\\ me", "of %d [1]?x\\\\ me", "of %d [1]x?\\\\ me"})
+    sshd.scratch.put(other, "NoSuchOption yes\n");
+  sshd.scratch.put(name, text);
+  for (const auto transport : {Transport::openssh, Transport::libssh2}) {
+    HostAccess host{.name = "pg1", .address = "db1"};
+    host.transport = transport;
+    host.agent = false;
+    host.config = SshConfig{sshd.path(name), true, true, true, true, true};
+    CHECK(login(sshd, host).message == kFine);
+  }
+  auto host = access(sshd);
+  for (const std::string file : {"key", "known_hosts"}) std::filesystem::copy_file(sshd.path(file), sshd.path(file + " " + name));
+  host.private_keys = {sshd.path("key " + name)};
+  host.known_hosts = {sshd.path("known_hosts " + name)};
+  CHECK(login(sshd, host).message == kFine);
 }

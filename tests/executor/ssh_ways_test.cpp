@@ -172,6 +172,19 @@ TEST_CASE("ssh: a password is not sent where the server takes none, and a server
   INFO(all(failed));
   CHECK(has(failed, "it takes no keys, only: password"));
   CHECK(has(failed, "set ssh.password"));
+  // With keys, too, it may be tickets that the user has.
+  Sshd tickets("GSSAPIAuthentication yes\n");
+  failed = login(tickets, [&] {
+    auto one = tickets.access();
+    one.private_keys = {tickets.path("stranger")};
+    return one;
+  }());
+  CHECK(failed.code == Code::auth_failed);
+  CHECK(has(failed, "stranger was not accepted"));
+  CHECK(has(failed, "authorized_keys"));
+  CHECK(has(failed, "gssapi-with-mic"));
+  CHECK(failed.hint.find("ssh.transport: openssh") != std::string::npos);
+  CHECK_FALSE(has(login(sshd, host), "gssapi"));
   Sshd nothing("PubkeyAuthentication no\n");
   CHECK(has(login(nothing, nothing.access()), "by no means at all"));
 }

@@ -410,3 +410,32 @@ TEST_CASE("operations on members") {
   fleet.executor.advance(20s);
   HEALTHY(fleet, spec);
 }
+
+TEST_CASE("check says what a failed login was about, with the evidence") {
+  class Shut final : public Executor {
+   public:
+    ProgramResult run(const HostAccess& host, const Program& program) override {
+      if (host.name == "pg1") return fleet_.executor.run(host, program);
+      throw Error(Failure{.code = Code::auth_failed,
+                          .message = "cannot log in",
+                          .hint = "try it",
+                          .host = host.name,
+                          .causes = {"first \"key\"", "second\nof two lines"}});
+    }
+    std::optional<LockHolder> lock(const HostAccess&, const LockHolder&) override { return std::nullopt; }
+    void beat(const HostAccess&) override {}
+    void unlock(const HostAccess&) noexcept override {}
+
+   private:
+    Fleet fleet_;
+  } fleet;
+  const CheckReport report = check_hosts(spec_of(scheme_a(2)), fleet);
+  CHECK_FALSE(report.ok());
+  const std::string text = report.text();
+  CHECK_MESSAGE(text.find("pg2: error: cannot log in; try it\n    first \"key\"\n    second\n    of two lines\n") != std::string::npos, text);
+  const auto json = nlohmann::json::parse(report.json());
+  for (const auto& one : json["findings"]) CHECK(one.contains("causes") == (one["host"] == "pg2"));
+  const auto& last = json["findings"].back();
+  CHECK(last["code"] == "auth_failed");
+  CHECK(last["causes"] == nlohmann::json::array({"first \"key\"", "second\nof two lines"}));
+}

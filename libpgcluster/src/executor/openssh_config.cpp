@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdlib>
 #include <set>
 
 #include <pgcluster/base/error.hpp>
@@ -44,6 +45,8 @@ class Writer {
     text_ += "\nUser " + host_.user + "\nHost *\n";
     if (host_.config && host_.config->known_hosts) known_hosts();
     text_ += "GSSAPIAuthentication yes\n";
+    // ssh-keygen and ssh-add go by that variable, ssh itself only where it is told to.
+    if (const char* provider = std::getenv("SSH_SK_PROVIDER"); provider && *provider) text_ += "SecurityKeyProvider $SSH_SK_PROVIDER\n";
     return text_;
   }
 
@@ -52,7 +55,7 @@ class Writer {
 
   // A name keeps its own, by which ssh_config knows it; else ours, so that one address may stand for several hosts behind several ports.
   std::string block_name(const std::string& address, const std::string& ours) {
-    const std::string name = named(address) ? address : "pgcluster-" + ours;
+    std::string name = named(address) ? address : "pgcluster-" + ours;
     if (!names_.insert(name).second)
       throw Error(Code::spec_invalid, "the way to " + shown(host_) + " leads over " + address + " twice", "take it out of ssh.jump");
     return name;
@@ -95,8 +98,38 @@ class Writer {
 
 std::string openssh_config(const HostAccess& host, std::string& target) { return Writer(host).write(target); }
 
+namespace {
+
+// What follows judges lines by the forms that ssh gives its own: a server's banner stands among them, and may have any of their words.
+
+// "root@10.0.0.1: Permission denied (publickey)."
+bool denies(const std::string& line) {
+  const auto colon = line.find(": Permission denied (");
+  return colon != std::string::npos && line.ends_with(").") && line.find(' ') == colon + 1 && line.find('@') < colon;
+}
+
+// "Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures"
+bool has_enough(const std::string& line) {
+  return line.starts_with("Received disconnect from ") && line.ends_with("Too many authentication failures");
+}
+
+// Why the host is not reached; empty: the line is not about that.
+std::string unreachable(const std::string& line) {
+  if (line.starts_with("ssh: Could not resolve hostname ")) return line.substr(5);
+  if (line.starts_with("ssh: connect to host ")) return line.substr(std::min(line.rfind(": ") + 2, line.size()));
+  if (const auto open = line.find(": open failed: "); line.starts_with("channel ") && open != std::string::npos) return line.substr(open + 2);
+  if (line.starts_with("Timeout, server ") && line.ends_with(" not responding.")) return line.substr(0, line.size() - 1);
+  if (line == "Connection timed out during banner exchange") return line;
+  if (line.starts_with("Connection to ") && line.find(" port ") != std::string::npos && line.ends_with(" timed out")) return line;
+  // Of a ProxyCommand, whatever that is.
+  for (const char* why : {": Connection refused", ": Connection timed out", ": No route to host", ": Network is unreachable"})
+    if (line.ends_with(why)) return why + 2;
+  return "";
+}
+
+}  // namespace
+
 std::optional<Error> openssh_failure(const HostAccess& host, const std::string& said) {
-  const auto has = [&](const char* text) { return said.find(text) != std::string::npos; };
   std::vector<std::string> lines;
   for (std::size_t at = 0; at < said.size();) {
     const auto end = std::min(said.find('\n', at), said.size());
@@ -111,22 +144,36 @@ std::optional<Error> openssh_failure(const HostAccess& host, const std::string& 
     return Error(Failure{.code = code, .message = message, .hint = hint, .host = host.name, .causes = lines, .retryable = retryable});
   };
   const std::string file = host.known_hosts.empty() ? "known_hosts" : host.known_hosts[0];
-  if (has("IDENTIFICATION HAS CHANGED") || has("REVOKED"))
-    return error(
-        Code::host_key_changed, "the host key of " + shown(host) + ", or of a hop on the way, is not the one in " + file,
-        "either the host was installed anew, or somebody else pretends to be it; if you know that it was the former: ssh-keygen -R, as shown");
-  if (has("Host key verification failed"))
-    return error(Code::host_key_unknown, "the host key of " + shown(host) + ", or of a hop on the way, is not known",
-                 try_it + ", compare the key that it shows with the host's, and accept it; or set ssh.host_key: accept-new");
-  if (has("Permission denied"))
-    return error(Code::auth_failed, "cannot log in as " + shown(host) + ": ssh was not let in",
-                 try_it + "; keys and user as in the spec; a hop takes keys only, never ssh.password");
-  for (const char* why :
-       {"Connection refused", "timed out", "No route to host", "Could not resolve", "Network is unreachable", "open failed", "not responding"})
-    if (has(why))
+  bool refused = false;
+  // What ended it is said last; after that come only the ends of what stood on it.
+  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
+    if (*line == "Host key verification failed.") {
+      const bool changed = std::any_of(lines.begin(), lines.end(), [](const std::string& one) {
+        return one.starts_with("@ ") && (one.find("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!") != std::string::npos ||
+                                         one.find("WARNING: REVOKED HOST KEY DETECTED!") != std::string::npos);
+      });
+      if (changed)
+        return error(
+            Code::host_key_changed, "the host key of " + shown(host) + ", or of a hop on the way, is not the one in " + file,
+            "either the host was installed anew, or somebody else pretends to be it; if you know that it was the former: ssh-keygen -R, as shown");
+      return error(Code::host_key_unknown, "the host key of " + shown(host) + ", or of a hop on the way, is not known",
+                   try_it + ", compare the key that it shows with the host's, and accept it; or set ssh.host_key: accept-new");
+    }
+    if (denies(*line))
+      return error(
+          Code::auth_failed, "cannot log in as " + shown(host) + "; ssh says: " + line->substr(0, line->size() - 1),
+          try_it + "; keys and user as in the spec" +
+              (line->find("gssapi") == std::string::npos ? ""
+                                                         : "; for GSSAPI: is there a ticket (klist), and is ssh.host the host's name in Kerberos?") +
+              (host.jump.empty() ? "" : "; a hop takes keys or tickets only, never ssh.password"));
+    if (has_enough(*line))
+      return error(Code::auth_failed, "cannot log in as " + shown(host) + ": too many keys were tried, and none was right",
+                   "set ssh.private_key: of the agent's keys ssh tries each, and sshd counts them (MaxAuthTries)");
+    if (const std::string why = unreachable(*line); !why.empty())
       return error(Code::host_unreachable, "cannot reach " + shown(host) + ": " + why, "is the host up, and sshd listening? " + try_it, true);
-  for (const char* refused : {"kex_exchange_identification", "Exceeded MaxStartups", "Not allowed at this time"})
-    if (has(refused)) return std::nullopt;
+    for (const char* one : {"kex_exchange_identification: ", "Exceeded MaxStartups", "Not allowed at this time"}) refused |= line->starts_with(one);
+  }
+  if (refused) return std::nullopt;
   return error(Code::host_unreachable, "ssh cannot connect to " + shown(host) + (lines.empty() ? "" : ": " + lines.back()), try_it, true);
 }
 

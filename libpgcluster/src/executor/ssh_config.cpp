@@ -101,7 +101,8 @@ SshSaid read_ssh_said(std::string_view text, const std::string& name) {
     if (key == "hostname") said.address = value;
     if (key == "user") said.user = value;
     if (key == "port")
-      if (int port = 0; std::from_chars(value.data(), value.data() + value.size(), port).ec == std::errc() && port > 0 && port < 65536) said.port = port;
+      if (int port = 0; std::from_chars(value.data(), value.data() + value.size(), port).ec == std::errc() && port > 0 && port < 65536)
+        said.port = port;
     if (key == "identityfile" && value != "none") keys.push_back(value);
     if (key == "userknownhostsfile" && value != "none") known = split(value, ' ');
     if (key == "hostkeyalias" && value != "none") said.host_key_alias = value;
@@ -117,18 +118,43 @@ SshSaid read_ssh_said(std::string_view text, const std::string& name) {
   return said;
 }
 
-std::string ssh_config_path(const std::string& path) {
+namespace {
+
+void check_quotes(const std::string& path) {
   if (path.find_first_of("\"\n\r") != std::string::npos)
     throw Error(Code::spec_invalid, "the path " + path + " has a quote in it, which ssh_config cannot say", "give the file another name");
-  std::string out = "\"";
-  for (const char c : path) {
-    out += c;
-    if (c == '%') out += '%';
-  }
-  return out + "\"";
 }
 
-std::string ssh_config_includes(const SshConfig& config) { return "Include " + ssh_config_path(path_of(config)) + "\nInclude /etc/ssh/ssh_config\n"; }
+// Include takes patterns; in OpenSSH 10 also tokens, where in 9.2 %% are two signs. A pattern that finds this path alone is right in both.
+std::string include_pattern(const std::string& path) {
+  check_quotes(path);
+  std::string out;
+  for (const char c : path) {
+    if (c == '%')
+      out += "[!\x01-$&-\xff]";
+    else if (c == '*' || c == '?' || c == '[')
+      out += std::string("[") + c + ']';
+    else if (c == '\\')
+      out += R"(\\\\)";  // the quotes take one of two, and the pattern of what is left
+    else
+      out += c;
+  }
+  return '"' + out + '"';
+}
+
+}  // namespace
+
+std::string ssh_config_path(const std::string& path) {
+  check_quotes(path);
+  std::string out;
+  for (const char c : path) {
+    out += c;
+    if (c == '%' || c == '\\') out += c;
+  }
+  return '"' + out + '"';
+}
+
+std::string ssh_config_includes(const SshConfig& config) { return "Include " + include_pattern(path_of(config)) + "\nInclude /etc/ssh/ssh_config\n"; }
 
 SshSaid SshConfigs::ask(const HostAccess& host, const std::string& default_user, Sockets& sockets) {
   std::shared_ptr<Entry> entry;

@@ -224,6 +224,7 @@ void SshConnection::log_in(const HostAccess& host) {
                         .retryable = true});
   }
   std::string offered = methods;
+  const bool offers_tickets = offered.find("gssapi") != std::string::npos;
   const bool with_password = !host.password.empty();
   Tried tried;
   if (offered.find("publickey") != std::string::npos) {
@@ -232,7 +233,7 @@ void SshConnection::log_in(const HostAccess& host) {
   } else if (!with_password) {
     tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)"
                                         : "it takes no keys, only: " + offered);
-    tried.needs_openssh = offered.find("gssapi") != std::string::npos;
+    tried.needs_openssh = offers_tickets;
     if (tried.needs_openssh) tried.why.back() += "; libssh2 has no GSSAPI";
   }
   if (!tried.in && !tried.closed && with_password) {
@@ -261,6 +262,7 @@ void SshConnection::log_in(const HostAccess& host) {
     hint += "are ssh.user, ssh.private_key and ssh.password right?";
   else
     hint += "the public key must stand in ~" + host.user + "/.ssh/authorized_keys on the host; set ssh.private_key in the spec";
+  if (!tried.needs_openssh && offers_tickets) hint += "; it takes tickets, too (gssapi-with-mic): libssh2 has no GSSAPI, ssh.transport: openssh has";
   throw Error(Failure{.code = Code::auth_failed,
                       .message = "cannot log in as " + shown(host) +
                                  (tried.why.size() == 1 ? ": " + tried.why[0]

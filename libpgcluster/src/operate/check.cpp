@@ -160,10 +160,14 @@ class Examiner {
   std::string host_;
 };
 
+CheckReport::Finding finding(const std::string& host, const Error& error) {
+  return {host, {.message = error.message(), .hint = error.hint()}, error.code(), error.failure().causes};
+}
+
 // Who asks it, and whether it knows the network and the hosts; what one may change there it does not say before the first change.
 void examine_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, CheckReport& report) {
   if (const auto error = observed.errors.find(cloud); error != observed.errors.end()) {
-    report.findings.push_back({cloud, {.message = error->second.message(), .hint = error->second.hint()}, error->second.code()});
+    report.findings.push_back(finding(cloud, error->second));
     return;
   }
   const auto answers = observed.answers.find(cloud);
@@ -203,7 +207,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   Examiner examiner(report, spec, topology);
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
-      report.findings.push_back({host.name, {.message = error->second.message(), .hint = error->second.hint()}, error->second.code()});
+      report.findings.push_back(finding(host.name, error->second));
       continue;
     }
     if (!observed.answers.contains(host.name)) {
@@ -217,7 +221,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
       given.resize(facts_asks(host.name).size());
       examiner.examine(host, read_facts(host.name, given), answers, own.at(host.name));
     } catch (const Error& error) {
-      report.findings.push_back({host.name, {.message = error.message(), .hint = error.hint()}, error.code()});
+      report.findings.push_back(finding(host.name, error));
     }
   }
   if (!balancers.empty()) examine_cloud(topology.cloud->name, balancers, observed, report);
@@ -239,6 +243,10 @@ std::string CheckReport::text(bool color) const {
       const std::string kind = error ? "error" : "warning";
       out += host + ": " + (color ? (error ? "\x1b[31m" : "\x1b[33m") + kind + "\x1b[0m" : kind) + ": " + one.what.message +
              (one.what.hint.empty() ? "" : "; " + one.what.hint) + "\n";
+      for (std::string cause : one.causes) {
+        for (std::size_t at = 0; (at = cause.find('\n', at)) != std::string::npos; at += 5) cause.insert(at + 1, "    ");
+        out += "    " + cause + "\n";
+      }
     }
     if (!any) out += host + ": ok\n";
   }
@@ -248,12 +256,14 @@ std::string CheckReport::text(bool color) const {
 std::string CheckReport::json() const {
   using Json = nlohmann::ordered_json;
   Json json{{"format", 1}, {"ok", ok()}, {"hosts", hosts}, {"findings", Json::array()}};
-  for (const Finding& one : findings)
+  for (const Finding& one : findings) {
     json["findings"].push_back({{"host", one.host},
                                 {"severity", one.what.severity == Severity::error ? "error" : "warning"},
                                 {"code", to_string(one.code)},
                                 {"message", one.what.message},
                                 {"hint", one.what.hint}});
+    if (!one.causes.empty()) json["findings"].back()["causes"] = one.causes;
+  }
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -120,6 +120,7 @@ struct CheckReport {
     std::string host;
     Diagnostic what;
     Code code = Code::refused;
+    std::vector<std::string> causes{};  ///< evidence, where there is some: what ssh said, which keys were tried
   };
   std::vector<Finding> findings;
   std::vector<std::string> hosts;  ///< that were looked at
