@@ -465,6 +465,33 @@ TEST_CASE("units: their properties, and whether they run on their present files"
   CHECK(current(sums + start + frames({"noted etcd.service.load", "note etcd.service.load " + two + "  /l"})) == std::pair(true, false));
   CHECK(current(sums + frames({"sum " + two + "  /s2"}) + start) == std::pair(false, false));
   CHECK(current(sums + frames({"noted etcd.service.start", "note etcd.service.start " + one + "  /s1"})) == std::pair(false, false));
+  // What is short comes whole, and is summed here.
+  const std::string here = executor::sha256_hex("x");
+  const auto whole = frames({"content =eA== 0 /s1", "sum " + three + "  /l"});
+  const auto noted = [&](const std::string& sum) {
+    return frames({"noted etcd.service.start", "note etcd.service.start sha256sum: /s2: No such file or directory",
+                   "note etcd.service.start " + sum + "  /s1"});
+  };
+  CHECK(current(whole + noted(here)) == std::pair(true, false));
+  CHECK(current(whole + noted(one)) == std::pair(false, false));
+}
+
+TEST_CASE("files that a unit reads are summed on the host where they are long, and come whole where they are short") {
+  Scratch scratch;
+  scratch.put("short", "s");
+  scratch.put("long", std::string(70'000, 'l'));
+  scratch.put("wanted", "w");
+  const std::vector<std::string> files{scratch.path("short"), scratch.path("long"), scratch.path("nowhere")};
+  const Program program{.asks = {{"h", UnitOf{"x.service", files}}, {"h", FileOf{scratch.path("wanted")}}, {"h", FileOf{files[0], false}}}};
+  const std::string said = scratch.say(executor::render(program, "N", scratch.places).stdin_head());
+  CHECK(said.find("\nN sum " + executor::sha256_hex(std::string(70'000, 'l')) + "  " + files[1] + " .\n") != std::string::npos);
+  CHECK(said.find("\nN sum " + executor::sha256_hex("s")) == std::string::npos);
+  Reader reader(program, "N");
+  reader.feed(said);
+  const auto answers = reader.result().answers;
+  CHECK(std::get<File>(answers.at(1)).content == "w");
+  CHECK(std::get<File>(answers.at(2)).sha256 == executor::sha256_hex("s"));
+  CHECK(std::get<File>(answers.at(2)).content.empty());
 }
 
 TEST_CASE("base64 and digests") {

@@ -56,7 +56,42 @@ std::size_t unit_restarts(const SimulatedExecutor& fleet) {
   return static_cast<std::size_t>(std::count_if(fleet.trace().begin(), fleet.trace().end(), [](const SimulatedAct& act) { return act.disturbed; }));
 }
 
+// Counts the programs that go to hosts.
+class Counting final : public Executor {
+ public:
+  explicit Counting(SimulatedExecutor& fleet) : fleet_(fleet) {}
+  ProgramResult run(const HostAccess& host, const Program& program) override {
+    ++programs[host.name];
+    return fleet_.run(host, program);
+  }
+  std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
+  void beat(const HostAccess& host) override { fleet_.beat(host); }
+  void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
+  bool blocking() const noexcept override { return false; }
+  SimulatedTime now() const override { return fleet_.now(); }
+  void sleep_until(SimulatedTime until) override { fleet_.sleep_until(until); }
+
+  std::map<std::string, int> programs;
+
+ private:
+  SimulatedExecutor& fleet_;
+};
+
 }  // namespace
+
+TEST_CASE("a plan where nothing changes is one program a host, and never more than two") {
+  for (const char* more : {"", "cluster_vip: 10.77.0.100\n", "with_haproxy_load_balancing: true\ncluster_vip: 10.77.0.100\n"}) {
+    CAPTURE(more);
+    Fleet fleet;
+    const Spec spec = spec_of(scheme_a(4, more));
+    Counting counting(fleet.executor);
+    APPLY(fleet, plan_deploy(spec, counting));
+    for (const auto& [host, count] : counting.programs) CHECK_MESSAGE(count <= 2, host);
+    counting.programs.clear();
+    CHECK(plan_deploy(spec, counting).empty());
+    for (const auto& [host, count] : counting.programs) CHECK_MESSAGE(count == 1, host);
+  }
+}
 
 TEST_CASE("scheme A: from empty hosts to a healthy cluster, and then nothing to do") {
   Fleet fleet;

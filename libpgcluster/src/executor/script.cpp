@@ -285,6 +285,7 @@ rc=$?
     for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
     // One stat for all, also for the sizes of the outputs above.
     std::erase_if(listed, [&](const std::string& path) { return has(contents, path); });
+    std::erase_if(sums, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
     std::erase_if(stats, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
     if (executes || all_files != 0) {
       asking += "L=30\nfiles " + std::to_string(contents.size()) + " " + std::to_string(listed.size()) + words(contents) + words(listed) +

@@ -133,9 +133,13 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
 
 std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without) {
   const std::vector<ComponentPtr> components = builtin_components();
+  // As most hosts are: where one is not, what depends on that is asked when it is known.
   std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
-    if (!without.contains(host.name)) facts[host.name];
+    if (!without.contains(host.name))
+      facts[host.name] = {.nofile_limit = 524288,
+                          .interfaces = {{"eth0", host.address + (host.address.find(':') == std::string::npos ? "/24" : "/64")}},
+                          .default_interface = "eth0"};
   const std::map<std::string, Secret> secrets = resolve_secrets(spec, topology, facts, components);
   Questions questions;
   // Hosts that have what the spec wants are asked other things than empty ones. The first time tells what they own then.
