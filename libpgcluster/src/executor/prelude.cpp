@@ -276,6 +276,11 @@ reload_if_needed() {
     show "$1"
   fi
 }
+late_reload() {
+  [ -n "$late" ] || return
+  L=60
+  x systemctl daemon-reload
+}
 journal() { say "--- the last lines of $1:"; x journalctl -u "$1" -n 15 -o cat --no-pager >&2; }
 set_unit() {
   show "$1"
@@ -291,7 +296,8 @@ set_unit() {
       act=nothing
     fi
   fi
-  # A reload of systemd takes longer than all else here: one, after everything that needs it.
+  # A reload of systemd takes longer than all else here: one, after everything that needs it. That a unit is enabled it only has to know when it
+  # is asked: late.
   if [ -L "/run/systemd/system/$1" ]; then
     case $2:$3 in
       start:*|restart:*|*:yes)
@@ -303,13 +309,13 @@ set_unit() {
     [ -z "$reload" ] || file_state=$(x systemctl is-enabled -- "$1" 2>/dev/null)
     case $3:$file_state in
       yes:enabled|yes:static|yes:alias|yes:generated|yes:indirect|yes:transient) ;;
-      yes:*) x systemctl --no-reload enable -q -- "$1" || { rc=$?; return; }; did=1; reload=1 ;;
-      no:enabled|no:enabled-runtime|no:linked|no:linked-runtime) x systemctl --no-reload disable -q -- "$1" || { rc=$?; return; }; did=1; reload=1 ;;
+      yes:*) x systemctl --no-reload enable -q -- "$1" || { rc=$?; return; }; did=1; late=1 ;;
+      no:enabled|no:enabled-runtime|no:linked|no:linked-runtime) x systemctl --no-reload disable -q -- "$1" || { rc=$?; return; }; did=1; late=1 ;;
     esac
   fi
   if [ -n "$reload" ]; then
     x systemctl daemon-reload || { rc=$?; return; }
-    units_written=
+    units_written= late=
   fi
   case $act:$active in
     nothing:*|start:active|start:activating|start:reloading|stop:inactive|stop:failed) act=nothing ;;

@@ -213,6 +213,7 @@ rc=$?
       if (action.starts_with("P=")) body += "P=\n";
       needs.dos = needs.scratch = true;
     }
+    if (needs.units) body += "late_reload >&2\n";
   }
 
   void owned() {
@@ -351,7 +352,7 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   const Needs& needs = renderer.needs;
   std::string text = "pgcluster_program() {\n";
   text += kPreludeBase;
-  text += "spoilt=\nunits_written=\n";
+  text += "spoilt=\nunits_written=\nlate=\n";
   if (needs.scratch) text += "[ -d \"$T\" ] || mkdir -- \"$T\" || { put \"broken cannot make $T\"; exit 0; }\n";
   if (needs.dos) text += kPreludeDos;
   text += renderer.spools;

@@ -42,9 +42,19 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     }
   };
 
+  // What is only written goes before what is started: systemd then has to read its files anew once, and not for each unit.
+  const auto writes = [&](std::size_t i) {
+    const Node& node = nodes_[i];
+    const bool begun = node.at == At::acting;
+    const Change& change = begun ? *node.change : std::get<Change>(plan(i).promise);
+    const auto& what = change.todo.at(begun ? node.next_do : 0).what;
+    return std::holds_alternative<WriteFile>(what) || std::holds_alternative<WriteBlock>(what);
+  };
   while (!front.empty() && !ended) {
-    const std::size_t i = *front.begin();
-    front.erase(front.begin());
+    auto chosen = std::find_if(front.begin(), front.end(), writes);
+    if (chosen == front.end()) chosen = front.begin();
+    const std::size_t i = *chosen;
+    front.erase(chosen);
     const bool begun = nodes_[i].at == At::acting;
     const Change& change = begun ? *nodes_[i].change : std::get<Change>(plan(i).promise);
     const std::vector<std::string> keeps = plan(i).step->keeps();
