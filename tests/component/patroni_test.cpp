@@ -158,6 +158,8 @@ TEST_CASE("a new replica: the leader is woken for its slot, and then it asks for
   REQUIRE(is<Change>(again));
   CHECK(std::get<Change>(again).todo.at(0).at == "pg3");
   CHECK(std::get<Run>(std::get<Change>(again).todo.at(0).what).argv.back() == "select pg_reload_conf()");
+  world.reloaded = true;  // whether it streams then its gate tells
+  CHECK(is<Done>(stream()));
   world.everything = Output{.status = 7};
   CHECK(is<Later>(slot()));
   CHECK(is<Later>(stream()));

@@ -53,6 +53,7 @@ struct World {
   std::map<std::string, Unit> units;
   std::map<std::string, RoleState> roles;
   std::map<std::string, std::string> databases;
+  bool reloaded = false;
   std::set<std::string> slots{"pg1", "pg2", "pg3"};
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
   std::map<std::string, std::string> said;  // by step: output of its command
@@ -179,6 +180,7 @@ struct World {
       json["roles"][name] = {r.superuser, r.createdb, r.createrole, r.inherit, r.login, r.replication, r.bypassrls, r.verifier};
     for (const auto& [name, owner] : databases) json["databases"][name] = owner;
     json["slots"] = slots;
+    json["reloaded"] = reloaded;
     json["user_search"] = nullptr;
     if (search)
       json["user_search"] = {"select usename, passwd from pg_catalog.pg_shadow where usename = $1", "{search_path=pg_catalog}", "pgbouncer,postgres",

@@ -304,6 +304,7 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
   const auto wished = parameters(cluster.settings);
   const bool fresh = member.phase != Phase::running;
   if (fresh) {
+    member.reloaded = false;
     char text[64];
     std::snprintf(text, sizeof text, "2025-01-01 00:00:00.%06d+00", ++counter_);
     member.started = text;
@@ -334,8 +335,7 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
 }
 
 bool PatroniModel::streams(const Cluster& cluster, const std::string& host, const Member& member, SimulatedTime now) const {
-  if (cluster.leader.empty() || cluster.leader == host || member.phase != Phase::running ||
-      member.streams_from > now || member.slot_from > now)
+  if (cluster.leader.empty() || cluster.leader == host || member.phase != Phase::running || member.streams_from > now || member.slot_from > now)
     return false;
   const auto leader = members_.find(cluster.leader);
   return leader != members_.end() && alive(cluster.leader, leader->second) && leader->second.phase == Phase::running;

@@ -56,6 +56,7 @@ class PatroniModel final : public ServiceModel {
     Phase phase = Phase::none;
     SimulatedTime until{}, streams_from{}, notices{};
     SimulatedTime slot_from{};  // the leader has made its slot
+    bool reloaded = false;      // since the server was started
     std::string started{};
     Json applied{};
     std::map<std::string, std::string> running{};

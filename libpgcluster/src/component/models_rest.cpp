@@ -200,14 +200,17 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
   }
   if (query == "select pg_is_in_recovery()") return {.out = recovery ? "t\n" : "f\n"};
   if (query.starts_with("select pg_postmaster_start_time()")) return {.out = member.started + "\n"};
-  if (query == "select pg_reload_conf()") return {.out = "t\n"};
+  if (query == "select pg_reload_conf()") {
+    member.reloaded = true;
+    return {.out = "t\n"};
+  }
   if (query.starts_with("select pg_conf_load_time()")) return {.out = std::to_string(member.loads) + "\n"};
   if (query.starts_with("select json_build_object('recovery'")) {
     std::set<std::string> slots;
     for (const std::string& name : hosts_of(member.cluster))
       if (name != host.name && members_[name].slot_from <= now) slots.insert(patroni::slot_name(name));
     return {.out = cluster->catalog.json(recovery, member.started, unquoted(member.config["postgresql.parameters.pgcluster.config"]), member.running,
-                                         slots, query)};
+                                         slots, member.reloaded, query)};
   }
   return {.status = 1, .err = "ERROR:  the simulated server does not know this query\n"};
 }

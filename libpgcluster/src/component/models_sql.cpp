@@ -74,7 +74,7 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
 }
 
 std::string SqlCatalog::json(bool recovery, const std::string& started, const std::string& config, const std::map<std::string, std::string>& running,
-                             const std::set<std::string>& slots, const std::string& query) const {
+                             const std::set<std::string>& slots, bool reloaded, const std::string& query) const {
   std::map<std::string, std::string> shown = running;
   if (auto at = query.find(" or name in ("); at != std::string::npos)
     for (const auto end = query.find(')', at); at < end;) {
@@ -97,7 +97,8 @@ std::string SqlCatalog::json(bool recovery, const std::string& started, const st
   for (const auto& [name, role] : roles)
     all_roles[name] = Json::array({role.superuser, role.createdb, role.createrole, role.inherit, role.login, role.replication, role.bypassrls,
                                    role.verifier.empty() ? Json() : Json(role.verifier)});
-  Json all{{"recovery", recovery}, {"started", started}, {"config", config}, {"settings", settings}, {"roles", all_roles}, {"databases", databases}, {"slots", slots}};
+  Json all{{"recovery", recovery}, {"started", started},     {"config", config}, {"settings", settings},
+           {"roles", all_roles},   {"databases", databases}, {"slots", slots},   {"reloaded", reloaded}};
   all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer}) : Json();
   return all.dump() + "\n";
 }

@@ -20,8 +20,7 @@ struct SqlCatalog {
   std::string run(const std::string& script, const std::string& superuser);
   /// The answer to server_ask(). `config`: the mark of the file that Patroni has read.
   std::string json(bool recovery, const std::string& started, const std::string& config, const std::map<std::string, std::string>& running,
-                   const std::set<std::string>& slots,
-                   const std::string& query) const;
+                   const std::set<std::string>& slots, bool reloaded, const std::string& query) const;
 };
 
 /// A parameter that changes only with a restart.

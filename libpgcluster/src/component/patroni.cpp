@@ -73,9 +73,10 @@ class Patroni final : public Component {
     for (const std::string& name : view->topology.database)
       if (!view->leaves_out(name) && !patroni::configured(*view, name) && !(patroni::begins(*view) && name == patroni::first_host(*view).name))
         slots.push_back(sequence(after({name + "/patroni/service"}, patroni::slot_step(view, view->topology.host(name))),
-                                 patroni::stream_step(view, view->topology.host(name))));
-    return sequence(after(wait_for_first(*view), patroni::leader_gate(view)),
-                    parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
+                                 after({name + "/patroni/created"}, patroni::stream_step(view, view->topology.host(name)))));
+    return sequence(
+        after(wait_for_first(*view), patroni::leader_gate(view)),
+        parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {

@@ -36,7 +36,7 @@ std::vector<const TopologyHost*> candidates(const ClusterView& view) {
 }
 
 std::vector<Ask> asks(const View& view, const TopologyHost& host) {
-  std::vector<Ask> all{member_ask(view->spec, host), unit_ask(host)};
+  std::vector<Ask> all{member_ask(view->spec, host), server_ask(*view, host), unit_ask(host)};
   for (const TopologyHost* one : candidates(*view)) {
     all.push_back(member_ask(view->spec, *one));
     all.push_back(server_ask(*view, *one));
@@ -81,20 +81,25 @@ StepPtr slot_step(const View& view, const TopologyHost& host) {
                   .action = Action::run,
                   .reason = now.leader->name + " has no replication slot for it yet"};
   };
-  return make_step(host.name + "/patroni/slot", {.asks = asks(view, host), .decide = decide, .settle = std::chrono::hours(1)});
+  return make_step(host.name + "/patroni/slot",
+                   {.asks = asks(view, host), .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_master_start_timeout)});
 }
 
 StepPtr stream_step(const View& view, const TopologyHost& host) {
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Standing now = standing(view, host, answers, Action::reload);
     if (now.otherwise) return *now.otherwise;
-    if (now.leader || answers.read(member_ask(view->spec, host), read_member).state != "running")
-      return Later{host.name + " runs as a replica", Impact::none, Action::reload};
+    const Server& server = answers.read(server_ask(*view, host), read_server);
+    const bool runs = answers.read(member_ask(view->spec, host), read_member).state == "running" && server.answers;
+    // Whether it streams then is what the host's own gate looks at.
+    if (runs && server.reloaded) return Done{};
+    if (now.leader || !runs) return Later{host.name + " runs as a replica", Impact::none, Action::reload};
     return Change{.todo = {Do{.at = host.name, .what = Run{.argv = psql(view->spec, {"-c", "select pg_reload_conf()"})}}},
                   .action = Action::reload,
                   .reason = "it was refused before its slot was there, and waits"};
   };
-  return make_step(host.name + "/patroni/stream", {.asks = asks(view, host), .decide = decide, .settle = std::chrono::hours(1)});
+  return make_step(host.name + "/patroni/stream",
+                   {.asks = asks(view, host), .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_master_start_timeout)});
 }
 
 }  // namespace pgcluster::patroni

@@ -24,6 +24,7 @@ std::string query(const ClusterView& view) {
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
          " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname !~ '^pg_')"
          ", 'databases', (select json_object_agg(datname, pg_get_userbyid(datdba)) from pg_database)"
+         ", 'reloaded', pg_conf_load_time() - pg_postmaster_start_time() > interval '0.5 s'"
          ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
          " else pg_get_userbyid(grantee)::text end collate \"C\" from aclexplode(coalesce(proacl, acldefault('f', proowner))) order by 1), ','), "
@@ -94,6 +95,7 @@ Server read_server(const Answer& answer) {
   server.recovery = flag(member(json, "recovery"));
   server.started = text(member(json, "started"));
   server.config = text(member(json, "config"));
+  server.reloaded = flag(member(json, "reloaded"));
   const Json settings = member(json, "settings"), roles = member(json, "roles"), databases = member(json, "databases");
   for (const auto& [name, one] : settings.items())
     if (one.is_array() && one.size() == 7)

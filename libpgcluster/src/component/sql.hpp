@@ -38,6 +38,7 @@ struct Server {
   std::map<std::string, RoleState> roles;
   std::map<std::string, std::string> databases;  ///< name -> owner
   std::optional<UserSearch> user_search;
+  bool reloaded = false;                       ///< it has read its settings again since it was started
   std::optional<std::set<std::string>> slots;  ///< names of its replication slots
 
   bool writable() const { return answers && !recovery; }
