@@ -165,6 +165,21 @@ TEST_CASE("a new replica: the leader is woken for its slot, and then it asks for
   CHECK(is<Later>(stream()));
 }
 
+TEST_CASE("a slot of its own has a new host that streams from the leader") {
+  World world;
+  CHECK_FALSE(patroni::makes_slot(world.view, "pg1"));  // it begins
+  CHECK(patroni::makes_slot(world.view, "pg2"));
+  world.view.facts["pg1"].owned = {{std::string("file:") + patroni::config_path, "x"}};
+  world.view.facts["pg2"].owned = world.view.facts["pg1"].owned;
+  CHECK_FALSE(patroni::makes_slot(world.view, "pg2"));
+  CHECK(patroni::makes_slot(world.view, "pg3"));
+  Spec spec = world.view.spec;
+  for (const char* tag : {"replicatefrom", "nostream"}) {
+    spec.hosts[2].patroni_tags = {{tag, "x"}};
+    CHECK_FALSE(patroni::makes_slot(world::cluster(spec), "pg3"));
+  }
+}
+
 TEST_CASE("slots are named as Patroni names them") {
   CHECK(patroni::slot_name("pg1") == "pg1");
   CHECK(patroni::slot_name("PG-1.example") == "pg_1_example");

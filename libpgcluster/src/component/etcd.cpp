@@ -79,7 +79,10 @@ Order restart_order(const ClusterView& cluster) {
   order.order = [all, quorum = cluster.topology.quorum(), spare = cluster.topology.tolerates()](const Answers& answers) {
     std::vector<std::string> turn, followers, leaders;
     for (const Member& member : all) {
-      const bool serves = !read_etcd_members(answers[member.members]).empty();
+      // Where curl is not installed yet, nobody could ask.
+      const auto* output = answers.get<Output>(member.members);
+      const bool serves =
+          output && output->status == 127 ? read_etcd_status(answers[member.status]).answers : !read_etcd_members(answers[member.members]).empty();
       (!serves ? turn : read_etcd_status(answers[member.status]).leads ? leaders : followers).push_back(member.name);
     }
     // One or two members have none to spare, ever: Patroni's failsafe mode carries the leader over a restart.

@@ -15,7 +15,8 @@ constexpr std::chrono::seconds etcd_patience{300};
 /// "http://10.77.0.11:2379", with brackets around an IPv6 address.
 std::string http_url(const std::string& address, int port);
 
-/// The members of etcd as a quorum of it knows them, asked on this host: of its own member, else of any that answers.
+/// The members of etcd as a quorum of it knows them (etcd 3.4: as the member itself does), asked on this host: of its own member, else of any that
+/// answers.
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);
 /// What a member says of itself; also answered without a quorum.
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
@@ -26,7 +27,7 @@ struct EtcdMember {
   std::vector<std::string> peer_urls{};
   bool started = false;  ///< it has run at least once
 };
-/// Empty where the answer is none: no etcdctl, no member that answers, no quorum.
+/// Empty where the answer is none: no curl, no member that answers, no quorum.
 std::vector<EtcdMember> read_etcd_members(const Answer& answer);
 
 /// Whether a member of ours was started there.

@@ -70,10 +70,13 @@ class Patroni final : public Component {
       if (patroni::configured(*view, name)) loaded.push_back(name + "/patroni/loaded");
     for (const std::string& name : view->topology.database)
       if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
-    for (const std::string& name : view->topology.database)
-      if (!view->leaves_out(name) && !patroni::configured(*view, name) && !(patroni::begins(*view) && name == patroni::first_host(*view).name))
-        slots.push_back(sequence(after({name + "/patroni/service"}, patroni::slot_step(view, view->topology.host(name))),
-                                 after({name + "/patroni/created"}, patroni::stream_step(view, view->topology.host(name)))));
+    for (const std::string& name : view->topology.database) {
+      if (view->leaves_out(name) || !patroni::makes_slot(*view, name)) continue;
+      std::vector<std::string> begun = loaded;
+      begun.push_back(name + "/patroni/service");
+      const TopologyHost& host = view->topology.host(name);
+      slots.push_back(sequence(after(begun, patroni::slot_step(view, host)), after({name + "/patroni/created"}, patroni::stream_step(view, host))));
+    }
     return sequence(
         after(wait_for_first(*view), patroni::leader_gate(view)),
         parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));

@@ -140,6 +140,8 @@ StepPtr leader_gate(const View& view);
 StepPtr slot_step(const View& view, const TopologyHost& host);
 /// A new replica that has its slot now asks for WAL at once.
 StepPtr stream_step(const View& view, const TopologyHost& host);
+/// Whether the leader will make a slot for the host, because of this plan: it is new, and streams from the leader.
+bool makes_slot(const ClusterView& view, const std::string& host);
 /// The slot that Patroni keeps for a member, as its slot_name_from_member_name() has it.
 std::string slot_name(const std::string& member);
 

@@ -1,5 +1,6 @@
 // A new replica streams at once. Its leader makes slots for the members that it sees in the DCS once a round, every loop_wait seconds; PostgreSQL,
 // refused without a slot, asks again after 5 s (wal_retrieve_retry_interval), or when its settings are loaded anew.
+#include <algorithm>
 #include <cstdio>
 #include <optional>
 
@@ -25,6 +26,12 @@ std::string slot_name(const std::string& member) {
   return name.substr(0, 63);
 }
 
+bool makes_slot(const ClusterView& view, const std::string& host) {
+  if (configured(view, host) || (begins(view) && host == first_host(view).name)) return false;
+  const Pairs& tags = view.topology.host(host).patroni_tags;
+  return std::none_of(tags.begin(), tags.end(), [](const auto& tag) { return tag.first == "replicatefrom" || tag.first == "nostream"; });
+}
+
 namespace {
 
 // Who may lead: in a cluster that begins the host that begins it, so that many hosts do not all ask each other.
@@ -34,6 +41,15 @@ std::vector<const TopologyHost*> candidates(const ClusterView& view) {
   for (const std::string& name : view.topology.database) all.push_back(&view.topology.host(name));
   return all;
 }
+
+// Patroni does all of this by itself, only later: what goes wrong with it is no reason to fail.
+std::vector<std::string> tried(const std::vector<std::string>& argv) {
+  std::vector<std::string> all{"sh", "-c", "\"$@\" || :", "sh"};
+  all.insert(all.end(), argv.begin(), argv.end());
+  return all;
+}
+
+std::chrono::seconds patience(const View& view) { return std::chrono::seconds(std::max(60, view->spec.patroni_master_start_timeout)); }
 
 std::vector<Ask> asks(const View& view, const TopologyHost& host) {
   std::vector<Ask> all{member_ask(view->spec, host), server_ask(*view, host), unit_ask(host)};
@@ -77,12 +93,13 @@ StepPtr slot_step(const View& view, const TopologyHost& host) {
     const Standing now = standing(view, host, answers, Action::run);
     if (!now.leader) return now.otherwise.value_or(Done{});
     // Taking away what is not there changes nothing, and the leader begins its next round.
-    return Change{.todo = {Do{.at = now.leader->name, .what = rest_call(*view, *now.leader, "PATCH", "/config", R"({"pgcluster":null})", 20)}},
+    Run run = rest_call(*view, *now.leader, "PATCH", "/config", R"({"pgcluster":null})", 20);
+    run.argv = tried(run.argv);
+    return Change{.todo = {Do{.at = now.leader->name, .what = std::move(run)}},
                   .action = Action::run,
                   .reason = now.leader->name + " has no replication slot for it yet"};
   };
-  return make_step(host.name + "/patroni/slot",
-                   {.asks = asks(view, host), .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_master_start_timeout)});
+  return make_step(host.name + "/patroni/slot", {.asks = asks(view, host), .decide = decide, .settle = patience(view)});
 }
 
 StepPtr stream_step(const View& view, const TopologyHost& host) {
@@ -94,12 +111,11 @@ StepPtr stream_step(const View& view, const TopologyHost& host) {
     // Whether it streams then is what the host's own gate looks at.
     if (runs && server.reloaded) return Done{};
     if (now.leader || !runs) return Later{host.name + " runs as a replica", Impact::none, Action::reload};
-    return Change{.todo = {Do{.at = host.name, .what = Run{.argv = psql(view->spec, {"-c", "select pg_reload_conf()"})}}},
+    return Change{.todo = {Do{.at = host.name, .what = Run{.argv = tried(psql(view->spec, {"-c", "select pg_reload_conf()"}))}}},
                   .action = Action::reload,
                   .reason = "it was refused before its slot was there, and waits"};
   };
-  return make_step(host.name + "/patroni/stream",
-                   {.asks = asks(view, host), .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_master_start_timeout)});
+  return make_step(host.name + "/patroni/stream", {.asks = asks(view, host), .decide = decide, .settle = patience(view)});
 }
 
 }  // namespace pgcluster::patroni

@@ -431,7 +431,7 @@ files() {
     case $m in 8*) ;; *) continue ;; esac
     case "$W" in
       *"$nl$f$nl"*)
-        [ "$s" -le 8388608 ] || continue ;;
+        if [ "$s" -gt 8388608 ]; then B=$B$nl$f; continue; fi ;;
       *)
         case "$H" in *"$nl$f$nl"*) ;; *) continue ;; esac
         if [ "$s" -gt 65536 ]; then B=$B$nl$f; continue; fi ;;

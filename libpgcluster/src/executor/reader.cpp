@@ -98,7 +98,7 @@ void Reader::archive(std::string_view tar) {
     return text.substr(0, text.find('\0'));
   };
   const std::size_t rest = tar.size() % block;
-  if (tar.substr(tar.size() - rest) == "1") return;
+  const bool torn = tar.substr(tar.size() - rest) == "1";  // but the outputs are written by then
   std::string name;
   for (std::size_t at = 0; at + block <= tar.size();) {
     const auto header = tar.substr(at, block);
@@ -115,7 +115,7 @@ void Reader::archive(std::string_view tar) {
       continue;
     }
     if (name.empty()) name = field(header, 0, 100);
-    if (type == '0' || type == '\0') contents_[name] = content;
+    if ((type == '0' || type == '\0') && !(torn && name.starts_with('/'))) contents_[name] = content;
     name.clear();
   }
 }

@@ -158,7 +158,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
           else if (owner)
             for (std::string& resource : node.step->keeps()) owner->owned.push_back({std::move(resource), {}});
         }
-      } catch (const Error&) {
+      } catch (const std::exception&) {
         // It takes facts: asked when they are there.
       }
     };
@@ -177,8 +177,11 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
     take([&] { return secret_steps(*view, components); }, nullptr);
   }
   std::map<std::string, std::vector<AskPtr>> asks;
-  for (const AskPtr& ask : questions.all())
-    if (!without.contains(ask->at)) asks[ask->at].push_back(ask);
+  for (const AskPtr& ask : questions.all()) {
+    const auto* exec = std::get_if<Exec>(&ask->what);
+    // A secret that the hosts keep is not known yet.
+    if (!without.contains(ask->at) && !(exec && exec->input.has_secret())) asks[ask->at].push_back(ask);
+  }
   return asks;
 }
 
