@@ -75,8 +75,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   plan.without = without;
   if (!named.empty()) plan.origin.options["without"] = joined(named, ",");
 
+  Known known;
   // What the steps ask goes along with the question for the facts, so that a plan is one program a host.
-  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out, likely_asks(spec, topology, without), &plan.known);
+  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out, likely_asks(spec, topology, without), &known);
   std::vector<KnownHost> left = left_hosts(topology, facts);
   check_dcs(topology, facts, left);
   check_beginning(topology, facts, without);
@@ -169,7 +170,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   }
   if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
   // A cloud that is left goes first: only then do the hosts forget it.
-  Plan made = make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan);
+  Plan made = make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan, known);
   check_quorum(made, topology, without);
   return made;
 }

@@ -48,7 +48,7 @@ void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts, Wa
 
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
                                              std::map<std::string, Error>& errors, const std::map<std::string, std::vector<AskPtr>>& also,
-                                             std::vector<std::pair<AskPtr, Answer>>* known) {
+                                             Known* known) {
   std::map<std::string, std::vector<Ask>> asks;
   for (const auto& [name, access] : hosts) {
     asks[name] = facts_asks(name);
@@ -90,7 +90,7 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
 }
 
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way,
-                                          const std::map<std::string, std::vector<AskPtr>>& also, std::vector<std::pair<AskPtr, Answer>>* known) {
+                                          const std::map<std::string, std::vector<AskPtr>>& also, Known* known) {
   std::map<std::string, Error> errors;
   auto facts = reachable_facts(hosts, executor, options, errors, also, known);
   if (errors.empty()) return facts;

@@ -8,6 +8,8 @@
 
 #include <pgcluster/operate/operate.hpp>
 
+#include "plan/data.hpp"
+
 namespace pgcluster {
 
 Hosts hosts_of(const Topology& topology);
@@ -16,14 +18,13 @@ PlanOptions plan_options(const OperateOptions& options);
 /// Facts of the hosts that can be asked, and the errors of the others.
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
                                              std::map<std::string, Error>& errors, const std::map<std::string, std::vector<AskPtr>>& also = {},
-                                             std::vector<std::pair<AskPtr, Answer>>* known = nullptr);
+                                             Known* known = nullptr);
 /// What can be done where a host stays down: its steps stay pending, or it is taken for gone.
 enum class WayOut { none, leave_out, forget };
 /// Facts of all hosts. Throws the hosts' errors, host_unsupported included; the hint names --without where there is such a way out.
 /// `also`: more to be asked in the same program, by host; its answers go to `known`.
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way = WayOut::none,
-                                          const std::map<std::string, std::vector<AskPtr>>& also = {},
-                                          std::vector<std::pair<AskPtr, Answer>>* known = nullptr);
+                                          const std::map<std::string, std::vector<AskPtr>>& also = {}, Known* known = nullptr);
 /// What the steps of the spec will ask, as far as that can be told without facts: all but little of it. By host; empty where it cannot be told.
 std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without);
 

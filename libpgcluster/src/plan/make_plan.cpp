@@ -141,6 +141,10 @@ std::vector<AskPtr> Questions::add(std::vector<Ask> asks) {
 }
 
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options) {
+  return make_plan(hosts, steps, executor, options, Known{});
+}
+
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, const Known& known) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
   Questions questions;
@@ -151,7 +155,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->parallel = options.parallel;
 
   Projection projection;
-  for (const auto& [ask, answer] : options.known)
+  for (const auto& [ask, answer] : known)
     if (hosts.contains(ask->at)) projection.add(questions.add(ask), answer);
   std::vector<AskPtr> open;
   for (const AskPtr& ask : questions.all())

@@ -80,7 +80,6 @@ struct PlanOptions {
   std::size_t parallel = 32;           ///< hosts at once
   std::vector<Diagnostic> warnings{};  ///< taken over into the plan
   PlanOrigin origin{};
-  std::vector<std::pair<AskPtr, Answer>> known{};  ///< what has just been asked: not asked again
   std::set<std::string> without{};              ///< hosts that steps may ask, but that are taken to be down: each answer is Unreadable
   std::function<void(const std::string& host, const std::string& what)> on_progress{};
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
