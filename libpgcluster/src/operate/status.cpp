@@ -11,7 +11,7 @@ namespace pgcluster {
 namespace {
 
 // Everything that is asked of one host, in one program.
-struct Questions {
+struct HostQuestions {
   std::optional<Ask> member, dcs, vip, balancer;
   std::vector<Ask> units;
   std::vector<Ask> all() const {
@@ -22,8 +22,8 @@ struct Questions {
   }
 };
 
-Questions questions(const Spec& spec, const Topology& topology, const TopologyHost& host) {
-  Questions q;
+HostQuestions questions(const Spec& spec, const Topology& topology, const TopologyHost& host) {
+  HostQuestions q;
   const auto unit = [&](const char* name) { q.units.push_back({host.name, UnitOf{name}}); };
   const bool member = std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end();
   if (member && topology.dcs_type == "etcd") {
@@ -84,7 +84,7 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
   const Topology topology = resolve(spec);
   Status status{.cluster = topology.cluster, .endpoints = topology.endpoints};
   Hosts hosts = hosts_of(topology);
-  std::map<std::string, Questions> asked;
+  std::map<std::string, HostQuestions> asked;
   std::map<std::string, std::vector<Ask>> asks;
   for (const TopologyHost& host : topology.hosts) {
     hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
@@ -112,7 +112,7 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
       state.problems.push_back(error == observed.errors.end() ? "it did not answer in time"
                                                               : std::string(to_string(error->second.code())) + ": " + error->second.message());
     }
-    const Questions& q = asked[host.name];
+    const HostQuestions& q = asked[host.name];
     if (state.reachable)
       for (const Ask& ask : q.units) {
         const auto* unit = answers.get<Unit>(ask);
