@@ -118,7 +118,7 @@ def test_a_switchover_takes_every_port_and_session_along(cluster, ports):
 def test_haproxy_is_killed(cluster):
     at = holder(cluster)
     with outage(cluster, "HAProxy killed"):
-        cluster.inside(at, "kill -9 $(pgrep haproxy)")
+        cluster.inside(at, "pkill -KILL -x haproxy")
         time.sleep(8)
     cluster.wait(lambda: all(not host["problems"] for host in cluster.status()["hosts"]), 120, "that nothing is missing")
     cluster.wait_healthy()
@@ -127,7 +127,7 @@ def test_haproxy_is_killed(cluster):
 def test_keepalived_is_killed(cluster):
     at = holder(cluster)
     with outage(cluster, "Keepalived killed"):
-        cluster.inside(at, "kill -9 $(pgrep keepalived)")
+        cluster.inside(at, "pkill -KILL -x keepalived")
         time.sleep(8)
     cluster.wait_healthy()
 
