@@ -18,7 +18,7 @@ std::string http_url(const std::string& address, int port);
 /// The members of etcd as a quorum of it knows them (etcd 3.4: as the member itself does), asked on this host: of its own member, else of any that
 /// answers.
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);
-/// What a member says of itself; also answered without a quorum.
+/// What the host's member says of itself; also answered without a quorum.
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
 
 struct EtcdMember {

@@ -20,31 +20,6 @@ bool is_member(const ClusterView& cluster, const std::string& host) {
 constexpr const char* own_member = R"(: 2>/dev/null <>"/dev/tcp/$1" || exit 1
 url=$2; shift 2
 exec etcdctl --endpoints="$url" --command-timeout=2s "$@")";
-constexpr const char* any_member = R"(urls=
-while [ "$1" != -- ]; do
-  timeout 1 bash -c ': <>"/dev/tcp/$1"' - "$1" 2>/dev/null && urls=$urls,$2
-  shift 2
-done
-shift
-[ "$urls" ] || exit 1
-exec etcdctl --endpoints="${urls#,}" --command-timeout=2s "$@")";
-
-Ask etcdctl(const ClusterView& cluster, const TopologyHost& host, const std::vector<std::string>& words) {
-  const int port = cluster.spec.etcd_client_port;
-  const bool member = is_member(cluster, host.name);
-  Exec exec{.argv = {"bash", "-c", member ? own_member : any_member, "etcdctl"}, .about = {"unit:etcd.service", "dcs:members"}};
-  const auto add = [&](const TopologyHost& one) {
-    exec.argv.insert(exec.argv.end(), {one.address + "/" + std::to_string(port), http_url(one.address, port)});
-  };
-  if (member) {
-    add(host);
-  } else {
-    for (const std::string& name : cluster.topology.dcs_members) add(cluster.topology.host(name));
-    exec.argv.emplace_back("--");
-  }
-  exec.argv.insert(exec.argv.end(), words.begin(), words.end());
-  return {host.name, exec};
-}
 
 Json json_of(const Answer& answer) {
   const auto* output = std::get_if<Output>(&answer);
@@ -96,7 +71,12 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   }
   return {host.name, exec};
 }
-Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) { return etcdctl(cluster, host, {"endpoint", "status", "-w", "json"}); }
+Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
+  const int port = cluster.spec.etcd_client_port;
+  return {host.name, Exec{.argv = {"bash", "-c", own_member, "etcdctl", host.address + "/" + std::to_string(port), http_url(host.address, port),
+                                   "endpoint", "status", "-w", "json"},
+                          .about = {"unit:etcd.service", "dcs:members"}}};
+}
 
 std::vector<EtcdMember> read_etcd_members(const Answer& answer) {
   std::vector<EtcdMember> members;

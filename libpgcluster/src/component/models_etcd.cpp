@@ -172,12 +172,8 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     return cluster && host.active(unit_name) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
   if (argv[0] == "etcdctl") return ctl(host, argv, own());
-  // As the component asks: a script, then "address/port" and URL of its own member, or of all of them up to "--".
-  if (argv[0] == "bash" && argv.size() > 4 && argv[3] == "etcdctl") {
-    std::vector<std::string> endpoints;
-    for (std::size_t i = 4; i + 1 < argv.size() && argv[i + 1].starts_with("http"); i += 2) endpoints.push_back(argv[i + 1].substr(7));
-    return ctl(host, argv, reach(endpoints));
-  }
+  // As the component asks: a script, then "address/port" and URL of the host's member.
+  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({argv[5].substr(7)}));
   if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) {
     const std::string url = argv.back().substr(7);
     return members(host, reach({url.substr(0, url.find('/'))}));
