@@ -43,11 +43,12 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
   };
 
   // What is only written goes before what is started: systemd then has to read its files anew once, and not for each unit.
+  const auto change_of = [&](std::size_t i) -> const Change& {
+    return nodes_[i].at == At::acting ? *nodes_[i].change : std::get<Change>(plan(i).promise);
+  };
+  const auto next_of = [&](std::size_t i) { return nodes_[i].at == At::acting ? nodes_[i].next_do : 0; };
   const auto writes = [&](std::size_t i) {
-    const Node& node = nodes_[i];
-    const bool begun = node.at == At::acting;
-    const Change& change = begun ? *node.change : std::get<Change>(plan(i).promise);
-    const auto& what = change.todo.at(begun ? node.next_do : 0).what;
+    const auto& what = change_of(i).todo.at(next_of(i)).what;
     return std::holds_alternative<WriteFile>(what) || std::holds_alternative<WriteBlock>(what);
   };
   while (!front.empty() && !ended) {
@@ -55,12 +56,11 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     if (chosen == front.end()) chosen = front.begin();
     const std::size_t i = *chosen;
     front.erase(chosen);
-    const bool begun = nodes_[i].at == At::acting;
-    const Change& change = begun ? *nodes_[i].change : std::get<Change>(plan(i).promise);
+    const Change& change = change_of(i);
     const std::vector<std::string> keeps = plan(i).step->keeps();
     Item item{.node = i, .count = 0, .first = job.program.dos.size()};
     bool waits_for_install = false;
-    for (std::size_t k = begun ? nodes_[i].next_do : 0; k < change.todo.size() && change.todo[k].at == name && !ended; ++k) {
+    for (std::size_t k = next_of(i); k < change.todo.size() && change.todo[k].at == name && !ended; ++k) {
       const Do& d = change.todo[k];
       for (const std::string& resource : resources(d)) {
         if (std::holds_alternative<Remove>(d.what))
@@ -85,7 +85,7 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     }
     if (item.count == 0) continue;
     job.items.push_back(item);
-    if (!ended && (begun ? nodes_[i].next_do : 0) + item.count == change.todo.size()) passed(i, passed);
+    if (!ended && next_of(i) + item.count == change.todo.size()) passed(i, passed);
   }
   if (!installing.empty() && !ended) {
     for (Item item : installing) {
