@@ -141,46 +141,53 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
                           .interfaces = {{"eth0", host.address + (host.address.find(':') == std::string::npos ? "/24" : "/64")}},
                           .default_interface = "eth0"};
   const std::map<std::string, Secret> secrets = resolve_secrets(spec, topology, facts, components);
-  Questions questions;
-  // Hosts that have what the spec wants are asked other things than empty ones. The first time tells what they own then.
-  for (const bool owned : {false, true}) {
-    const auto view = std::make_shared<ClusterView>();
+  const auto view_now = [&] {
+    auto view = std::make_shared<ClusterView>();
     view->spec = spec;
     view->topology = topology;
     view->facts = facts;
     view->secrets = secrets;
     view->without = without;
-    const auto take = [&](auto&& make, Facts* owner) {
-      try {
-        for (const Steps::Node& node : make().nodes()) {
-          if (owned)
-            questions.add(node.step->asks());
-          else if (owner)
-            for (std::string& resource : node.step->keeps()) owner->owned.push_back({std::move(resource), {}});
-        }
-      } catch (const std::exception&) {
-        // It takes facts: asked when they are there.
-      }
-    };
-    std::map<std::vector<Role>, const Facts*> alike;
-    for (const auto& [name, blank] : view->facts) {
-      const TopologyHost& host = topology.host(name);
-      const auto [same, is_new] = alike.emplace(host.roles, &facts.at(name));
-      if (!owned && !is_new) {
-        facts.at(name).owned = same->second->owned;
-        continue;
-      }
-      for (const ComponentPtr& component : components) take([&, &blank = blank] { return component->steps({*view, host, blank}); }, &facts.at(name));
+    return view;
+  };
+  const auto each_step = [](auto&& make, auto&& take) {
+    try {
+      for (const Steps::Node& node : make().nodes()) take(*node.step);
+    } catch (const std::exception&) {
+      // It takes facts: asked when they are there.
     }
-    if (!owned) continue;
-    for (const ComponentPtr& component : components) take([&] { return component->cluster_steps(*view); }, nullptr);
-    take([&] { return secret_steps(*view, components); }, nullptr);
+  };
+  // Hosts that have what the spec wants are asked other things than empty ones: first, what they own then. The same by the same roles.
+  const auto empty = view_now();
+  std::map<std::vector<Role>, const std::vector<Owned>*> owned_by;
+  for (auto& [name, fact] : facts) {
+    const TopologyHost& host = topology.host(name);
+    if (const auto [same, is_new] = owned_by.emplace(host.roles, &fact.owned); !is_new) {
+      fact.owned = *same->second;
+      continue;
+    }
+    for (const ComponentPtr& component : components)
+      each_step(
+          [&, &name = name] {
+            return component->steps({*empty, host, empty->facts.at(name)});
+          },
+          [&, &fact = fact](const Step& step) {
+            for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
+          });
   }
+  const auto view = view_now();
+  Questions questions;
+  const auto ask = [&](const Step& step) { questions.add(step.asks()); };
+  for (const auto& [name, fact] : view->facts)
+    for (const ComponentPtr& component : components)
+      each_step([&, &name = name, &fact = fact] { return component->steps({*view, topology.host(name), fact}); }, ask);
+  for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
+  each_step([&] { return secret_steps(*view, components); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;
-  for (const AskPtr& ask : questions.all()) {
-    const auto* exec = std::get_if<Exec>(&ask->what);
+  for (const AskPtr& one : questions.all()) {
+    const auto* exec = std::get_if<Exec>(&one->what);
     // A secret that the hosts keep is not known yet.
-    if (!without.contains(ask->at) && !(exec && exec->input.has_secret())) asks[ask->at].push_back(ask);
+    if (!without.contains(one->at) && !(exec && exec->input.has_secret())) asks[one->at].push_back(one);
   }
   return asks;
 }
