@@ -6,8 +6,8 @@ import subprocess
 import time
 
 import pytest
-from cluster import LAB, Cluster, address
-from ways import check, describe, journal, need, sshd
+from cluster import LAB, address
+from ways import check, describe, journal, need, sshd, two_hosts
 
 # OpenSSH's own, of its regression tests: an authenticator that is a library, and no device.
 AUTHENTICATOR = pathlib.Path("/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so")
@@ -16,14 +16,8 @@ REALM = "LAB.TEST"
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    made = Cluster("e2e-keys", tmp_path_factory.mktemp("lab"))
-    made.hosts = ["pg1", "pg2"]
-    try:
-        made.up(warm=True)
-        made.spec["cluster_vip"] = None
+    with two_hosts("e2e-keys", tmp_path_factory.mktemp("lab")) as made:
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(autouse=True)

@@ -9,23 +9,17 @@ import subprocess
 import threading
 
 import pytest
-from cluster import COMMAND, LAB, Cluster, address
-from ways import PASSWORD, check, describe, journal, sshd, sudoers
+from cluster import COMMAND, LAB, address
+from ways import PASSWORD, check, describe, journal, sshd, sudoers, two_hosts
 
 TRANSPORTS = ["libssh2", "openssh"]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    made = Cluster("e2e-ways", tmp_path_factory.mktemp("lab"))
-    made.hosts = ["pg1", "pg2"]
-    try:
-        made.up(warm=True)
-        made.spec["cluster_vip"] = None
+    with two_hosts("e2e-ways", tmp_path_factory.mktemp("lab")) as made:
         subprocess.run([LAB, "-n", made.name, "exec", "pg1", "chpasswd"], input=f"admin:{PASSWORD}\n", text=True, check=True)
         yield made
-    finally:
-        made.down()
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -1,13 +1,28 @@
 """How hosts are made to take a way in, and what `check` says of it."""
 
+import contextlib
 import json
 import os
 import secrets
 import shutil
 
 import pytest
+from cluster import Cluster
 
 PASSWORD = "w" + secrets.token_hex(10)
+
+
+@contextlib.contextmanager
+def two_hosts(name, folder):
+    """A lab of two warm hosts, gone in the end."""
+    made = Cluster(name, folder)
+    made.hosts = ["pg1", "pg2"]
+    try:
+        made.up(warm=True)
+        made.spec["cluster_vip"] = None
+        yield made
+    finally:
+        made.down()
 
 
 def sshd(cluster, host, *lines):

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "forwarding.hpp"
 #include "operate/cluster.hpp"
 
 using namespace pgcluster;
@@ -57,24 +58,15 @@ std::size_t unit_restarts(const SimulatedExecutor& fleet) {
 }
 
 // Counts the programs that go to hosts.
-class Counting final : public Executor {
+class Counting final : public Forwarding {
  public:
-  explicit Counting(SimulatedExecutor& fleet) : fleet_(fleet) {}
+  using Forwarding::Forwarding;
   ProgramResult run(const HostAccess& host, const Program& program) override {
     ++programs[host.name];
-    return fleet_.run(host, program);
+    return Forwarding::run(host, program);
   }
-  std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
-  void beat(const HostAccess& host) override { fleet_.beat(host); }
-  void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
-  bool blocking() const noexcept override { return false; }
-  SimulatedTime now() const override { return fleet_.now(); }
-  void sleep_until(SimulatedTime until) override { fleet_.sleep_until(until); }
 
   std::map<std::string, int> programs;
-
- private:
-  SimulatedExecutor& fleet_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "forwarding.hpp"
 #include "operate/laws_checker.hpp"
 #include "plan/laws_world.hpp"
 
@@ -227,11 +228,11 @@ void random_case(std::uint64_t seed, const std::string& dcs_type = "etcd") {
 }
 
 // The planted bug: a controller that goes on believing the last good word of each member.
-class Credulous final : public Executor {
+class Credulous final : public Forwarding {
  public:
-  explicit Credulous(SimulatedExecutor& fleet) : fleet_(fleet) {}
+  using Forwarding::Forwarding;
   ProgramResult run(const HostAccess& host, const Program& program) override {
-    ProgramResult result = fleet_.run(host, program);
+    ProgramResult result = Forwarding::run(host, program);
     for (std::size_t i = 0; i < result.answers.size(); ++i) {
       const auto* exec = std::get_if<Exec>(&program.asks[i].what);
       auto* output = std::get_if<Output>(&result.answers[i]);
@@ -242,15 +243,8 @@ class Credulous final : public Executor {
     }
     return result;
   }
-  std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
-  void beat(const HostAccess& host) override { fleet_.beat(host); }
-  void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
-  bool blocking() const noexcept override { return false; }
-  SimulatedTime now() const override { return fleet_.now(); }
-  void sleep_until(SimulatedTime until) override { fleet_.sleep_until(until); }
 
  private:
-  SimulatedExecutor& fleet_;
   std::map<std::string, std::string> last_;
 };
 

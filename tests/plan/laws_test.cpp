@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "forwarding.hpp"
 #include "laws_checker.hpp"
 #include "laws_world.hpp"
 
@@ -136,26 +137,17 @@ void random_case(std::uint64_t seed) {
 }
 
 // The planted bug: believes that what is being started runs, and that it is ready.
-class Impatient final : public Executor {
+class Impatient final : public Forwarding {
  public:
-  explicit Impatient(SimulatedExecutor& fleet) : fleet_(fleet) {}
+  using Forwarding::Forwarding;
   ProgramResult run(const HostAccess& host, const Program& program) override {
-    ProgramResult result = fleet_.run(host, program);
+    ProgramResult result = Forwarding::run(host, program);
     for (Answer& answer : result.answers) {
       if (auto* unit = std::get_if<Unit>(&answer); unit && unit->active == "activating") unit->active = "active";
       if (auto* output = std::get_if<Output>(&answer)) output->status = 0;
     }
     return result;
   }
-  std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
-  void beat(const HostAccess& host) override { fleet_.beat(host); }
-  void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
-  bool blocking() const noexcept override { return false; }
-  SimulatedTime now() const override { return fleet_.now(); }
-  void sleep_until(SimulatedTime until) override { fleet_.sleep_until(until); }
-
- private:
-  SimulatedExecutor& fleet_;
 };
 
 bool finds(const std::vector<std::string>& violations, std::string_view what) {
