@@ -46,11 +46,11 @@ StepPtr config_step(const NodeView& node) {
 // Somebody else's HAProxy goes on as it is.
 StepPtr stranger_step(const NodeView& node) {
   const std::string name = node.step("haproxy", "stranger");
-  if (std::any_of(node.facts.owned.begin(), node.facts.owned.end(), [](const Owned& one) { return one.resource == "unit:haproxy.service"; }))
-    return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
+  const bool ours = std::any_of(node.facts.owned.begin(), node.facts.owned.end(), [](const Owned& one) { return one.resource == "unit:haproxy.service"; });
   const Ask unit{node.name(), UnitOf{haproxy_unit}};
   const Ask config{node.name(), FileOf{haproxy_file}};
-  auto decide = [unit, config, host = node.name()](const Answers& answers) -> Decision {
+  auto decide = [unit, config, ours, host = node.name()](const Answers& answers) -> Decision {
+    if (ours) return Done{};
     const auto* state = answers.get<Unit>(unit);
     const auto* found = answers.get<File>(config);
     if (!state || state->active != "active" || (found && found->content.starts_with(header))) return Done{};

@@ -44,8 +44,9 @@ Making read_making(const std::string* out) {
   return making;
 }
 
-// Of a server that is not ours: its data, and ports that are taken.
-constexpr const char* foreign_script = R"sh(d=$1 b=$2; shift 2
+// Of a server that is not ours: its data, and ports that are taken. Where ours is set up nothing is looked at.
+constexpr const char* foreign_script = R"sh(d=$1 b=$2 ours=$3; shift 3
+{ while read -r one _; do [ "$one" != "$ours" ] || exit 0; done </var/lib/pgcluster/owned; } 2>/dev/null
 [ ! -e "$d/PG_VERSION" ] || echo "data $(LC_ALL=C "$b/pg_controldata" "$d" 2>/dev/null | sed -n 's/^Database system identifier: *//p')"
 for p; do
   h=$(printf %04X "$p")
@@ -58,11 +59,12 @@ done
 
 StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string name = host.name + "/patroni/stranger";
-  if (configured(*view, host.name)) return gate(name, {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Spec& spec = view->spec;
   const std::string data = postgresql_data_dir(spec);
-  const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::to_string(spec.postgresql_port),
-                                          std::to_string(spec.patroni_restapi_port)}}};
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
+                                          std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
+  // Asked nevertheless: the same questions to fresh hosts and to deployed ones are one program to either.
+  if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
   auto decide = [=, host = host.name](const Answers& answers) -> Decision {
     const std::string* found = answers.out(look);
