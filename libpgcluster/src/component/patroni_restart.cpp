@@ -181,7 +181,19 @@ StepPtr lower_step(const View& view, const TopologyHost& host) {
     const Server& server = answers.read(server_ask(*view, host), read_server);
     const Need wanted = need(*view, host, members, server);
     if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
-    return restart(view, host, server, wanted, Impact::outage);
+    Decision decision = restart(view, host, server, wanted, Impact::outage);
+    if (auto* change = std::get_if<Change>(&decision)) {
+      // Its replicas have lost it meanwhile: nothing else is disturbed before they are back.
+      std::set<std::string> streaming;
+      for (const auto& [one, member] : members.all)
+        if (member.fine()) streaming.insert(one->name);
+      change->until = [view, streaming](const Answers& after) -> std::string {
+        for (const auto& [one, member] : read_members(*view, after).all)
+          if (streaming.contains(one->name) && member.rising()) return one->name + " streams again";
+        return {};
+      };
+    }
+    return decision;
   };
   return make_step(host.name + "/patroni/lower", {.asks = {}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});
 }
