@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "spec/balancing.hpp"
+#include "spec/keys.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 
@@ -31,7 +32,9 @@ bool has_bits_beyond(const Network& network) {
 }
 
 bool known_provider(const std::string& name) {
-  return name == "aws" || name == "gcp" || name == "azure" || name == "digitalocean" || name == "hetzner";
+  const auto& all = keys::of<Spec>();
+  const auto key = std::find_if(all.begin(), all.end(), [](const auto& one) { return one.name == "cloud_provider"; });
+  return std::find(key->rule.values.begin(), key->rule.values.end(), name) != key->rule.values.end();
 }
 
 }  // namespace
