@@ -110,7 +110,7 @@ int plan(Session& session) {
     static_cast<pgcluster::OperateOptions&>(deploy) = options;
     plan = pgcluster::plan_deploy(spec, session.executor, deploy);
   });
-  out.write(plan->document());
+  if (!arguments.out.empty()) out.write(plan->document());  // as large as all of the plan itself
   if (session.console.json())
     session.console.answer(plan->json());
   else

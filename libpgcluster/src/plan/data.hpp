@@ -57,7 +57,7 @@ struct Plan::Data {
 /// Answers that have just come.
 using Known = std::vector<std::pair<AskPtr, Answer>>;
 /// The public one, which does not ask again what is known.
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, const Known& known);
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known);
 
 /// Which node a lane turn belongs to: the members of rolling groups as wholes, other steps each for itself.
 std::string lane_key(const PlanNode& node);

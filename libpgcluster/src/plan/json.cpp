@@ -83,17 +83,14 @@ std::string_view name(StepReport::State state) {
 std::string Plan::json() const { return dump(plan_json(*this), 2) + "\n"; }
 
 std::string Plan::document() const {
-  const Json promised = plan_json(*this);
-  return dump(Json{{"format", 1},
-                   {"version", PGCLUSTER_VERSION},
-                   {"planner", data_->origin.planner},
-                   {"options", data_->origin.options},
-                   {"spec", data_->origin.spec},
-                   {"changes", promised["changes"]},
-                   {"warnings", promised["warnings"]},
-                   {"summary", promised["summary"]}},
-              2) +
-         "\n";
+  Json promised = plan_json(*this);
+  Json document{{"format", 1},
+                {"version", PGCLUSTER_VERSION},
+                {"planner", data_->origin.planner},
+                {"options", data_->origin.options},
+                {"spec", data_->origin.spec}};
+  for (const char* part : {"changes", "warnings", "summary"}) document[part] = std::move(promised[part]);
+  return dump(document, 2) + "\n";
 }
 
 std::string json(const Event& event) {

@@ -144,7 +144,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   return make_plan(hosts, steps, executor, options, Known{});
 }
 
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, const Known& known) {
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
   Questions questions;
@@ -155,8 +155,9 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->parallel = options.parallel;
 
   Projection projection;
-  for (const auto& [ask, answer] : known)
-    if (hosts.contains(ask->at)) projection.add(questions.add(ask), answer);
+  for (auto& [ask, answer] : known)
+    if (hosts.contains(ask->at)) projection.add(questions.add(std::move(ask)), std::move(answer));
+  known = {};
   std::vector<AskPtr> open;
   for (const AskPtr& ask : questions.all())
     if (!projection.knows(*ask)) open.push_back(ask);
