@@ -91,6 +91,11 @@ TEST_CASE("etcd: a stranger's member, token or port is refused") {
   CHECK(config({{"pg1", "ss ", nginx}}).find("is taken by nginx") != std::string::npos);
   const Output etcd{.out = R"(LISTEN 0 4096 10.77.0.11:2379 0.0.0.0:* users:(("etcd",pid=71,fd=7)))"};
   CHECK(config({{"pg1", "ss ", etcd}}).find("is taken by etcd, which pgcluster has not set up") != std::string::npos);
+  const Output nobody{.out = "LISTEN 0 4096 10.77.0.11:2379 0.0.0.0:*"};  // ss looked while it began to listen
+  CHECK(config({{"pg1", "ss ", nobody}}).find("is taken by another process") != std::string::npos);
+  CHECK(
+      is<Done>(decide(all, "pg1/etcd/config",
+                      {{"pg1", "ss ", nobody}, {"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = env_file(all)}}})));
   CHECK(is<Done>(decide(all, "pg1/etcd/config",
                         {{"pg1", "ss ", etcd}, {"pg1", "/default/member", a_folder}, {"pg1", "/etc/default/etcd", File{.content = env_file(all)}}})));
   CHECK(config({{"pg1", "/default/member", Unreadable{"denied"}}}).find("denied") != std::string::npos);

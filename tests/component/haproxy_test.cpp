@@ -99,6 +99,7 @@ TEST_CASE("haproxy: it listens on all of its ports, not yet, or somebody else do
   CHECK(is<Done>(listens(lines + "LISTEN 0 1 0.0.0.0:7000 0.0.0.0:* users:((\"haproxy\",pid=7,fd=5))\n")));
   CHECK(message(listens(lines + "LISTEN 0 1 0.0.0.0:7000 0.0.0.0:* users:((\"nginx\",pid=9,fd=5))\n")).find("port 7000 of pg1, wanted for HAProxy") !=
         std::string::npos);
+  CHECK(is<Later>(listens(lines + "LISTEN 0 1 0.0.0.0:7000 0.0.0.0:*\n")));
 }
 
 TEST_CASE("haproxy: it serves when it has read its file, has the right servers, and sees one leader") {

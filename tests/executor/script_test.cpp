@@ -459,6 +459,15 @@ TEST_CASE("units: their properties, and whether they run on their present files"
   const auto none = answers("");
   CHECK(std::get<Unit>(none[2]) == Unit{"active", "running", true, false, 7, 42, true, true, "success", 1});
   CHECK(std::holds_alternative<Absent>(none[1]));
+  const auto state = [&](const std::string& active, const std::string& job) {
+    Reader reader({.asks = {etcd}}, "N");
+    reader.feed(frames({"unit LoadState=loaded", "unit ActiveState=" + active, "unit SubState=dead", "unit Job=" + job, "unit status 0"}));
+    return std::get<Unit>(reader.result().answers[0]).active;
+  };
+  CHECK(state("failed", "") == "failed");
+  CHECK(state("failed", "71") == "activating");  // it ended badly, and its restart has not begun yet
+  CHECK(state("inactive", "71") == "activating");
+  CHECK(state("deactivating", "71") == "deactivating");
   CHECK(current("") == std::pair(false, false));
   const auto sums = frames({"sum " + one + "  /s1", "sum " + three + "  /l"});  // /s2 is not there
   const auto start = frames(

@@ -155,7 +155,7 @@ StepPtr consul_config(const NodeView& node) {
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
                       .hint = "take another host; or, where nobody needs that Consul: systemctl disable --now consul, and move the folder away"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
-      if (const std::string process = listening_process(*listening); process != "consul" || !ours)
+      if (const std::string process = listening_process(*listening, ours ? "consul" : "another process"); process != "consul" || !ours)
         return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
                                    process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};

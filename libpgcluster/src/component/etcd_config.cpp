@@ -102,7 +102,7 @@ StepPtr etcd_config(const NodeView& node) {
       return Refused{{.message = host + " has an etcd member of another cluster in " + etcd_data_dir,
                       .hint = "take another host, or destroy that cluster first"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
-      if (const std::string process = listening_process(*listening); process != "etcd" || !ours)
+      if (const std::string process = listening_process(*listening, ours ? "etcd" : "another process"); process != "etcd" || !ours)
         return Refused{
             {.message = "etcd's port on " + host + " is taken by " + process + (process == "etcd" ? ", which pgcluster has not set up" : ""),
              .hint = "stop it, or choose other ports by etcd_client_port and etcd_peer_port; it listens on " +

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "component/builtin.hpp"
+#include "component/listening.hpp"
 #include "component/patroni.hpp"
 #include "component/vip.hpp"
 
@@ -46,7 +47,8 @@ StepPtr config_step(const NodeView& node) {
 // Somebody else's HAProxy goes on as it is.
 StepPtr stranger_step(const NodeView& node) {
   const std::string name = node.step("haproxy", "stranger");
-  const bool ours = std::any_of(node.facts.owned.begin(), node.facts.owned.end(), [](const Owned& one) { return one.resource == "unit:haproxy.service"; });
+  const bool ours =
+      std::any_of(node.facts.owned.begin(), node.facts.owned.end(), [](const Owned& one) { return one.resource == "unit:haproxy.service"; });
   const Ask unit{node.name(), UnitOf{haproxy_unit}};
   const Ask config{node.name(), FileOf{haproxy_file}};
   auto decide = [unit, config, ours, host = node.name()](const Answers& answers) -> Decision {
@@ -94,8 +96,11 @@ StepPtr listens(const NodeView& node) {
       int taken = 0;
       for (const int port : ports)
         if (line.find(":" + std::to_string(port) + " ") != std::string::npos) taken = port;
-      return Refused{{.message = "port " + std::to_string(taken) + " of " + host + ", wanted for HAProxy, is taken by another process",
-                      .hint = "stop it, or choose another port in haproxy_listen_port: " + line}};
+      const std::string process = listening_process(line, "");
+      const std::string wrong = "port " + std::to_string(taken) + " of " + host + ", wanted for HAProxy, is taken by ";
+      if (process.empty())
+        return Later{.until = "HAProxy listens on port " + std::to_string(taken), .wrong = wrong + "another process", .patience = seconds(10)};
+      return Refused{{.message = wrong + process, .hint = "stop it, or choose another port in haproxy_listen_port: " + line}};
     }
     for (const int port : ports)
       if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos) return Later{"HAProxy listens on port " + std::to_string(port)};

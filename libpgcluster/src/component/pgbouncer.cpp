@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "component/builtin.hpp"
+#include "component/listening.hpp"
 
 namespace pgcluster {
 namespace {
@@ -80,10 +81,13 @@ StepPtr listens(const NodeView& node) {
   const Ask ask{node.name(), Exec{.argv = {"ss", "-Hltnp", "sport = :" + std::to_string(port)}, .about = {std::string("unit:") + unit}}};
   auto decide = [ask, port, host = node.name()](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
-    if (!out || out->empty()) return Later{"PgBouncer listens on port " + std::to_string(port)};
+    const std::string until = "PgBouncer listens on port " + std::to_string(port);
+    if (!out || out->empty()) return Later{until};
     if (out->find("\"pgbouncer\"") != std::string::npos) return Done{};
-    return Refused{{.message = "port " + std::to_string(port) + " of " + host + ", wanted for PgBouncer, is taken by another process",
-                    .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
+    const std::string process = listening_process(*out, "");
+    const std::string taken = "port " + std::to_string(port) + " of " + host + ", wanted for PgBouncer, is taken by ";
+    if (process.empty()) return Later{.until = until, .wrong = taken + "another process", .patience = std::chrono::seconds(10)};
+    return Refused{{.message = taken + process, .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
   };
   return gate(node.step("pgbouncer", "listens"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
 }

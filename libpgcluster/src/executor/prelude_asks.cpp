@@ -71,7 +71,7 @@ packages() {
   { x dpkg-query -W -f "\n$N package "'${db:Status-Abbrev}|${Package}|${Version} .\n' -- "$@" 2>/dev/null; put "packages $?"; } >&3
 }
 units() {
-  s=$(x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE -- "$@")
+  s=$(x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
   r=$?
   lines unit <<END
 $s

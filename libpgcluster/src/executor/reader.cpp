@@ -291,6 +291,8 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   if (load == "not-found" && unit.active == "inactive") return Absent{};
   if (unit.active.empty()) return Unreadable{"systemctl does not say whether " + of.name + " is active"};
   unit.sub = property("SubState");
+  // What has ended badly on its way to a restart is "failed" for a moment, and what was not begun yet "inactive".
+  if (!property("Job").empty() && property("Job") != "0" && (unit.active == "failed" || unit.active == "inactive")) unit.active = "activating";
   const std::string file = property("UnitFileState");
   unit.enabled = file == "enabled" || file == "enabled-runtime" || file == "static" || file == "alias" || file == "generated" || file == "indirect";
   unit.masked = load == "masked" || file == "masked" || file == "masked-runtime";

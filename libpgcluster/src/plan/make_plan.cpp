@@ -178,6 +178,8 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   for (const auto& [group, asks] : order_asks) order_answers[group] = projection.first(asks);
 
   const auto awaited = awaited_changes(data->nodes);
+  data->changes.reserve(
+      static_cast<std::size_t>(std::count_if(data->nodes.begin(), data->nodes.end(), [](const PlanNode& node) { return node.changes(); })));
   std::string last_disturbed;
   std::string lane;
   for (const std::size_t i : expected_order(data->nodes, data->orders, order_answers)) {
