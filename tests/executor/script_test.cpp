@@ -460,7 +460,8 @@ TEST_CASE("units: their properties, and whether they run on their present files"
   CHECK(std::get<Unit>(none[2]) == Unit{"active", "running", true, false, 7, 42, true, true, "success", 1});
   CHECK(std::holds_alternative<Absent>(none[1]));
   const auto state = [&](const std::string& active, const std::string& job) {
-    Reader reader({.asks = {etcd}}, "N");
+    const Program asked{.asks = {etcd}};
+    Reader reader(asked, "N");
     reader.feed(frames({"unit LoadState=loaded", "unit ActiveState=" + active, "unit SubState=dead", "unit Job=" + job, "unit status 0"}));
     return std::get<Unit>(reader.result().answers[0]).active;
   };

@@ -4,6 +4,19 @@
 
 namespace pgcluster {
 
+std::vector<const TopologyHost*> ClusterView::known() const {
+  std::vector<const TopologyHost*> all;
+  for (const std::vector<TopologyHost>* hosts : {&topology.hosts, &left})
+    for (const TopologyHost& host : *hosts) all.push_back(&host);
+  return all;
+}
+
+std::vector<const TopologyHost*> ClusterView::known(Role role) const {
+  std::vector<const TopologyHost*> found = known();
+  std::erase_if(found, [&](const TopologyHost* host) { return !host->has(role); });
+  return found;
+}
+
 const Secret& ClusterView::secret(std::string_view name) const {
   for (const auto& [key, secret] : secrets)
     if (key == name) return secret;

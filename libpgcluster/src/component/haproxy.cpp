@@ -126,6 +126,9 @@ StepPtr serves(const NodeView& node) {
   if (confd) asks.push_back(*(members = patroni::member_names_ask(cluster, node.host)));
   // Who joins by this very plan has to be there in the end.
   std::vector<std::string> joining;
+  if (!confd)
+    for (const TopologyHost& host : cluster.left)
+      if (host.has(Role::postgres)) joining.push_back(host.name);
   for (const std::string& name : node.topology().database)
     if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
   auto decide = [=, mark = haproxy_mark(node), dcs = node.topology().dcs_type](const Answers& answers) -> Decision {

@@ -39,10 +39,10 @@ bool v6(const std::string& address) { return address.find(':') != std::string::n
 
 std::string static_lines(const NodeView& node, int port) {
   std::string text;
-  for (const std::string& name : node.topology().database) {
-    const std::string& address = node.topology().host(name).address;
-    text +=
-        fmt::format("    server {} {}:{} check port {}\n", name, v6(address) ? "[" + address + "]" : address, port, node.spec().patroni_restapi_port);
+  for (const TopologyHost* host : node.cluster.known(Role::postgres)) {
+    const std::string& address = host->address;
+    text += fmt::format("    server {} {}:{} check port {}\n", host->name, v6(address) ? "[" + address + "]" : address, port,
+                        node.spec().patroni_restapi_port);
   }
   return text;
 }
@@ -57,7 +57,7 @@ std::string template_lines(const NodeView& node, int port) {
 
 std::string bind(const NodeView& node, int port) {
   bool any = v6(node.spec().cluster_vip);
-  for (const TopologyHost& host : node.topology().hosts) any = any || v6(host.address);
+  for (const TopologyHost* host : node.cluster.known()) any = any || v6(host->address);
   return any ? fmt::format("bind :::{} v4v6", port) : fmt::format("bind :{}", port);
 }
 
@@ -133,7 +133,7 @@ frontend stats
 }
 
 std::string as_file(const NodeView& node, const std::string& mark) {
-  const Servers servers{std::to_string(node.topology().database.size()), static_lines};
+  const Servers servers{std::to_string(node.cluster.known(Role::postgres).size()), static_lines};
   return text_with(node, servers, node.spec().haproxy_extra, mark);
 }
 

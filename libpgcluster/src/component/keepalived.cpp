@@ -41,7 +41,8 @@ Text config_text(const NodeView& node) {
   int place = 0;
   std::string peers;
   bool unicast = v6(node.host.address) == v6(vip);
-  for (const TopologyHost* host : node.topology().with(Role::balancer)) {
+  // One that left the spec still speaks until it is pruned: who did not listen to it would hold the VIP beside it.
+  for (const TopologyHost* host : node.cluster.known(Role::balancer)) {
     if (host->name == node.name())
       place = static_cast<int>(host - &node.topology().hosts.front());
     else

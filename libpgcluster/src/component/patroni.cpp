@@ -90,7 +90,10 @@ class Patroni final : public Component {
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
-    return node.has(Role::postgres) ? std::vector<std::string>{postgresql_data_dir(node.spec())} : std::vector<std::string>{};
+    if (!node.has(Role::postgres)) return {};
+    const std::string data = postgresql_data_dir(node.spec());
+    // Patroni's own: what it sets aside where it could not make a server, and passwords for pg_basebackup.
+    return {data, data + ".failed", patroni::pgpass_path};
   }
 };
 

@@ -13,6 +13,7 @@ namespace pgcluster::patroni {
 
 inline constexpr const char* unit_name = "patroni.service";
 inline constexpr const char* config_path = "/etc/patroni/config.yml";
+inline constexpr const char* pgpass_path = "/var/lib/postgresql/.pgpass_patroni";
 
 // --- the configuration, as pure functions ---
 

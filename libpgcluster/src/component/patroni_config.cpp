@@ -54,11 +54,11 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
                                  "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
                                  "host all all 127.0.0.1/32 scram-sha-256",
                                  "host all all ::1/128 scram-sha-256"};
-  for (const std::string& name : view.topology.database)
-    lines.push_back("host replication " + replication + " " + network(view.topology.host(name).address) + " scram-sha-256");
+  for (const TopologyHost* host : view.known(Role::postgres))
+    lines.push_back("host replication " + replication + " " + network(host->address) + " scram-sha-256");
   // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
-  for (const TopologyHost& host : view.topology.hosts)
-    if (host.roles != std::vector<Role>{Role::consul_client}) lines.push_back("host all all " + network(host.address) + " scram-sha-256");
+  for (const TopologyHost* host : view.known())
+    if (host->roles != std::vector<Role>{Role::consul_client}) lines.push_back("host all all " + network(host->address) + " scram-sha-256");
   lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
   lines.push_back("host all all 0.0.0.0/0 scram-sha-256");
   return lines;
@@ -76,8 +76,8 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   out += "\n\n" + dcs_section(view);
   out += "\npostgresql:\n  listen: \"" + host.address + "," + (v6 ? "::1" : "127.0.0.1") + ":" + port + "\"\n  connect_address: \"" +
          in_url(host.address) + ":" + port + "\"\n  use_unix_socket: true\n";
-  out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) +
-         "\n  pgpass: \"/var/lib/postgresql/.pgpass_patroni\"\n";
+  out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) + "\n  pgpass: \"" + pgpass_path +
+         "\"\n";
   out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
   out += quoted(view.secret("patroni_superuser_password"));
   out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";

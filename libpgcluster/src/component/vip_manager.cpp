@@ -50,9 +50,9 @@ WantedBy=patroni.service
 std::string peers_text(const NodeView& node) {
   std::string text = "# Written by pgcluster, for " + std::string(program_file) + ".\npeers='";
   bool first = true;
-  for (const std::string& name : node.topology().database) {
-    if (name == node.name()) continue;
-    text += (first ? "" : " ") + leader_url(node.spec(), node.topology().host(name));
+  for (const TopologyHost* host : node.cluster.known(Role::postgres)) {
+    if (host->name == node.name()) continue;
+    text += (first ? "" : " ") + leader_url(node.spec(), *host);
     first = false;
   }
   return text + "'\n";

@@ -45,10 +45,10 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
 }
 
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
-Steps farewell(const KnownHost& host, const Facts& facts) {
-  std::vector<Owned> owned = facts.owned;
-  return sequence(removals(host.name, owned, {}),
-                  absent(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster", host.name, "tree:/var/lib/pgcluster"));
+Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components) {
+  const std::string& host = node.name();
+  return sequence(removals(host, node.facts.owned, {}), data_removals(node, components),
+                  absent(host + "/pgcluster/remove:tree:/var/lib/pgcluster", host, "tree:/var/lib/pgcluster"));
 }
 
 }  // namespace
@@ -131,7 +131,10 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                              .hint = "apply --prune removes them, with credentials from the variables that the vendor's own tools read",
                              .path = "cloud_provider"});
   }
-  const auto view = make_view(spec, topology, std::move(facts), components, without);
+  std::vector<TopologyHost> staying;
+  if (!options.prune)
+    for (const KnownHost& host : left) staying.push_back(as_host(host, topology));
+  const auto view = make_view(spec, topology, std::move(facts), components, without, std::move(staying));
 
   std::vector<Steps> all;
   const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left, clouds);
@@ -160,7 +163,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     all.push_back(sequence(removals(host.name, owned, kept), std::move(wanted)));
   }
   for (const KnownHost& host : left)
-    if (options.prune) all.push_back(farewell(host, left_facts.at(host.name)));
+    if (options.prune) all.push_back(farewell({*view, as_host(host, topology), left_facts.at(host.name)}, components));
   for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
   // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
   Steps secrets = secret_steps(*view, components);

@@ -11,10 +11,11 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
   std::vector<ComponentPtr> components = builtin_components();
   components.insert(components.end(), options.components.begin(), options.components.end());
   auto facts = gather_facts(hosts, executor, options);
+  std::vector<TopologyHost> all = topology.hosts;
   for (const KnownHost& host : left_hosts(topology, facts)) {
-    const HostAccess access = access_of(host, topology);
-    hosts.emplace(host.name, access);
-    facts.merge(gather_facts({{host.name, access}}, executor, options));
+    all.push_back(as_host(host, topology));
+    hosts.emplace(host.name, all.back().access);
+    facts.merge(gather_facts({{host.name, all.back().access}}, executor, options));
   }
   const auto view = make_view(spec, topology, facts, components);
 
@@ -30,15 +31,11 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
       Steps& at = stops[static_cast<std::size_t>(turn - turns.begin())];
       at = parallel(at, removals(name, {unit}, {}));
     }
-    std::vector<Steps> data;
-    if (!fact.owned.empty())
-      for (const TopologyHost& host : topology.hosts)
-        if (host.name == name)
-          for (const ComponentPtr& component : components)
-            for (const std::string& tree : component->data(NodeView{*view, host, fact}))
-              data.push_back(absent(name + "/" + component->name() + "/remove:tree:" + tree, name, "tree:" + tree));
+    Steps data;
+    for (const TopologyHost& host : all)
+      if (host.name == name) data = data_removals({*view, host, fact}, components);
     const Steps state = absent(name + "/pgcluster/remove:tree:/var/lib/pgcluster", name, "tree:/var/lib/pgcluster");
-    rest.push_back(sequence(removals(name, others, {}), parallel(data), state));
+    rest.push_back(sequence(removals(name, others, {}), std::move(data), state));
   }
   stops.push_back(parallel(rest));
   stops.insert(stops.begin(), cloud_removal(spec, topology));

@@ -117,7 +117,8 @@ std::string file_digest(const std::string& path, const std::string& key) {
 }  // namespace
 
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
-                                             const std::vector<ComponentPtr>& components, std::set<std::string> without) {
+                                             const std::vector<ComponentPtr>& components, std::set<std::string> without,
+                                             std::vector<TopologyHost> left) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   if (const std::string& path = spec.confd_binary.path; !path.empty() && with_haproxy(spec) && spec.confd_install)
@@ -128,6 +129,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->secrets = resolve_secrets(spec, topology, facts, components);
   view->facts = std::move(facts);
   view->without = std::move(without);
+  view->left = std::move(left);
   return view;
 }
 
@@ -205,6 +207,15 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
   return sequence(parallel(units), parallel(packages), parallel(files));
 }
 
+Steps data_removals(const NodeView& node, const std::vector<ComponentPtr>& components) {
+  std::vector<Steps> data;
+  if (!node.facts.owned.empty())
+    for (const ComponentPtr& component : components)
+      for (const std::string& tree : component->data(node))
+        data.push_back(absent(node.step(component->name(), "remove:tree:" + tree), node.name(), "tree:" + tree));
+  return parallel(data);
+}
+
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts) {
   std::map<std::string, KnownHost> left;
   for (const auto& [name, fact] : facts) {
@@ -270,6 +281,10 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
         left.push_back({cloud, std::move(access)});
       }
   return left;
+}
+
+TopologyHost as_host(const KnownHost& left, const Topology& topology) {
+  return {.name = left.name, .address = left.address, .datacenter = {}, .roles = left.roles, .patroni_tags = {}, .access = access_of(left, topology)};
 }
 
 HostAccess access_of(const KnownHost& left, const Topology& topology) {

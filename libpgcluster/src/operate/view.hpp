@@ -30,7 +30,10 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
 
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
-                                             const std::vector<ComponentPtr>& components, std::set<std::string> without = {});
+                                             const std::vector<ComponentPtr>& components, std::set<std::string> without = {},
+                                             std::vector<TopologyHost> left = {});
+/// A host that left the spec, as one of it.
+TopologyHost as_host(const KnownHost& left, const Topology& topology);
 
 /// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
 void check_left_out(const Topology& topology, const std::set<std::string>& names);
@@ -52,6 +55,8 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
 
 /// Steps that remove what a host owns and nobody keeps any more: units first, then packages, then files.
 Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept);
+/// What the components keep for good; nothing where the host owns nothing.
+Steps data_removals(const NodeView& node, const std::vector<ComponentPtr>& components);
 
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);

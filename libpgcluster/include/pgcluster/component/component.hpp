@@ -24,6 +24,12 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   std::map<std::string, std::string> digests{};  ///< SHA-256 of the controller's files that the spec names, by path
   /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
   std::set<std::string> without{};
+  /// Hosts that the spec no longer describes and that still belong to the cluster: they have no steps, and the others go on knowing them.
+  std::vector<TopologyHost> left{};
+
+  /// Who belongs to the cluster, or with a role, who has it: the spec's hosts, then those that left it.
+  std::vector<const TopologyHost*> known() const;
+  std::vector<const TopologyHost*> known(Role role) const;
 
   /// Whether the host is one of `without`.
   bool leaves_out(const std::string& host) const { return without.contains(host); }
