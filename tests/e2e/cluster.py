@@ -209,7 +209,7 @@ def assert_one_holder(samples):
     return intervals
 
 
-def outages(lines, least=0.2):
-    """Times without an acknowledged write, in s, from a writer's lines."""
-    times = [line["at"] for line in lines if line.get("ok")]
-    return [b - a for a, b in zip(times, times[1:]) if b - a > least]
+def outages(lines, least=0.2, failed=False):
+    """Times without an acknowledged write, in s, from a writer's lines; `failed`: those in which a write failed, and none merely took long."""
+    acknowledged = [i for i, line in enumerate(lines) if line.get("ok")]
+    return [lines[b]["at"] - lines[a]["at"] for a, b in zip(acknowledged, acknowledged[1:]) if lines[b]["at"] - lines[a]["at"] > least and (b > a + 1 or not failed)]
