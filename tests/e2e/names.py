@@ -53,30 +53,30 @@ def watch(cluster, asking, databases, names=("master", "replica")):
     seen = Seen()
     look = " ".join(f"{name}.{SERVICE}" for name in names)
     resolver = (f"while :; do for n in {look}; do t=$EPOCHREALTIME; a=$(getent ahostsv4 $n); set -- $a; s=; while [ $# -gt 0 ]; do [[ $s == *\"$1,\"* ]] || s+=$1,; shift; "
-                "[[ $1 == [A-Z]* ]] && shift; [[ $1 == *.consul ]] && shift; done; echo $t ${n%%.postgres*} ${s:--}; done; read -t 0.05 -u 9 _; done 9<> <(:)")
+                "[[ $1 == [A-Z]* ]] && shift; [[ $1 == *.consul ]] && shift; done; echo $t $EPOCHREALTIME ${n%%.postgres*} ${s:--}; done; read -t 0.05 -u 9 _; done 9<> <(:)")
     role = ("while :; do printf 'select extract(epoch from clock_timestamp()), not pg_is_in_recovery() \\\\watch 0.1\\n' | "
             "setpriv --reuid postgres --regid postgres --clear-groups psql -XAtq -F ' ' -d postgres; read -t 0.1 -u 9 _; done 9<> <(:)")
     with scripts(cluster, "names", {asking: resolver}) as answers, scripts(cluster, "roles", {host: role for host in databases}) as roles:
         yield seen
-    for _, at, name, who in (line for line in answers if len(line) == 4):
-        seen.answers.append((float(at), name, set(who.split(",")) - {"", "-"}))
+    for _, began, ended, name, who in (line for line in answers if len(line) == 5):
+        seen.answers.append((float(began), float(ended), name, set(who.split(",")) - {"", "-"}))
     seen.roles = sorted((float(line[1]), line[0], line[2] == "t") for line in roles if len(line) == 3 and line[2] in ("t", "f"))
 
 
 class Seen:
     def __init__(self):
-        self.answers, self.roles = [], []    # (time, name, addresses); (time, host, takes writes)
+        self.answers, self.roles = [], []    # (a look's begin, its end, name, addresses); (time, host, takes writes)
 
     def promoted(self, host, since=0.0):
         return next(at for at, one, writes in self.roles if one == host and writes and at >= since)
 
     def right_from(self, name, right, until=float("inf")):
-        """From when on the name is nothing else any more, as long as one looks."""
-        answers = [(at, right(who)) for at, one, who in self.answers if one == name and at < until]
-        wrong = [at for at, is_right in answers if not is_right]
-        at = [at for at, is_right in answers if is_right and (not wrong or at > wrong[-1])]
-        assert at, f"{name} is never right: {[one for one in self.answers if one[1] == name][-3:]}"
-        return at[0]
+        """From when on the name is nothing else any more, as long as one looks: the end of the last look that saw it wrong, so that a stall of who looks is none of the name's.
+        A look that finds nothing between two that are right is a lookup that failed, and leads nobody to a wrong host; two of them are wrong."""
+        looks = [(began, ended, who, right(who)) for began, ended, one, who in self.answers if one == name and began < until]
+        wrong = [i for i, (_, _, who, is_right) in enumerate(looks) if not is_right and (who or i == 0 or not all(look[3] for look in (looks[i - 1], *looks[i + 1:i + 2])))]
+        assert looks and (not wrong or wrong[-1] + 1 < len(looks)), f"{name} is never right: {looks[-3:]}"
+        return looks[wrong[-1]][1] if wrong else looks[0][0]
 
     def assert_one_leader(self):
         intervals = vip_intervals(self.roles)
@@ -88,7 +88,7 @@ class Seen:
 
     def both(self, name):
         """How long in all the name led to several."""
-        return sum(0.1 for _, one, who in self.answers if one == name and len(who) > 1)
+        return sum(0.1 for _, _, one, who in self.answers if one == name and len(who) > 1)
 
 
 def prepare_client(cluster, host):
