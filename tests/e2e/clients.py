@@ -39,8 +39,9 @@ def writer(host, port):
                         number = cursor.fetchone()[0]
             number += 1
             with connection.cursor() as cursor:
-                cursor.execute("insert into written values (%s)", (number,))
-            say(at=time.time(), n=number, ok=True)
+                cursor.execute("insert into written values (%s) returning extract(epoch from clock_timestamp())::float", (number,))
+                ran = cursor.fetchone()[0]
+            say(at=time.time(), ran=ran, n=number, ok=True)
         except psycopg2.Error as error:
             say(at=time.time(), n=number, ok=False, why=str(error).strip()[:200])
             if connection is not None:
