@@ -34,7 +34,7 @@ class Ports:
     def __init__(self, cluster, host=VIP):
         self.cluster = cluster
         self.host = host
-        self.environment = dict(os.environ, PGPASSWORD=cluster.password(), PGCONNECT_TIMEOUT="4")
+        self.environment = dict(os.environ, PGPASSWORD=cluster.password(), PGCONNECT_TIMEOUT="15")
 
     def ask(self, port, sql="show primary_slot_name", check=False):
         return self.cluster.lab("run", "psql", "-XAtq", "-h", self.host, "-p", str(port), "-U", "postgres", "-d", "postgres", "-c", sql,

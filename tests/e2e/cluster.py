@@ -128,7 +128,7 @@ class Cluster:
     # Clients.
 
     def psql(self, host, sql, port=6432, user="postgres", database="postgres", check=True):
-        environment = dict(os.environ, PGPASSWORD=self.password("superuser" if user == "postgres" else user), PGCONNECT_TIMEOUT="3")
+        environment = dict(os.environ, PGPASSWORD=self.password("superuser" if user == "postgres" else user), PGCONNECT_TIMEOUT="15")
         return self.lab("run", "psql", "-XAtq", "-h", host, "-p", str(port), "-U", user, "-d", database, "-c", sql, env=environment, check=check).strip()
 
     @contextlib.contextmanager
