@@ -22,6 +22,14 @@ def lookup(cluster, host, name):
     return set(cluster.inside(host, f"getent ahostsv4 {name}", check=False).split()[::3]) & {address(f"pg{i}") for i in range(1, 20)}
 
 
+def assert_names(cluster, host, wanted, seconds=20):
+    """The host's resolver says all of this at once, {name: addresses}; soon: a role is registered in a moment, and one lookup may fail on a busy machine."""
+    end = time.monotonic() + seconds
+    while (found := {name: lookup(cluster, host, name) for name in wanted}) != wanted:
+        assert time.monotonic() < end, f"{host} finds {found}, wanted {wanted}"
+        time.sleep(0.5)
+
+
 def raft_leader(cluster, host="pg1"):
     said = json.loads(cluster.inside(host, "curl -s http://127.0.0.1:8500/v1/status/leader"))
     return next(f"pg{i}" for i in range(1, 20) if address(f"pg{i}") == said.split(":")[0])
