@@ -161,10 +161,10 @@ class Cluster:
 
     @contextlib.contextmanager
     def vip_watch(self):
-        """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (time, host, held)."""
+        """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (a look's begin, its end, host, held)."""
         samples = []
         watchers = {}
-        script = f"while :; do if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
+        script = f"while :; do t=$EPOCHREALTIME; if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $t $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
         for host in self.hosts:
             out = open(self.folder / f"vip-{host}-{time.monotonic_ns()}", "w+")
             watchers[host] = (subprocess.Popen([LAB, "-n", self.name, "exec", host, "bash", "-c", script], stdout=out, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
@@ -179,22 +179,23 @@ class Cluster:
                 out.seek(0)
                 for line in out:
                     words = line.split()
-                    if len(words) == 2:
-                        samples.append((float(words[0]), host, words[1] == "1"))
+                    if len(words) == 3:
+                        samples.append((float(words[0]), float(words[1]), host, words[2] == "1"))
                 out.close()
             samples.sort()
 
 
 def vip_intervals(samples):
-    """[(host, from, to)]: when each host was seen with the VIP."""
+    """[(host, from, to)]: when each host surely had the VIP: from the end of the first look that saw it there to the begin of the last one. A look tells of some moment in it,
+    and takes long on a busy machine; what this hides of an overlap is no longer than a look."""
     intervals, since, last = [], {}, {}
-    for moment, host, held in samples:
+    for began, ended, host, held in samples:
         if held and host not in since:
-            since[host] = moment
+            since[host] = ended
         if not held and host in since:
             intervals.append((host, since.pop(host), last[host]))
         if held:
-            last[host] = moment
+            last[host] = began
     intervals += [(host, begin, last[host]) for host, begin in since.items()]
     return sorted(intervals, key=lambda one: one[1])
 

@@ -87,7 +87,7 @@ class Seen:
         return looks[wrong[-1]][1] if wrong else looks[0][0]
 
     def assert_one_leader(self):
-        intervals = vip_intervals(self.roles)
+        intervals = vip_intervals([(at, at, host, writes) for at, host, writes in self.roles])
         assert intervals, "nobody ever took writes"
         for (a, _, a_to), (b, b_from, _) in zip(intervals, intervals[1:]):
             assert b_from > a_to, f"{a} and {b} both took writes for {a_to - b_from:.2f} s"
