@@ -18,8 +18,8 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def connect(host, port):
-    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=2, application_name="writer",
+def connect(host, port, name="writer", timeout=2):
+    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=timeout, application_name=name,
                                   options=None, keepalives_idle=1, keepalives_interval=1, keepalives_count=2, tcp_user_timeout=2000)
     connection.autocommit = True
     return connection
@@ -53,7 +53,7 @@ def writer(host, port):
 
 def sitters(host, port, count):
     """Sessions that stay as long as they are let; says every 0.2 s of each whether it is on a replica, or was cut."""
-    sessions = {number: connect(host, port) for number in range(int(count))}
+    sessions = {number: connect(host, port, "sitter", 10) for number in range(int(count))}
     while sessions:
         began = time.time()
         for number, connection in list(sessions.items()):

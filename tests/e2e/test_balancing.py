@@ -94,7 +94,7 @@ def test_confd_itself(program):
 def test_a_switchover_takes_every_port_and_session_along(cluster, ports):
     target = next(member["name"] for member in cluster.status()["members"] if member["role"] == "sync_standby")
     with cluster.client("sitters", VIP, "5000", "5", environment={"PGPASSWORD": cluster.password()}) as lines:
-        time.sleep(1)
+        cluster.wait(lambda: ports.ask(5000, "select count(*) from pg_stat_activity where application_name = 'sitter'") == "5", 60, "that all sessions are there")
         for host in cluster.hosts:    # the sessions are older than the process that would cut them
             cluster.inside(host, "systemctl reload haproxy")
         time.sleep(1)
