@@ -70,6 +70,10 @@ class Cluster:
         """A shell script in the host, also when its network is cut."""
         return self.lab("exec", host, "sh", "-c", script, check=check).strip()
 
+    def journal(self, host, *tags):
+        """The messages since boot of these programs; what was said before this call is in it."""
+        return self.inside(host, "journalctl --sync && journalctl -b -o cat --no-pager -t " + " -t ".join(tags))
+
     # The spec and the command.
 
     def write(self, **changes):

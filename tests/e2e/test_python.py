@@ -23,7 +23,7 @@ def test_from_deployment_to_destruction(cluster):
     seen = json.loads(done.stdout)
     assert seen["interrupted"] > 0 and seen["changed"] > 10 and seen["changed_parameter"] > 0
     # One connection, kept over all operations; a second for the apply that was interrupted.
-    logins = {host: cluster.inside(host, "journalctl -u ssh -o cat --no-pager | grep -c ^Accepted") for host in cluster.hosts}
+    logins = {host: cluster.inside(host, "journalctl --sync; journalctl -u ssh -o cat --no-pager | grep -c ^Accepted") for host in cluster.hosts}
     print("ssh connections:", logins)
     assert all(int(count) <= 2 for count in logins.values()), logins
     for host in cluster.hosts:

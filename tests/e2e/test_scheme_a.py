@@ -16,7 +16,7 @@ def fingerprint(cluster):
 
 def sessions(cluster, host):
     """(logins, commands) that sshd has seen since boot."""
-    journal = cluster.inside(host, "journalctl -b -o cat -t sshd -t sshd-session --no-pager")
+    journal = cluster.journal(host, "sshd", "sshd-session")
     return journal.count("Accepted publickey"), journal.count("Starting session: ")
 
 

@@ -61,7 +61,7 @@ def test_sudo_with_a_password(cluster, transport):
     (wrong,) = check(cluster, status=1)
     assert wrong["code"] == "sudo_denied" and "does not accept ssh.sudo_password" in wrong["message"]
     # One guess, not three: accounts are locked for that.
-    attempts = cluster.inside("pg1", "journalctl -b -o cat -t sudo --no-pager")
+    attempts = cluster.journal("pg1", "sudo")
     assert "incorrect password attempt" in attempts and "incorrect password attempts" not in attempts, attempts
     describe(cluster, pg1=way)
     (none,) = check(cluster, status=1)
