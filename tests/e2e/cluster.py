@@ -101,6 +101,16 @@ class Cluster:
         return subprocess.Popen(self.argv("apply", "--yes", *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 start_new_session=True)
 
+    def wait_for_lock(self, process, seconds=120):
+        """An apply that was started has the cluster's lock, which it takes on the first host first, and is in its midst."""
+        end = time.monotonic() + seconds
+        while "lock.info" not in self.inside(self.hosts[0], "ls /run/pgcluster 2>/dev/null || :"):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, f"no lock after {seconds} s"
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert process.poll() is None, process.communicate()
+
     def plan(self):
         return json.loads(self.run("plan", "--json").stdout)
 

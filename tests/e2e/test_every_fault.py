@@ -185,8 +185,7 @@ def suspended_apply(cluster):
     """In the middle of a deployment on fresh hosts."""
     cluster.fresh(warm=True)
     process = cluster.start_apply()
-    time.sleep(2.5)
-    assert process.poll() is None, process.communicate()
+    cluster.wait_for_lock(process)
     os.killpg(process.pid, signal.SIGSTOP)
     return process
 
