@@ -58,7 +58,7 @@ def site_is_cut_off(cluster, site, alone, others):
         cluster.wait(lambda: not takes_writes(cluster, alone), 40, f"that {alone} takes no writes")
         cluster.wait(lambda: takes_writes(cluster, leader), 40, f"that {leader} takes writes")
         cluster.wait(lambda: lookup(cluster, APP, f"replica.{SERVICE}") == ip_set(set(others) - {leader}), 30, "that the replica is one of this side")
-        time.sleep(3)
+        time.sleep(8)    # the writer may need several tries
         healed = time.time()
         cluster.lab("healsite", site)
         cluster.wait_healthy(120)
