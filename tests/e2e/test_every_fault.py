@@ -21,11 +21,11 @@ def stranger(port):
 
 
 @contextlib.contextmanager
-def running(cluster, host, script):
-    """A process in the host."""
+def running(cluster, host, script, ready):
+    """A process in the host, once `ready` says something there."""
     process = subprocess.Popen([LAB, "-n", cluster.name, "exec", host, "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        time.sleep(0.5)
+        cluster.wait(lambda: process.poll() is not None or cluster.inside(host, f"{ready} || :"), 60, f"that it is ready: {script}")
         assert process.poll() is None, f"it does not run: {script}"
         yield
     finally:
@@ -66,7 +66,7 @@ def wait_for_process(cluster, host, pattern, seconds=60):
 
 @pytest.mark.parametrize("port", [5432, 8008, 2379, 6432])
 def test_a_strangers_port(cluster, port):
-    with running(cluster, "pg2", stranger(port)):
+    with running(cluster, "pg2", stranger(port), f"ss -Hltn 'sport = :{port}'"):
         assert failing(cluster, 3, "pg2", str(port), "perl") == {"refused"}
         report = json.loads(cluster.run("check", "--json", status=3).stdout)
         assert str(port) in json.dumps(report) and "perl" in json.dumps(report)
@@ -137,10 +137,11 @@ def test_a_package_that_is_gone(cluster):
 def test_apt_that_somebody_else_uses(cluster, long):
     lock = ("exec perl -MFcntl -e 'open my $f, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; "
             "my $l = pack(\"s s l! l! i\", F_WRLCK, 0, 0, 0, 0); fcntl($f, F_SETLK, $l) or die; sleep 600'")
+    taken = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep lock-frontend"
     if long:    # as long as we wait for it
-        with running(cluster, "pg2", lock):
+        with running(cluster, "pg2", lock, taken):
             assert failing(cluster, 1, "pg2", "lock-frontend", "perl") <= {"command_failed", "timed_out"}
-    with running(cluster, "pg2", lock):
+    with running(cluster, "pg2", lock, taken):
         process = cluster.start_apply()
         wait_for_process(cluster, "pg2", "[a]pt-get.*install")
         time.sleep(3)
