@@ -14,6 +14,7 @@ LAB = str(SOURCE / "tests/lab/lab")
 COMMAND = os.environ.get("PGCLUSTER_COMMAND", str(SOURCE / "build/release/bin/pgcluster"))
 VIP = "10.77.0.100"
 HOSTS = ["pg1", "pg2", "pg3"]
+LONG = 1200    # s: what is waited for ends by itself, and how long it takes is not what is shown
 
 
 def address(host):

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from cluster import LAB, VIP
+from cluster import LAB, LONG, VIP
 
 warm = True
 
@@ -146,7 +146,7 @@ def test_apt_that_somebody_else_uses(cluster, long):
         wait_for_process(cluster, "pg2", "[a]pt-get.*install")
         time.sleep(3)
         assert process.poll() is None, process.communicate()
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=LONG)
     assert process.returncode == 0, output
     cluster.wait_healthy()
     cluster.assert_converged()
@@ -162,7 +162,7 @@ def test_a_connection_that_is_cut_for_20_s_in_the_middle_of_apt(cluster):
     cluster.lab("cut", "pg2")
     time.sleep(20)
     cluster.lab("heal", "pg2")
-    output, _ = process.communicate(timeout=400)
+    output, _ = process.communicate(timeout=LONG)
     assert process.returncode == 0, output
     print(output.splitlines()[-1])
     cluster.wait_healthy()
@@ -174,7 +174,7 @@ def test_a_host_that_reboots_in_the_middle_of_apt(cluster):
     process = cluster.start_apply()
     wait_for_process(cluster, "pg3", "[d]pkg.*(--unpack|--configure)")
     cluster.lab("reboot", "pg3")
-    output, _ = process.communicate(timeout=400)
+    output, _ = process.communicate(timeout=LONG)
     print(f"exit {process.returncode}:", "\n".join(line for line in output.splitlines() if "pg3" in line)[-1500:])
     assert process.returncode in (0, 1), output
     cluster.apply()
@@ -195,7 +195,7 @@ def test_a_controller_that_is_suspended_for_a_minute(cluster):
     process = suspended_apply(cluster)
     time.sleep(60)
     os.killpg(process.pid, signal.SIGCONT)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=LONG)
     print(f"exit {process.returncode}:", output[-800:])
     assert process.returncode in (0, 1), output
     cluster.apply()
@@ -209,8 +209,8 @@ def test_a_suspended_controller_does_not_act_beside_another(cluster):
     second = cluster.start_apply()
     time.sleep(1.5)
     os.killpg(process.pid, signal.SIGCONT)
-    output, _ = process.communicate(timeout=300)
-    other, _ = second.communicate(timeout=300)
+    output, _ = process.communicate(timeout=LONG)
+    other, _ = second.communicate(timeout=LONG)
     print(f"the suspended one: exit {process.returncode}", output[-800:], f"the other: exit {second.returncode}", other[-300:])
     # They may not both work: who comes second is told who has the lock.
     told = [text for text in (output, other) if "is locked by" in text or "was taken over by" in text]

@@ -7,6 +7,8 @@ import random
 import signal
 import time
 
+from cluster import LONG
+
 warm = True
 
 
@@ -58,7 +60,7 @@ def test_a_second_apply_is_refused_and_told_why(cluster):
     refused = cluster.run("apply", "--yes", "--json", status=3)
     error = json.loads(refused.stdout.strip().splitlines()[-1])["error"]
     assert error["code"] == "locked" and "pid" in error["message"] and "since" in error["message"], error
-    assert first.wait(120) == 0, first.communicate()
+    assert first.wait(LONG) == 0, first.communicate()
     first.communicate()
 
 

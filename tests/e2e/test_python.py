@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
-from cluster import LAB, SOURCE
+from cluster import LAB, LONG, SOURCE
 
 warm = True
 PYTHON = pathlib.Path(os.environ.get("PGCLUSTER_PYTHON", SOURCE / "build/python/venv/bin/python"))
@@ -17,7 +17,7 @@ def test_from_deployment_to_destruction(cluster):
         pytest.fail("the Python package is not installed: python3 tests/run.py --only python")
     cluster.write()
     done = subprocess.run([LAB, "-n", cluster.name, "run", PYTHON, SOURCE / "tests/e2e/python/operate.py", cluster.file], text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=400)
+                          stdin=subprocess.DEVNULL, timeout=LONG)
     assert done.returncode == 0, done.stdout + done.stderr
     print(done.stderr)
     seen = json.loads(done.stdout)
