@@ -150,5 +150,5 @@ def test_the_other_datacenter_is_cut_off(federated):
     assert_names(federated, APP, {FOLLOWS: ip_set(["pg1"])})
     federated.lab("healsite", "2")
     federated.wait_healthy(120)
-    federated.wait(lambda: federated.plan()["changes"] == [], 60, "that the datacenters' servers speak with each other again")
+    federated.wait(lambda: federated.plan()["changes"] == [], 120, "that the datacenters' servers speak with each other again")
     assert federated.psql(address("pg2"), "select pg_is_in_recovery()") == "t"

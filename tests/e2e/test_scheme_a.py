@@ -154,7 +154,7 @@ def test_switchover(cluster):
     target = next(m["name"] for m in cluster.status()["members"] if m["role"] == "replica")
     with cluster.vip_watch() as samples:
         cluster.run("switchover", "--to", target, "--yes")
-        cluster.wait(lambda: cluster.status()["vip"]["holder"] == target, 20, "that the VIP has followed")
+        cluster.wait(lambda: cluster.status()["vip"]["holder"] == target, 60, "that the VIP has followed")
     assert_one_holder(samples)
     assert leader_of(cluster) == target
     cluster.wait_healthy()
