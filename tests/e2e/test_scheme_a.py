@@ -38,8 +38,7 @@ def assert_nothing_lost(cluster, lines):
 def test_fresh_hosts_become_a_healthy_cluster(cluster):
     cluster.run("check")
     cluster.apply("--log", str(cluster.folder / "apply.log"))
-    status = cluster.status()
-    assert status["healthy"], status
+    status = cluster.wait_healthy()
     assert sorted(member["role"] for member in status["members"]) == ["leader", "replica", "replica"]
     assert [member["state"] for member in status["members"] if member["role"] == "replica"] == ["streaming", "streaming"]
     assert status["leader"] == "pg1", "the first database host is preferred at bootstrap"
