@@ -119,7 +119,8 @@ class Cluster:
         """Nothing is to be changed. A gate that does not hold yet has a minute for it: a plan rightly tells of what needs a moment by itself."""
         end = time.monotonic() + 60
         while changes := self.plan()["changes"]:
-            assert time.monotonic() < end and all(c["action"] == "wait" for c in changes), "\n".join(f"{c['id']} {c['action']} {c['reason']}\n{c['diff'] or ''}" for c in changes)
+            told = "\n".join(f"{c['id']} {c['action']} {c['reason']}\n{c['diff'] or ''}" for c in changes)
+            assert all(c["action"] == "wait" for c in changes) and time.monotonic() < end, told
             time.sleep(0.5)
 
     def status(self):

@@ -79,10 +79,15 @@ class Seen:
         return next(at for at, one, writes in self.roles if one == host and writes and at >= since)
 
     def right_from(self, name, right, until=float("inf")):
-        """From when on the name is nothing else any more, as long as one looks: the end of the last look that saw it wrong, so that a stall of who looks is none of the name's.
-        A look that finds nothing between two that are right is a lookup that failed, and leads nobody to a wrong host; two of them are wrong."""
+        """From when on the name is nothing else any more, as long as one looks: the end of the last look that saw it wrong, so that a stall of who
+        looks is none of the name's. A look that finds nothing between two that are right is a lookup that failed, and leads nobody to a wrong host; two of them are wrong."""
         looks = [(began, ended, who, right(who)) for began, ended, one, who in self.answers if one == name and began < until]
-        wrong = [i for i, (_, _, who, is_right) in enumerate(looks) if not is_right and (who or i == 0 or not all(look[3] for look in (looks[i - 1], *looks[i + 1:i + 2])))]
+
+        def is_wrong(i):
+            _, _, who, is_right = looks[i]
+            return not is_right and (bool(who) or i == 0 or not all(look[3] for look in (looks[i - 1], *looks[i + 1:i + 2])))
+
+        wrong = [i for i in range(len(looks)) if is_wrong(i)]
         assert looks and (not wrong or wrong[-1] + 1 < len(looks)), f"{name} is never right: {looks[-3:]}"
         return looks[wrong[-1]][1] if wrong else looks[0][0]
 
@@ -137,8 +142,8 @@ def assert_nothing_lost(cluster, lines):
 
 
 def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
-    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when the new one was
-    promoted, when the old one was thawed). What counts is what it ran then: a write that had run when it froze, and is on the new one, may be acknowledged at the thaw."""
+    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when it was
+    acknowledged writes that the old one ran after the new one was promoted, when the old one was thawed); one that had run when it froze may be acknowledged at the thaw."""
     old = cluster.status()["leader"]
     with watch(cluster, asking, hosts) as seen, writer(cluster, asking, address(old), 5432) as lines:
         time.sleep(2)
