@@ -1,5 +1,5 @@
 // Runs the command's own way of doing things on hosts that are only played:
-//   driver SPEC [--yes] [--json] [--log FILE] [--done] [--fail STEP] [--slow]    a change of nine steps on three hosts
+//   driver SPEC [--yes] [--json] [--log FILE] [--done] [--fail STEP] [--slow MS]    a change of nine steps on three hosts
 //   driver SPEC plan|apply|status [OPTION]...    with models of the services: SPEC is deployed but for its pool size; hosts that the file
 //                                                SPEC.down names are down; SPEC.asked gets a letter whenever a host is asked
 #include <chrono>
@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
     if (word == "--out") arguments.out = argv[++i];
     if (word == "--fail") played.fails = argv[++i];
     if (word == "--done") played.made_already = true;
-    if (word == "--slow") played.takes = std::chrono::milliseconds(3000);
+    if (word == "--slow") played.takes = std::chrono::milliseconds(std::stoi(argv[++i]));
   }
   if (sub_command.empty()) return run(arguments, played, sub_command);
   Deployed deployed(arguments.spec);

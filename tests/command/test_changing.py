@@ -115,24 +115,23 @@ def test_ascii(terminal):
 
 
 def test_first_ctrl_c_ends_in_order(terminal):
-    session = terminal("--yes", "--slow").until("run make")
-    began = time.monotonic()
+    session = terminal("--yes", "--slow", 3000).until("run make")
     session.type("\x03").until("nothing more begins").until("Cancelled: ")
     assert session.status() == 130
-    assert 1 < time.monotonic() - began < 6
-    assert "Cancelled: 3 changed" in session.shown
+    # By its own clock: what ran came to its end, and nothing more began, of three that take 3 s each.
+    assert 3 <= float(re.search(r"Cancelled: 3 changed in (\d+\.\d) s", session.shown)[1]) < 6
 
 
 def test_second_ctrl_c_does_not_wait(terminal):
-    session = terminal("--yes", "--slow").until("run make")
+    session = terminal("--yes", "--slow", 20000).until("run make")
     began = time.monotonic()
     session.type("\x03").until("nothing more begins").type("\x03").until("breaking off")
     assert session.status() == 130
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_sigterm_as_json(spec, tmp_path):
-    process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes", "--json", "--slow"], stdin=subprocess.DEVNULL,
+    process = subprocess.Popen([os.environ["PGCLUSTER_DRIVER"], str(spec), "--yes", "--json", "--slow", "3000"], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     process.stdout.readline()
     time.sleep(0.5)

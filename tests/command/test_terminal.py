@@ -54,13 +54,13 @@ def test_progress_fits_any_width(terminal, columns):
 
 def test_progress_survives_that_the_terminal_changes_its_size(terminal):
     screen = Watched(100)
-    session = terminal("--yes", "--slow", columns=100, screen=screen).until("demo/second")
+    session = terminal("--yes", "--slow", 3000, columns=100, screen=screen).until("demo/second")
     for columns in (30, 22, 140, 50):
         screen.columns = columns
         seen = len(session.shown)
         session.resize(columns).until("changes", 20)
         while session.shown.count("of 9 changes", seen) < 2:
-            session.read(0.2)
+            assert session.read(0.2), session.shown
     assert session.interrupt().status() == 130
     assert bars(screen) == []
     assert "\n".join(screen.lines).count("pg1  changed demo/first") == 1
@@ -159,7 +159,7 @@ def test_watch_draws_in_place(terminal, spec):
     session.until("NOT healthy").until("Ctrl-C ends\x1b[K")
     down(spec)
     while "demo: healthy" not in session.shown.split("NOT healthy")[-1]:
-        session.read(0.2)
+        assert session.read(0.2), session.shown
     assert session.interrupt().status() == 130
     text = "\n".join(screen.shown())
     assert text.count("MEMBER") == 1 and text.count("demo: healthy") == 1 and "unreachable" not in text
@@ -174,7 +174,7 @@ def test_watch_follows_the_size(terminal):
         seen = len(session.shown)
         session.resize(columns, 60)
         while "demo: healthy" not in session.shown[seen:] or not session.shown.endswith("\x1b[J"):
-            session.read(0.2)
+            assert session.read(0.2), session.shown
         assert sum("MEMBER" in row for row in screen.shown()) == 1, screen.shown()
     assert session.interrupt().status() == 130
 

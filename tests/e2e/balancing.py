@@ -18,7 +18,7 @@ def confd(folder):
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     assert go, "no Go here, to build confd with: tools/dependencies installs one"
     environment = dict(os.environ, CGO_ENABLED="0", GOBIN=str(folder / "bin"), GOFLAGS="-buildvcs=false", GOPATH=str(folder / "go"), GOCACHE=str(folder / "cache"))
-    done = subprocess.run([go, "install", CONFD], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    done = subprocess.run([go, "install", CONFD], env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
     found = folder / "bin/confd"
     if done.returncode == 0:
         return str(found), True
@@ -34,7 +34,7 @@ class Ports:
     def __init__(self, cluster, host=VIP):
         self.cluster = cluster
         self.host = host
-        self.environment = dict(os.environ, PGPASSWORD=cluster.password(), PGCONNECT_TIMEOUT="4")
+        self.environment = dict(os.environ, PGPASSWORD=cluster.password(), PGCONNECT_TIMEOUT="15")
 
     def ask(self, port, sql="show primary_slot_name", check=False):
         return self.cluster.lab("run", "psql", "-XAtq", "-h", self.host, "-p", str(port), "-U", "postgres", "-d", "postgres", "-c", sql,

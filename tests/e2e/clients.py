@@ -18,8 +18,8 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def connect(host, port):
-    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=2, application_name="writer",
+def connect(host, port, name="writer", timeout=2):
+    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=timeout, application_name=name,
                                   options=None, keepalives_idle=1, keepalives_interval=1, keepalives_count=2, tcp_user_timeout=2000)
     connection.autocommit = True
     return connection
@@ -39,8 +39,9 @@ def writer(host, port):
                         number = cursor.fetchone()[0]
             number += 1
             with connection.cursor() as cursor:
-                cursor.execute("insert into written values (%s)", (number,))
-            say(at=time.time(), n=number, ok=True)
+                cursor.execute("insert into written values (%s) returning extract(epoch from clock_timestamp())::float", (number,))
+                ran = cursor.fetchone()[0]
+            say(at=time.time(), ran=ran, n=number, ok=True)
         except psycopg2.Error as error:
             say(at=time.time(), n=number, ok=False, why=str(error).strip()[:200])
             if connection is not None:
@@ -52,7 +53,7 @@ def writer(host, port):
 
 def sitters(host, port, count):
     """Sessions that stay as long as they are let; says every 0.2 s of each whether it is on a replica, or was cut."""
-    sessions = {number: connect(host, port) for number in range(int(count))}
+    sessions = {number: connect(host, port, "sitter", 10) for number in range(int(count))}
     while sessions:
         began = time.time()
         for number, connection in list(sessions.items()):

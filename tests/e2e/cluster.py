@@ -14,6 +14,7 @@ LAB = str(SOURCE / "tests/lab/lab")
 COMMAND = os.environ.get("PGCLUSTER_COMMAND", str(SOURCE / "build/release/bin/pgcluster"))
 VIP = "10.77.0.100"
 HOSTS = ["pg1", "pg2", "pg3"]
+LONG = 1200    # s: what is waited for ends by itself, and how long it takes is not what is shown
 
 
 def address(host):
@@ -70,6 +71,10 @@ class Cluster:
         """A shell script in the host, also when its network is cut."""
         return self.lab("exec", host, "sh", "-c", script, check=check).strip()
 
+    def journal(self, host, *tags):
+        """The messages since boot of these programs; what was said before this call is in it."""
+        return self.inside(host, "journalctl --sync && journalctl -b -o cat --no-pager -t " + " -t ".join(tags))
+
     # The spec and the command.
 
     def write(self, **changes):
@@ -97,12 +102,26 @@ class Cluster:
         return subprocess.Popen(self.argv("apply", "--yes", *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 start_new_session=True)
 
+    def wait_for_lock(self, process, seconds=120):
+        """An apply that was started has the cluster's lock, which it takes on the first host first, and is in its midst."""
+        end = time.monotonic() + seconds
+        while "lock.info" not in self.inside(self.hosts[0], "ls /run/pgcluster 2>/dev/null || :"):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < end, f"no lock after {seconds} s"
+            time.sleep(0.1)
+        time.sleep(0.5)
+        assert process.poll() is None, process.communicate()
+
     def plan(self):
         return json.loads(self.run("plan", "--json").stdout)
 
     def assert_converged(self):
-        plan = self.plan()
-        assert plan["changes"] == [], "\n".join(f"{c['id']} {c['action']} {c['reason']}\n{c['diff'] or ''}" for c in plan["changes"])
+        """Nothing is to be changed. A gate that does not hold yet has a minute for it: a plan rightly tells of what needs a moment by itself."""
+        end = time.monotonic() + 60
+        while changes := self.plan()["changes"]:
+            told = "\n".join(f"{c['id']} {c['action']} {c['reason']}\n{c['diff'] or ''}" for c in changes)
+            assert all(c["action"] == "wait" for c in changes) and time.monotonic() < end, told
+            time.sleep(0.5)
 
     def status(self):
         return json.loads(self.run("status", "--json", status=None).stdout)
@@ -125,7 +144,7 @@ class Cluster:
     # Clients.
 
     def psql(self, host, sql, port=6432, user="postgres", database="postgres", check=True):
-        environment = dict(os.environ, PGPASSWORD=self.password("superuser" if user == "postgres" else user), PGCONNECT_TIMEOUT="3")
+        environment = dict(os.environ, PGPASSWORD=self.password("superuser" if user == "postgres" else user), PGCONNECT_TIMEOUT="15")
         return self.lab("run", "psql", "-XAtq", "-h", host, "-p", str(port), "-U", user, "-d", database, "-c", sql, env=environment, check=check).strip()
 
     @contextlib.contextmanager
@@ -158,10 +177,10 @@ class Cluster:
 
     @contextlib.contextmanager
     def vip_watch(self):
-        """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (time, host, held)."""
+        """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (a look's begin, its end, host, held)."""
         samples = []
         watchers = {}
-        script = f"while :; do if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
+        script = f"while :; do t=$EPOCHREALTIME; if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $t $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
         for host in self.hosts:
             out = open(self.folder / f"vip-{host}-{time.monotonic_ns()}", "w+")
             watchers[host] = (subprocess.Popen([LAB, "-n", self.name, "exec", host, "bash", "-c", script], stdout=out, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
@@ -176,22 +195,23 @@ class Cluster:
                 out.seek(0)
                 for line in out:
                     words = line.split()
-                    if len(words) == 2:
-                        samples.append((float(words[0]), host, words[1] == "1"))
+                    if len(words) == 3:
+                        samples.append((float(words[0]), float(words[1]), host, words[2] == "1"))
                 out.close()
             samples.sort()
 
 
 def vip_intervals(samples):
-    """[(host, from, to)]: when each host was seen with the VIP."""
+    """[(host, from, to)]: when each host surely had the VIP: from the end of the first look that saw it there to the begin of the last one. A look tells of some moment in it,
+    and takes long on a busy machine; what this hides of an overlap is no longer than a look."""
     intervals, since, last = [], {}, {}
-    for moment, host, held in samples:
+    for began, ended, host, held in samples:
         if held and host not in since:
-            since[host] = moment
+            since[host] = ended
         if not held and host in since:
             intervals.append((host, since.pop(host), last[host]))
         if held:
-            last[host] = moment
+            last[host] = began
     intervals += [(host, begin, last[host]) for host, begin in since.items()]
     return sorted(intervals, key=lambda one: one[1])
 
@@ -206,7 +226,7 @@ def assert_one_holder(samples):
     return intervals
 
 
-def outages(lines, least=0.2):
-    """Times without an acknowledged write, in s, from a writer's lines."""
-    times = [line["at"] for line in lines if line.get("ok")]
-    return [b - a for a, b in zip(times, times[1:]) if b - a > least]
+def outages(lines, least=0.2, failed=False):
+    """Times without an acknowledged write, in s, from a writer's lines; `failed`: those in which a write failed, and none merely took long."""
+    acknowledged = [i for i, line in enumerate(lines) if line.get("ok")]
+    return [lines[b]["at"] - lines[a]["at"] for a, b in zip(acknowledged, acknowledged[1:]) if lines[b]["at"] - lines[a]["at"] > least and (b > a + 1 or not failed)]

@@ -22,6 +22,14 @@ def lookup(cluster, host, name):
     return set(cluster.inside(host, f"getent ahostsv4 {name}", check=False).split()[::3]) & {address(f"pg{i}") for i in range(1, 20)}
 
 
+def assert_names(cluster, host, wanted, seconds=20):
+    """The host's resolver says all of this at once, {name: addresses}; soon: a role is registered in a moment, and one lookup may fail on a busy machine."""
+    end = time.monotonic() + seconds
+    while (found := {name: lookup(cluster, host, name) for name in wanted}) != wanted:
+        assert time.monotonic() < end, f"{host} finds {found}, wanted {wanted}"
+        time.sleep(0.5)
+
+
 def raft_leader(cluster, host="pg1"):
     said = json.loads(cluster.inside(host, "curl -s http://127.0.0.1:8500/v1/status/leader"))
     return next(f"pg{i}" for i in range(1, 20) if address(f"pg{i}") == said.split(":")[0])
@@ -53,33 +61,38 @@ def watch(cluster, asking, databases, names=("master", "replica")):
     seen = Seen()
     look = " ".join(f"{name}.{SERVICE}" for name in names)
     resolver = (f"while :; do for n in {look}; do t=$EPOCHREALTIME; a=$(getent ahostsv4 $n); set -- $a; s=; while [ $# -gt 0 ]; do [[ $s == *\"$1,\"* ]] || s+=$1,; shift; "
-                "[[ $1 == [A-Z]* ]] && shift; [[ $1 == *.consul ]] && shift; done; echo $t ${n%%.postgres*} ${s:--}; done; read -t 0.05 -u 9 _; done 9<> <(:)")
+                "[[ $1 == [A-Z]* ]] && shift; [[ $1 == *.consul ]] && shift; done; echo $t $EPOCHREALTIME ${n%%.postgres*} ${s:--}; done; read -t 0.05 -u 9 _; done 9<> <(:)")
     role = ("while :; do printf 'select extract(epoch from clock_timestamp()), not pg_is_in_recovery() \\\\watch 0.1\\n' | "
             "setpriv --reuid postgres --regid postgres --clear-groups psql -XAtq -F ' ' -d postgres; read -t 0.1 -u 9 _; done 9<> <(:)")
     with scripts(cluster, "names", {asking: resolver}) as answers, scripts(cluster, "roles", {host: role for host in databases}) as roles:
         yield seen
-    for _, at, name, who in (line for line in answers if len(line) == 4):
-        seen.answers.append((float(at), name, set(who.split(",")) - {"", "-"}))
+    for _, began, ended, name, who in (line for line in answers if len(line) == 5):
+        seen.answers.append((float(began), float(ended), name, set(who.split(",")) - {"", "-"}))
     seen.roles = sorted((float(line[1]), line[0], line[2] == "t") for line in roles if len(line) == 3 and line[2] in ("t", "f"))
 
 
 class Seen:
     def __init__(self):
-        self.answers, self.roles = [], []    # (time, name, addresses); (time, host, takes writes)
+        self.answers, self.roles = [], []    # (a look's begin, its end, name, addresses); (time, host, takes writes)
 
     def promoted(self, host, since=0.0):
         return next(at for at, one, writes in self.roles if one == host and writes and at >= since)
 
     def right_from(self, name, right, until=float("inf")):
-        """From when on the name is nothing else any more, as long as one looks."""
-        answers = [(at, right(who)) for at, one, who in self.answers if one == name and at < until]
-        wrong = [at for at, is_right in answers if not is_right]
-        at = [at for at, is_right in answers if is_right and (not wrong or at > wrong[-1])]
-        assert at, f"{name} is never right: {[one for one in self.answers if one[1] == name][-3:]}"
-        return at[0]
+        """From when on the name is nothing else any more, as long as one looks: the end of the last look that saw it wrong, so that a stall of who
+        looks is none of the name's. A look that finds nothing between two that are right is a lookup that failed, and leads nobody to a wrong host; two of them are wrong."""
+        looks = [(began, ended, who, right(who)) for began, ended, one, who in self.answers if one == name and began < until]
+
+        def is_wrong(i):
+            _, _, who, is_right = looks[i]
+            return not is_right and (bool(who) or i == 0 or not all(look[3] for look in (looks[i - 1], *looks[i + 1:i + 2])))
+
+        wrong = [i for i in range(len(looks)) if is_wrong(i)]
+        assert looks and (not wrong or wrong[-1] + 1 < len(looks)), f"{name} is never right: {looks[-3:]}"
+        return looks[wrong[-1]][1] if wrong else looks[0][0]
 
     def assert_one_leader(self):
-        intervals = vip_intervals(self.roles)
+        intervals = vip_intervals([(at, at, host, writes) for at, host, writes in self.roles])
         assert intervals, "nobody ever took writes"
         for (a, _, a_to), (b, b_from, _) in zip(intervals, intervals[1:]):
             assert b_from > a_to, f"{a} and {b} both took writes for {a_to - b_from:.2f} s"
@@ -88,7 +101,7 @@ class Seen:
 
     def both(self, name):
         """How long in all the name led to several."""
-        return sum(0.1 for _, one, who in self.answers if one == name and len(who) > 1)
+        return sum(0.1 for _, _, one, who in self.answers if one == name and len(who) > 1)
 
 
 def prepare_client(cluster, host):
@@ -129,8 +142,8 @@ def assert_nothing_lost(cluster, lines):
 
 
 def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
-    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when the new one was
-    promoted, when the old one was thawed)."""
+    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, when it was
+    acknowledged writes that the old one ran after the new one was promoted, when the old one was thawed); one that had run when it froze may be acknowledged at the thaw."""
     old = cluster.status()["leader"]
     with watch(cluster, asking, hosts) as seen, writer(cluster, asking, address(old), 5432) as lines:
         time.sleep(2)
@@ -144,6 +157,6 @@ def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
         cluster.wait_healthy(120)
         time.sleep(1)
     promoted = seen.promoted(new)
-    late = [line["at"] for line in lines if line.get("ok") and line["at"] > promoted]
-    print(f"{old} was frozen, {new} leads; {old} acknowledged {len(late)} writes after that, the last {max(late) - thawed if late else 0:.2f} s after its thaw")
+    late = [line["at"] for line in lines if line.get("ok") and min(line["at"], line["ran"]) > promoted]
+    print(f"{old} was frozen, {new} leads; {old} ran and acknowledged {len(late)} writes after that, the last {max(late) - thawed if late else 0:.2f} s after its thaw")
     return old, new, lines, late, thawed

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from cluster import address, outages
-from names import SERVICE, assert_nothing_lost, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
+from names import SERVICE, assert_names, assert_nothing_lost, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
 
 warm = True
 DATABASES = ["pg1", "pg2", "pg3"]
@@ -38,8 +38,7 @@ def replicas(leader):
 
 
 def names_are_right(cluster, leader):
-    cluster.wait(lambda: lookup(cluster, APP, f"master.{SERVICE}") == ip_set([leader]) and lookup(cluster, APP, f"replica.{SERVICE}") == replicas(leader), 30,
-                 f"that {leader} is the master, and the others are the replicas")
+    assert_names(cluster, APP, {f"master.{SERVICE}": ip_set([leader]), f"replica.{SERVICE}": replicas(leader)}, 30)
 
 
 def test_taken_ports_are_refused_before_anything_is_touched(consul):
@@ -65,13 +64,11 @@ def test_names_lead_to_the_leader_and_to_the_replicas(deployed):
     status = deployed.status()
     leader = status["leader"]
     names_are_right(deployed, leader)
-    assert lookup(deployed, APP, f"primary.{SERVICE}") == ip_set([leader])
-    assert lookup(deployed, APP, "postgres-cluster-master.query.consul") == ip_set([leader])
-    assert lookup(deployed, APP, f"sync-replica.{SERVICE}") == set()
-    for host, site in {"pg2": "dc2", "pg3": "dc3"}.items():
-        assert lookup(deployed, APP, f"replica.{site}.{SERVICE}") == (ip_set([host]) if host != leader else set())
+    assert_names(deployed, APP, {f"primary.{SERVICE}": ip_set([leader]), "postgres-cluster-master.query.consul": ip_set([leader]), f"sync-replica.{SERVICE}": set(),
+                                 **{f"replica.{site}.{SERVICE}": ip_set([host]) if host != leader else set() for host, site in {"pg2": "dc2", "pg3": "dc3"}.items()}})
     for name, recovery in (("master", "f"), ("replica", "t")):
-        assert deployed.inside(APP, f"psql -XAtw -h {name}.{SERVICE} -p 6432 -U postgres -d postgres -c 'select pg_is_in_recovery()'") == recovery
+        asked = f"psql -XAtw -h {name}.{SERVICE} -p 6432 -U postgres -d postgres -c 'select pg_is_in_recovery()'"
+        deployed.wait(lambda asked=asked, recovery=recovery: deployed.inside(APP, asked, check=False) == recovery, 20, f"that {name} leads where it should")
     assert {one["kind"]: one["address"] for one in status["endpoints"]} == {"read-write": f"master.{SERVICE}", "read-only": f"replica.{SERVICE}"}
     assert {"type": "consul", "members": DATABASES, "healthy": True, "quorum": 2, "tolerates": 1}.items() <= status["dcs"].items()
     deployed.assert_converged()
@@ -87,7 +84,7 @@ def test_the_hosts_other_names_are_looked_up_as_before(deployed):
                            "systemd-run -q --unit named dnsmasq -k -C /dev/null --no-resolv --listen-address=10.77.0.13 --bind-interfaces --address=/corp.example/192.0.2.7 --local=/consul/")
     deployed.inside(APP, "resolvectl dns host0 10.77.0.13")
     deployed.wait(lambda: deployed.inside(APP, "getent ahostsv4 db.corp.example || true").startswith("192.0.2.7"), 20, "that the link's server is asked")
-    assert lookup(deployed, APP, f"master.{SERVICE}") == ip_set([deployed.status()["leader"]])
+    assert_names(deployed, APP, {f"master.{SERVICE}": ip_set([deployed.status()["leader"]])})
     deployed.inside(APP, "resolvectl revert host0")
     deployed.inside("pg3", "systemctl stop named")
     deployed.assert_converged()
@@ -156,8 +153,7 @@ def test_a_further_application_host_touches_nobody_else(deployed):
     deployed.apply()
     assert {host: deployed.inside(host, "systemctl show -P MainPID consul patroni pgbouncer") for host in DATABASES} == pids
     leader = deployed.status()["leader"]
-    found = deployed.inside("pg5", f"getent hosts master.{SERVICE}")
-    assert address(leader) in found
+    deployed.wait(lambda: address(leader) in deployed.inside("pg5", f"getent hosts master.{SERVICE}", check=False), 20, f"that {leader} is the master")
     assert deployed.inside("pg5", "cat /etc/resolv.conf; cat /etc/nsswitch.conf") == resolv
     deployed.assert_converged()
 
@@ -168,8 +164,7 @@ def test_a_frozen_leader_that_wakes_up_with_synchronous_mode(deployed):
     deployed.wait(lambda: any(one["role"] == "sync_standby" for one in deployed.status()["members"]), 60, "that a replica is synchronous")
     deployed.assert_converged()
     sync = next(one["name"] for one in deployed.status()["members"] if one["role"] == "sync_standby")
-    deployed.wait(lambda: lookup(deployed, APP, f"sync-replica.{SERVICE}") == ip_set([sync]), 20, f"that sync-replica is {sync}")
-    assert lookup(deployed, APP, f"async-replica.{SERVICE}") == replicas(deployed.status()["leader"]) - ip_set([sync])
+    assert_names(deployed, APP, {f"sync-replica.{SERVICE}": ip_set([sync]), f"async-replica.{SERVICE}": replicas(deployed.status()["leader"]) - ip_set([sync])})
     _, _, lines, late, _ = freeze_and_thaw(deployed, APP, DATABASES)
     assert late == []
     assert_nothing_lost(deployed, lines)

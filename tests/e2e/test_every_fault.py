@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from cluster import LAB, VIP
+from cluster import LAB, LONG, VIP
 
 warm = True
 
@@ -21,11 +21,11 @@ def stranger(port):
 
 
 @contextlib.contextmanager
-def running(cluster, host, script):
-    """A process in the host."""
+def running(cluster, host, script, ready):
+    """A process in the host, once `ready` says something there."""
     process = subprocess.Popen([LAB, "-n", cluster.name, "exec", host, "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     try:
-        time.sleep(0.5)
+        cluster.wait(lambda: process.poll() is not None or cluster.inside(host, f"{ready} || :"), 60, f"that it is ready: {script}")
         assert process.poll() is None, f"it does not run: {script}"
         yield
     finally:
@@ -66,7 +66,7 @@ def wait_for_process(cluster, host, pattern, seconds=60):
 
 @pytest.mark.parametrize("port", [5432, 8008, 2379, 6432])
 def test_a_strangers_port(cluster, port):
-    with running(cluster, "pg2", stranger(port)):
+    with running(cluster, "pg2", stranger(port), f"ss -Hltn 'sport = :{port}'"):
         assert failing(cluster, 3, "pg2", str(port), "perl") == {"refused"}
         report = json.loads(cluster.run("check", "--json", status=3).stdout)
         assert str(port) in json.dumps(report) and "perl" in json.dumps(report)
@@ -137,15 +137,16 @@ def test_a_package_that_is_gone(cluster):
 def test_apt_that_somebody_else_uses(cluster, long):
     lock = ("exec perl -MFcntl -e 'open my $f, \">>\", \"/var/lib/dpkg/lock-frontend\" or die; "
             "my $l = pack(\"s s l! l! i\", F_WRLCK, 0, 0, 0, 0); fcntl($f, F_SETLK, $l) or die; sleep 600'")
+    taken = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep lock-frontend"
     if long:    # as long as we wait for it
-        with running(cluster, "pg2", lock):
+        with running(cluster, "pg2", lock, taken):
             assert failing(cluster, 1, "pg2", "lock-frontend", "perl") <= {"command_failed", "timed_out"}
-    with running(cluster, "pg2", lock):
+    with running(cluster, "pg2", lock, taken):
         process = cluster.start_apply()
         wait_for_process(cluster, "pg2", "[a]pt-get.*install")
         time.sleep(3)
         assert process.poll() is None, process.communicate()
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=LONG)
     assert process.returncode == 0, output
     cluster.wait_healthy()
     cluster.assert_converged()
@@ -161,7 +162,7 @@ def test_a_connection_that_is_cut_for_20_s_in_the_middle_of_apt(cluster):
     cluster.lab("cut", "pg2")
     time.sleep(20)
     cluster.lab("heal", "pg2")
-    output, _ = process.communicate(timeout=400)
+    output, _ = process.communicate(timeout=LONG)
     assert process.returncode == 0, output
     print(output.splitlines()[-1])
     cluster.wait_healthy()
@@ -173,7 +174,7 @@ def test_a_host_that_reboots_in_the_middle_of_apt(cluster):
     process = cluster.start_apply()
     wait_for_process(cluster, "pg3", "[d]pkg.*(--unpack|--configure)")
     cluster.lab("reboot", "pg3")
-    output, _ = process.communicate(timeout=400)
+    output, _ = process.communicate(timeout=LONG)
     print(f"exit {process.returncode}:", "\n".join(line for line in output.splitlines() if "pg3" in line)[-1500:])
     assert process.returncode in (0, 1), output
     cluster.apply()
@@ -185,8 +186,7 @@ def suspended_apply(cluster):
     """In the middle of a deployment on fresh hosts."""
     cluster.fresh(warm=True)
     process = cluster.start_apply()
-    time.sleep(2.5)
-    assert process.poll() is None, process.communicate()
+    cluster.wait_for_lock(process)
     os.killpg(process.pid, signal.SIGSTOP)
     return process
 
@@ -195,7 +195,7 @@ def test_a_controller_that_is_suspended_for_a_minute(cluster):
     process = suspended_apply(cluster)
     time.sleep(60)
     os.killpg(process.pid, signal.SIGCONT)
-    output, _ = process.communicate(timeout=300)
+    output, _ = process.communicate(timeout=LONG)
     print(f"exit {process.returncode}:", output[-800:])
     assert process.returncode in (0, 1), output
     cluster.apply()
@@ -209,8 +209,8 @@ def test_a_suspended_controller_does_not_act_beside_another(cluster):
     second = cluster.start_apply()
     time.sleep(1.5)
     os.killpg(process.pid, signal.SIGCONT)
-    output, _ = process.communicate(timeout=300)
-    other, _ = second.communicate(timeout=300)
+    output, _ = process.communicate(timeout=LONG)
+    other, _ = second.communicate(timeout=LONG)
     print(f"the suspended one: exit {process.returncode}", output[-800:], f"the other: exit {second.returncode}", other[-300:])
     # They may not both work: who comes second is told who has the lock.
     told = [text for text in (output, other) if "is locked by" in text or "was taken over by" in text]

@@ -16,7 +16,7 @@ def fingerprint(cluster):
 
 def sessions(cluster, host):
     """(logins, commands) that sshd has seen since boot."""
-    journal = cluster.inside(host, "journalctl -b -o cat -t sshd -t sshd-session --no-pager")
+    journal = cluster.journal(host, "sshd", "sshd-session")
     return journal.count("Accepted publickey"), journal.count("Starting session: ")
 
 
@@ -38,8 +38,7 @@ def assert_nothing_lost(cluster, lines):
 def test_fresh_hosts_become_a_healthy_cluster(cluster):
     cluster.run("check")
     cluster.apply("--log", str(cluster.folder / "apply.log"))
-    status = cluster.status()
-    assert status["healthy"], status
+    status = cluster.wait_healthy()
     assert sorted(member["role"] for member in status["members"]) == ["leader", "replica", "replica"]
     assert [member["state"] for member in status["members"] if member["role"] == "replica"] == ["streaming", "streaming"]
     assert status["leader"] == "pg1", "the first database host is preferred at bootstrap"
@@ -121,7 +120,8 @@ def test_max_connections_rises(cluster):
     assert_one_holder(samples)
     assert_nothing_lost(cluster, lines)
     print("writer was down for", [round(gap, 2) for gap in outages(lines)], "s")
-    assert len([gap for gap in outages(lines) if gap > 1]) <= 1, "only the switchover interrupts"
+    # Each end of a server is a write that fails: PgBouncer keeps no session over it.
+    assert len(outages(lines, 1, failed=True)) <= 1, "only the switchover interrupts"
     for host in ["10.77.0.11", "10.77.0.12", "10.77.0.13"]:
         assert cluster.psql(host, "select current_setting('max_connections') || current_setting('shared_buffers')", port=5432) == "12080MB"
     assert leader_of(cluster) != leader
@@ -153,7 +153,7 @@ def test_switchover(cluster):
     target = next(m["name"] for m in cluster.status()["members"] if m["role"] == "replica")
     with cluster.vip_watch() as samples:
         cluster.run("switchover", "--to", target, "--yes")
-        cluster.wait(lambda: cluster.status()["vip"]["holder"] == target, 20, "that the VIP has followed")
+        cluster.wait(lambda: cluster.status()["vip"]["holder"] == target, 60, "that the VIP has followed")
     assert_one_holder(samples)
     assert leader_of(cluster) == target
     cluster.wait_healthy()

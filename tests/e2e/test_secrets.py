@@ -37,7 +37,7 @@ def test_passwords_are_nowhere_to_be_seen(cluster):
     places = {"argv": "\n".join(seen), "plan": planned, "document": document.read_text(), "events": applied.stdout, "progress": applied.stderr, "log": log.read_text()}
     assert any("apply --yes" in text for text in seen), "the watcher has seen nothing"
     for host in cluster.hosts:
-        places[f"journal of {host}"] = cluster.inside(host, "journalctl --no-pager -o cat; cat /var/log/postgresql/* /var/lib/postgresql/17/main/log/* 2>/dev/null", check=False)
+        places[f"journal of {host}"] = cluster.inside(host, "journalctl --sync; journalctl --no-pager -o cat; cat /var/log/postgresql/* /var/lib/postgresql/17/main/log/* 2>/dev/null", check=False)
     for where, text in places.items():
         for role, word in words.items():
             assert word not in text, f"the password of {role} stands in {where}"

@@ -61,7 +61,7 @@ def test_sudo_with_a_password(cluster, transport):
     (wrong,) = check(cluster, status=1)
     assert wrong["code"] == "sudo_denied" and "does not accept ssh.sudo_password" in wrong["message"]
     # One guess, not three: accounts are locked for that.
-    attempts = cluster.inside("pg1", "journalctl -b -o cat -t sudo --no-pager")
+    attempts = cluster.journal("pg1", "sudo")
     assert "incorrect password attempt" in attempts and "incorrect password attempts" not in attempts, attempts
     describe(cluster, pg1=way)
     (none,) = check(cluster, status=1)
@@ -182,7 +182,7 @@ def test_a_host_that_deploys_itself(cluster):
     assert applied.returncode == 0, applied.stdout + applied.stderr
     planned = on_pg1("plan", "--json")
     assert json.loads(planned.stdout)["changes"] == [], planned.stdout
-    assert json.loads(on_pg1("status", "--json").stdout)["healthy"]
+    cluster.wait(lambda: json.loads(on_pg1("status", "--json").stdout).get("healthy"), 90, "that the cluster is healthy, seen from pg1")
     assert logins() == before
     assert journal(cluster, "pg2").count(f"from {address('pg1')}") > 0
     # The same spec on another machine does not deploy that one.

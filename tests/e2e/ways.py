@@ -55,7 +55,7 @@ def check(cluster, status=0):
 
 
 def journal(cluster, host):
-    return cluster.inside(host, "journalctl -b -o cat -t sshd -t sshd-session --no-pager")
+    return cluster.journal(host, "sshd", "sshd-session")
 
 
 def need(*files):

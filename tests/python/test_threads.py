@@ -126,9 +126,9 @@ def test_ctrl_c_while_no_python_runs(script):
     assert "interrupted" in script("""
 spec, fleet = small_spec(60), simulated_fleet()
 plan = pgcluster.plan_deploy(spec, fleet)
-signal.setitimer(signal.ITIMER_REAL, 0.06)
 signal.signal(signal.SIGALRM, signal.default_int_handler)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.06)
     while True:
         pgcluster.plan_deploy(spec, fleet)
 except KeyboardInterrupt:

@@ -53,7 +53,17 @@ assert len(done) == len(set(done)) and "pg1/patroni/service" in done
 assert all(one.at <= other.at for one, other in zip(events, events[1:]))
 assert not pgcluster.plan_deploy(spec, ssh)
 
-status = pgcluster.read_status(spec, ssh)
+
+
+def healthy():
+    """The status when it is healthy, which after a change a replica may need a moment for."""
+    end = time.monotonic() + 60
+    while not (now := pgcluster.read_status(spec, ssh)).healthy and time.monotonic() < end:
+        time.sleep(0.5)
+    return now
+
+
+status = healthy()
 assert status.healthy and status.leader == "pg1" and {member.role for member in status.members} <= {"leader", "replica"}, status.text()
 assert status.vip and status.vip.holders == ("pg1",), status.text()
 assert len(pgcluster.read_password(spec, ssh, "app")) > 10
@@ -81,7 +91,7 @@ plan = pgcluster.plan_deploy(spec, ssh)
 assert max(change.impact for change in plan.changes()) >= pgcluster.Impact.restart
 pgcluster.apply(plan, ssh).check()
 assert not pgcluster.plan_deploy(spec, ssh)
-assert pgcluster.read_status(spec, ssh).healthy
+assert healthy().healthy
 
 pgcluster.apply(pgcluster.plan_destroy(spec, ssh), ssh).check()
 after = pgcluster.read_status(spec, ssh)
