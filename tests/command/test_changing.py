@@ -139,7 +139,7 @@ def test_sigterm_as_json(spec, tmp_path):
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     report = json.loads(out.splitlines()[-1])
-    assert report["cancelled"] is True and "nothing more begins" in err
+    assert report["cancelled"] is True and report["error"]["code"] == "cancelled" and "nothing more begins" in err
 
 
 def test_a_reader_that_goes_away_does_not_end_it(spec):

@@ -79,6 +79,9 @@ def test_a_host_is_down_and_comes_back(deployed):
         done = cluster.run("plan", "--json", status=1)
         error = json.loads(done.stdout)["error"]
         assert error["code"] == "host_unreachable" and error["host"] == lost and f"--without {lost}" in error["hint"]
+        # The others told their time long before this one had been waited for.
+        found = json.loads(cluster.run("check", "--json", status=1).stdout)["findings"]
+        assert {finding["host"] for finding in found if finding["severity"] == "error"} == {lost}, found
 
         plan = json.loads(cluster.run("plan", "--json", "--without", lost).stdout)
         assert {change["host"] for change in plan["changes"]} == {None, *rest}

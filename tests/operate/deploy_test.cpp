@@ -209,6 +209,24 @@ TEST_CASE("the leader's host dies: another leads, and it comes back as a replica
   HEALTHY(fleet, spec);
 }
 
+TEST_CASE("a host that dies in the middle of an apply is named by the failure that waited for it") {
+  Fleet fleet;
+  DEPLOY(fleet, spec_of(scheme_a()));
+  const Spec spec = spec_of(scheme_a() + "postgresql_parameters: {max_connections: 333}\n");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  fleet.executor.meanwhile([&](SimulatedHost& host, const Do& d) {
+    const auto* run = std::get_if<Run>(&d.what);
+    if (host.name != "pg3" && run && run->input.masked().find("/restart\"") != std::string::npos) fleet.executor.host("pg3").down = true;
+  });
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE_FALSE(report.ok());
+  for (const Failure& failure : report.failures) {
+    CHECK_MESSAGE((failure.code == Code::connection_lost || failure.code == Code::host_unreachable), text(failure));
+    CHECK_MESSAGE(failure.host == "pg3", text(failure));
+  }
+  CHECK_MESSAGE(report.text().find("--without pg3") != std::string::npos, report.text());
+}
+
 TEST_CASE("what is taken out of the spec is removed, and nothing else") {
   Fleet fleet;
   DEPLOY(fleet, spec_of(scheme_a()));

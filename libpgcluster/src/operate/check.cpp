@@ -75,7 +75,13 @@ HostAsks asks_of(const Spec& spec, const Topology& topology, const TopologyHost&
 
 class Examiner {
  public:
-  Examiner(CheckReport& report, const Spec& spec, const Topology& topology) : report_(report), spec_(spec), topology_(topology) {}
+  /// `asked`: when the first host was asked.
+  Examiner(CheckReport& report, const Spec& spec, const Topology& topology, std::int64_t asked)
+      : report_(report), spec_(spec), topology_(topology), asked_(asked), answered_(this_clock()) {}
+
+  static std::int64_t this_clock() {
+    return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  }
 
   void examine(const TopologyHost& host, const Facts& facts, const Answers& answers, const HostAsks& asks) {
     host_ = host.name;
@@ -96,8 +102,8 @@ class Examiner {
           "pgcluster deploys on Debian and its kin");
     else if (facts.os_id == "debian" && std::atoi(facts.os_version.c_str()) < 13)
       add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "Debian 13 is what pgcluster is tested on");
-    const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-    if (const std::int64_t off = facts.clock - now; std::abs(off) > clock_tolerance)
+    // It told its time at some moment in between: long before the last answer where another host was waited for.
+    if (const std::int64_t off = facts.clock - std::clamp(facts.clock, asked_, answered_); std::abs(off) > clock_tolerance)
       add(Severity::error, Code::host_unsupported,
           "its clock is " + std::to_string(std::abs(off)) + " s " + (off > 0 ? "ahead of" : "behind") + " this machine's",
           "set it right, and let a time service keep it so");
@@ -157,6 +163,7 @@ class Examiner {
   CheckReport& report_;
   const Spec& spec_;
   const Topology& topology_;
+  const std::int64_t asked_, answered_;
   std::string host_;
 };
 
@@ -203,8 +210,9 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     hosts.emplace(topology.cloud->name, *topology.cloud);
     for (const CloudBalancer& one : balancers) asks[topology.cloud->name].push_back(balancer_ask(topology.cloud->name, one.wish, true));
   }
+  const std::int64_t asked = Examiner::this_clock();
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
-  Examiner examiner(report, spec, topology);
+  Examiner examiner(report, spec, topology, asked);
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
       report.findings.push_back(finding(host.name, error->second));

@@ -10,12 +10,6 @@ std::string base(const TopologyHost& host, int port) {
   return "http://" + (v6 ? "[" + host.address + "]" : host.address) + ":" + std::to_string(port);
 }
 
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) out += (c == '"' || c == '\\' ? std::string("\\") : std::string()) + c;
-  return out + "\"";
-}
-
 }  // namespace
 
 Ask member_ask(const TopologyHost& host, int port) {
@@ -46,14 +40,6 @@ MemberState read_member(const Answer& answer) {
   member.pending_restart = flag("pending_restart");
   member.paused = flag("pause");
   return member;
-}
-
-Run rest_call(const TopologyHost& host, int port, const std::string& user, const Secret& password, const std::string& method, const std::string& path,
-              const std::string& body) {
-  Text config = "url = " + quoted(base(host, port) + path) + "\nrequest = " + quoted(method) + "\nuser = \"" + user + ":";
-  config += password;
-  config += "\"\nheader = \"Content-Type: application/json\"\ndata = " + quoted(body) + "\nsilent\nshow-error\nfail-with-body\nmax-time = 90\n";
-  return {.argv = {"curl", "-K", "-"}, .input = std::move(config), .touches = {}};
 }
 
 Exec rest_code(const TopologyHost& host, int port, const std::string& path) {

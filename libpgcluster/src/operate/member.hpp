@@ -26,9 +26,6 @@ struct MemberState {
 Ask member_ask(const TopologyHost& host, int port);
 MemberState read_member(const Answer& answer);
 
-/// A request to Patroni's REST API, made on the host itself; the password goes in by stdin.
-Run rest_call(const TopologyHost& host, int port, const std::string& user, const Secret& password, const std::string& method, const std::string& path,
-              const std::string& body);
 /// "200" where the path is answered so, on the host itself.
 Exec rest_code(const TopologyHost& host, int port, const std::string& path);
 

@@ -1,6 +1,7 @@
 // Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
 #include <algorithm>
 
+#include "component/patroni.hpp"
 #include "component/sql.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
@@ -34,7 +35,7 @@ struct Scene {
     throw Error(Code::refused, name + " is not a database host of " + spec().patroni_cluster_name, "see the spec's hosts, or status");
   }
   Run call(const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body) const {
-    Run run = rest_call(host, port(), spec().patroni_restapi_username, view->secret("patroni_restapi_password"), method, path, body);
+    Run run = patroni::rest_call(*view, host, method, path, body, 90);
     run.touches = {"unit:patroni.service"};
     return run;
   }

@@ -1,8 +1,9 @@
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
-#include <cstdlib>
 #include <random>
 #include <utility>
 
@@ -21,8 +22,11 @@ std::string random_token() {
 std::string this_process() {
   char host[256] = {};
   gethostname(host, sizeof(host) - 1);
-  const char* user = std::getenv("USER");
-  return (user && *user ? std::string(user) : "uid " + std::to_string(geteuid())) + "@" + host + " pid " + std::to_string(getpid());
+  std::string user = "uid " + std::to_string(geteuid());
+  passwd entry{}, *found = nullptr;
+  std::array<char, 4096> text;
+  if (getpwuid_r(geteuid(), &entry, text.data(), text.size(), &found) == 0 && found) user = found->pw_name;
+  return user + "@" + host + " pid " + std::to_string(getpid());
 }
 
 std::string ago(std::int64_t since) {

@@ -54,6 +54,9 @@ struct Plan::Data {
   std::size_t parallel = 32;
 };
 
+/// Of an apply that was cancelled before its end.
+Failure cancelled_failure();
+
 /// Answers that have just come.
 using Known = std::vector<std::pair<AskPtr, Answer>>;
 /// The public one, which does not ask again what is known.

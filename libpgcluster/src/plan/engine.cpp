@@ -182,7 +182,8 @@ void Engine::judge(std::size_t i) {
   }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
-    if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines say why; mend that, then apply again"});
+    if (!change.failed.empty())
+      return fail(i, {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines say why; mend that, then apply again"});
     return again_later(i, "it is as wished (" + change.reason + ")");
   }
   if (!announced(i, change))
@@ -194,14 +195,31 @@ void Engine::judge(std::size_t i) {
   act(i, std::move(change));
 }
 
+// Whoever waits for a host that is lost waits in vain.
+void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) const {
+  for (const AskPtr& ask : asks) {
+    const auto host = hosts_.find(ask->at);
+    if (host == hosts_.end() || (!host->second.dead && !host->second.lost_since)) continue;
+    failure.code = Code::connection_lost;
+    failure.message += "; " + ask->at + " cannot be reached";
+    failure.hint = "see whether " + ask->at + " is up, then apply again: it goes on from here; where it stays down, --without " + ask->at +
+                   " plans as if it were not there";
+    failure.host = ask->at;
+    return;
+  }
+}
+
 void Engine::again_later(std::size_t i, const std::string& what) {
   Node& node = nodes_[i];
   const Time now = executor_.now();
-  if (now >= node.deadline)
-    return fail(i, {.code = Code::not_converged,
+  if (now >= node.deadline) {
+    Failure failure{.code = Code::not_converged,
                     .message = "after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
                                " s it still does not hold that " + what,
-                    .hint = "when the cause is mended, apply again: it goes on from here"});
+                    .hint = "when the cause is mended, apply again: it goes on from here"};
+    blame_lost_host(failure, plan(i).asks);
+    return fail(i, std::move(failure));
+  }
   node.pause = node.pause.count() == 0 ? first_pause : std::min(longest_pause, node.pause * 3 / 2);
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
 }
@@ -310,11 +328,12 @@ void Engine::order_known() {
   passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;
+  Failure failure{.code = Code::refused,
+                  .message = "for " + std::to_string(order_patience.count()) + " s no member of " + group + " could be disturbed safely",
+                  .hint = "see status: the cluster must be healthy before a member is restarted"};
+  blame_lost_host(failure, order_.asks);
   for (const std::size_t i : std::set<std::size_t>(held_))
-    if (plan(i).group == group && !terminal(i))
-      fail(i, {.code = Code::refused,
-               .message = "for " + std::to_string(order_patience.count()) + " s no member of " + group + " could be disturbed safely",
-               .hint = "see status: the cluster must be healthy before a member is restarted"});
+    if (plan(i).group == group && !terminal(i)) fail(i, failure);
 }
 
 }  // namespace pgcluster

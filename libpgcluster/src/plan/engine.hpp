@@ -88,6 +88,7 @@ class Engine {
   void again_later(std::size_t i, const std::string& what);
   void finish(std::size_t i);
   void fail(std::size_t i, Failure failure);
+  void blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) const;
   void settle_failure(std::size_t i);
   void block_after(std::size_t i);
   void block(std::size_t i, std::size_t by);
@@ -133,7 +134,7 @@ class Engine {
   std::string ordering_;               // group that is being asked for its order
   std::optional<Time> order_since_;    // nobody could be chosen since
   Time order_again_{};
-  const Answers* fresh_ = nullptr;     // answers that have come with the program being looked at
+  const Answers* fresh_ = nullptr;  // answers that have come with the program being looked at
   std::vector<Failure> failures_;
   bool cancelled_ = false;
   std::unique_ptr<Workers> workers_;

@@ -113,7 +113,10 @@ std::string Report::json() const {
   }
   json["failures"] = Json::array();
   for (const Failure& failure : failures) json["failures"].push_back(to_json(failure));
-  if (!failures.empty()) json["error"] = to_json(failures.front());
+  if (!failures.empty())
+    json["error"] = to_json(failures.front());
+  else if (cancelled)
+    json["error"] = to_json(cancelled_failure());
   return dump(json);
 }
 

@@ -1,6 +1,6 @@
-#include <pgcluster/plan/plan.hpp>
-
 #include <cstdio>
+
+#include "plan/data.hpp"
 
 namespace pgcluster {
 
@@ -30,6 +30,11 @@ std::string_view to_string(Event::Kind kind) noexcept {
   return "apply_done";
 }
 
+Failure cancelled_failure() {
+  return {
+      .code = Code::cancelled, .message = "cancelled; what had begun was ended, the rest was not begun", .hint = "apply again: it goes on from here"};
+}
+
 const Report& Report::check() const {
   if (!failures.empty()) {
     Failure failure = failures.front();
@@ -37,7 +42,7 @@ const Report& Report::check() const {
       failure.diagnostics.push_back({.message = failures[i].message, .hint = failures[i].hint, .path = failures[i].step});
     throw Error(std::move(failure));
   }
-  if (cancelled) throw Error(Code::cancelled, "cancelled; what had begun was ended, the rest was not begun", "apply again: it goes on from here");
+  if (cancelled) throw Error(cancelled_failure());
   return *this;
 }
 
