@@ -24,14 +24,20 @@ def run(main):
 
 def test_an_exception_of_on_event_comes_when_the_apply_has_ended():
     async def main():
-        spec, fleet, goes_on = small_spec(), simulated_fleet(), threading.Event()
+        spec, fleet, began, goes_on = small_spec(), simulated_fleet(), threading.Event(), threading.Event()
         plan = await aio.plan_deploy(spec, fleet)
-        fleet.meanwhile(lambda host, do: goes_on.wait(60) and None)
         calls = []
+
+        def at_work(host, do):
+            began.set()
+            goes_on.wait(60)
 
         def wrong(event):
             calls.append(event)
+            assert began.wait(60)    # else the apply would end before its first change
             raise KeyError("mine")
+
+        fleet.meanwhile(at_work)
 
         running = aio.apply(plan, fleet, on_event=wrong)
         while not calls:

@@ -1,5 +1,6 @@
 """Steps, components and models of one's own, and what they raise."""
 
+import json
 import threading
 import traceback
 
@@ -56,6 +57,31 @@ def test_an_own_component_beside_the_others():
     assert fleet.host("pg2").read("/etc/motd") == "postgres-cluster on 10.77.0.12\n"
     assert not pgcluster.plan_deploy(spec, fleet, components=[MotdComponent()])
     assert any(change.action == "remove" and "motd" in change.id for change in pgcluster.plan_deploy(spec, fleet).changes())
+
+
+def test_a_component_is_asked_for_its_data_on_hosts_that_left():
+    looked = []
+
+    class Data(MotdComponent):
+        def steps(self, node):
+            assert [host.name for host in node.cluster.known()] == ["pg1", "pg2", "pg3", "pg4"][:len(node.topology().hosts) + len(node.cluster.left)]
+            return super().steps(node)
+
+        def data(self, node):
+            looked.append((node.name(), node.host.address, node.has("postgres"), bool(node.facts.owned)))
+            return ["/srv/motd"]
+
+    fleet = simulated_fleet()
+    hosts = {f"pg{i}": {"address": f"10.77.0.1{i}", "roles": ["postgres"] if i == 4 else ["postgres", "etcd"]} for i in (1, 2, 3, 4)}
+    spec = {count: pgcluster.parse_spec(json.dumps({"hosts": dict(list(hosts.items())[:count])})) for count in (3, 4)}
+    pgcluster.apply(pgcluster.plan_deploy(spec[4], fleet, components=[Data()]), fleet).check()
+    assert not pgcluster.plan_deploy(spec[3], fleet, components=[Data()]) and not looked  # who left stays as it is
+    plan = pgcluster.plan_deploy(spec[3], fleet, components=[Data()], prune=True)
+    assert looked == [("pg4", "10.77.0.14", True, True)]
+    fleet.host("pg4").write("/srv/motd/1", "kept")
+    pgcluster.apply(pgcluster.plan_deploy(spec[3], fleet, components=[Data()], prune=True), fleet).check()
+    assert fleet.host("pg4").read("/srv/motd/1") is None
+    assert "pg4/motd/remove:tree:/srv/motd" not in {change.id for change in plan.changes()}  # it was not there yet
 
 
 def test_the_plan_keeps_what_it_was_made_of():

@@ -1,5 +1,7 @@
 #include "steps.hpp"
 
+#include <algorithm>
+
 #include "modules.hpp"
 
 namespace pgcluster::python {
@@ -27,8 +29,8 @@ ViewPtr view_of(const ClusterView& cluster) {
 /// A node's view that may be kept.
 struct Node {
   ViewPtr view;
-  const TopologyHost* host;
-  const Facts* facts;
+  std::shared_ptr<const TopologyHost> host;
+  std::shared_ptr<const Facts> facts;
   NodeView in_library() const { return {*view->in_library, *host, *facts}; }
 };
 
@@ -39,9 +41,18 @@ const Facts& facts_of(const ClusterView& cluster, const std::string& host) {
 }
 
 Node node_of(ViewPtr view, const std::string& host) {
-  const TopologyHost* found = &view->in_library->topology.host(host);
-  const Facts* facts = &facts_of(*view->in_library, host);
-  return {std::move(view), found, facts};
+  const ClusterView& cluster = *view->in_library;
+  const auto left = std::find_if(cluster.left.begin(), cluster.left.end(), [&](const TopologyHost& one) { return one.name == host; });
+  const TopologyHost* found = left != cluster.left.end() ? &*left : &cluster.topology.host(host);
+  const Facts* facts = &facts_of(cluster, host);
+  return {view, {view, found}, {view, facts}};
+}
+
+Node node_of(ViewPtr view, const NodeView& node) {
+  const auto& hosts = view->in_library->topology.hosts;
+  if (std::any_of(hosts.begin(), hosts.end(), [&](const TopologyHost& one) { return one.name == node.name(); })) return node_of(view, node.name());
+  // One that is about to be pruned, which only the caller knows.
+  return {std::move(view), std::make_shared<const TopologyHost>(node.host), std::make_shared<const Facts>(node.facts)};
 }
 
 py::object spec_of(View& view) {
@@ -100,7 +111,7 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
 
  private:
   ViewPtr remembered(const ClusterView& cluster) const { return last_ = view_of(cluster); }
-  py::object as_python(const NodeView& node) const { return py::cast(node_of(remembered(node.cluster), node.host.name)); }
+  py::object as_python(const NodeView& node) const { return py::cast(node_of(remembered(node.cluster), node)); }
   py::function override_of(const char* what) const { return py::get_override(static_cast<const Component*>(this), what); }
   py::function needed(const char* what) const {
     py::function found = override_of(what);
@@ -124,7 +135,8 @@ NodeView node_from(py::handle from) {
 
 void bind_components(py::module_& m) {
   py::class_<View, ViewPtr>(m, "ClusterView", "The cluster as components see it: everything that was known when the plan was made. Read only.")
-      .def(py::init([](py::handle spec, py::handle topology, py::handle facts, py::handle secrets, py::handle digests, py::handle without) {
+      .def(py::init([](py::handle spec, py::handle topology, py::handle facts, py::handle secrets, py::handle digests, py::handle without,
+                       py::handle left) {
              auto made = std::make_shared<ClusterView>();
              made->spec = load<Spec>(spec, {nullptr, "spec"});
              made->topology = topology.is_none() ? resolve(made->spec) : load<Topology>(topology, {nullptr, "topology"});
@@ -132,10 +144,11 @@ void bind_components(py::module_& m) {
              made->secrets = load<std::map<std::string, Secret>>(secrets, {nullptr, "secrets"});
              made->digests = load<std::map<std::string, std::string>>(digests, {nullptr, "digests"});
              made->without = load<std::set<std::string>>(without, {nullptr, "without"});
+             made->left = load<std::vector<TopologyHost>>(left, {nullptr, "left"});
              return std::make_shared<View>(View{std::move(made)});
            }),
            py::arg("spec"), py::arg("topology") = py::none(), py::arg("facts") = py::dict(), py::arg("secrets") = py::dict(),
-           py::arg("digests") = py::dict(), py::arg("without") = py::tuple())
+           py::arg("digests") = py::dict(), py::arg("without") = py::tuple(), py::arg("left") = py::tuple())
       .def_property_readonly("spec", &spec_of, "What the user wants.")
       .def_property_readonly("topology", &topology_of, "The spec resolved.")
       .def_property_readonly(
@@ -146,6 +159,18 @@ void bind_components(py::module_& m) {
           "digests", [](const View& self) { return give(self.in_library->digests); }, "SHA-256 of the controller's files, by path.")
       .def_property_readonly(
           "without", [](const View& self) { return give(self.in_library->without); }, "Hosts that are planned as if they were down.")
+      .def_property_readonly(
+          "left", [](const View& self) { return give(self.in_library->left); },
+          "Hosts that the spec no longer describes and that still belong to the cluster.")
+      .def(
+          "known",
+          [](const View& self, py::handle role) {
+            std::vector<TopologyHost> found;
+            for (const TopologyHost* host : role.is_none() ? self.in_library->known() : self.in_library->known(load<Role>(role, {nullptr, "role"})))
+              found.push_back(*host);
+            return give(found);
+          },
+          py::arg("role") = py::none(), "Who belongs to the cluster, or with a role, who has it: the spec's hosts, then those that left it.")
       .def(
           "leaves_out",
           [](const View& self, py::handle host) {
