@@ -189,7 +189,7 @@ int apply(Session& session) {
   const std::string document = arguments.plan.empty() ? "" : read_file(arguments.plan);
   return plan_and_carry_out(session, pgcluster::load_spec(arguments.spec),
                             [&](const pgcluster::Spec& spec, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
-                              pgcluster::DeployOptions deploy{options};
+                              auto deploy = options_from<pgcluster::DeployOptions>(options);
                               deploy.prune = arguments.prune;
                               deploy.without = without(arguments, spec);
                               return arguments.plan.empty() ? pgcluster::plan_deploy(spec, executor, deploy)
@@ -203,7 +203,7 @@ int destroy(Session& session) {
     throw pgcluster::Error(pgcluster::Code::refused, "destroy removes " + spec.patroni_cluster_name + " with all of its data; nothing was changed",
                            "if that is what you want: pgcluster destroy -f " + session.arguments.spec + " --yes");
   return plan_and_carry_out(session, spec, [](const pgcluster::Spec& of, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
-    return pgcluster::plan_destroy(of, executor, {options});
+    return pgcluster::plan_destroy(of, executor, options_from<pgcluster::DeployOptions>(options));
   });
 }
 

@@ -253,7 +253,7 @@ void CommandLine::members() {
   const auto with = [this](auto planner) -> Run {
     return [this, planner](Session& session) {
       return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
-        MemberOptions chosen{options};
+        auto chosen = options_from<MemberOptions>(options);
         chosen.to = a_.to;
         chosen.host = a_.host;
         return planner(spec, executor, chosen);

@@ -104,10 +104,10 @@ int plan(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(arguments.spec);
   OutFile out(arguments.out);
   std::optional<pgcluster::Plan> plan;
-  pgcluster::DeployOptions deploy;
-  deploy.without = without(arguments, spec);
+  const std::vector<std::string> left_out = without(arguments, spec);
   asking(session, spec, [&](const auto& options) {
-    static_cast<pgcluster::OperateOptions&>(deploy) = options;
+    auto deploy = options_from<pgcluster::DeployOptions>(options);
+    deploy.without = left_out;
     plan = pgcluster::plan_deploy(spec, session.executor, deploy);
   });
   if (!arguments.out.empty()) out.write(plan->document());  // as large as all of the plan itself

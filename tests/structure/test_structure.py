@@ -74,3 +74,20 @@ def test_each_public_header_compiles_alone(header, tmp_path):
     alone.write_text(f"#include <{name}>\n#include <{name}>\n")
     done = subprocess.run(["c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", LIBRARY / "include", alone], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+CALLS = """
+#include <pgcluster/operate/operate.hpp>
+using namespace pgcluster;
+Plan deploy(const Spec& spec, Executor& ssh, ComponentPtr own) { return plan_deploy(spec, ssh, {.components = {own}, .prune = true}); }
+Plan switchover(const Spec& spec, Executor& ssh) { return plan_switchover(spec, ssh, {.to = "pg2"}); }
+Plan soon(const Spec& spec, Executor& ssh) { return plan_switchover(spec, ssh, {.deadline = std::chrono::seconds(5), .to = "pg2"}); }
+Status status(const Spec& spec, Executor& ssh, const DeployOptions& options) { return read_status(spec, ssh, options); }
+"""
+
+
+def test_options_are_written_by_name_without_a_warning(tmp_path):
+    (tmp_path / "calls.cpp").write_text(CALLS)
+    done = subprocess.run(["c++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", LIBRARY / "include", tmp_path / "calls.cpp"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -17,10 +17,8 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   deploy.without.clear();
   std::istringstream without(option("without"));
   for (std::string host; std::getline(without, host, ',');) deploy.without.push_back(host);
-  MemberOptions member;
-  static_cast<OperateOptions&>(member) = own;
-  member.to = option("to");
-  member.host = option("host");
+  const MemberOptions member{
+      .stop = own.stop, .deadline = own.deadline, .parallel = own.parallel, .poll = own.poll, .to = option("to"), .host = option("host")};
   if (planner == "deploy") return plan_deploy(spec, executor, deploy);
   if (planner == "destroy") return plan_destroy(spec, executor, deploy);
   if (planner == "switchover") return plan_switchover(spec, executor, member);

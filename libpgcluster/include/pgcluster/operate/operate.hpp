@@ -24,24 +24,36 @@ struct OperateOptions {
   std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
 };
 
-/// What plan_deploy and its kin take beyond that.
-struct DeployOptions : OperateOptions {
+/// What plan_deploy and its kin take: what all planners do, and more. No base class: {.prune = true} would be warned of then (-Wextra).
+struct DeployOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};      ///< for asking the hosts
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
   bool prune = false;                      ///< also remove what stands on hosts that left the spec
   /// plan_deploy: hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and
   /// stand in a warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart. With prune also hosts
   /// that left the spec and are gone for good: they are forgotten.
   std::vector<std::string> without{};
+  /// What all planners take of it.
+  operator OperateOptions() const { return {.stop = stop, .deadline = deadline, .parallel = parallel, .poll = poll}; }
 };
 
 /// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
 /// Throws Error: spec_invalid, refused, or a host's own (host_unreachable, auth_failed, …).
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 
-/// What the planners for members take beyond that.
-struct MemberOptions : OperateOptions {
-  std::string to{};    ///< switchover, failover: the new leader; empty: Patroni chooses
-  std::string host{};  ///< restart, reload, reinit: this member; empty: all (reinit needs one)
+/// What the planners for members take: what all planners do, and more.
+struct MemberOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};  ///< for asking the hosts
+  std::size_t parallel = 32;           ///< hosts at once
+  std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
+  std::string to{};                    ///< switchover, failover: the new leader; empty: Patroni chooses
+  std::string host{};                  ///< restart, reload, reinit: this member; empty: all (reinit needs one)
+  /// What all planners take of it.
+  operator OperateOptions() const { return {.stop = stop, .deadline = deadline, .parallel = parallel, .poll = poll}; }
 };
 /// Hands leadership over to a healthy replica; one that does not run is refused. Throws as plan_deploy does.
 Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
