@@ -236,7 +236,7 @@ void CommandLine::changing() {
   CLI::Option* document = applied.add_option("FILE", a_.plan, "A plan that plan --out has written");
   yes(applied);
   json(applied, "One event a line on stdout, the report last");
-  applied.add_flag("--prune", a_.prune, "Also clean hosts that are no longer described; --without forgets one")->excludes(document);
+  applied.add_flag("--prune", a_.prune, "Also clean hosts that are no longer described, data included; --without forgets one")->excludes(document);
   without(applied)->excludes(document);
   applied.add_option("--log", a_.log, "Append the events to a file, as lines of JSON")->type_name("FILE");
 

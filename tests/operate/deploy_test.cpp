@@ -381,6 +381,28 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
   }
   DeployOptions prune;
   prune.prune = true;
+  SUBCASE("it leads") {
+    MemberOptions to;
+    to.to = "pg4";
+    APPLY(fleet, plan_switchover(four, fleet.executor, to));
+    fleet.executor.advance(1min);
+    const Failure failure = failure_of([&] { plan_deploy(three, fleet.executor, prune); });
+    CHECK(failure.code == Code::refused);
+    CHECK(failure.message.find("pg4 leads the cluster") != std::string::npos);
+    to.to = "pg1";
+    APPLY(fleet, plan_switchover(four, fleet.executor, to));
+    fleet.executor.advance(1min);
+    APPLY(fleet, plan_deploy(three, fleet.executor, prune));
+  }
+  SUBCASE("nobody leads") {
+    for (const char* host : {"pg1", "pg2", "pg3", "pg4"}) fleet.executor.stop_unit(fleet.executor.host(host), "patroni.service");
+    const Failure failure = failure_of([&] { plan_deploy(three, fleet.executor, prune); });
+    CHECK(failure.code == Code::refused);
+    CHECK(failure.message.find("may be all that there is") != std::string::npos);
+    APPLY(fleet, plan_deploy(four, fleet.executor));
+    fleet.executor.advance(1min);
+    APPLY(fleet, plan_deploy(three, fleet.executor, prune));
+  }
   SUBCASE("it is up") {
     const SimulatedHost& host = fleet.executor.host("pg4");
     REQUIRE(host.files.contains("/var/lib/postgresql/17/main/PG_VERSION"));

@@ -71,7 +71,7 @@ complete -c pgcluster -n '__fish_seen_subcommand_from apply' -s h -l help -d 'Pr
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -s f -l file -r -F -d 'The cluster\'s description'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l yes -d 'Do not ask'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l json -d 'One event a line on stdout, the report last'
-complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l prune -d 'Also clean hosts that are no longer described; --without forgets one'
+complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l prune -d 'Also clean hosts that are no longer described, data included; --without forgets one'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l without -x -a '(__pgcluster_hosts)' -d 'As if this host were down: nothing connects to it, what it needs stays pending; repeatable'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l log -r -F -d 'Append the events to a file, as lines of JSON'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l no-color -d 'No colours (NO_COLOR in the environment says the same)'

@@ -137,6 +137,8 @@ StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
 StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step);
 StepPtr leader_gate(const View& view);
+/// A host that left the spec goes with its data: only while another leads, one that the spec describes.
+StepPtr departure_gate(const View& view, const TopologyHost& left);
 /// A new replica's slot is made by the leader at once, and not on its next round only.
 StepPtr slot_step(const View& view, const TopologyHost& host);
 /// A new replica that has its slot now asks for WAL at once.

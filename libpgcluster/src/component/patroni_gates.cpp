@@ -248,4 +248,20 @@ StepPtr leader_gate(const View& view) {
   return gate("cluster/patroni/leader", {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
 }
 
+StepPtr departure_gate(const View& view, const TopologyHost& left) {
+  const Ask own = member_ask(view->spec, left);
+  std::vector<Ask> asks = member_asks(*view);
+  asks.push_back(own);
+  auto decide = [view, own, host = left.name](const Answers& answers) -> Decision {
+    if (answers.read(own, read_member).leads)
+      return Refused{{.message = host + " leads the cluster, and would be removed with its data",
+                      .hint = "describe it again and hand leadership over first: pgcluster switchover --to another host; then prune"}};
+    if (!read_members(*view, answers).leader())
+      return Refused{{.message = "no host of the spec leads the cluster: the data of " + host + ", which would be removed, may be all that there is",
+                      .hint = "see status, and prune when a host of the spec leads"}};
+    return Done{};
+  };
+  return gate(left.name + "/patroni/departure", {.asks = asks, .decide = decide});
+}
+
 }  // namespace pgcluster::patroni

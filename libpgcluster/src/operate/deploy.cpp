@@ -2,6 +2,7 @@
 
 #include "base/joined.hpp"
 #include "component/cloud.hpp"
+#include "component/patroni.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 
@@ -47,7 +48,10 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
 Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components) {
   const std::string& host = node.name();
-  return sequence(removals(host, node.facts.owned, {}), data_removals(node, components),
+  Steps allowed;
+  if (node.has(Role::postgres) && owns(node.facts, std::string("file:") + patroni::config_path))
+    allowed = patroni::departure_gate(shared(node.cluster), node.host);
+  return sequence(std::move(allowed), removals(host, node.facts.owned, {}), data_removals(node, components),
                   absent(host + "/pgcluster/remove:tree:/var/lib/pgcluster", host, "tree:/var/lib/pgcluster"));
 }
 

@@ -31,7 +31,7 @@ struct DeployOptions {
   std::size_t parallel = 32;               ///< hosts at once
   std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
-  bool prune = false;                      ///< also remove what stands on hosts that left the spec
+  bool prune = false;                      ///< also remove what stands on hosts that left the spec, data included; refused where one leads
   /// plan_deploy: hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and
   /// stand in a warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart. With prune also hosts
   /// that left the spec and are gone for good: they are forgotten.
