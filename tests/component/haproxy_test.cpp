@@ -88,6 +88,13 @@ TEST_CASE("haproxy: all that its file says is a reload; a stranger's HAProxy sta
   CHECK(is<Done>(stranger("global\n")));
 }
 
+TEST_CASE("haproxy: a member that left the spec stays a server until it is pruned") {
+  ClusterView view = cluster(balanced());
+  CHECK(haproxy_config(node(view)).find("server pg9 ") == std::string::npos);
+  view.left = {{.name = "pg9", .address = "10.77.0.19", .datacenter = {}, .roles = {Role::postgres}, .patroni_tags = {}, .access = {}}};
+  CHECK(haproxy_config(node(view)).find("server pg9 10.77.0.19:6432 check port 8008") != std::string::npos);
+}
+
 TEST_CASE("haproxy: it listens on all of its ports, not yet, or somebody else does") {
   const Steps all = steps(haproxy_component(), cluster(balanced()), "pg1");
   const auto listens = [&](const std::string& out) { return decide(all, "pg1/haproxy/listens", {{"pg1", "ss ", Output{.out = out}}}); };

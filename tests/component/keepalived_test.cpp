@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "parts.hpp"
 
 using namespace pgcluster;
@@ -32,6 +34,29 @@ TEST_CASE("keepalived: its password is eight characters, for root only, and of t
   CHECK(write.mode == 0600);
   CHECK(write.content.reveal().find("auth_pass eightand\n") != std::string::npos);
   CHECK(write.content.masked().find("eightand") == std::string::npos);
+}
+
+TEST_CASE("keepalived: a balancer that left the spec is spoken to, and may hold the VIP, until it is pruned") {
+  ClusterView view = cluster(balanced());
+  const auto config = [&] {
+    const Decision decision = decide(steps(keepalived_component(), view, "pg1"), "pg1/keepalived/config");
+    return std::get<WriteFile>(std::get<Change>(decision).todo.at(0).what).content.reveal();
+  };
+  const auto held_by_nobody = [&] { return decide(keepalived_component()->cluster_steps(view), "cluster/keepalived/held"); };
+  CHECK(config().find("10.77.0.19") == std::string::npos);
+  CHECK(is<Later>(held_by_nobody()));
+  const TopologyHost left{.name = "lb9", .address = "10.77.0.19", .datacenter = {}, .roles = {Role::balancer}, .patroni_tags = {}, .access = {}};
+  view.left = {left};
+  CHECK(config().find("        10.77.0.19\n") != std::string::npos);
+  CHECK(is<Done>(held_by_nobody()));
+  view.left.clear();
+  view.pruned = {left};
+  CHECK(config().find("10.77.0.19") == std::string::npos);
+  const std::string stopped = "lb9/keepalived/remove:unit:keepalived.service";
+  const auto done = [](const Answers&) -> Decision { return Done{}; };
+  const auto before =
+      parallel(steps(keepalived_component(), view, "pg1"), gate(stopped, {.asks = {}, .decide = done})).before("pg1/keepalived/config");
+  CHECK(std::find(before.begin(), before.end(), stopped) != before.end());
 }
 
 TEST_CASE("keepalived: what somebody else has set up stays") {

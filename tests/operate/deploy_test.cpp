@@ -394,6 +394,20 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
     fleet.executor.advance(1min);
     APPLY(fleet, plan_deploy(three, fleet.executor, prune));
   }
+  SUBCASE("it is another cluster's by now") {
+    SimulatedHost& host = fleet.executor.host("pg4");
+    const std::string ours = *host.read("/var/lib/pgcluster/cluster");
+    std::string theirs = ours;
+    theirs.replace(theirs.find("test"), 4, "that");
+    host.write("/var/lib/pgcluster/cluster", theirs);
+    for (const auto& plan : {plan_deploy, plan_destroy}) {
+      const Failure failure = failure_of([&] { plan(three, fleet.executor, prune); });
+      CHECK(failure.code == Code::refused);
+      CHECK(failure.message.find("belongs to the cluster that by now") != std::string::npos);
+    }
+    host.write("/var/lib/pgcluster/cluster", ours);
+    APPLY(fleet, plan_deploy(three, fleet.executor, prune));
+  }
   SUBCASE("nobody leads") {
     for (const char* host : {"pg1", "pg2", "pg3", "pg4"}) fleet.executor.stop_unit(fleet.executor.host(host), "patroni.service");
     const Failure failure = failure_of([&] { plan_deploy(three, fleet.executor, prune); });
@@ -424,6 +438,42 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
   }
   CHECK_FALSE(has_warning(plan_deploy(three, fleet.executor), "hosts.pg4"));
   HEALTHY(fleet, three);
+}
+
+TEST_CASE("what an interrupted prune or destroy has left, the next one removes") {
+  struct Killed {};
+  const std::string roles =
+      "hosts:\n  pg1: {address: 10.77.0.11, roles: [postgres, etcd]}\n  pg2: {address: 10.77.0.12, roles: [postgres, etcd]}\n"
+      "  pg3: {address: 10.77.0.13, roles: [postgres, etcd]}\n";
+  const Spec three = spec_of("patroni_cluster_name: test\n" + roles);
+  const Spec four = spec_of("patroni_cluster_name: test\n" + roles + "  pg4: {address: 10.77.0.14}\n");
+  for (const bool prune : {true, false})
+    for (std::size_t nth = 1; nth < 200; nth += 1 + nth / 8) {
+      CAPTURE(prune);
+      CAPTURE(nth);
+      Fleet fleet;
+      DEPLOY(fleet, four);
+      const auto plan = [&] { return prune ? plan_deploy(three, fleet.executor, {.prune = true}) : plan_destroy(four, fleet.executor); };
+      bool killed = false;
+      fleet.executor.interrupt(nth, true, [] { throw Killed(); });
+      try {
+        apply(plan(), fleet.executor);
+      } catch (const Killed&) {
+        killed = true;
+      }
+      fleet.executor.interrupt(0, false, {});
+      fleet.executor.advance(2min);
+      APPLY(fleet, plan());
+      const SimulatedHost& host = fleet.executor.host("pg4");
+      for (const auto& [path, file] : host.files)
+        CHECK_MESSAGE(
+            (!path.starts_with("/var/lib/pgcluster/") && !path.starts_with("/var/lib/postgresql/17/main/") && !path.starts_with("/etc/patroni/")),
+            path);
+      if (!prune)
+        for (const char* name : {"pg1", "pg2", "pg3"})
+          for (const auto& [path, file] : fleet.executor.host(name).files) CHECK_MESSAGE(!path.starts_with("/var/lib/etcd/default/"), path);
+      if (!killed) break;
+    }
 }
 
 TEST_CASE("two clusters on one fleet do not know each other") {

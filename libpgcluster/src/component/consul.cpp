@@ -8,6 +8,7 @@
 #include "base/joined.hpp"
 #include "component/builtin.hpp"
 #include "component/program.hpp"
+#include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
@@ -150,7 +151,7 @@ class Consul final : public Component {
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
-    return owns_consul(node.cluster, node.name()) ? std::vector<std::string>{consul_data_dir} : std::vector<std::string>{};
+    return owns(node.facts, std::string("file:") + consul_agent_file) ? std::vector<std::string>{consul_data_dir} : std::vector<std::string>{};
   }
 
  private:

@@ -120,7 +120,7 @@ class Etcd final : public Component {
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
-    return owns_etcd(node.cluster, node.name()) ? std::vector<std::string>{etcd_data_dir} : std::vector<std::string>{};
+    return owns(node.facts, std::string("file:") + etcd_env_file) ? std::vector<std::string>{etcd_data_dir} : std::vector<std::string>{};
   }
 
  private:

@@ -173,7 +173,9 @@ class Haproxy final : public Component {
     const auto step = [&](const char* what) { return node.step("haproxy", what); };
     const ServiceWish wish = service_wish(node.spec());
     const std::string host = node.name();
-    Steps config = with_confd(node.spec()) ? after({node.step("confd", "service")}, rendered_step(node)) : Steps(config_step(node));
+    std::vector<std::string> gone;  // who is pruned may lead until then
+    for (const TopologyHost& left : node.cluster.pruned) gone.push_back(left.name + "/patroni/remove:unit:patroni.service");
+    Steps config = with_confd(node.spec()) ? after({node.step("confd", "service")}, rendered_step(node)) : after(gone, config_step(node));
     std::vector<std::string> known{"cluster/patroni/leader"};
     for (const std::string& name : node.topology().database) known.push_back(name + "/patroni/member");
     return sequence(stranger_step(node), packages(step("packages"), host, {"haproxy", "curl"}, {haproxy_unit}),

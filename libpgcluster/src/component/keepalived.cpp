@@ -128,11 +128,15 @@ class Keepalived final : public Component {
         "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
         "StartLimitIntervalSec=0\n",
         vip_with_length(node.spec().cluster_vip), vip_interface(node));
-    return sequence(packages(step("packages"), host, {"keepalived"}, {wish.unit}),
-                    parallel(config_step(node), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
-                             file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
-                    after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
-                          rolling("keepalived", host, holder_last(node.cluster), service(step("service"), host, wish))));
+    // Who is pruned is spoken to until it speaks no more.
+    std::vector<std::string> silent;
+    for (const TopologyHost& left : node.cluster.pruned) silent.push_back(left.name + "/keepalived/remove:unit:" + keepalived_unit);
+    return sequence(
+        packages(step("packages"), host, {"keepalived"}, {wish.unit}),
+        parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
+                 file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+        after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
+              rolling("keepalived", host, holder_last(node.cluster), service(step("service"), host, wish))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

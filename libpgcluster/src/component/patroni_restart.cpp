@@ -186,7 +186,7 @@ StepPtr lower_step(const View& view, const TopologyHost& host) {
       // Its replicas have lost it meanwhile: nothing else is disturbed before they are back.
       std::set<std::string> streaming;
       for (const auto& [one, member] : members.all)
-        if (member.fine()) streaming.insert(one->name);
+        if (member.streams) streaming.insert(one->name);
       change->until = [view, streaming](const Answers& after) -> std::string {
         for (const auto& [one, member] : read_members(*view, after).all)
           if (streaming.contains(one->name) && member.rising()) return one->name + " streams again";

@@ -128,7 +128,10 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
   }
   // Where the other scheme's has been, an address for good is its own, until it is removed.
   const bool lease = keeper.lease && !owns(cluster, keeper.other_unit);
-  auto decide = [asks, keeper, lease, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
+  // A balancer that left the spec may have it, and is asked no more: it keeps it until it is pruned.
+  const bool elsewhere =
+      !keeper.lease && std::any_of(cluster.left.begin(), cluster.left.end(), [](const TopologyHost& host) { return host.has(Role::balancer); });
+  auto decide = [asks, keeper, lease, elsewhere, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
     std::string holders;
     int count = 0;
     for (const Ask& ask : asks) {
@@ -140,7 +143,7 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
                                 vip + " dev INTERFACE"}};
       holders += (count++ == 0 ? "" : " and ") + ask.at;
     }
-    if (count == 1) return Done{};
+    if (count == 1 || (count == 0 && elsewhere)) return Done{};
     // Asked one after the other, two hosts may both be seen with an address that has just moved: it is wrong only if it stays so.
     return Later{count == 0 ? (keeper.lease ? "the leader has taken " : "a balancer has taken ") + vip
                             : "only one host holds " + vip + " (" + holders + " do)"};

@@ -77,7 +77,7 @@ class Examiner {
  public:
   /// `asked`: when the first host was asked.
   Examiner(CheckReport& report, const Spec& spec, const Topology& topology, std::int64_t asked)
-      : report_(report), spec_(spec), topology_(topology), asked_(asked), answered_(this_clock()) {}
+      : report_(report), spec_(spec), topology_(topology), asked_(asked), answered_(std::max(asked, this_clock())) {}
 
   static std::int64_t this_clock() {
     return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();

@@ -51,8 +51,9 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
   Steps allowed;
   if (node.has(Role::postgres) && owns(node.facts, std::string("file:") + patroni::config_path))
     allowed = patroni::departure_gate(shared(node.cluster), node.host);
-  return sequence(std::move(allowed), removals(host, node.facts.owned, {}), data_removals(node, components),
-                  absent(host + "/pgcluster/remove:tree:/var/lib/pgcluster", host, "tree:/var/lib/pgcluster"));
+  std::vector<Owned> units = node.facts.owned;
+  std::erase_if(units, [](const Owned& one) { return !one.resource.starts_with("unit:"); });
+  return clean(node, components, sequence(std::move(allowed), removals(host, units, {})));
 }
 
 }  // namespace
@@ -109,13 +110,14 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
         reach.emplace(host.name, access_of(host, topology));
     }
     left_facts = gather_facts(reach, executor, options, WayOut::forget);
+    check_still_ours(topology, left_facts);
     std::erase_if(left, [&](const KnownHost& host) { return forgotten.contains(host.name); });
     hosts.insert(reach.begin(), reach.end());
   } else {
     for (const KnownHost& host : left)
       plan.warnings.push_back({.severity = Severity::warning,
                                .message = "is no longer described, but still belongs to the cluster",
-                               .hint = "apply --prune removes what stands there",
+                               .hint = "apply --prune removes what stands there, its data included",
                                .path = "hosts." + host.name});
   }
   std::vector<KnownCloud> clouds = own_cloud(spec, topology);
@@ -135,12 +137,13 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
                              .hint = "apply --prune removes them, with credentials from the variables that the vendor's own tools read",
                              .path = "cloud_provider"});
   }
-  std::vector<TopologyHost> staying;
-  if (!options.prune)
-    for (const KnownHost& host : left) staying.push_back(as_host(host, topology));
-  const auto view = make_view(spec, topology, std::move(facts), components, without, std::move(staying));
+  std::vector<TopologyHost> staying, leaving;
+  for (const KnownHost& host : left) (options.prune ? leaving : staying).push_back(as_host(host, topology));
+  const auto view = make_view(spec, topology, std::move(facts), components, without, std::move(staying), std::move(leaving));
 
   std::vector<Steps> all;
+  std::vector<std::string> gone;
+  for (const TopologyHost& host : view->pruned) gone.push_back(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster");
   const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left, clouds);
   for (const TopologyHost& host : topology.hosts) {
     if (view->leaves_out(host.name)) {
@@ -158,7 +161,9 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
         parts.push_back(std::move(steps));
     }
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = cluster_text});
-    Steps wanted = sequence(parallel(noted, std::move(system)), parallel(std::move(parts)));
+    // Who is pruned is forgotten when it is clean: else nobody would go on with it after an interruption.
+    Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
+                                : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
     std::set<std::string> kept;
     for (const Steps::Node& one : wanted.nodes())
       for (const std::string& resource : one.step->keeps()) kept.insert(resource);
@@ -166,8 +171,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     std::erase_if(owned, [](const Owned& one) { return one.resource.starts_with("file:/var/lib/pgcluster/"); });
     all.push_back(sequence(removals(host.name, owned, kept), std::move(wanted)));
   }
-  for (const KnownHost& host : left)
-    if (options.prune) all.push_back(farewell({*view, as_host(host, topology), left_facts.at(host.name)}, components));
+  for (const TopologyHost& host : view->pruned) all.push_back(farewell({*view, host, left_facts.at(host.name)}, components));
   for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
   // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
   Steps secrets = secret_steps(*view, components);

@@ -15,7 +15,9 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
   for (const KnownHost& host : left_hosts(topology, facts)) {
     all.push_back(as_host(host, topology));
     hosts.emplace(host.name, all.back().access);
-    facts.merge(gather_facts({{host.name, all.back().access}}, executor, options));
+    auto left = gather_facts({{host.name, all.back().access}}, executor, options);
+    check_still_ours(topology, left);
+    facts.merge(left);
   }
   const auto view = make_view(spec, topology, facts, components);
 
@@ -24,18 +26,14 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& opt
   for (auto it = components.rbegin(); it != components.rend(); ++it) turns.push_back((*it)->name());
   std::vector<Steps> stops(turns.size() + 1), rest;
   for (const auto& [name, fact] : facts) {
-    std::vector<Owned> units, others;
-    for (const Owned& one : fact.owned) (one.resource.starts_with("unit:") ? units : others).push_back(one);
-    for (const Owned& unit : units) {
+    for (const Owned& unit : fact.owned) {
+      if (!unit.resource.starts_with("unit:")) continue;
       const auto turn = std::find(turns.begin(), turns.end(), component_of(unit.step));
       Steps& at = stops[static_cast<std::size_t>(turn - turns.begin())];
       at = parallel(at, removals(name, {unit}, {}));
     }
-    Steps data;
     for (const TopologyHost& host : all)
-      if (host.name == name) data = data_removals({*view, host, fact}, components);
-    const Steps state = absent(name + "/pgcluster/remove:tree:/var/lib/pgcluster", name, "tree:/var/lib/pgcluster");
-    rest.push_back(sequence(removals(name, others, {}), std::move(data), state));
+      if (host.name == name) rest.push_back(clean({*view, host, fact}, components, {}));
   }
   stops.push_back(parallel(rest));
   stops.insert(stops.begin(), cloud_removal(spec, topology));

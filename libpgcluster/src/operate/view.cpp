@@ -118,7 +118,7 @@ std::string file_digest(const std::string& path, const std::string& key) {
 
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without,
-                                             std::vector<TopologyHost> left) {
+                                             std::vector<TopologyHost> left, std::vector<TopologyHost> pruned) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   if (const std::string& path = spec.confd_binary.path; !path.empty() && with_haproxy(spec) && spec.confd_install)
@@ -130,6 +130,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->facts = std::move(facts);
   view->without = std::move(without);
   view->left = std::move(left);
+  view->pruned = std::move(pruned);
   return view;
 }
 
@@ -207,13 +208,29 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
   return sequence(parallel(units), parallel(packages), parallel(files));
 }
 
-Steps data_removals(const NodeView& node, const std::vector<ComponentPtr>& components) {
+Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
+  std::vector<Owned> others;
+  for (const Owned& one : node.facts.owned)
+    if (!one.resource.starts_with("unit:")) others.push_back(one);
   std::vector<Steps> data;
-  if (!node.facts.owned.empty())
-    for (const ComponentPtr& component : components)
-      for (const std::string& tree : component->data(node))
-        data.push_back(absent(node.step(component->name(), "remove:tree:" + tree), node.name(), "tree:" + tree));
-  return parallel(data);
+  for (const ComponentPtr& component : components) {
+    // Data of a component that has nothing here is a stranger's, or of a server that nobody would have stopped.
+    const auto& owned = node.facts.owned;
+    if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
+    for (const std::string& tree : component->data(node))
+      data.push_back(absent(node.step(component->name(), "remove:tree:" + tree), node.name(), "tree:" + tree));
+  }
+  return sequence(std::move(stops), parallel(data), removals(node.name(), others, {}),
+                  absent(node.step("pgcluster", "remove:tree:/var/lib/pgcluster"), node.name(), "tree:/var/lib/pgcluster"));
+}
+
+void check_still_ours(const Topology& topology, const std::map<std::string, Facts>& left) {
+  for (const auto& [name, fact] : left)
+    if (const auto known = fact.cluster.empty() ? std::nullopt : read_cluster_file(fact.cluster); known && known->cluster != topology.cluster)
+      throw Error({.code = Code::refused,
+                   .message = name + " left the spec, and belongs to the cluster " + known->cluster + " by now: nothing of it is removed",
+                   .hint = "apply --prune --without " + name + " forgets it",
+                   .host = name});
 }
 
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts) {
@@ -228,7 +245,9 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
                    .hint = "a cluster keeps its name; to give the host to another cluster, destroy the old one first",
                    .host = name});
     for (const KnownHost& host : known->hosts)
-      if (std::none_of(topology.hosts.begin(), topology.hosts.end(), [&](const TopologyHost& one) { return one.name == host.name; }))
+      // A host with another name now is still the same host.
+      if (std::none_of(topology.hosts.begin(), topology.hosts.end(),
+                       [&](const TopologyHost& one) { return one.name == host.name || one.address == host.address; }))
         left.emplace(host.name, host);
   }
   std::vector<KnownHost> all;

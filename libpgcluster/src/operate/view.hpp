@@ -31,7 +31,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {},
-                                             std::vector<TopologyHost> left = {});
+                                             std::vector<TopologyHost> left = {}, std::vector<TopologyHost> pruned = {});
 /// A host that left the spec, as one of it.
 TopologyHost as_host(const KnownHost& left, const Topology& topology);
 
@@ -55,8 +55,11 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
 
 /// Steps that remove what a host owns and nobody keeps any more: units first, then packages, then files.
 Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept);
-/// What the components keep for good; nothing where the host owns nothing.
-Steps data_removals(const NodeView& node, const std::vector<ComponentPtr>& components);
+/// All that the host owns, what the components keep for good, and our own state. The data comes before the last of what is owned: a plan that
+/// goes on after an interruption finds it again.
+Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops);
+/// Throws Error (refused) where a host that left the spec belongs to another cluster by now.
+void check_still_ours(const Topology& topology, const std::map<std::string, Facts>& left);
 
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);

@@ -202,8 +202,9 @@ void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) 
     if (host == hosts_.end() || (!host->second.dead && !host->second.lost_since)) continue;
     failure.code = Code::connection_lost;
     failure.message += "; " + ask->at + " cannot be reached";
-    failure.hint = "see whether " + ask->at + " is up, then apply again: it goes on from here; where it stays down, --without " + ask->at +
-                   " plans as if it were not there";
+    failure.hint = "see whether " + ask->at + " is up, then apply again: it goes on from here";
+    if (plan_.origin.planner == "deploy" && host->second.access.transport != Transport::cloud)
+      failure.hint += "; where it stays down, --without " + ask->at + " plans as if it were not there";
     failure.host = ask->at;
     return;
   }

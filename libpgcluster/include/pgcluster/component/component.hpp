@@ -26,6 +26,8 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   std::set<std::string> without{};
   /// Hosts that the spec no longer describes and that still belong to the cluster: they have no steps, and the others go on knowing them.
   std::vector<TopologyHost> left{};
+  /// Hosts that this plan prunes: known to nobody once it is done.
+  std::vector<TopologyHost> pruned{};
 
   /// Who belongs to the cluster, or with a role, who has it: the spec's hosts, then those that left it.
   std::vector<const TopologyHost*> known() const;
