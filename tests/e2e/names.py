@@ -142,8 +142,8 @@ def assert_nothing_lost(cluster, lines):
 
 
 def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
-    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new,
-    lines of the writer, late, thawed): late are the writes that the old one ran and acknowledged after the new one was promoted. One that had run when it froze may be acknowledged at the thaw."""
+    """The leader's host is frozen past its TTL and thawed, with a writer connected to its PostgreSQL. Gives (old, new, lines of the writer, late, thawed):
+    late are the writes that the old one ran and acknowledged after the new one was promoted. One that had run when it froze may be acknowledged at the thaw."""
     old = cluster.status()["leader"]
     with watch(cluster, asking, hosts) as seen, writer(cluster, asking, address(old), 5432) as lines:
         time.sleep(2)
