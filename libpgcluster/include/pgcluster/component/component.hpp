@@ -29,8 +29,9 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   /// Hosts that this plan prunes: known to nobody once it is done.
   std::vector<TopologyHost> pruned{};
 
-  /// Who belongs to the cluster, or with a role, who has it: the spec's hosts, then those that left it.
+  /// Who belongs to the cluster: the spec's hosts, then those that left it and are not pruned.
   std::vector<const TopologyHost*> known() const;
+  /// Those of them that have the role.
   std::vector<const TopologyHost*> known(Role role) const;
 
   /// Whether the host is one of `without`.
