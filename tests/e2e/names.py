@@ -147,6 +147,7 @@ def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
     old = cluster.status()["leader"]
     with watch(cluster, asking, hosts) as seen, writer(cluster, asking, address(old), 5432) as lines:
         time.sleep(2)
+        awaited = cluster.psql(address(old), "show synchronous_standby_names", port=5432)
         cluster.lab("freeze", old)
         try:
             new = cluster.wait(lambda: (lambda s: s["leader"] if s["leader"] not in (None, old) else None)(cluster.status()), 90, f"that another than {old} leads")
@@ -158,5 +159,6 @@ def freeze_and_thaw(cluster, asking, hosts, longer=4.0):
         time.sleep(1)
     promoted = seen.promoted(new)
     late = [line["at"] for line in lines if line.get("ok") and min(line["at"], line["ran"]) > promoted]
-    print(f"{old} was frozen, {new} leads; {old} ran and acknowledged {len(late)} writes after that, the last {max(late) - thawed if late else 0:.2f} s after its thaw")
+    print(f"{old} was frozen, {new} leads; {old} ran and acknowledged {len(late)} writes after that, the last {max(late) - thawed if late else 0:.2f} s after its thaw; "
+          f"commits waited for {awaited or 'nobody'} when it froze")
     return old, new, lines, late, thawed

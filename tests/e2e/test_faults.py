@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from cluster import HOSTS, assert_one_holder, outages
+from cluster import HOSTS, address, assert_one_holder, outages
 from names import freeze_and_thaw, prepare_client
 from test_scheme_a import assert_nothing_lost
 
@@ -87,12 +87,29 @@ def test_patroni_is_killed(synchronous):
     assert_nothing_lost(synchronous, lines)
 
 
+def wait_settled(cluster, mode):
+    """For two of Patroni's rounds the leader's PostgreSQL has waited for whom the DCS names: a Patroni that was killed just now, as by the test before,
+    is another fault, and has its own rounds to set that right."""
+    since = None
+
+    def settled():
+        nonlocal since
+        status = cluster.status()
+        named = [member["name"] for member in status["members"] if member["role"] == "sync_standby"] if mode else [""]
+        waits_for = cluster.psql(address(status["leader"]), "show synchronous_standby_names", port=5432)
+        since = (since or time.monotonic()) if named == [waits_for] else None
+        return since and time.monotonic() - since > 12
+
+    cluster.wait(settled, 90, "that the leader waits for whom the DCS names")
+
+
 @pytest.mark.parametrize("mode", [True, False], ids=["synchronous", "asynchronous"])
 def test_the_leaders_host_is_frozen_past_its_ttl(synchronous, mode):
     """Clients that are connected to the old leader itself, not through the VIP; scheme C has the same in test_consul.py."""
     synchronous.write(synchronous_mode=mode)
     synchronous.apply()
     synchronous.wait(lambda: any(m["role"] == "sync_standby" for m in synchronous.status()["members"]) == mode, 60, "that the mode has changed")
+    wait_settled(synchronous, mode)
     asking = next(m["name"] for m in synchronous.status()["members"] if m["role"] == "replica" or (not mode and m["role"] != "leader"))
     prepare_client(synchronous, asking)
     _, _, lines, late, thawed = freeze_and_thaw(synchronous, asking, HOSTS)
