@@ -51,7 +51,7 @@ Node node_of(ViewPtr view, const std::string& host) {
 Node node_of(ViewPtr view, const NodeView& node) {
   const auto& hosts = view->in_library->topology.hosts;
   if (std::any_of(hosts.begin(), hosts.end(), [&](const TopologyHost& one) { return one.name == node.name(); })) return node_of(view, node.name());
-  // One that is about to be pruned, which only the caller knows.
+  // One that left the spec: of its facts only the caller knows.
   return {std::move(view), std::make_shared<const TopologyHost>(node.host), std::make_shared<const Facts>(node.facts)};
 }
 

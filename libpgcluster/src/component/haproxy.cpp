@@ -8,6 +8,7 @@
 #include "component/listening.hpp"
 #include "component/patroni.hpp"
 #include "component/vip.hpp"
+#include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
@@ -47,8 +48,7 @@ StepPtr config_step(const NodeView& node) {
 // Somebody else's HAProxy goes on as it is.
 StepPtr stranger_step(const NodeView& node) {
   const std::string name = node.step("haproxy", "stranger");
-  const bool ours =
-      std::any_of(node.facts.owned.begin(), node.facts.owned.end(), [](const Owned& one) { return one.resource == "unit:haproxy.service"; });
+  const bool ours = owns(node.facts, std::string("unit:") + haproxy_unit);
   const Ask unit{node.name(), UnitOf{haproxy_unit}};
   const Ask config{node.name(), FileOf{haproxy_file}};
   auto decide = [unit, config, ours, host = node.name()](const Answers& answers) -> Decision {
