@@ -4,7 +4,7 @@
 #include <iomanip>
 #include <iostream>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
 
 int main(int argc, char** argv) try {

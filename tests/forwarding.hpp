@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/simulation/simulated.hpp>
 
 /// A simulated fleet behind one's own run(): for executors that count, or that carry a planted bug.
 class Forwarding : public pgcluster::Executor {

@@ -383,7 +383,7 @@ def write_cpp(records, options, live, out):
 
 def read(include):
     found, variants = [], {}
-    order = ["base", "op", "step", "executor", "plan", "spec", "topology", "component", "operate"]
+    order = ["base", "op", "step", "executor", "cloud", "plan", "spec", "topology", "component", "operate", "simulation"]
     for module in order:
         for path in sorted((include / "pgcluster" / module).glob("*.hpp")):
             if path.stem == "export":

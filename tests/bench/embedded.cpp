@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
 
 namespace {

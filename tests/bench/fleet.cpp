@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
 
 namespace {

@@ -5,8 +5,8 @@
 
 #include <pgcluster/pgcluster.hpp>
 
-#include "component/builtin.hpp"
-#include "component/cloud.hpp"
+#include "component/registry.hpp"
+#include "component/cloud/cloud.hpp"
 
 int main(int argc, char** argv) {
   using namespace pgcluster;

@@ -9,7 +9,7 @@
 #include <set>
 #include <string>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 
 #include "commands.hpp"
 

@@ -1,4 +1,4 @@
-#include "component/cloud.hpp"
+#include "component/cloud/cloud.hpp"
 
 #include <doctest/doctest.h>
 

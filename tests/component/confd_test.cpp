@@ -1,4 +1,4 @@
-#include "component/haproxy.hpp"
+#include "component/haproxy/haproxy.hpp"
 #include "parts.hpp"
 
 using namespace pgcluster;

@@ -1,4 +1,4 @@
-#include "component/consul.hpp"
+#include "component/consul/consul.hpp"
 
 #include "parts.hpp"
 

@@ -1,4 +1,4 @@
-#include "component/etcd.hpp"
+#include "component/etcd/etcd.hpp"
 
 #include "parts.hpp"
 

@@ -1,6 +1,6 @@
-#include "component/haproxy.hpp"
+#include "component/haproxy/haproxy.hpp"
 
-#include "component/patroni.hpp"
+#include "component/patroni/patroni.hpp"
 #include "parts.hpp"
 
 using namespace pgcluster;

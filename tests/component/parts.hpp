@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "component/builtin.hpp"
+#include "component/registry.hpp"
 #include "golden.hpp"
 
 // A component's steps on hosts that a test describes, with answers that it can bend.

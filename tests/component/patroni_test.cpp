@@ -1,9 +1,9 @@
-#include "component/patroni.hpp"
+#include "component/patroni/patroni.hpp"
 
 #include <fmt/format.h>
 
-#include "component/builtin.hpp"
-#include "component/sql.hpp"
+#include "component/registry.hpp"
+#include "component/postgresql/sql.hpp"
 #include "golden.hpp"
 #include "patroni_world.hpp"
 

@@ -7,11 +7,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "component/builtin.hpp"
-#include "component/patroni.hpp"
-#include "component/postgresql.hpp"
-#include "component/scram.hpp"
-#include "component/sql.hpp"
+#include "component/registry.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/postgresql.hpp"
+#include "component/postgresql/scram.hpp"
+#include "component/postgresql/sql.hpp"
 
 // Three database hosts as Patroni's steps see them, with answers that a test can bend.
 namespace world {

@@ -1,4 +1,4 @@
-#include "component/postgresql.hpp"
+#include "component/postgresql/postgresql.hpp"
 
 #include <doctest/doctest.h>
 

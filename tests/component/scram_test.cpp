@@ -1,4 +1,4 @@
-#include "component/scram.hpp"
+#include "component/postgresql/scram.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-#include "component/sql.hpp"
+#include "component/postgresql/sql.hpp"
 
 #include <doctest/doctest.h>
 

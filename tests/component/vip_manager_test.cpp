@@ -1,4 +1,4 @@
-#include "component/vip_manager.hpp"
+#include "component/vip/vip_manager.hpp"
 
 #include "parts.hpp"
 

@@ -5,9 +5,9 @@
 #include <pgcluster/base/error.hpp>
 
 #include "base/base64.hpp"
-#include "executor/bytes.hpp"
-#include "executor/known_hosts.hpp"
-#include "executor/ssh_keys.hpp"
+#include "base/digest.hpp"
+#include "executor/ssh/known_hosts.hpp"
+#include "executor/ssh/libssh2_keys.hpp"
 #include "shell.hpp"
 
 using namespace pgcluster;

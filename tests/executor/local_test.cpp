@@ -1,6 +1,6 @@
 #include <pgcluster/executor/local.hpp>
 
-#include "executor/bytes.hpp"
+#include "base/digest.hpp"
 #include "shell.hpp"
 
 using namespace pgcluster;
@@ -17,7 +17,7 @@ TEST_CASE("the local executor runs the same programs") {
   const HostAccess host{.name = "here", .address = "localhost"};
   scratch.put("source", std::string(3'000'000, 'x'));
   std::vector<std::size_t> begun;
-  const Program program{.dos = {{"here", Upload{scratch.path("tool"), scratch.path("source"), executor::sha256_hex(std::string(3'000'000, 'x'))}},
+  const Program program{.dos = {{"here", Upload{scratch.path("tool"), scratch.path("source"), sha256_hex(std::string(3'000'000, 'x'))}},
                                 {"here", Run{{"true"}}}},
                         .asks = {{"here", Exec{{"cat"}, "in"}}},
                         .on_do = [&](std::size_t i) { begun.push_back(i); }};

@@ -4,8 +4,8 @@
 #include <set>
 #include <thread>
 
-#include "executor/bytes.hpp"
-#include "executor/openssh_connection.hpp"
+#include "base/digest.hpp"
+#include "executor/ssh/openssh_connection.hpp"
 #include "sshd.hpp"
 
 using namespace pgcluster;
@@ -80,7 +80,7 @@ TEST_CASE("openssh: programs run on one connection, kept open, and nothing of it
     sshd.scratch.put("source", big);
     std::vector<std::size_t> begun;
     const Program program{.dos = {{"pg1", WriteFile{sshd.path("x"), big.substr(0, 1'000'000)}},
-                                  {"pg1", Upload{sshd.path("tool"), sshd.path("source"), executor::sha256_hex(big)}},
+                                  {"pg1", Upload{sshd.path("tool"), sshd.path("source"), sha256_hex(big)}},
                                   {"pg1", Run{{"sh", "-c", "seq 1 100000; seq 1 100000 >&2"}}}},
                           .asks = {{"pg1", FileOf{sshd.path("x")}}},
                           .on_do = [&](std::size_t i) { begun.push_back(i); }};
@@ -201,7 +201,7 @@ TEST_CASE("openssh: keys that libssh2 cannot use, and certificates on both sides
 TEST_CASE("openssh: a passphrase reaches ssh, and nobody else") {
   if (!have_sshd()) return;
   Sshd sshd;
-  const std::string passphrase = executor::random_hex(8);
+  const std::string passphrase = random_hex(8);
   sshd.keygen("locked", "ed25519", passphrase);
   sshd.authorize("locked");
   auto host = access(sshd);

@@ -2,7 +2,7 @@
 #include <random>
 
 #include "base/base64.hpp"
-#include "executor/bytes.hpp"
+#include "base/digest.hpp"
 #include "shell.hpp"
 
 using namespace pgcluster;
@@ -35,7 +35,7 @@ TEST_CASE("a file is written beside and renamed, skipped when as wished, and nev
 
   const auto seen = std::get<File>(scratch.ask({"h", FileOf{scratch.path("a/b/x.conf")}}));
   CHECK(seen.content == odd);
-  CHECK(seen.sha256 == executor::sha256_hex(odd));
+  CHECK(seen.sha256 == sha256_hex(odd));
   scratch.put("a/b/x.conf", "somebody else was here");
   Do again{"h", wish(scratch, "a/b/x.conf", "new"), seen};
   result = scratch.act(again);
@@ -67,7 +67,7 @@ TEST_CASE("a file that cannot be written fails and says why, and what comes afte
   CHECK(result.dos[1].output.err.find("file") != std::string::npos);
   CHECK(result.dos[2].what == What::not_run);
   CHECK(begun == std::vector<std::size_t>{0, 1});
-  CHECK(std::get<File>(result.answers[0]).sha256 == executor::sha256_hex("1"));
+  CHECK(std::get<File>(result.answers[0]).sha256 == sha256_hex("1"));
   CHECK(std::holds_alternative<Absent>(result.answers[1]));
 
   CHECK(scratch.act({"h", WriteFile{"relative", "x"}}).what == What::failed);
@@ -257,7 +257,7 @@ TEST_CASE("removals take what is named and nothing near the root") {
   CHECK(remove(Remove::Kind::tree, scratch.path("tree")) == What::skipped);
   for (const char* path : {"/", "/etc", "/var/..", "/var/lib/../..", "var", "", "/etc/"}) CHECK(remove(Remove::Kind::tree, path) == What::failed);
   scratch.put("kept", "now");
-  Do d{"h", Remove{Remove::Kind::file, scratch.path("kept")}, File{.sha256 = executor::sha256_hex("then")}};
+  Do d{"h", Remove{Remove::Kind::file, scratch.path("kept")}, File{.sha256 = sha256_hex("then")}};
   CHECK(scratch.act(d).what == What::drifted);
   CHECK(scratch.has("kept"));
 }
@@ -268,7 +268,7 @@ TEST_CASE("an upload is compared with its digest on the host") {
   std::mt19937 random(1);
   for (char& c : bytes) c = static_cast<char>(random());
   scratch.put("source", bytes);
-  Upload upload{scratch.path("bin/tool"), scratch.path("source"), executor::sha256_hex(bytes)};
+  Upload upload{scratch.path("bin/tool"), scratch.path("source"), sha256_hex(bytes)};
   Program program{.dos = {{"h", wish(scratch, "before", "1")}, {"h", upload}, {"h", wish(scratch, "after", "2")}}};
   auto result = scratch.run(program);
   INFO(result.dos[1].output.err);
@@ -327,7 +327,7 @@ TEST_CASE("files, packages, accounts: absent is an answer") {
   };
   const auto answers = scratch.run({.asks = asks}).answers;
   CHECK(std::get<File>(answers[0]).content == "content");
-  CHECK(std::get<File>(answers[1]) == File{.sha256 = executor::sha256_hex("content")});
+  CHECK(std::get<File>(answers[1]) == File{.sha256 = sha256_hex("content")});
   CHECK(std::get<File>(answers[2]).content == "content");
   CHECK(std::holds_alternative<Absent>(answers[3]));
   CHECK(std::get<File>(answers[4]).kind == File::Kind::directory);
@@ -344,7 +344,7 @@ TEST_CASE("files, packages, accounts: absent is an answer") {
 
 TEST_CASE("no secret is ever an argument of any process, or in its environment") {
   Scratch scratch;
-  const std::string secret = "s3cr3t-" + executor::random_hex(8);
+  const std::string secret = "s3cr3t-" + random_hex(8);
   const std::string found = " | tr '\\0' '\\n' | grep -c -F -f " + scratch.path("secret");
   scratch.put("secret", secret + "\n" + to_base64(secret) + "\n");
   // Children that get the secret look through /proc themselves, and somebody else all the time.
@@ -479,7 +479,7 @@ TEST_CASE("units: their properties, and whether they run on their present files"
   CHECK(current(sums + frames({"sum " + two + "  /s2"}) + start) == std::pair(false, false));
   CHECK(current(sums + frames({"noted etcd.service.start", "note etcd.service.start " + one + "  /s1"})) == std::pair(false, false));
   // What is short comes whole, and is summed here.
-  const std::string here = executor::sha256_hex("x");
+  const std::string here = sha256_hex("x");
   const auto whole = frames({"content =eA== 0 /s1", "sum " + three + "  /l"});
   const auto noted = [&](const std::string& sum) {
     return frames({"noted etcd.service.start", "note etcd.service.start sha256sum: /s2: No such file or directory",
@@ -497,13 +497,13 @@ TEST_CASE("files that a unit reads are summed on the host where they are long, a
   const std::vector<std::string> files{scratch.path("short"), scratch.path("long"), scratch.path("nowhere")};
   const Program program{.asks = {{"h", UnitOf{"x.service", files}}, {"h", FileOf{scratch.path("wanted")}}, {"h", FileOf{files[0], false}}}};
   const std::string said = scratch.say(executor::render(program, "N", scratch.places).stdin_head());
-  CHECK(said.find("\nN sum " + executor::sha256_hex(std::string(70'000, 'l')) + "  " + files[1] + " .\n") != std::string::npos);
-  CHECK(said.find("\nN sum " + executor::sha256_hex("s")) == std::string::npos);
+  CHECK(said.find("\nN sum " + sha256_hex(std::string(70'000, 'l')) + "  " + files[1] + " .\n") != std::string::npos);
+  CHECK(said.find("\nN sum " + sha256_hex("s")) == std::string::npos);
   Reader reader(program, "N");
   reader.feed(said);
   const auto answers = reader.result().answers;
   CHECK(std::get<File>(answers.at(1)).content == "w");
-  CHECK(std::get<File>(answers.at(2)).sha256 == executor::sha256_hex("s"));
+  CHECK(std::get<File>(answers.at(2)).sha256 == sha256_hex("s"));
   CHECK(std::get<File>(answers.at(2)).content.empty());
 }
 
@@ -515,5 +515,5 @@ TEST_CASE("base64 and digests") {
   }
   CHECK(to_base64("ab") == "YWI=");
   for (const char* bad : {"a", "ab", "abc", "a===", "ab=c", "=abc", "ab==cdef", "ab\n="}) CHECK_FALSE(from_base64(bad));
-  CHECK(executor::sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }

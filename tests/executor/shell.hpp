@@ -10,12 +10,12 @@
 
 #include <doctest/doctest.h>
 
-#include "executor/bytes.hpp"
-#include "executor/script.hpp"
+#include "base/digest.hpp"
+#include "executor/program/script.hpp"
 
 // A scratch root for programs, and the local shell to run them.
 struct Scratch {
-  std::filesystem::path root = std::filesystem::temp_directory_path() / ("pgcluster-test-" + pgcluster::executor::random_hex(6));
+  std::filesystem::path root = std::filesystem::temp_directory_path() / ("pgcluster-test-" + pgcluster::random_hex(6));
   pgcluster::executor::Places places{(root / "run").string(), (root / "state").string(), false};
 
   Scratch() { std::filesystem::create_directories(root); }
@@ -42,7 +42,7 @@ struct Scratch {
   std::string say(const std::string& input, const std::string& before = "") const {
     put("stdin", input);
     const std::string command =
-        before + "sh -c " + pgcluster::executor::shell_word(pgcluster::executor::kBoot) + " <" + path("stdin") + " 2>" + path("stderr");
+        before + "sh -c " + pgcluster::shell_word(pgcluster::executor::kBoot) + " <" + path("stdin") + " 2>" + path("stderr");
     FILE* pipe = popen(command.c_str(), "r");
     REQUIRE(pipe);
     std::string said;

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include "executor/bytes.hpp"
+#include "base/digest.hpp"
 #include "sshd.hpp"
 
 using namespace pgcluster;
@@ -31,7 +31,7 @@ TEST_CASE("ssh: programs run on one connection, kept open, and both streams are 
   std::vector<std::size_t> begun;
   const auto thread = std::this_thread::get_id();
   const Program program{.dos = {{"pg1", WriteFile{sshd.path("x"), big.substr(0, 1'000'000)}},
-                                {"pg1", Upload{sshd.path("tool"), sshd.path("source"), executor::sha256_hex(big)}},
+                                {"pg1", Upload{sshd.path("tool"), sshd.path("source"), sha256_hex(big)}},
                                 {"pg1", Run{{"sh", "-c", "seq 1 100000; seq 1 100000 >&2"}}}},
                         .asks = {{"pg1", FileOf{sshd.path("x")}}},
                         .on_do = [&](std::size_t i) {

@@ -7,9 +7,9 @@
 #include <thread>
 
 #include "base/base64.hpp"
-#include "executor/bytes.hpp"
-#include "executor/ssh_config.hpp"
-#include "executor/ssh_keys.hpp"
+#include "base/digest.hpp"
+#include "executor/ssh/config.hpp"
+#include "executor/ssh/libssh2_keys.hpp"
 #include "sshd.hpp"
 
 using namespace pgcluster;
@@ -81,7 +81,7 @@ class Agent {
 TEST_CASE("ssh: keys with a passphrase, several keys, the agent's keys") {
   if (!have_sshd()) return;
   Sshd sshd;
-  const std::string passphrase = executor::random_hex(8);
+  const std::string passphrase = random_hex(8);
   for (const char* type : {"ed25519", "ecdsa"}) {
     sshd.keygen(std::string("locked-") + type, type, passphrase);
     sshd.authorize(std::string("locked-") + type);
@@ -161,7 +161,7 @@ TEST_CASE("ssh: a password is not sent where the server takes none, and a server
   Sshd sshd;
   auto host = sshd.access();
   host.private_keys = {sshd.path("stranger")};
-  host.password = Secret{"ssh.password", executor::random_hex(8)};
+  host.password = Secret{"ssh.password", random_hex(8)};
   auto failed = login(sshd, host);
   CHECK(failed.code == Code::auth_failed);
   CHECK(has(failed, "it takes no password, only: publickey"));
@@ -208,7 +208,7 @@ TEST_CASE("ssh: through hops, each with its own key checked") {
   std::string big(3'000'000, 'x');
   for (std::size_t i = 0; i < big.size(); ++i) big[i] = static_cast<char>(i * i >> 7);
   target.scratch.put("source", big);
-  const Program program{.dos = {{"pg1", Upload{target.path("tool"), target.path("source"), executor::sha256_hex(big)}},
+  const Program program{.dos = {{"pg1", Upload{target.path("tool"), target.path("source"), sha256_hex(big)}},
                                 {"pg1", Run{{"sh", "-c", "seq 1 100000; seq 1 100000 >&2"}}}},
                         .asks = {{"pg1", FileOf{target.path("tool")}}}};
   const auto result = ssh.run(host, program);
@@ -268,7 +268,7 @@ TEST_CASE("ssh: what is wrong with a hop is said of the hop") {
   CHECK(target.scratch.get("known_hosts").find("]:" + std::to_string(target.port)) != std::string::npos);
 
   hop.scratch.put("authorized_keys", "");
-  host.password = Secret{"ssh.password", executor::random_hex(8)};
+  host.password = Secret{"ssh.password", random_hex(8)};
   failed = login(target, host);
   CHECK(failed.code == Code::auth_failed);
   CHECK(failed.message.find(name) != std::string::npos);

@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "base/base64.hpp"
-#include "executor/bytes.hpp"
-#include "executor/script.hpp"
+#include "base/digest.hpp"
+#include "executor/program/script.hpp"
 
 using namespace pgcluster;
 

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
 
 using namespace pgcluster;

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include "executor/script.hpp"
+#include "executor/program/script.hpp"
 
 using namespace pgcluster;
 

@@ -4,9 +4,9 @@
 #include <string>
 
 #include <pgcluster/topology/topology.hpp>
-#include "component/etcd.hpp"
-#include "component/patroni.hpp"
-#include "component/sql.hpp"
+#include "component/etcd/etcd.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/sql.hpp"
 #include "operate/member.hpp"
 
 using namespace pgcluster;

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "executor/bytes.hpp"
-#include "executor/known_hosts.hpp"
+#include "base/digest.hpp"
+#include "executor/ssh/known_hosts.hpp"
 
 using namespace pgcluster::executor;
 

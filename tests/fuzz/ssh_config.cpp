@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include <pgcluster/base/error.hpp>
-#include "executor/ssh_config.hpp"
+#include "executor/ssh/config.hpp"
 
 using namespace pgcluster;
 

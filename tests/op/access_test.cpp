@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/access.hpp>
 
 using namespace pgcluster;
 

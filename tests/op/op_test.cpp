@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/ask.hpp>
+#include <pgcluster/op/change.hpp>
 
 using namespace pgcluster;
 

@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#include "component/haproxy.hpp"
+#include "component/haproxy/haproxy.hpp"
 #include "operate/cluster.hpp"
 
 using namespace pgcluster;

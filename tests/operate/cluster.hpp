@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include <pgcluster/component/models.hpp>
+#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
 
-#include "component/models_patroni.hpp"
+#include "simulation/services/patroni.hpp"
 
 namespace operate_test {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "component/consul.hpp"
+#include "component/consul/consul.hpp"
 #include "operate/cluster.hpp"
 
 using namespace pgcluster;

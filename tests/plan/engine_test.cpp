@@ -6,7 +6,7 @@
 
 #include <doctest/doctest.h>
 
-#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/plan/plan.hpp>
 
 using namespace pgcluster;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/plan/plan.hpp>
 
 // What an apply did, judged by its trace, the declared graph and what the plan said. Knows nothing of how the engine schedules.

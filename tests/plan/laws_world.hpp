@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <pgcluster/executor/simulated.hpp>
+#include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/plan/plan.hpp>
 
 // Random clusters of made-up services: packages, files, units, gates, and what waits for what.

@@ -50,7 +50,7 @@ def members_of(header, name):
     ("base/text.hpp", "Text", set()), ("step/step.hpp", "Step", set()), ("step/step.hpp", "Steps", {"join", "rolling", "after"}),
     ("step/step.hpp", "Answers", {"read", "take", "get"}), ("component/component.hpp", "Component", set()), ("component/component.hpp", "NodeView", set()),
     ("component/component.hpp", "ClusterView", {"derived"}), ("executor/executor.hpp", "Executor", set()), ("executor/ssh.hpp", "SshExecutor", set()),
-    ("executor/simulated.hpp", "SimulatedExecutor", set()), ("executor/simulated.hpp", "SimulatedHost", set()), ("executor/simulated.hpp", "ServiceModel", set()),
+    ("simulation/simulated.hpp", "SimulatedExecutor", set()), ("simulation/simulated.hpp", "SimulatedHost", set()), ("simulation/simulated.hpp", "ServiceModel", set()),
     ("plan/plan.hpp", "Plan", {"data", "bool"}), ("plan/plan.hpp", "Report", set()), ("operate/operate.hpp", "Status", set()), ("operate/operate.hpp", "CheckReport", set()),
     ("base/error.hpp", "Error", {"with", "what", "failure"}), ("topology/topology.hpp", "Topology", set()), ("spec/spec.hpp", "Spec", set())])
 def test_members_of_classes_are_here(header, name, elsewise):

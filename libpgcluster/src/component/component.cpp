@@ -1,6 +1,6 @@
 #include <pgcluster/component/component.hpp>
 
-#include "component/builtin.hpp"
+#include "component/registry.hpp"
 
 namespace pgcluster {
 

@@ -2,7 +2,7 @@
 
 #include <arpa/inet.h>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/access.hpp>
 
 namespace pgcluster {
 namespace {

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/answer.hpp>
+#include <pgcluster/op/ask.hpp>
+#include <pgcluster/op/change.hpp>
 
 // A cloud's load balancer in words that all providers share: what is asked and wished of one, and what its API says it is.
 namespace pgcluster {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/facts.hpp>
 
 namespace pgcluster {
 

@@ -5,11 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "component/cloud.hpp"
-#include "component/consul.hpp"
-#include "component/haproxy.hpp"
+#include "component/cloud/cloud.hpp"
+#include "component/consul/consul.hpp"
+#include "component/haproxy/haproxy.hpp"
 #include "component/listening.hpp"
-#include "component/patroni.hpp"
+#include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "base/joined.hpp"
-#include "component/cloud.hpp"
-#include "component/patroni.hpp"
+#include "component/cloud/cloud.hpp"
+#include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 

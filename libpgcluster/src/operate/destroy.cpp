@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "component/cloud.hpp"
+#include "component/cloud/cloud.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {

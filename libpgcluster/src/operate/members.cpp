@@ -1,8 +1,8 @@
 // Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
 #include <algorithm>
 
-#include "component/patroni.hpp"
-#include "component/sql.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/sql.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 
-#include "component/cloud.hpp"
-#include "component/consul.hpp"
-#include "component/haproxy.hpp"
+#include "component/cloud/cloud.hpp"
+#include "component/consul/consul.hpp"
+#include "component/haproxy/haproxy.hpp"
 #include "operate/member.hpp"
 #include "operate/view.hpp"
 #include "spec/roles.hpp"

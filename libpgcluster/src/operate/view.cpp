@@ -4,7 +4,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "executor/bytes.hpp"
+#include "base/digest.hpp"
 #include "plan/data.hpp"
 #include "spec/roles.hpp"
 #include "topology/cloud.hpp"
@@ -111,7 +111,7 @@ std::string file_digest(const std::string& path, const std::string& key) {
                  .message = key + ": cannot read " + path + " on this machine",
                  .hint = "put the program there, or write another path, or url and sha256",
                  .diagnostics = {{.message = "cannot read " + path, .path = key}}});
-  return executor::sha256_hex(content);
+  return sha256_hex(content);
 }
 
 }  // namespace

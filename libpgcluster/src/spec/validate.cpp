@@ -4,7 +4,7 @@
 #include <set>
 #include <string_view>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/access.hpp>
 
 #include "spec/balancing.hpp"
 #include "spec/consul.hpp"

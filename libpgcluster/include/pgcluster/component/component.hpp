@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <pgcluster/base/memo.hpp>
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/facts.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>

@@ -5,7 +5,8 @@
 #include <optional>
 #include <string>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/access.hpp>
+#include <pgcluster/op/program.hpp>
 
 namespace PGCLUSTER_API pgcluster {
 

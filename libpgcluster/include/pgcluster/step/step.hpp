@@ -12,7 +12,10 @@
 #include <vector>
 
 #include <pgcluster/base/memo.hpp>
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/answer.hpp>
+#include <pgcluster/op/ask.hpp>
+#include <pgcluster/op/change.hpp>
+#include <pgcluster/op/program.hpp>
 
 namespace PGCLUSTER_API pgcluster {
 

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include <pgcluster/op/op.hpp>
+#include <pgcluster/op/access.hpp>
 #include <pgcluster/spec/spec.hpp>
 
 namespace PGCLUSTER_API pgcluster {

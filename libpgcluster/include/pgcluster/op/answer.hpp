@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include <pgcluster/base/export.hpp>
+
+namespace PGCLUSTER_API pgcluster {
+
+// Answers.
+
+/// It is not there.
+struct Absent {
+  friend bool operator==(const Absent&, const Absent&) = default;
+};
+/// A file as it stands. Links are followed.
+struct File {
+  /// What the path leads to.
+  enum class Kind { regular, directory, other };
+  Kind kind = Kind::regular;
+  std::string content{};  ///< empty where only the digest was asked for
+  std::string sha256{};   ///< lower-case hex; of a regular file
+  unsigned mode = 0644;   ///< permission bits
+  std::string owner = "root";
+  std::string group = "root";
+  friend bool operator==(const File&, const File&) = default;
+};
+/// An installed package.
+struct Package {
+  std::string version;
+  friend bool operator==(const Package&, const Package&) = default;
+};
+/// A systemd unit as it stands. One that systemd does not know is Absent.
+struct Unit {
+  std::string active = "inactive";  ///< systemd's ActiveState: active, activating, inactive, failed, …
+  std::string sub{};                ///< SubState
+  bool enabled = false;
+  bool masked = false;
+  std::int64_t pid = 0;
+  std::uint64_t started = 0;        ///< ActiveEnterTimestampMonotonic, µs; 0: never
+  bool start_files_current = true;  ///< it runs on its start_files as they are now, or has failed on them
+  bool load_files_current = true;
+  std::string result{};           ///< systemd's Result: success, exit-code, timeout, …
+  int restarts = 0;               ///< NRestarts: by systemd itself since the last start
+  std::uint64_t files_limit = 0;  ///< LimitNOFILE, hard: how many files it may open; 0: not told
+  friend bool operator==(const Unit&, const Unit&) = default;
+};
+/// A user of the system.
+struct Account {
+  unsigned uid = 0;
+  std::string home{};
+  std::string shell{};
+  friend bool operator==(const Account&, const Account&) = default;
+};
+/// How a command ended.
+struct Output {
+  int status = 0;  ///< exit status; 124 timed out, 127 no such program, 128 + n killed by signal n
+  std::string out{};
+  std::string err{};
+  friend bool operator==(const Output&, const Output&) = default;
+};
+/// It may be there or not: permission, a broken answer, a host that does not answer.
+struct Unreadable {
+  std::string why;
+  friend bool operator==(const Unreadable&, const Unreadable&) = default;
+};
+
+/// What an Ask is answered: its own kind, Absent, or Unreadable.
+using Answer = std::variant<Absent, File, Package, Unit, Account, Output, Unreadable>;
+
+}  // namespace pgcluster

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <pgcluster/cloud/cloud.hpp>
+
+#include "cloud/http.hpp"
+#include "op/balancer.hpp"
+
+// What all providers share: requests that are tried again where that is safe, errors in words, waiting for what the cloud has begun.
+namespace pgcluster::executor {
+
+/// Tokens that were fetched once, by what they are for.
+struct CloudTokens {
+  struct Token {
+    std::string value;
+    std::chrono::steady_clock::time_point until;
+  };
+  std::mutex mutex;
+  std::map<std::string, Token> known;
+};
+
+/// The request may have been carried out or not.
+struct LostAnswer {
+  Failure why;
+};
+
+class CloudSession {
+ public:
+  CloudSession(const HostAccess& access, const CloudOptions& options, const std::atomic<bool>& cancelled, CloudTokens& tokens);
+
+  /// The spec's value, else the first of the variables that is set. Throws Error (auth_failed) where there is none and it is needed.
+  std::string credential(const std::string& key, const std::vector<const char*>& variables, bool needed = true) const;
+  /// "" where the spec says nothing.
+  std::string setting(const std::string& key) const;
+  /// The vendor's address, or what the spec, PGCLUSTER_CLOUD_ENDPOINT or a variable of the vendor's own put in its place. No slash at the end.
+  std::string endpoint(const std::string& vendors, const char* variable = nullptr) const;
+
+  /// Called for each attempt, just before it: adds who asks.
+  void authorize_by(std::function<void(HttpRequest&)> authorize) { authorize_ = std::move(authorize); }
+
+  /// An answer with a status below 300, or one of `also`; tried again after a failure where the request may be repeated. Throws Error.
+  HttpResponse call(HttpRequest request, const std::vector<int>& also = {});
+  /// The same in JSON; `body` null: none. An answer that is none is an Error; nothing at all is null.
+  nlohmann::json json(const std::string& method, const std::string& url, const nlohmann::json& body = nullptr, const std::vector<int>& also = {});
+  /// A request that makes something, and so must not be repeated blindly: when its answer is lost, `found` says whether it was carried out.
+  /// Empty where it was, and there is no answer.
+  std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also = {});
+
+  /// Until `done` says so. Throws Error (timed_out) with `what` in its message.
+  void wait_for(const std::string& what, const std::function<bool()>& done);
+  void wait(std::chrono::milliseconds time) const;
+
+  /// A token kept for later calls, fetched by `get` (value, seconds) where there is none that is still good.
+  std::string token(const std::string& key, const std::function<std::pair<std::string, long>()>& get);
+
+  const std::string& name() const noexcept { return access_.name; }
+  /// What the API said, as an Error.
+  Error refusal(const HttpRequest& request, const HttpResponse& response) const;
+
+ private:
+  HttpResponse attempt(HttpRequest request, bool repeatable);
+
+  const HostAccess& access_;
+  const CloudOptions& options_;
+  const std::atomic<bool>& cancelled_;
+  CloudTokens& tokens_;
+  std::function<void(HttpRequest&)> authorize_{};
+};
+
+// Of JSON that may be anything: what is not there, or of another kind, is null, "", 0 or an empty list.
+const nlohmann::json& at(const nlohmann::json& in, const char* key);
+std::string word(const nlohmann::json& in, const char* key);
+int number(const nlohmann::json& in, const char* key);
+const nlohmann::json& list(const nlohmann::json& in, const char* key);
+
+/// Something about a balancer that is not as we make it.
+inline void note(Balancer& is, const std::string& what) { is.other += (is.other.empty() ? "" : ", ") + what; }
+
+/// The load balancers of one vendor. Each call throws Error where the API does not do what it should.
+class CloudProvider {
+ public:
+  virtual ~CloudProvider() = default;
+  /// The balancer of the wish's name as it stands, its targets in the wish's words where they are the same hosts; empty where there is none.
+  virtual std::optional<Balancer> find(const Balancer& wish) = 0;
+  /// Throws Error (spec_invalid) where the wish's network or hosts are not there. Only asks.
+  virtual void check(const Balancer& wish) = 0;
+  virtual void create(const Balancer& wish) = 0;
+  virtual void change(const Balancer& wish, const Balancer& is) = 0;
+  /// Also of what a create that was cut short has left.
+  virtual void remove(const Balancer& wish) = 0;
+};
+
+/// Throws Error (internal) for an unknown one.
+std::unique_ptr<CloudProvider> cloud_provider(const std::string& provider, CloudSession& session);
+std::unique_ptr<CloudProvider> aws_provider(CloudSession& session);
+std::unique_ptr<CloudProvider> azure_provider(CloudSession& session);
+std::unique_ptr<CloudProvider> digitalocean_provider(CloudSession& session);
+std::unique_ptr<CloudProvider> gcp_provider(CloudSession& session);
+std::unique_ptr<CloudProvider> hetzner_provider(CloudSession& session);
+
+/// Throws Error (spec_invalid): hosts of the wish are none of the cloud's `what`. Nothing where there are none such.
+void no_such_servers(const std::vector<BalancerTarget>& targets, const std::string& what);
+/// Throws Error (spec_invalid): the network of the wish is not there.
+[[noreturn]] void no_such_network(const std::string& network, const std::string& where);
+/// " of NETWORK", or nothing.
+std::string within(const std::string& network);
+/// Throws Error (spec_invalid): the provider needs the key.
+[[noreturn]] void needs_setting(const std::string& provider, const std::string& key, const std::string& example);
+
+}  // namespace pgcluster::executor

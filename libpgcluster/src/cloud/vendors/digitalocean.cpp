@@ -1,0 +1,195 @@
+// DigitalOcean: one load balancer is one resource, which a change sends whole. It bears no tags: its name ends in .pgcluster, and names are not
+// unique there, so that a create is never repeated before several looks.
+#include <algorithm>
+#include <set>
+
+#include "cloud/session.hpp"
+
+namespace pgcluster::executor {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int idle_time = 600;  // seconds that a session may say nothing: the most there is
+
+class DigitalOcean final : public CloudProvider {
+ public:
+  explicit DigitalOcean(CloudSession& session) : session_(session), base_(session.endpoint("https://api.digitalocean.com") + "/v2") {
+    session_.authorize_by([token = session.credential("do_api_token", {"DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"})](HttpRequest& request) {
+      request.headers.emplace_back("Authorization", "Bearer " + token);
+    });
+  }
+
+  std::optional<Balancer> find(const Balancer& wish) override {
+    const auto all = raw(wish);
+    if (all.empty()) return std::nullopt;
+    const Json& lb = all[0];
+    Balancer is{.name = wish.name, .owner = wish.owner, .size = std::to_string(number(lb, "size_unit"))};
+    if (all.size() > 1) note(is, "there are " + std::to_string(all.size()) + " of this name");
+    is.is_public = word(lb, "network") != "INTERNAL";
+    is.network = wish.network.empty() ? "" : word(lb, "vpc_uuid");
+    is.address = word(lb, "ip");
+    for (const Json& one : list(at(lb, "firewall"), "allow"))
+      if (one.is_string()) is.allowed.push_back(network(one.get<std::string>()));
+    if (!list(at(lb, "firewall"), "deny").empty()) note(is, "somebody is denied");
+    for (const Json& rule : list(lb, "forwarding_rules")) {
+      if (is.port != 0) note(is, "a rule for port " + std::to_string(number(rule, "entry_port")));
+      is.port = number(rule, "entry_port");
+      is.target_port = number(rule, "target_port");
+      if (word(rule, "entry_protocol") != "tcp" || word(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
+    }
+    if (at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
+    if (const int idle = number(lb, "http_idle_timeout_seconds"); idle != idle_time)
+      note(is, "sessions may be idle for " + std::to_string(idle) + " s");
+    const Json& check = at(lb, "health_check");
+    is.path = word(check, "path");
+    if (word(check, "protocol") != "http") is.path += " (" + word(check, "protocol") + ")";
+    is.check_port = number(check, "port");
+    is.interval = number(check, "check_interval_seconds");
+    is.timeout = number(check, "response_timeout_seconds");
+    is.down = number(check, "unhealthy_threshold");
+    is.up = number(check, "healthy_threshold");
+    if (!word(lb, "tag").empty()) note(is, "targets by the tag " + word(lb, "tag"));
+    for (const Json& one : list(lb, "droplet_ids")) {
+      const std::string id = one.is_number_integer() ? std::to_string(one.get<std::int64_t>()) : "";
+      BalancerTarget target{.name = "droplet-" + id, .id = id};
+      for (const BalancerTarget& wanted : wish.targets)
+        if (droplet(wish, wanted) == id) target = wanted;
+      is.targets.push_back(std::move(target));
+    }
+    return is;
+  }
+
+  void check(const Balancer& wish) override {
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (!known(wish, one)) missing.push_back(one);
+    no_such_servers(missing, "account's droplets" + within(wish.network));
+  }
+
+  void create(const Balancer& wish) override {
+    const HttpRequest request{
+        .method = "POST", .url = base_ + "/load_balancers", .headers = {{"Content-Type", "application/json"}}, .body = body(wish).dump()};
+    session_.create(request, [&] { return !raw(wish).empty(); });
+    await(wish);
+  }
+
+  void change(const Balancer& wish, const Balancer& is) override {
+    const auto all = raw(wish);
+    if (is.is_public != wish.is_public || is.network != wish.network || all.size() != 1) {  // which cannot be changed
+      remove(wish);
+      return create(wish);
+    }
+    Json whole = body(wish);
+    if (const std::string project = word(all[0], "project_id"); !project.empty()) whole["project_id"] = project;  // else it goes to the default one
+    session_.json("PUT", base_ + "/load_balancers/" + word(all[0], "id"), whole);
+    await(wish);
+  }
+
+  void remove(const Balancer& wish) override {
+    for (const Json& one : raw(wish)) session_.call({.method = "DELETE", .url = base_ + "/load_balancers/" + word(one, "id")}, {404});
+    session_.wait_for("removed the load balancer " + wish.name, [&] { return raw(wish).empty(); });
+  }
+
+ private:
+  static std::string full_name(const Balancer& wish) { return wish.name + ".pgcluster"; }
+
+  // "cidr:10.0.0.0/8", "ip:10.0.0.1"
+  static std::string network(const std::string& rule) {
+    if (rule.starts_with("ip:")) return rule.substr(3) + (rule.find(':', 3) == std::string::npos ? "/32" : "/128");
+    return rule.starts_with("cidr:") ? rule.substr(5) : rule;
+  }
+
+  Json body(const Balancer& wish) {
+    Json made{{"name", full_name(wish)},
+              {"region", session_.setting("server_location")},
+              {"size_unit", std::atoi(wish.size.c_str())},
+              {"http_idle_timeout_seconds", idle_time},
+              {"network", wish.is_public ? "EXTERNAL" : "INTERNAL"},
+              {"forwarding_rules",
+               Json::array({{{"entry_protocol", "tcp"}, {"entry_port", wish.port}, {"target_protocol", "tcp"}, {"target_port", wish.target_port}}})},
+              {"health_check",
+               {{"protocol", "http"},
+                {"port", wish.check_port},
+                {"path", wish.path},
+                {"check_interval_seconds", wish.interval},
+                {"response_timeout_seconds", wish.timeout},
+                {"unhealthy_threshold", wish.down},
+                {"healthy_threshold", wish.up}}},
+              {"droplet_ids", Json::array()}};
+    if (!wish.network.empty()) made["vpc_uuid"] = wish.network;
+    if (wish.is_public)
+      for (const std::string& one : wish.allowed) made["firewall"]["allow"].push_back("cidr:" + one);
+    for (const BalancerTarget& one : wish.targets) {
+      const std::string id = droplet(wish, one);
+      if (id.empty() || id.find_first_not_of("0123456789") != std::string::npos) no_such_servers({one}, "account's droplets" + within(wish.network));
+      made["droplet_ids"].push_back(std::stoll(id));
+    }
+    return made;
+  }
+
+  void await(const Balancer& wish) {
+    session_.wait_for("made the load balancer " + wish.name, [&] {
+      const auto all = raw(wish);
+      const std::string status = all.empty() ? "" : word(all[0], "status");
+      if (status == "errored")
+        throw Error(Code::command_failed, session_.name() + " could not make the load balancer " + wish.name, "see its console for why");
+      return status == "active";
+    });
+  }
+
+  std::vector<Json> pages(const std::string& of, const char* key) {
+    std::vector<Json> found;
+    for (int page = 1; page > 0;) {
+      const Json answer = session_.json("GET", base_ + of + "?per_page=200&page=" + std::to_string(page));
+      for (const Json& one : list(answer, key)) found.push_back(one);
+      page = word(at(at(answer, "links"), "pages"), "next").empty() ? 0 : page + 1;
+    }
+    return found;
+  }
+
+  std::vector<Json> raw(const Balancer& wish) {
+    auto all = pages("/load_balancers", "load_balancers");
+    std::erase_if(all, [&](const Json& one) { return word(one, "name") != full_name(wish); });
+    return all;
+  }
+
+  // Of the wish's network: others may have the same addresses.
+  std::vector<Json> droplets(const Balancer& wish) {
+    if (!droplets_) droplets_ = pages("/droplets", "droplets");
+    std::vector<Json> here = *droplets_;
+    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return word(one, "vpc_uuid") != wish.network; });
+    return here;
+  }
+  static std::string id_of(const Json& droplet) {
+    return at(droplet, "id").is_number_integer() ? std::to_string(at(droplet, "id").get<std::int64_t>()) : "";
+  }
+
+  std::string droplet(const Balancer& wish, const BalancerTarget& wanted) {
+    if (!wanted.id.empty()) return wanted.id;
+    std::string by_name;
+    for (const Json& one : droplets(wish)) {
+      for (const char* family : {"v4", "v6"})
+        for (const Json& net : list(at(one, "networks"), family))
+          if (word(net, "ip_address") == wanted.address) return id_of(one);
+      if (word(one, "name") == wanted.name) by_name = id_of(one);
+    }
+    return by_name;
+  }
+
+  bool known(const Balancer& wish, const BalancerTarget& wanted) {
+    const auto all = droplets(wish);
+    const std::string id = droplet(wish, wanted);
+    return std::any_of(all.begin(), all.end(), [&](const Json& one) { return id_of(one) == id; });
+  }
+
+  CloudSession& session_;
+  std::string base_;
+  std::optional<std::vector<Json>> droplets_{};
+};
+
+}  // namespace
+
+std::unique_ptr<CloudProvider> digitalocean_provider(CloudSession& session) { return std::make_unique<DigitalOcean>(session); }
+
+}  // namespace pgcluster::executor

@@ -1,0 +1,394 @@
+// Google Cloud: a regional passthrough load balancer, internal or external, of a forwarding rule, a backend service and a health check of one name;
+// the hosts stand in an instance group for each zone, which all balancers of a cluster share. Requests that make something bear an id: repeated, they
+// are the same one.
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
+#include "base/base64.hpp"
+#include "base/digest.hpp"
+#include "cloud/session.hpp"
+
+namespace pgcluster::executor {
+namespace {
+
+using Json = nlohmann::json;
+
+// Where Google's probes come from, of an internal balancer and of an external one.
+const std::vector<std::string> inner_probes{"130.211.0.0/22", "35.191.0.0/16"};
+const std::vector<std::string> outer_probes{"209.85.152.0/22", "209.85.204.0/22", "35.191.0.0/16"};
+
+std::string base64url(std::string_view bytes) {
+  std::string text = to_base64(bytes);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.erase(text.find_last_not_of("=\n") + 1);
+  return text;
+}
+
+std::string sign_rs256(const std::string& key, const std::string& text) {
+  const std::unique_ptr<BIO, int (*)(BIO*)> bio(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())), BIO_free);
+  const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> pkey(PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), EVP_PKEY_free);
+  const std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+  std::size_t length = 0;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
+  if (!pkey || EVP_DigestSignInit(context.get(), nullptr, EVP_sha256(), nullptr, pkey.get()) != 1 ||
+      EVP_DigestSign(context.get(), nullptr, &length, bytes, text.size()) != 1)
+    throw Error(Code::auth_failed, "the private key of Google's service account cannot be used", "take the JSON as Google gave it");
+  std::string signature(length, '\0');
+  EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()), &length, bytes, text.size());
+  signature.resize(length);
+  return signature;
+}
+
+std::string last(const std::string& url) { return url.substr(url.rfind('/') + 1); }
+
+std::vector<std::string> split(const std::string& text, char by) {
+  std::vector<std::string> found;
+  for (std::size_t from = 0; from <= text.size();) {
+    const std::size_t to = std::min(text.find(by, from), text.size());
+    if (to > from) found.push_back(text.substr(from, to - from));
+    from = to + 1;
+  }
+  return found;
+}
+
+class Gcp final : public CloudProvider {
+ public:
+  explicit Gcp(CloudSession& session) : session_(session), zones_(split(session.setting("server_location"), ',')) {
+    std::string contents = session.credential("gcp_service_account_contents", {"GOOGLE_CREDENTIALS", "GCP_SERVICE_ACCOUNT_CONTENTS"}, false);
+    if (contents.empty()) {
+      std::ifstream file(session.credential("gcp_service_account_contents", {"GOOGLE_APPLICATION_CREDENTIALS"}));
+      contents.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    if (const auto decoded = from_base64(contents); decoded && !decoded->empty()) contents = *decoded;
+    account_ = Json::parse(contents, nullptr, false);
+    for (const char* key : {"project_id", "client_email", "private_key", "token_uri"})
+      if (word(account_, key).empty())
+        throw Error(Code::auth_failed, std::string("the credentials are no service account of Google's: ") + key + " is missing",
+                    "give the JSON of a service account's key by GOOGLE_APPLICATION_CREDENTIALS or gcp_service_account_contents");
+    if (zones_.empty()) needs_setting("gcp", "server_location", "europe-west3-a, or several zones of a region with commas between them");
+    region_ = zones_[0].substr(0, zones_[0].rfind('-'));
+    project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + word(account_, "project_id");
+    session_.authorize_by(nullptr);
+    const std::string bearer = session.token("gcp:" + word(account_, "client_email"), [this] { return token(); });
+    session_.authorize_by([bearer](HttpRequest& request) { request.headers.emplace_back("Authorization", "Bearer " + bearer); });
+  }
+
+  std::optional<Balancer> find(const Balancer& wish) override {
+    const Json rule = get(regional("forwardingRules", wish.name));
+    const Json service = get(regional("backendServices", wish.name));
+    const Json check = get(regional("healthChecks", wish.name));
+    if (rule.is_null() && !is_ours(service, wish) && !is_ours(check, wish)) return std::nullopt;
+    Balancer is{.name = wish.name, .owner = owner(rule.is_null() ? (service.is_null() ? check : service) : rule)};
+    if (rule.is_null() || service.is_null() || check.is_null()) note(is, "parts of it are missing");
+    is.is_public = word(rule, "loadBalancingScheme") == "EXTERNAL";
+    is.address = word(rule, "IPAddress");
+    is.network = is.is_public ? wish.network : network_of(rule, wish);
+    const Json& ports = list(rule, "ports");
+    if (ports.size() == 1 && ports[0].is_string()) is.port = is.target_port = std::atoi(ports[0].get<std::string>().c_str());
+    if (!rule.is_null() && last(word(rule, "backendService")) != wish.name) note(is, "it leads to " + last(word(rule, "backendService")));
+    const Json& http = at(check, "httpHealthCheck");
+    is.path = word(http, "requestPath");
+    if (word(check, "type") != "HTTP") is.path += " (" + word(check, "type") + ")";
+    is.check_port = number(http, "port");
+    is.interval = number(check, "checkIntervalSec");
+    is.timeout = number(check, "timeoutSec");
+    is.down = number(check, "unhealthyThreshold");
+    is.up = number(check, "healthyThreshold");
+    is.sessions = word(at(service, "connectionTrackingPolicy"), "connectionPersistenceOnUnhealthyBackends") == "NEVER_PERSIST" ? "cut" : "kept";
+    std::set<std::string> groups;
+    for (const Json& one : list(service, "backends")) groups.insert(word(one, "group"));
+    std::set<std::string> members;
+    for (const std::string& zone : zones_)
+      for (const std::string& one : in_group(zone, wish)) {
+        const auto mine = std::find_if(groups.begin(), groups.end(), [&](const std::string& g) { return g.ends_with("/" + group_path(zone, wish)); });
+        if (mine != groups.end()) members.insert(one);
+      }
+    for (const std::string& one : members) {
+      BalancerTarget target{.name = last(one), .id = last(one)};
+      for (const BalancerTarget& wanted : wish.targets)
+        if (const auto found = instance(wish, wanted); found && last(found->url) == last(one)) target = wanted;
+      is.targets.push_back(std::move(target));
+    }
+    const Json probed = get(firewall(wish.name + "-probes"));
+    if (sources(probed) != probe_sources(is.is_public) || opened(probed) != is.check_port) note(is, "its probes do not come through the firewall");
+    if (is.is_public) {
+      const Json clients = get(firewall(wish.name + "-clients"));
+      is.allowed = sources(clients);
+      if (!clients.is_null() && opened(clients) != is.port) note(is, "another port is open");
+    }
+    return is;
+  }
+
+  void check(const Balancer& wish) override {
+    std::vector<BalancerTarget> missing;
+    for (const BalancerTarget& one : wish.targets)
+      if (!instance(wish, one)) missing.push_back(one);
+    no_such_servers(missing, servers(wish));
+  }
+
+  void create(const Balancer& wish) override { make(wish); }
+
+  void change(const Balancer& wish, const Balancer& is) override {
+    const Json rule = get(regional("forwardingRules", wish.name));
+    // Of a rule and a service the scheme cannot be changed, of a rule nor can port and network.
+    const bool other_scheme = is.is_public != wish.is_public;
+    if (!rule.is_null() && (other_scheme || is.port != wish.port || is.network != wish.network || last(word(rule, "backendService")) != wish.name))
+      drop(regional("forwardingRules", wish.name));
+    if (other_scheme) drop(regional("backendServices", wish.name));
+    make(wish);
+  }
+
+  void remove(const Balancer& wish) override {
+    for (const char* of : {"forwardingRules", "backendServices", "healthChecks"})
+      if (is_ours(get(regional(of, wish.name)), wish)) drop(regional(of, wish.name));
+    for (const char* of : {"-probes", "-clients"})
+      if (is_ours(get(firewall(wish.name + of)), wish)) drop(firewall(wish.name + of));
+    // The last one of the cluster's takes the groups along; until then they are in use.
+    for (const std::string& zone : zones_)
+      if (is_ours(get(group_path(zone, wish)), wish)) drop(group_path(zone, wish), true);
+  }
+
+ private:
+  struct Instance {
+    std::string zone;
+    std::string url;
+  };
+
+  static std::string mark(const std::string& cluster) { return "pgcluster:" + cluster; }
+  static std::string owner(const Json& of) {
+    const std::string text = word(of, "description");
+    return text.starts_with("pgcluster:") ? text.substr(10) : "";
+  }
+  static bool is_ours(const Json& of, const Balancer& wish) { return !of.is_null() && owner(of) == wish.owner; }
+
+  std::string regional(const char* of, const std::string& name) const { return "regions/" + region_ + "/" + of + "/" + name; }
+  static std::string firewall(const std::string& name) { return "global/firewalls/" + name; }
+  static std::string group_path(const std::string& zone, const Balancer& wish) { return "zones/" + zone + "/instanceGroups/" + wish.owner; }
+  std::string partial(const std::string& path) const { return project_ + "/" + path; }
+
+  // Proves who asks by a signature, and gets a token for it.
+  std::pair<std::string, long> token() {
+    const auto now = static_cast<long>(std::time(nullptr));
+    const Json claims{{"iss", account_["client_email"]},
+                      {"scope", "https://www.googleapis.com/auth/compute"},
+                      {"aud", account_["token_uri"]},
+                      {"iat", now},
+                      {"exp", now + 3600}};
+    const std::string head = base64url(R"({"alg":"RS256","typ":"JWT"})") + "." + base64url(claims.dump());
+    const std::string assertion = head + "." + base64url(sign_rs256(word(account_, "private_key"), head));
+    const std::string uri = word(account_, "token_uri");
+    if (!uri.starts_with("https://") && !uri.starts_with("http://127.0.0.1:"))
+      throw Error(Code::auth_failed, "the token_uri of Google's service account is no https address", "take the JSON as Google gave it");
+    const HttpResponse response = session_.call({.method = "POST",
+                                                 .url = uri,
+                                                 .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
+                                                 .body = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + assertion},
+                                                {400});
+    const Json answer = Json::parse(response.body, nullptr, false);
+    if (response.status >= 300 || word(answer, "access_token").empty())
+      throw Error(Code::auth_failed, "Google gives no token for the service account: " + word(answer, "error_description"),
+                  "is the key still valid, and this machine's clock right?");
+    return {word(answer, "access_token"), number(answer, "expires_in")};
+  }
+
+  Json get(const std::string& path) { return session_.json("GET", partial(path), nullptr, {404}); }
+
+  // A change: an operation, which is waited for. `in_use`: that something still uses it is no error.
+  void act(const std::string& method, const std::string& path, const Json& body, bool in_use = false) {
+    std::string id = random_hex(16);
+    for (const std::size_t dash : {8U, 13U, 18U, 23U}) id.insert(dash, "-");
+    const Json begun = session_.json(method, partial(path) + "?requestId=" + id, body,
+                                     in_use               ? std::vector<int>{400, 404}
+                                     : method == "DELETE" ? std::vector<int>{404}
+                                                          : std::vector<int>{});
+    if (begun.is_null()) return;
+    const std::string operation =
+        path.substr(0, path.find('/', path.starts_with("global/") ? 0 : path.find('/') + 1)) + "/operations/" + word(begun, "name");
+    Json now = begun;
+    session_.wait_for("ended the operation " + word(begun, "name"), [&] {
+      if (word(now, "status") == "DONE") return true;
+      now = session_.json("GET", partial(operation));
+      return word(now, "status") == "DONE";
+    });
+    for (const Json& error : list(at(now, "error"), "errors"))
+      if (!in_use || word(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
+        throw Error(Failure{.code = Code::command_failed,
+                            .message = session_.name() + " could not carry out " + method + " " + path + ": " + word(error, "message"),
+                            .hint = "when the cause is mended, apply again: it goes on from here"});
+  }
+  void drop(const std::string& path, bool in_use = false) { act("DELETE", path, nullptr, in_use); }
+
+  // Made where it is not there, else patched.
+  void ensure(const std::string& path, Json body, const Balancer& wish) {
+    const Json now = get(path);
+    body["name"] = last(path);
+    body["description"] = mark(wish.owner);
+    if (now.is_null()) return act("POST", path.substr(0, path.rfind('/')), body);
+    if (!is_ours(now, wish))
+      throw Error(Code::refused, "there is " + path + " at " + session_.name() + ", and it is not this cluster's",
+                  "remove or rename it, or give the cluster another patroni_cluster_name");
+    if (now.contains("fingerprint")) body["fingerprint"] = now["fingerprint"];
+    act("PATCH", path, body);
+  }
+
+  void make(const Balancer& wish) {
+    Json backends = Json::array();
+    for (const std::string& zone : members(wish)) backends.push_back({{"group", partial(group_path(zone, wish))}, {"balancingMode", "CONNECTION"}});
+    ensure(firewall(wish.name + "-probes"), hole(wish, probe_sources(wish.is_public), wish.check_port), wish);
+    if (wish.is_public)
+      ensure(firewall(wish.name + "-clients"), hole(wish, wish.allowed, wish.port), wish);
+    else if (is_ours(get(firewall(wish.name + "-clients")), wish))
+      drop(firewall(wish.name + "-clients"));
+    ensure(regional("healthChecks", wish.name),
+           {{"type", "HTTP"},
+            {"httpHealthCheck", {{"port", wish.check_port}, {"requestPath", wish.path}}},
+            {"checkIntervalSec", wish.interval},
+            {"timeoutSec", wish.timeout},
+            {"unhealthyThreshold", wish.down},
+            {"healthyThreshold", wish.up}},
+           wish);
+    const std::string scheme = wish.is_public ? "EXTERNAL" : "INTERNAL";
+    ensure(regional("backendServices", wish.name),
+           {{"protocol", "TCP"},
+            {"loadBalancingScheme", scheme},
+            {"backends", backends},
+            {"healthChecks", {partial(regional("healthChecks", wish.name))}},
+            {"connectionTrackingPolicy", {{"connectionPersistenceOnUnhealthyBackends", "NEVER_PERSIST"}}}},
+           wish);
+    if (!get(regional("forwardingRules", wish.name)).is_null()) return;
+    Json rule{{"loadBalancingScheme", scheme},
+              {"IPProtocol", "TCP"},
+              {"ports", {std::to_string(wish.port)}},
+              {"backendService", partial(regional("backendServices", wish.name))}};
+    if (!wish.is_public) {
+      const auto names = split(wish.network, '/');
+      rule["network"] = network(wish);
+      if (names.size() > 1) rule["subnetwork"] = partial("regions/" + region_ + "/subnetworks/" + names[1]);
+    }
+    ensure(regional("forwardingRules", wish.name), rule, wish);
+  }
+
+  std::string network(const Balancer& wish) const { return partial("global/networks/" + network_name(wish)); }
+
+  static std::string network_of(const Json& rule, const Balancer& wish) {
+    if (wish.network.empty() && last(word(rule, "network")) == "default") return {};
+    const std::string subnet = last(word(rule, "subnetwork"));
+    return last(word(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
+  }
+
+  static const std::vector<std::string>& probe_sources(bool is_public) { return is_public ? outer_probes : inner_probes; }
+
+  Json hole(const Balancer& wish, const std::vector<std::string>& from, int port) const {
+    return {{"network", network(wish)},
+            {"direction", "INGRESS"},
+            {"sourceRanges", from},
+            {"allowed", Json::array({{{"IPProtocol", "tcp"}, {"ports", {std::to_string(port)}}}})}};
+  }
+  static std::vector<std::string> sources(const Json& rule) {
+    std::vector<std::string> found;
+    for (const Json& one : list(rule, "sourceRanges"))
+      if (one.is_string()) found.push_back(one);
+    std::sort(found.begin(), found.end());
+    return found;
+  }
+  static int opened(const Json& rule) {
+    const Json& allowed = list(rule, "allowed");
+    if (allowed.size() != 1 || list(allowed[0], "ports").size() != 1 || at(rule, "disabled") == true) return 0;
+    return std::atoi(allowed[0]["ports"][0].get<std::string>().c_str());
+  }
+
+  std::vector<Json> pages(const std::string& method, const std::string& path, const Json& body) {
+    std::vector<Json> found;
+    std::string next;
+    do {
+      const Json answer = session_.json(method, partial(path) + (next.empty() ? "" : "?pageToken=" + url_encoded(next)), body, {404});
+      for (const Json& one : list(answer, "items")) found.push_back(one);
+      next = word(answer, "nextPageToken");
+    } while (!next.empty());
+    return found;
+  }
+
+  std::set<std::string> in_group(const std::string& zone, const Balancer& wish) {
+    std::set<std::string> found;
+    for (const Json& one : pages("POST", group_path(zone, wish) + "/listInstances", {{"instanceState", "ALL"}})) found.insert(word(one, "instance"));
+    return found;
+  }
+
+  static std::string servers(const Balancer& wish) { return "zones' instances" + within(network_name(wish)); }
+  static std::string network_name(const Balancer& wish) {
+    const auto names = split(wish.network, '/');
+    return names.empty() ? "default" : names[0];
+  }
+
+  // Other networks may have the same addresses, and a group's instances are of one.
+  std::optional<Instance> instance(const Balancer& wish, const BalancerTarget& wanted) {
+    if (!instances_) {
+      instances_.emplace();
+      for (const std::string& zone : zones_)
+        for (const Json& one : pages("GET", "zones/" + zone + "/instances", nullptr)) instances_->emplace_back(zone, one);
+    }
+    std::optional<Instance> by_name;
+    for (const auto& [zone, one] : *instances_) {
+      const Instance here{zone, word(one, "selfLink")};
+      const Json& interfaces = list(one, "networkInterfaces");
+      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(word(i, "network")) == network_name(wish); })) continue;
+      if (!wanted.id.empty() && (word(one, "id") == wanted.id || word(one, "name") == wanted.id)) return here;
+      if (!wanted.id.empty()) continue;
+      for (const Json& interface : interfaces)
+        if (word(interface, "networkIP") == wanted.address && last(word(interface, "network")) == network_name(wish)) return here;
+      if (word(one, "name") == wanted.name) by_name = here;
+    }
+    return by_name;
+  }
+
+  // Each zone's group with the hosts that stand there, and the zones that have any.
+  std::set<std::string> members(const Balancer& wish) {
+    std::map<std::string, std::set<std::string>> wanted;
+    for (const BalancerTarget& one : wish.targets) {
+      const auto found = instance(wish, one);
+      if (!found) no_such_servers({one}, servers(wish));
+      wanted[found->zone].insert(found->url);
+    }
+    std::set<std::string> used;
+    for (const std::string& zone : zones_) {
+      const std::string path = group_path(zone, wish);
+      const Json now = get(path);
+      if (now.is_null() && wanted[zone].empty()) continue;
+      if (now.is_null()) ensure(path, {{"network", network(wish)}}, wish);
+      if (!now.is_null() && !is_ours(now, wish))
+        throw Error(Code::refused, "there is an instance group " + wish.owner + " that is not this cluster's",
+                    "remove it, or choose another patroni_cluster_name");
+      const auto has = now.is_null() ? std::set<std::string>{} : in_group(zone, wish);
+      const auto send = [&](const char* action, const std::set<std::string>& from, const std::set<std::string>& but) {
+        Json body{{"instances", Json::array()}};
+        for (const std::string& one : from)
+          if (!but.contains(one)) body["instances"].push_back({{"instance", one}});
+        if (!body["instances"].empty()) act("POST", path + "/" + action, body);
+      };
+      send("addInstances", wanted[zone], has);
+      send("removeInstances", has, wanted[zone]);
+      if (!wanted[zone].empty()) used.insert(zone);
+    }
+    return used;
+  }
+
+  CloudSession& session_;
+  std::vector<std::string> zones_;
+  std::string region_{}, project_{};
+  Json account_{};
+  std::optional<std::vector<std::pair<std::string, Json>>> instances_{};
+};
+
+}  // namespace
+
+std::unique_ptr<CloudProvider> gcp_provider(CloudSession& session) { return std::make_unique<Gcp>(session); }
+
+}  // namespace pgcluster::executor

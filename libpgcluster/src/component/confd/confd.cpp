@@ -1,0 +1,118 @@
+// confd: writes haproxy.cfg from Patroni's members in the DCS, so that who joins or leaves needs no apply.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "component/registry.hpp"
+#include "component/etcd/etcd.hpp"
+#include "component/haproxy/haproxy.hpp"
+#include "component/program.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* unit = "confd.service";
+constexpr const char* program_file = "/usr/local/bin/confd";
+constexpr const char* config_file = "/etc/confd/confd.toml";
+constexpr const char* resource_file = "/etc/confd/conf.d/haproxy.toml";
+constexpr const char* template_file = "/etc/confd/templates/haproxy.tmpl";
+constexpr const char* unit_file = "/etc/systemd/system/confd.service";
+constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
+
+// Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
+std::string config_text(const NodeView& node) {
+  std::string nodes;
+  if (node.topology().dcs_type == "consul")
+    nodes = "\"127.0.0.1:8500\"";
+  else
+    for (const std::string& name : node.topology().dcs_members)
+      nodes += (nodes.empty() ? "\"" : ", \"") + http_url(node.topology().host(name).address, node.spec().etcd_client_port) + "\"";
+  return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
+                     node.topology().dcs_type, node.spec().confd_interval, nodes);
+}
+
+std::string resource_text(const NodeView& node) {
+  return fmt::format(R"(# Written by pgcluster.
+[template]
+prefix = "/service/{}"
+keys = ["/members/"]
+src = "haproxy.tmpl"
+dest = "{}"
+mode = "0644"
+check_cmd = "/usr/sbin/haproxy -c -q -f {{{{.src}}}}"
+reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
+)",
+                     node.spec().patroni_cluster_name, haproxy_file);
+}
+
+std::string unit_text() {
+  return fmt::format(R"([Unit]
+Description=confd: HAProxy's servers are Patroni's members (pgcluster)
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={} -config-file {}
+Restart=always
+RestartSec=2
+# Nothing that serves waits for it: it must not take the machine from what does.
+CPUQuota=50%
+MemoryMax=512M
+
+[Install]
+WantedBy=multi-user.target
+)",
+                     program_file, config_file);
+}
+
+// Not before haproxy takes what it would write, with the servers of the spec in place of Patroni's members.
+StepPtr template_step(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node)});
+  const Ask check = haproxy_check_ask(node);
+  std::vector<Ask> asks = wished->asks();
+  asks.push_back(check);
+  auto decide = [wished, check, host](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    const auto& asked = std::get<Exec>(check.what);
+    Run once_more{.argv = asked.argv, .input = asked.input, .touches = {std::string("file:") + haproxy_file}};
+    change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
+    return decision;
+  };
+  // What confd writes from it is ours as well, and goes with it.
+  return make_step(node.step("confd", "template"),
+                   {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
+}
+
+class Confd final : public Component {
+ public:
+  std::string name() const override { return "confd"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
+    const auto step = [&](const char* what) { return node.step("confd", what); };
+    const std::string host = node.name();
+    // Nobody waits for confd: its restart disturbs nothing.
+    const ServiceWish wish{.unit = unit,
+                           .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
+                           .restart_impact = Impact::none,
+                           .settle = std::chrono::seconds(30)};
+    return after(
+        {node.step("haproxy", "packages")},
+        sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
+                          file(step("config"), host, {.path = config_file, .content = config_text(node)}),
+                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
+                          file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
+                 service(step("service"), host, wish)));
+  }
+};
+
+}  // namespace
+
+ComponentPtr confd_component() { return std::make_shared<Confd>(); }
+
+}  // namespace pgcluster

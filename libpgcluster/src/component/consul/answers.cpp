@@ -1,0 +1,99 @@
+// What Consul says of itself, asked of the agents on the hosts.
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "component/consul/consul.hpp"
+#include "component/haproxy/haproxy.hpp"
+#include "op/facts.hpp"
+
+namespace pgcluster {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+}
+bool flag(const Json& json, const char* name) { return json.is_object() && json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); }
+
+}  // namespace
+
+bool has_consul_agent(const Spec& spec, const TopologyHost& host) {
+  if (spec.dcs_type != "consul") return false;
+  return host.has(Role::consul) || host.has(Role::postgres) || host.has(Role::consul_client) || (host.has(Role::balancer) && with_confd(spec));
+}
+
+std::string consul_datacenter(const Spec& spec, const TopologyHost& host) {
+  return spec.consul_layout == "federated" ? host.datacenter : consul_home(spec);
+}
+
+std::vector<std::string> consul_datacenters(const ClusterView& cluster) {
+  std::vector<std::string> all{consul_home(cluster.spec)};
+  for (const TopologyHost& host : cluster.topology.hosts) {
+    const std::string one = consul_datacenter(cluster.spec, host);
+    if (has_consul_agent(cluster.spec, host) && std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
+  }
+  return all;
+}
+
+std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, const std::string& datacenter) {
+  std::vector<const TopologyHost*> servers = cluster.topology.with(Role::consul);
+  std::erase_if(servers, [&](const TopologyHost* host) { return consul_datacenter(cluster.spec, *host) != datacenter; });
+  return servers;
+}
+
+std::vector<int> consul_ports(const TopologyHost& host) {
+  return host.has(Role::consul) ? std::vector<int>{8300, 8301, 8302, 8500, 8600} : std::vector<int>{8301, 8500, 8600};
+}
+
+const char* consul_program(const Spec& spec) { return spec.consul_binary.given() ? "/usr/local/bin/consul" : "/usr/bin/consul"; }
+
+std::string consul_url(const std::string& path, const ClusterView& cluster) {
+  std::string url = "http://127.0.0.1:8500" + path;
+  if (cluster.spec.consul_layout == "federated") url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
+  return url;
+}
+
+Ask consul_get(const std::string& host, const std::string& path, std::vector<std::string> about) {
+  const std::string url = path.starts_with("http") ? path : "http://127.0.0.1:8500" + path;
+  return {host, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", url}, .about = std::move(about)}};
+}
+
+std::optional<std::string> consul_body(const Answer& answer, int also) {
+  const auto* output = std::get_if<Output>(&answer);
+  const auto end = output && output->status == 0 ? output->out.rfind('\n') : std::string::npos;
+  if (end == std::string::npos) return std::nullopt;
+  const std::string status = output->out.substr(end + 1);
+  if (status != "200" && status != std::to_string(also)) return std::nullopt;
+  return output->out.substr(0, end);
+}
+
+Ask consul_health_ask(const TopologyHost& host) {
+  return consul_get(host.name, "/v1/operator/autopilot/health", {"unit:consul.service", "dcs:members"});
+}
+
+std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
+  std::vector<ConsulServer> servers;
+  const auto body = consul_body(answer, 429);  // 429: some server is not healthy
+  const Json json = body ? Json::parse(*body, nullptr, false) : Json();
+  if (!json.is_object() || !json.contains("Servers") || !json["Servers"].is_array()) return servers;
+  for (const Json& one : json["Servers"])
+    servers.push_back({.name = text(one, "Name"), .leads = flag(one, "Leader"), .voter = flag(one, "Voter"), .healthy = flag(one, "Healthy")});
+  return servers;
+}
+
+Ask consul_leader_ask(const std::string& host) { return consul_get(host, "/v1/status/leader", {"unit:consul.service", "dcs:members"}); }
+
+std::string read_consul_leader(const Answer& answer) {
+  const auto body = consul_body(answer);
+  const Json json = body ? Json::parse(*body, nullptr, false) : Json();
+  return json.is_string() ? json.get<std::string>() : std::string();
+}
+
+bool owns_consul(const ClusterView& cluster, const std::string& host) {
+  const auto facts = cluster.facts.find(host);
+  return facts != cluster.facts.end() && owns(facts->second, "unit:consul.service");
+}
+
+}  // namespace pgcluster

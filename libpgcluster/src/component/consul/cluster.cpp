@@ -1,0 +1,163 @@
+// What Consul keeps for all of its servers together, checked by every plan.
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "component/consul/consul.hpp"
+
+namespace pgcluster {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Hosts = std::vector<const TopologyHost*>;
+
+Run request(const std::string& method, const std::string& path, const Json& body, const std::string& touches) {
+  // Servers that have just been started may answer "stream closed".
+  return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-m", "20", "--retry", "3", "--retry-delay", "1", "--retry-all-errors", "-X",
+                   method, "--data-binary", "@-", "http://127.0.0.1:8500" + path},
+          .input = body.dump(),
+          .touches = {touches}};
+}
+
+// What to do, by what the first server that answers has; empty: nothing.
+using Wish = std::function<std::vector<std::pair<Run, std::string>>(const Json&)>;
+
+Steps on_servers(const std::string& name, const Hosts& servers, const std::string& path, const std::string& about, const Wish& wish) {
+  std::vector<std::pair<std::string, Ask>> asked;
+  std::vector<Ask> asks;
+  std::vector<std::string> up;
+  for (const TopologyHost* server : servers) {
+    asks.push_back(consul_get(server->name, path, {about, "unit:consul.service"}));
+    asked.emplace_back(server->name, asks.back());
+    up.push_back(server->name + "/consul/healthy");
+  }
+  auto decide = [asked, wish](const Answers& answers) -> Decision {
+    for (const auto& [host, ask] : asked) {
+      const auto body = consul_body(answers[ask]);
+      const Json json = body ? Json::parse(*body, nullptr, false) : Json(Json::value_t::discarded);
+      if (json.is_discarded()) continue;
+      Change change{.todo = {}, .action = Action::update};
+      for (auto& [run, why] : wish(json)) {
+        change.todo.push_back({.at = host, .what = run});
+        change.reason += (change.reason.empty() ? "" : "; ") + why;
+      }
+      if (change.todo.empty()) return Done{};
+      return change;
+    }
+    return Later{"a server of Consul answers", Impact::none, Action::update};
+  };
+  return after(up, make_step(name, {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)}));
+}
+
+// The file's value is read only when Raft begins.
+Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
+  const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"},
+                .touches = {"consul:autopilot"}};
+  return on_servers("cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
+                    [run](const Json& json) -> std::vector<std::pair<Run, std::string>> {
+                      if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
+                      return {{run, "dead servers would be removed, and with them their sessions"}};
+                    });
+}
+
+// CLUSTER-master.query.consul: the leader, in whatever datacenter it is.
+Steps query(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
+  const std::string name = cluster.spec.patroni_cluster_name + "-master";
+  std::vector<std::string> others;
+  for (const std::string& other : consul_datacenters(cluster))
+    if (other != datacenter) others.push_back(other);
+  const Json failover = others.empty() ? Json{{"NearestN", 0}, {"Datacenters", nullptr}} : Json{{"NearestN", 0}, {"Datacenters", others}};
+  const Json wished{
+      {"Name", name},
+      {"Service", {{"Service", cluster.spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
+      {"DNS", {{"TTL", "0s"}}}};
+  return on_servers("cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const Json& all) {
+    std::vector<std::pair<Run, std::string>> todo;
+    if (!all.is_array()) return todo;
+    for (const Json& one : all) {
+      if (!one.is_object() || one.value("Name", "") != name) continue;
+      const Json service = one.value("Service", Json::object());
+      const Json datacenters = service.is_object() && service.contains("Failover") ? service["Failover"].value("Datacenters", Json()) : Json();
+      const bool same = service.value("Service", "") == cluster.spec.patroni_cluster_name && service.value("OnlyPassing", false) &&
+                        service.value("Tags", Json()) == wished["Service"]["Tags"] &&
+                        (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
+                        one.value("DNS", Json::object()).value("TTL", "") == "0s";
+      if (!same)
+        todo.emplace_back(request("PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
+      return todo;
+    }
+    todo.emplace_back(request("POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
+    return todo;
+  });
+}
+
+// A session of a node that the home's catalog does not know is refused: hosts of the other datacenters stand in it as external nodes.
+Steps catalog(const ClusterView& cluster, const Hosts& servers) {
+  const std::string home = consul_home(cluster.spec);
+  std::vector<std::pair<std::string, std::string>> strangers;  // name, address
+  for (const std::string& name : cluster.topology.database)
+    if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
+      strangers.emplace_back(name, host.address);
+  if (strangers.empty()) return {};
+  return on_servers("cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const Json& nodes) {
+    std::vector<std::pair<Run, std::string>> todo;
+    for (const auto& [name, address] : strangers) {
+      const auto is = [&name = name, &address = address](const Json& one) {
+        return one.is_object() && one.value("Node", "") == name && one.value("Address", "") == address;
+      };
+      if (nodes.is_array() && std::any_of(nodes.begin(), nodes.end(), is)) continue;
+      // Without checks: one that failed would end the node's sessions.
+      todo.emplace_back(
+          request("PUT", "/v1/catalog/register",
+                  Json{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}}, "consul:catalog"),
+          home + "'s catalog does not know " + name);
+    }
+    return todo;
+  });
+}
+
+// The same Patroni cluster with a state of its own in another datacenter's KV would be a second cluster of this name.
+Steps one_state(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
+  const std::string scope = cluster.spec.patroni_cluster_name, home = consul_home(cluster.spec);
+  std::vector<Ask> asks;
+  std::vector<std::string> up;
+  for (const TopologyHost* server : servers) {
+    asks.push_back(consul_get(server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
+    up.push_back(server->name + "/consul/healthy");
+  }
+  auto decide = [=](const Answers& answers) -> Decision {
+    for (const Ask& ask : asks)
+      if (consul_body(answers[ask]))
+        return Refused{
+            {.message = "Consul's datacenter " + datacenter + " has a state of the cluster " + scope + " of its own, beside that of " + home,
+             .hint =
+                 "federated datacenters do not share their KV: a Patroni in each with a KV of its own is several clusters of one name, and several "
+                 "leaders. All members must use the KV of one datacenter, which consul_datacenter names; where it holds nothing that is needed, "
+                 "on a host of " +
+                 datacenter + ": consul kv delete -recurse service/" + scope + "/"}};
+    for (const Ask& ask : asks)
+      if (consul_body(answers[ask], 404)) return Done{};
+    return Later{"a server of Consul answers"};
+  };
+  return after(up, gate("cluster/consul/one-state-" + datacenter, {.asks = asks, .decide = decide, .settle = consul_patience}));
+}
+
+}  // namespace
+
+Steps consul_cluster_steps(const ClusterView& cluster) {
+  std::vector<Steps> all;
+  for (const std::string& datacenter : consul_datacenters(cluster)) {
+    Hosts servers = consul_servers(cluster, datacenter);
+    std::erase_if(servers, [&](const TopologyHost* host) { return cluster.leaves_out(host->name); });
+    if (servers.empty()) continue;
+    all.push_back(autopilot(cluster, datacenter, servers));
+    all.push_back(query(cluster, datacenter, servers));
+    if (datacenter == consul_home(cluster.spec))
+      all.push_back(catalog(cluster, servers));
+    else
+      all.push_back(one_state(cluster, datacenter, servers));
+  }
+  return parallel(std::move(all));
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,181 @@
+// The agent's files, and with them whether an agent may be made on a host at all.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "component/consul/consul.hpp"
+#include "component/etcd/etcd.hpp"
+#include "component/listening.hpp"
+
+namespace pgcluster {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::vector<std::string> addresses(const std::vector<const TopologyHost*>& hosts) {
+  std::vector<std::string> all;
+  for (const TopologyHost* host : hosts) all.push_back(host->address);
+  return all;
+}
+
+Text agent_text(const NodeView& node) {
+  const Spec& spec = node.spec();
+  const std::string datacenter = consul_datacenter(spec, node.host);
+  const auto servers = consul_servers(node.cluster, datacenter);
+  const bool server = node.has(Role::consul);
+  Json json{{"datacenter", datacenter}, {"node_name", node.name()}, {"server", server}};
+  if (server) {
+    json["bootstrap_expect"] = servers.size();
+    json["performance"] = {{"raft_multiplier", 1}};
+    // A dead server that is cleaned away takes the sessions of its node with it, and on a database host so Patroni's leader key, long before its
+    // TTL: two leaders. And where it comes back it is a server that nobody knows.
+    json["autopilot"] = {{"cleanup_dead_servers", false}};
+  }
+  json["bind_addr"] = node.host.address;
+  json["client_addr"] = "127.0.0.1";
+  json["retry_join"] = addresses(servers);
+  json["retry_interval"] = "1s";
+  if (server && spec.consul_layout == "federated") {
+    std::vector<std::string> others;
+    for (const TopologyHost* one : node.topology().with(Role::consul))
+      if (consul_datacenter(spec, *one) != datacenter) others.push_back(one->address);
+    json["retry_join_wan"] = others;
+    json["retry_interval_wan"] = "2s";
+  }
+  // An agent that is restarted stays a member: one that left would take its sessions along.
+  json["leave_on_terminate"] = false;
+  json["skip_leave_on_interrupt"] = true;
+  json["disable_update_check"] = true;
+  json["dns_config"] = {{"allow_stale", true}, {"node_ttl", "0s"}, {"service_ttl", {{"*", "0s"}}}, {"only_passing", true}};
+  json["encrypt"] = "@";
+  const std::string plain = json.dump(2) + "\n";
+  const auto at = plain.rfind('@');
+  Text text = plain.substr(0, at);
+  text += node.cluster.secret("consul_encrypt_key");
+  return text + plain.substr(at + 1);
+}
+
+// ":8600 " of what ss prints.
+int port_of(const std::vector<int>& ports, const std::string& line) {
+  for (const int port : ports)
+    if (line.find(":" + std::to_string(port) + " ") != std::string::npos) return port;
+  return 0;
+}
+
+// "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
+Ask keyring_ask(const NodeView& node) {
+  return {node.name(), Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || case $(cat "$1") in *"\"$k\""*) ;; *) echo another ;; esac)",
+                                     "keyring", consul_keyring_file},
+                            .input = node.cluster.secret("consul_encrypt_key")}};
+}
+
+}  // namespace
+
+std::string consul_services(const NodeView& node) {
+  const Spec& spec = node.spec();
+  const std::string& cluster = spec.patroni_cluster_name;
+  const std::string rest = http_url(node.host.address, spec.patroni_restapi_port);
+  const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
+  const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
+  Json services = Json::array();
+  const auto add = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& check) {
+    Json tags = Json::array();
+    for (const std::string& name : names) tags.push_back(name);
+    for (const std::string& name : names) tags.push_back(name + "." + node.host.datacenter);  // replica.dc2.CLUSTER.service.consul
+    Json checks = Json::array({Json{{"id", cluster + "-" + kind + "-role"},
+                                    {"name", "Patroni says " + check.substr(0, check.find('?'))},
+                                    {"http", rest + check},
+                                    {"method", "OPTIONS"},
+                                    {"interval", "1s"},
+                                    {"timeout", "1s"}}});
+    if (spec.pgbouncer_install) {
+      const std::string v6 = node.host.address.find(':') != std::string::npos ? "[" + node.host.address + "]" : node.host.address;
+      checks.push_back({{"id", cluster + "-" + kind + "-pgbouncer"},
+                        {"name", "PgBouncer answers"},
+                        {"tcp", v6 + ":" + std::to_string(port)},
+                        {"interval", "1s"},
+                        {"timeout", "1s"}});
+    }
+    services.push_back(
+        {{"id", cluster + "-" + kind}, {"name", cluster}, {"tags", tags}, {"address", node.host.address}, {"port", port}, {"checks", checks}});
+  };
+  add("master", {"master", "primary"}, "/primary");
+  add("replica", {"replica"}, "/replica" + lag);
+  if (spec.synchronous_mode) {
+    add("sync-replica", {"sync-replica"}, "/sync");
+    add("async-replica", {"async-replica"}, "/async" + lag);
+  }
+  return Json{{"services", services}}.dump(2) + "\n";
+}
+
+std::string consul_unit_text(const NodeView& node) {
+  // Its heartbeats must not wait behind PostgreSQL. Containers may not be allowed to ask for that.
+  const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  return fmt::format(R"([Unit]
+Description=Consul agent (pgcluster)
+Wants=network-online.target
+After=network-online.target
+StartLimitIntervalSec=0
+
+[Service]
+Type=exec
+User=consul
+Group=consul
+StateDirectory=consul
+StateDirectoryMode=0700
+ExecStart={} agent -config-dir=/etc/consul.d -data-dir={}
+Restart=always
+RestartSec=1
+TimeoutStopSec=20
+LimitNOFILE={}
+{}
+[Install]
+WantedBy=multi-user.target
+)",
+                     consul_program(node.spec()), consul_data_dir, std::min<std::uint64_t>(65536, node.facts.nofile_limit), first);
+}
+
+StepPtr consul_config(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished =
+      file("config", host, {.path = consul_agent_file, .content = agent_text(node), .mode = 0640, .owner = "root", .group = "consul"});
+  const Ask data{host, FileOf{std::string(consul_data_dir) + "/node-id", false}};
+  std::string filter;
+  const std::vector<int> wanted = consul_ports(node.host);
+  for (const int port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port);
+  const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
+  const Ask keyring = keyring_ask(node);
+  std::vector<Ask> asks = wished->asks();
+  asks.insert(asks.end(), {data, ports, keyring});
+  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
+                 datacenter = consul_datacenter(node.spec(), node.host)](const Answers& answers) -> Decision {
+    const bool ours = owned || answers.get<File>(present);
+    if (answers.get<File>(data) && !ours)
+      return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
+                      .hint = "take another host; or, where nobody needs that Consul: systemctl disable --now consul, and move the folder away"}};
+    if (const std::string* listening = answers.out(ports); listening && !listening->empty())
+      if (const std::string process = listening_process(*listening, ours ? "consul" : "another process"); process != "consul" || !ours)
+        return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
+                                   process + (process == "consul" ? ", which pgcluster has not set up" : ""),
+                        .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};
+    if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
+      return Refused{
+          {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
+           .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
+                   "apply; and then consul keyring -remove OLD"}};
+    if (const auto* file = answers.get<File>(present); file && owned) {
+      const Json before = Json::parse(file->content, nullptr, false);
+      const std::string was = before.is_object() ? before.value("datacenter", "") : "";
+      if (!was.empty() && was != datacenter)
+        return Refused{{.message = "Consul on " + host + " belongs to the datacenter " + was + ", and the spec says " + datacenter,
+                        .hint = "write " + was +
+                                " again (consul_datacenter, or the host's datacenter with consul_layout: federated): an agent that "
+                                "changes its datacenter finds none of its servers"}};
+    }
+    return wished->decide(answers);
+  };
+  return make_step(node.step("consul", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + consul_agent_file}});
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,127 @@
+// etcd's environment file, and with it whether a member may be made on a host at all.
+#include <algorithm>
+#include <sstream>
+
+#include "component/etcd/etcd.hpp"
+#include "component/listening.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* header = "# Written by pgcluster.\n";
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+struct Environment {
+  Lines now, once;
+
+  // `found`: the file of a host that has a member already. What etcd read when the member was made stays as it was then: it means nothing any more,
+  // and a change of it would restart etcd for nothing.
+  std::string text(const std::string& found, bool joins) const {
+    std::string text = header;
+    for (const auto& [key, value] : now) text += key + "=\"" + value + "\"\n";
+    text += "# Read only when the member is made, and left as they were then.\n";
+    Lines first = once;
+    first.emplace_back("ETCD_INITIAL_CLUSTER_STATE", joins ? "existing" : "new");
+    for (const auto& [key, value] : first) {
+      std::string line = key + "=\"" + value + "\"";
+      std::istringstream lines(found);
+      for (std::string old; std::getline(lines, old);)
+        if (old.starts_with(key + "=")) line = old;
+      text += line + "\n";
+    }
+    return text;
+  }
+};
+
+Environment environment(const NodeView& node) {
+  const Spec& spec = node.spec();
+  const std::string client = http_url(node.host.address, spec.etcd_client_port);
+  const std::string peer = etcd_peer_url(node.cluster, node.name());
+  std::string members;
+  for (const std::string& member : node.topology().dcs_members)
+    members += (members.empty() ? "" : ",") + member + "=" + etcd_peer_url(node.cluster, member);
+  return {.now = {{"ETCD_NAME", node.name()},
+                  {"ETCD_DATA_DIR", etcd_data_dir},
+                  {"ETCD_LISTEN_CLIENT_URLS", client + "," + http_url("127.0.0.1", spec.etcd_client_port)},
+                  {"ETCD_ADVERTISE_CLIENT_URLS", client},
+                  {"ETCD_LISTEN_PEER_URLS", peer},
+                  {"ETCD_HEARTBEAT_INTERVAL", "100"},
+                  {"ETCD_ELECTION_TIMEOUT", "1000"},
+                  // Patroni rewrites a few keys every few seconds: without compaction they would fill the quota, and etcd would refuse to write.
+                  {"ETCD_AUTO_COMPACTION_MODE", "periodic"},
+                  {"ETCD_AUTO_COMPACTION_RETENTION", "1h"},
+                  {"ETCD_QUOTA_BACKEND_BYTES", "2147483648"}},
+          .once = {{"ETCD_INITIAL_ADVERTISE_PEER_URLS", peer}, {"ETCD_INITIAL_CLUSTER", members}, {"ETCD_INITIAL_CLUSTER_TOKEN", etcd_token(spec)}}};
+}
+
+const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string& url) {
+  for (const EtcdMember& member : members)
+    if (std::find(member.peer_urls.begin(), member.peer_urls.end(), url) != member.peer_urls.end()) return &member;
+  return nullptr;
+}
+
+}  // namespace
+
+std::string etcd_token(const Spec& spec) { return "etcd-" + spec.patroni_cluster_name; }
+
+std::string etcd_peer_url(const ClusterView& cluster, const std::string& member) {
+  return http_url(cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
+}
+
+StepPtr etcd_config(const NodeView& node) {
+  const Spec& spec = node.spec();
+  const std::string host = node.name();
+  const std::string url = etcd_peer_url(node.cluster, host);
+  const Ask present{host, FileOf{etcd_env_file}};
+  const Ask data{host, FileOf{std::string(etcd_data_dir) + "/member", false}};
+  const std::string filter = "sport = :" + std::to_string(spec.etcd_client_port) + " or sport = :" + std::to_string(spec.etcd_peer_port);
+  const Ask ports{host, Exec{.argv = {"ss", "-Hltnp", filter}}};
+  std::vector<Ask> asks{present, data, ports};
+  // Only of hosts that run a member of ours already: a first deployment must not wait for other hosts here.
+  std::map<std::string, Ask> others;
+  for (const std::string& member : node.topology().dcs_members)
+    if (member != host && owns_etcd(node.cluster, member))
+      asks.push_back(others.emplace(member, etcd_members_ask(node.cluster, node.topology().host(member))).first->second);
+
+  auto decide = [=, file_text = environment(node), owned = owns_etcd(node.cluster, host),
+                 token = "ETCD_INITIAL_CLUSTER_TOKEN=\"" + etcd_token(spec) + "\""](const Answers& answers) -> Decision {
+    const auto* found = answers.get<File>(present);
+    const bool ours = owned || (found && found->content.starts_with(header));
+    const bool member = answers.get<File>(data);
+    if (!member && !answers.get<Absent>(data)) {
+      const auto* why = answers.get<Unreadable>(data);
+      return Refused{{.message = "cannot see whether " + host + " has an etcd member in " + etcd_data_dir + (why ? ": " + why->why : std::string())},
+                     Code::command_failed};
+    }
+    if (member && !ours)
+      return Refused{{.message = host + " has an etcd member in " + etcd_data_dir + " that pgcluster has not made",
+                      .hint = "take another host; or, where nobody needs that etcd: systemctl disable --now etcd, and move the folder away"}};
+    const auto key = found ? found->content.find("ETCD_INITIAL_CLUSTER_TOKEN=") : std::string::npos;
+    if (member && key != std::string::npos && found->content.compare(key, token.size(), token) != 0)
+      return Refused{{.message = host + " has an etcd member of another cluster in " + etcd_data_dir,
+                      .hint = "take another host, or destroy that cluster first"}};
+    if (const std::string* listening = answers.out(ports); listening && !listening->empty())
+      if (const std::string process = listening_process(*listening, ours ? "etcd" : "another process"); process != "etcd" || !ours)
+        return Refused{
+            {.message = "etcd's port on " + host + " is taken by " + process + (process == "etcd" ? ", which pgcluster has not set up" : ""),
+             .hint = "stop it, or choose other ports by etcd_client_port and etcd_peer_port; it listens on " +
+                     listening->substr(0, listening->find('\n'))}};
+    bool joins = false;
+    for (const auto& [other, ask] : others) {
+      const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
+      const EtcdMember* self = member ? nullptr : find(members, url);
+      if (!self) continue;
+      if (self->started)
+        return Refused{{.message = host + " is a member of the running etcd, but its data in " + etcd_data_dir + " is gone",
+                        .hint = "to make it anew, on " + other + ": etcdctl member remove " + self->id + " && etcdctl member add " + host +
+                                " --peer-urls=" + url + "; then apply again"}};
+      joins = joins || self->name.empty();  // `etcdctl member add` leaves the name to the member's first start
+    }
+    const std::string text = file_text.text(member && found ? found->content : "", joins);
+    return file("config", host, {.path = etcd_env_file, .content = text})->decide(answers);
+  };
+  return make_step(node.step("etcd", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + etcd_env_file}});
+}
+
+}  // namespace pgcluster

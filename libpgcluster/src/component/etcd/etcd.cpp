@@ -1,0 +1,150 @@
+// etcd, where Patroni keeps who leads. Its members are placed once: this version neither grows nor shrinks it.
+#include "component/etcd/etcd.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "component/registry.hpp"
+#include "op/facts.hpp"
+
+namespace pgcluster {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// The `roles:` lines that name the members that there are.
+std::string roles_to_add(const Topology& topology, const std::vector<std::string>& members) {
+  std::string text;
+  for (const TopologyHost& host : topology.hosts) {
+    if (std::find(members.begin(), members.end(), host.name) == members.end()) continue;
+    std::vector<std::string> roles;
+    for (const Role role : host.roles)
+      if (role != Role::etcd) roles.emplace_back(to_string(role));
+    roles.emplace_back("etcd");
+    text += "\n  " + host.name + ": roles: [" + listed(roles) + "]";
+  }
+  return text;
+}
+
+Refused moved(const Topology& topology, const std::vector<std::string>& members) {
+  Diagnostic why{.message = "etcd runs on " + listed(members) + ", and the spec places it on " + listed(topology.dcs_members)};
+  why.hint = "a running DCS stays where it is: this version neither grows nor shrinks it. ";
+  why.hint += topology.dcs_named ? "Give the role etcd to exactly these hosts:" : "Name its hosts in the spec:";
+  why.hint += roles_to_add(topology, members);
+  return {std::move(why)};
+}
+
+StepPtr healthy(const NodeView& node) {
+  const Ask ask = etcd_members_ask(node.cluster, node.host);
+  std::set<std::string> described;  // peer URLs
+  for (const std::string& member : node.topology().dcs_members) described.insert(etcd_peer_url(node.cluster, member));
+  std::map<std::string, std::string> hosts;
+  for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_url(node.cluster, host.name)] = host.name;
+  auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
+    const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
+    if (members.empty()) return Later{"etcd answers with a quorum"};
+    std::set<std::string> urls;
+    std::vector<std::string> names;
+    for (const EtcdMember& member : members) {
+      const std::string url = member.peer_urls.empty() ? "" : member.peer_urls.front();
+      const auto host = hosts.find(url);
+      urls.insert(url);
+      names.push_back(host != hosts.end() ? host->second : member.name.empty() ? url : member.name + " (" + url + ")");
+    }
+    if (urls == described) return Done{};
+    std::sort(names.begin(), names.end());
+    return moved(view->topology, names);
+  };
+  const Ask journal = journal_ask(node.name(), "etcd.service");
+  return gate(node.step("etcd", "healthy"), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
+}
+
+// Members that may be disturbed without losing the quorum: those that do not serve anyway, then followers, the leader last.
+Order restart_order(const ClusterView& cluster) {
+  struct Member {
+    std::string name;
+    Ask members, status;
+  };
+  std::vector<Member> all;
+  Order order;
+  for (const std::string& name : cluster.topology.dcs_members) {
+    const TopologyHost& host = cluster.topology.host(name);
+    all.push_back({name, etcd_members_ask(cluster, host), etcd_status_ask(cluster, host)});
+    order.asks.insert(order.asks.end(), {all.back().members, all.back().status});
+  }
+  order.order = [all, quorum = cluster.topology.quorum(), spare = cluster.topology.tolerates()](const Answers& answers) {
+    std::vector<std::string> turn, followers, leaders;
+    for (const Member& member : all) {
+      // Where curl is not installed yet, nobody could ask.
+      const auto* output = answers.get<Output>(member.members);
+      const bool serves =
+          output && output->status == 127 ? read_etcd_status(answers[member.status]).answers : !read_etcd_members(answers[member.members]).empty();
+      (!serves ? turn : read_etcd_status(answers[member.status]).leads ? leaders : followers).push_back(member.name);
+    }
+    // One or two members have none to spare, ever: Patroni's failsafe mode carries the leader over a restart.
+    if (spare > 0 && followers.size() + leaders.size() <= quorum) return turn;
+    turn.insert(turn.end(), followers.begin(), followers.end());
+    turn.insert(turn.end(), leaders.begin(), leaders.end());
+    return turn;
+  };
+  return order;
+}
+
+WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
+  std::string more = "StateDirectory=etcd\nStateDirectoryMode=0700\nTimeoutStartSec=infinity\nRestart=on-failure\nRestartSec=2\nLimitNOFILE=" +
+                     std::to_string(std::min<std::uint64_t>(65536, node.facts.nofile_limit)) + "\n";
+  // Its heartbeats must not wait behind PostgreSQL. Containers may not be allowed to ask for that.
+  if (node.facts.container.empty()) more += "Nice=-10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=0\nOOMScoreAdjust=-900\n";
+  return unit_notes(wish, {}, more + "\n[Unit]\nStartLimitIntervalSec=0\n");
+}
+
+class Etcd final : public Component {
+ public:
+  std::string name() const override { return "etcd"; }
+
+  Steps steps(const NodeView& node) const override {
+    const Topology& topology = node.topology();
+    if (topology.dcs_type != "etcd") return {};
+    if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), node.name()) == topology.dcs_members.end()) return guest(node);
+    ServiceWish wish{.unit = "etcd.service", .settle = etcd_patience};
+    wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
+    return sequence(
+        // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
+        parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
+        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client", "curl"}, {wish.unit}),
+        rolling("etcd", node.name(), restart_order(node.cluster), sequence(service(node.step("etcd", "service"), node.name(), wish), healthy(node))));
+  }
+
+  std::vector<std::string> data(const NodeView& node) const override {
+    return owns(node.facts, std::string("file:") + etcd_env_file) ? std::vector<std::string>{etcd_data_dir} : std::vector<std::string>{};
+  }
+
+ private:
+  // A host that is no member: as a database host it asks the DCS all the same.
+  static Steps guest(const NodeView& node) {
+    if (owns_etcd(node.cluster, node.name())) {
+      std::vector<std::string> members;
+      for (const auto& [host, facts] : node.cluster.facts)
+        if (owns_etcd(node.cluster, host)) members.push_back(host);
+      return gate(node.step("etcd", "stays"),
+                  {.asks = {}, .decide = [why = moved(node.topology(), members)](const Answers&) -> Decision { return why; }});
+    }
+    if (!node.has(Role::postgres)) return {};
+    return packages(node.step("etcd", "packages"), node.name(), {"etcd-client", "curl"});
+  }
+};
+
+}  // namespace
+
+bool owns_etcd(const ClusterView& cluster, const std::string& host) {
+  const auto facts = cluster.facts.find(host);
+  return facts != cluster.facts.end() && owns(facts->second, "unit:etcd.service");
+}
+
+ComponentPtr etcd_component() { return std::make_shared<Etcd>(); }
+
+}  // namespace pgcluster

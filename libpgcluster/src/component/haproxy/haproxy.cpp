@@ -1,0 +1,275 @@
+// HAProxy: one address and a port for each role, on every balancer.
+#include "component/haproxy/haproxy.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "component/registry.hpp"
+#include "component/listening.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/vip/vip.hpp"
+#include "op/facts.hpp"
+
+namespace pgcluster {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr const char* header = "# Written by pgcluster";
+
+std::string drop_in_path(const char* unit) { return std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf"; }
+
+ServiceWish service_wish(const Spec& spec) {
+  ServiceWish wish{.unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .reloadable = true, .settle = seconds(30)};
+  // confd reloads it itself; whether it runs on confd's file is asked of HAProxy.
+  if (!with_confd(spec)) wish.load_files = {haproxy_file};
+  return wish;
+}
+
+// A file that it does not take never replaces the one that it runs on: asked while planning, and once more just before.
+StepPtr config_step(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished = file(node.step("haproxy", "config"), host, {.path = haproxy_file, .content = haproxy_config(node)});
+  const Ask check = haproxy_check_ask(node);
+  std::vector<Ask> asks = wished->asks();
+  asks.push_back(check);
+  auto decide = [wished, check, host](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    const auto& asked = std::get<Exec>(check.what);
+    change->todo.insert(change->todo.begin(), Do{.at = host, .what = Run{.argv = asked.argv, .input = asked.input}});
+    return decision;
+  };
+  return make_step(node.step("haproxy", "config"), {.asks = asks, .decide = decide, .keeps = wished->keeps()});
+}
+
+// Somebody else's HAProxy goes on as it is.
+StepPtr stranger_step(const NodeView& node) {
+  const std::string name = node.step("haproxy", "stranger");
+  const bool ours = owns(node.facts, std::string("unit:") + haproxy_unit);
+  const Ask unit{node.name(), UnitOf{haproxy_unit}};
+  const Ask config{node.name(), FileOf{haproxy_file}};
+  auto decide = [unit, config, ours, host = node.name()](const Answers& answers) -> Decision {
+    if (ours) return Done{};
+    const auto* state = answers.get<Unit>(unit);
+    const auto* found = answers.get<File>(config);
+    if (!state || state->active != "active" || (found && found->content.starts_with(header))) return Done{};
+    return Refused{{.message = host + " runs a HAProxy that pgcluster has not set up",
+                    .hint = "let other hosts balance (roles: [balancer]), or, where nobody needs it: systemctl disable --now haproxy"}};
+  };
+  return gate(name, {.asks = {unit, config}, .decide = decide});
+}
+
+// confd has written the file from the template that it has now.
+StepPtr rendered_step(const NodeView& node) {
+  const Ask present{node.name(), FileOf{haproxy_file}};
+  const Ask confd{node.name(), UnitOf{"confd.service"}};
+  auto decide = [present, confd, mark = "string \"" + haproxy_mark(node) + "\\n\""](const Answers& answers) -> Decision {
+    const auto* found = answers.get<File>(present);
+    if (found && found->content.find(mark) != std::string::npos) return Done{};
+    if (const auto* unit = answers.get<Unit>(confd); unit && unit->active == "failed" && !answers.pending(confd))
+      return Refused{{.message = "confd has died, and " + std::string(haproxy_file) + " is not up to date", .hint = "its journal says why"},
+                     Code::not_converged};
+    return Later{"confd has written " + std::string(haproxy_file)};
+  };
+  return make_step(node.step("haproxy", "rendered"), {.asks = {present, confd},
+                                                      .decide = decide,
+                                                      .settle = seconds(node.spec().confd_interval + 60),
+                                                      .evidence = {journal_ask(node.name(), "confd.service")}});
+}
+
+StepPtr listens(const NodeView& node) {
+  std::string filter;
+  std::vector<int> ports;
+  for (const auto& [name, port] : haproxy_ports(node.spec())) {
+    filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port);
+    ports.push_back(port);
+  }
+  const Ask ask{node.name(), Exec{.argv = {"ss", "-Hltnp", filter}, .about = {std::string("unit:") + haproxy_unit}}};
+  auto decide = [ask, ports, host = node.name()](const Answers& answers) -> Decision {
+    const std::string* out = answers.out(ask);
+    std::istringstream lines(out ? *out : "");
+    for (std::string line; std::getline(lines, line);) {
+      if (line.find("\"haproxy\"") != std::string::npos) continue;
+      int taken = 0;
+      for (const int port : ports)
+        if (line.find(":" + std::to_string(port) + " ") != std::string::npos) taken = port;
+      const std::string process = listening_process(line, "");
+      const std::string wrong = "port " + std::to_string(taken) + " of " + host + ", wanted for HAProxy, is taken by ";
+      if (process.empty())
+        return Later{.until = "HAProxy listens on port " + std::to_string(taken), .wrong = wrong + "another process", .patience = seconds(10)};
+      return Refused{{.message = wrong + process, .hint = "stop it, or choose another port in haproxy_listen_port: " + line}};
+    }
+    for (const int port : ports)
+      if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos) return Later{"HAProxy listens on port " + std::to_string(port)};
+    return Done{};
+  };
+  return gate(node.step("haproxy", "listens"),
+              {.asks = {ask}, .decide = decide, .settle = seconds(30), .evidence = {journal_ask(node.name(), haproxy_unit)}});
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text.empty() ? "nobody" : text;
+}
+
+// It has read its file, has Patroni's members as servers, and leads to the leader.
+StepPtr serves(const NodeView& node) {
+  const ClusterView& cluster = node.cluster;
+  const Ask ask = haproxy_ask(node.spec(), node.name());
+  const bool confd = with_confd(node.spec());
+  std::vector<Ask> asks{ask};
+  std::optional<Ask> members;
+  if (confd) asks.push_back(*(members = patroni::member_names_ask(cluster, node.host)));
+  // Who joins by this very plan has to be there in the end.
+  std::vector<std::string> joining;
+  if (!confd)
+    for (const TopologyHost& host : cluster.left)
+      if (host.has(Role::postgres)) joining.push_back(host.name);
+  for (const std::string& name : node.topology().database)
+    if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
+  auto decide = [=, mark = haproxy_mark(node), dcs = node.topology().dcs_type](const Answers& answers) -> Decision {
+    const HaproxyState state = read_haproxy(answers[ask]);
+    if (!state.answers || state.mark != mark) return Later{"HAProxy serves with its present configuration"};
+    std::vector<std::string> wanted = joining, has;
+    if (members) {
+      const auto named = patroni::read_member_names(answers[*members]);
+      if (!named) return Later{dcs + " says who Patroni's members are"};
+      for (const std::string& name : joining)
+        if (std::find(named->begin(), named->end(), name) == named->end()) return Later{name + " is a member of Patroni's"};
+      wanted = *named;
+    }
+    if (const auto master = state.sections.find("master"); master != state.sections.end())
+      for (const auto& [server, status] : master->second) has.push_back(server);
+    std::sort(wanted.begin(), wanted.end());
+    if (has != wanted) return Later{"HAProxy's servers are " + listed(wanted) + " (it has " + listed(has) + ")"};
+    const auto up = state.up("master");
+    if (up.size() != 1) return Later{up.empty() ? "HAProxy sees the leader" : "HAProxy sees only one leader (" + listed(up) + " for now)"};
+    return Done{};
+  };
+  std::vector<Ask> evidence{journal_ask(node.name(), haproxy_unit)};
+  if (confd) evidence.push_back(journal_ask(node.name(), "confd.service"));
+  return gate(node.step("haproxy", "serves"),
+              {.asks = asks, .decide = decide, .settle = seconds(node.spec().patroni_ttl + node.spec().confd_interval + 60), .evidence = evidence});
+}
+
+// The same with and without confd, and whatever haproxy_maxconn is: a change of it would be a restart.
+WriteFile drop_in(const NodeView& node, ServiceWish wish) {
+  wish.load_files = {haproxy_file};
+  // A stop waits for nobody's session: who wanted that has moved the VIP first.
+  const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
+  return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
+}
+
+class Haproxy final : public Component {
+ public:
+  std::string name() const override { return "haproxy"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!node.has(Role::balancer)) return {};
+    const auto step = [&](const char* what) { return node.step("haproxy", what); };
+    const ServiceWish wish = service_wish(node.spec());
+    const std::string host = node.name();
+    std::vector<std::string> gone;  // who is pruned may lead until then
+    for (const TopologyHost& left : node.cluster.pruned) gone.push_back(left.name + "/patroni/remove:unit:patroni.service");
+    Steps config = with_confd(node.spec()) ? after({node.step("confd", "service")}, rendered_step(node)) : after(gone, config_step(node));
+    std::vector<std::string> known{"cluster/patroni/leader"};
+    for (const std::string& name : node.topology().database) known.push_back(name + "/patroni/member");
+    return sequence(stranger_step(node), packages(step("packages"), host, {"haproxy", "curl"}, {haproxy_unit}),
+                    parallel(config, file(step("unit"), host, drop_in(node, wish))),
+                    rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
+                    after(known, serves(node)));
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> HaproxyState::up(const std::string& section) const {
+  std::vector<std::string> found;
+  if (const auto it = sections.find(section); it != sections.end())
+    for (const auto& [server, status] : it->second)
+      if (status.starts_with("UP")) found.push_back(server);
+  return found;
+}
+
+Ask haproxy_ask(const Spec& spec, const std::string& host) {
+  const std::string base = "http://127.0.0.1:" + std::to_string(spec.haproxy_listen_port.stats);
+  return {host, Exec{.argv = {"curl", "-s", "-m", "3", "--noproxy", "*", base + "/pgcluster", base + "/;csv"},
+                     .about = {std::string("unit:") + haproxy_unit, "unit:confd.service", "unit:patroni.service", "dcs:initialize"}}};
+}
+
+HaproxyState read_haproxy(const Answer& answer) {
+  HaproxyState state;
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output || output->status != 0) return state;
+  std::istringstream lines(output->out);
+  std::string line;
+  if (!std::getline(lines, state.mark)) return state;
+  std::size_t status_at = 0;
+  const auto fields = [](const std::string& text) {
+    std::vector<std::string> all;
+    std::istringstream in(text);
+    for (std::string one; std::getline(in, one, ',');) all.push_back(one);
+    return all;
+  };
+  while (std::getline(lines, line)) {
+    const std::vector<std::string> row = fields(line);
+    if (line.starts_with("# ")) {
+      state.answers = true;
+      status_at = static_cast<std::size_t>(std::find(row.begin(), row.end(), "status") - row.begin());
+    } else if (state.answers && row.size() > status_at && row.size() > 1 && row[1] != "FRONTEND" && row[1] != "BACKEND") {
+      state.sections[row[0]][row[1]] = row[status_at];
+    }
+  }
+  return state;
+}
+
+Ask haproxy_check_ask(const NodeView& node) {
+  return {node.name(), Exec{.argv = {"haproxy", "-c", "-f", "/dev/stdin"}, .input = haproxy_config(node), .about = {"package:haproxy"}}};
+}
+
+std::string read_haproxy_check(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output || output->status == 0 || output->status >= 124) return {};
+  const std::string& all = output->err.empty() ? output->out : output->err;
+  std::string why;
+  std::istringstream lines(all);
+  for (std::string line; std::getline(lines, line);)
+    if (line.find("[ALERT]") != std::string::npos && line.find("fatal error") == std::string::npos &&
+        line.find("Error(s) found") == std::string::npos && line.find("Fatal errors found") == std::string::npos)
+      why += (why.empty() ? "" : "; ") + line.substr(line.find(" : ") == std::string::npos ? 0 : line.find(" : ") + 3);
+  return why.empty() ? all : why;
+}
+
+Refused haproxy_refuses(const std::string& host, const std::string& why) {
+  return {{.message = "haproxy on " + host + " does not take the configuration: " + why,
+           .hint = "correct haproxy_extra in the spec; what runs now is not touched",
+           .path = "haproxy_extra"}};
+}
+
+Order holder_last(const ClusterView& cluster) {
+  std::vector<std::pair<std::string, std::optional<Ask>>> all;
+  Order order;
+  for (const TopologyHost* host : cluster.topology.with(Role::balancer)) {
+    std::optional<Ask> ask;
+    if (!cluster.spec.cluster_vip.empty()) order.asks.push_back(*(ask = vip_ask(cluster.spec, host->name)));
+    all.emplace_back(host->name, ask);
+  }
+  order.order = [all](const Answers& answers) {
+    std::vector<std::string> turn, holders;
+    for (const auto& [host, ask] : all) {
+      const std::string* out = ask ? answers.out(*ask) : nullptr;
+      (out && !out->empty() ? holders : turn).push_back(host);
+    }
+    turn.insert(turn.end(), holders.begin(), holders.end());
+    return turn;
+  };
+  return order;
+}
+
+ComponentPtr haproxy_component() { return std::make_shared<Haproxy>(); }
+
+}  // namespace pgcluster

@@ -1,0 +1,160 @@
+// Keepalived: the virtual IP address on one of the balancers, wherever HAProxy serves.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "component/registry.hpp"
+#include "component/haproxy/haproxy.hpp"
+#include "component/vip/vip.hpp"
+#include "spec/roles.hpp"
+#include "spec/words.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* config_file = "/etc/keepalived/keepalived.conf";
+constexpr const char* check_file = "/usr/local/lib/pgcluster/vip-check";
+constexpr const char* drop_in_file = "/etc/systemd/system/keepalived.service.d/50-pgcluster.conf";
+constexpr const char* secret_name = "keepalived_auth_password";
+constexpr const char* header = "# Written by pgcluster.\n";
+
+// Frontends, not a process: a HAProxy that is there and does not answer is as good as none. Where the leader is, is not asked: each balancer
+// leads to it, so that the VIP stays in a failover.
+constexpr const char* check_program = R"BASH(#!/bin/bash
+# Does HAProxy serve here? For Keepalived, as nobody. usage: vip-check STATISTICS-PORT READ-WRITE-PORT
+code=$(curl -s --noproxy '*' -m 1 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/haproxy-ok") && [[ $code == 200 ]] || exit 1
+exec timeout 1 bash -c ': <>"/dev/tcp/127.0.0.1/$1"' - "$2" 2>/dev/null
+)BASH";
+
+bool v6(const std::string& address) { return address.find(':') != std::string::npos; }
+
+int router_id(const Spec& spec) {
+  if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
+  const auto vip = words::parse_ip(spec.cluster_vip);
+  return vip ? vip->bytes[vip->v6 ? 15 : 3] : 0;
+}
+
+Text config_text(const NodeView& node) {
+  const Spec& spec = node.spec();
+  const std::string& vip = spec.cluster_vip;
+  const std::string interface = vip_interface(node);
+  int place = 0;
+  std::string peers;
+  bool unicast = v6(node.host.address) == v6(vip);
+  // One that left the spec still speaks until it is pruned: who did not listen to it would hold the VIP beside it.
+  for (const TopologyHost* host : node.cluster.known(Role::balancer)) {
+    if (host->name == node.name())
+      place = static_cast<int>(host - &node.topology().hosts.front());
+    else
+      peers += "        " + host->address + "\n";
+    unicast = unicast && v6(host->address) == v6(vip);
+  }
+  // Peers are named: many networks carry no multicast. Whoever has it keeps it when another comes back. A high priority makes the wait for a
+  // silent holder short: three adverts and (256 - priority) / 256 s.
+  Text text = fmt::format(R"({}global_defs {{
+    router_id {}
+    vrrp_version {}
+    enable_script_security
+    script_user nobody nogroup
+    vrrp_garp_master_delay 1
+    vrrp_garp_master_repeat 3
+    vrrp_garp_master_refresh 10
+}}
+
+vrrp_script haproxy {{
+    script "{} {} {}"
+    interval 1
+    timeout 2
+    fall 2
+    rise 2
+}}
+
+vrrp_instance pgcluster {{
+    state BACKUP
+    nopreempt
+    interface {}
+    virtual_router_id {}
+    priority {}
+    advert_int 1
+)",
+                          header, node.name(), v6(vip) ? 3 : 2, check_file, spec.haproxy_listen_port.stats, spec.haproxy_listen_port.master,
+                          interface, router_id(spec), std::max(1, 250 - place));
+  if (unicast && !peers.empty()) text += "    unicast_src_ip " + node.host.address + "\n    unicast_peer {\n" + peers + "    }\n";
+  // Version 3, which IPv6 needs, knows no passwords.
+  if (!v6(vip)) {
+    Secret password = node.cluster.secret(secret_name);
+    password.value = password.value.substr(0, 8);
+    text += "    authentication {\n        auth_type PASS\n        auth_pass ";
+    text += password;
+    text += "\n    }\n";
+  }
+  text +=
+      "    virtual_ipaddress {\n        " + vip_with_length(vip) + " dev " + interface + "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
+  return text;
+}
+
+StepPtr config_step(const NodeView& node) {
+  const std::string host = node.name();
+  const Ask present{host, FileOf{config_file}};
+  const StepPtr wished = file(node.step("keepalived", "config"), host, {.path = config_file, .content = config_text(node), .mode = 0600});
+  auto decide = [present, wished, host](const Answers& answers) -> Decision {
+    if (const auto* found = answers.get<File>(present); found && !found->content.starts_with(header) && !found->content.empty())
+      return Refused{{.message = host + " has a Keepalived that pgcluster has not set up: " + config_file + " is somebody else's",
+                      .hint = "let other hosts balance (roles: [balancer]), or, where nobody needs it: systemctl disable --now keepalived, and move "
+                              "the file away"}};
+    return wished->decide(answers);
+  };
+  return make_step(node.step("keepalived", "config"), {.asks = {present}, .decide = decide, .keeps = {std::string("file:") + config_file}});
+}
+
+VipKeeper keeper(const ClusterView& cluster) {
+  VipKeeper by{.component = "keepalived", .unit = keepalived_unit, .other_component = "vip-manager", .other_unit = vip_manager_unit, .hosts = {}};
+  for (const TopologyHost* host : cluster.topology.with(Role::balancer)) by.hosts.push_back(host->name);
+  return by;
+}
+
+class Keepalived final : public Component {
+ public:
+  std::string name() const override { return "keepalived"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!wanted(node.spec()) || !node.has(Role::balancer)) return {};
+    const auto step = [&](const char* what) { return node.step("keepalived", what); };
+    const std::string host = node.name();
+    const ServiceWish wish{
+        .unit = keepalived_unit, .start_files = {drop_in_file}, .load_files = {config_file}, .reloadable = true, .settle = std::chrono::seconds(30)};
+    // Killed, it cannot take the address away itself.
+    const std::string more = fmt::format(
+        "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
+        "StartLimitIntervalSec=0\n",
+        vip_with_length(node.spec().cluster_vip), vip_interface(node));
+    // Who is pruned is spoken to until it speaks no more.
+    std::vector<std::string> silent;
+    for (const TopologyHost& left : node.cluster.pruned) silent.push_back(left.name + "/keepalived/remove:unit:" + keepalived_unit);
+    return sequence(
+        packages(step("packages"), host, {"keepalived"}, {wish.unit}),
+        parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
+                 file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+        after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
+              rolling("keepalived", host, holder_last(node.cluster), service(step("service"), host, wish))));
+  }
+
+  Steps cluster_steps(const ClusterView& cluster) const override {
+    const VipKeeper by = keeper(cluster);
+    if (!wanted(cluster.spec) || by.hosts.empty()) return {};
+    return parallel(vip_free(cluster, by), vip_released(cluster, by), vip_held(cluster, by));
+  }
+
+  std::vector<std::string> secrets(const Spec& spec) const override {
+    return wanted(spec) ? std::vector<std::string>{secret_name} : std::vector<std::string>{};
+  }
+
+ private:
+  static bool wanted(const Spec& spec) { return with_haproxy(spec) && !spec.cluster_vip.empty(); }
+};
+
+}  // namespace
+
+ComponentPtr keepalived_component() { return std::make_shared<Keepalived>(); }
+
+}  // namespace pgcluster

@@ -1,0 +1,207 @@
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <regex>
+
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/postgresql.hpp"
+#include "spec/roles.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+constexpr const char* role_change_path = "/usr/local/lib/pgcluster/role-change";
+
+std::string quoted(const std::string& value) {
+  static constexpr char hex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += std::string("\\x") + hex[c >> 4] + hex[c & 15];
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+Text quoted(const Secret& secret) {
+  const std::string escaped = quoted(secret.value);
+  Text out = "\"";
+  out += Secret{secret.name, escaped.substr(1, escaped.size() - 2)};
+  return out + "\"";
+}
+
+// Numbers and truth values plain, all else quoted: "off" would be a truth value to YAML, and is a word to PostgreSQL.
+std::string scalar(const std::string& value) {
+  static const std::regex plain("true|false|0|-?[1-9][0-9]{0,17}");
+  return std::regex_match(value, plain) ? value : quoted(value);
+}
+
+std::string network(const std::string& address) { return address + (address.find(':') == std::string::npos ? "/32" : "/128"); }
+std::string in_url(const std::string& address) { return address.find(':') == std::string::npos ? address : "[" + address + "]"; }
+
+std::vector<std::string> hba_lines(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
+  const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
+  std::vector<std::string> lines{"local all " + super + " " + peer,
+                                 "local replication " + super + " " + peer,
+                                 "local all all scram-sha-256",
+                                 "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
+                                 "host all all 127.0.0.1/32 scram-sha-256",
+                                 "host all all ::1/128 scram-sha-256"};
+  for (const TopologyHost* host : view.known(Role::postgres))
+    lines.push_back("host replication " + replication + " " + network(host->address) + " scram-sha-256");
+  // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
+  for (const TopologyHost* host : view.known())
+    if (host->roles != std::vector<Role>{Role::consul_client}) lines.push_back("host all all " + network(host->address) + " scram-sha-256");
+  lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
+  lines.push_back("host all all 0.0.0.0/0 scram-sha-256");
+  return lines;
+}
+
+Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& mark) {
+  const Spec& spec = view.spec;
+  const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
+  const bool v6 = host.address.find(':') != std::string::npos;
+  Text out = "# Kept by pgcluster. What all members share (ttl, postgresql.parameters, …) is in the DCS: see patronictl show-config.\n";
+  out += "scope: " + quoted(spec.patroni_cluster_name) + "\nnamespace: \"/service/\"\nname: " + quoted(host.name) + "\n\n";
+  out += std::string("restapi:\n  listen: \"") + (v6 ? "[::]" : "0.0.0.0") + ":" + rest + "\"\n  connect_address: \"" + in_url(host.address) + ":" +
+         rest + "\"\n  authentication:\n    username: " + quoted(spec.patroni_restapi_username) + "\n    password: ";
+  out += quoted(view.secret("patroni_restapi_password"));
+  out += "\n\n" + dcs_section(view);
+  out += "\npostgresql:\n  listen: \"" + host.address + "," + (v6 ? "::1" : "127.0.0.1") + ":" + port + "\"\n  connect_address: \"" +
+         in_url(host.address) + ":" + port + "\"\n  use_unix_socket: true\n";
+  out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) + "\n  pgpass: \"" + pgpass_path +
+         "\"\n";
+  out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
+  out += quoted(view.secret("patroni_superuser_password"));
+  out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
+  out += quoted(view.secret("patroni_replication_password"));
+  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: ";
+  out += quoted(mark);
+  if (cuts_sessions(spec)) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
+  out += "\n  pg_hba:\n";
+  for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
+  if (spec.patroni_superuser_username != "postgres")
+    out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
+  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(spec.patroni_watchdog_mode) + "\n";
+  if (!host.patroni_tags.empty()) out += "\ntags:\n";
+  for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
+  return out;
+}
+
+}  // namespace
+
+std::string config_mark(const ClusterView& view, const TopologyHost& host) {
+  const Text config = head_with(view, host, {"mark of this file", ""});
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(reinterpret_cast<const unsigned char*>(config.reveal().data()), config.reveal().size(), digest);
+  // Every user of the database can read it: enough to see a change, too little to try passwords on.
+  // Spelt so that no other word of a file is the same.
+  char text[16];
+  std::snprintf(text, sizeof text, "mark-%02x%02x", digest[0], digest[1]);
+  return text;
+}
+
+// As it follows from the passwords it is shown no more than they are, and a plan with passwords that are yet to be made is the same each time.
+Text config_head(const ClusterView& view, const TopologyHost& host) { return head_with(view, host, {"mark of this file", config_mark(view, host)}); }
+
+Pairs cluster_settings(const Spec& spec) {
+  const auto word = [](bool on) { return std::string(on ? "true" : "false"); };
+  return {{"ttl", std::to_string(spec.patroni_ttl)},
+          {"loop_wait", std::to_string(spec.patroni_loop_wait)},
+          {"retry_timeout", std::to_string(spec.patroni_retry_timeout)},
+          {"maximum_lag_on_failover", std::to_string(spec.patroni_maximum_lag_on_failover)},
+          {"primary_start_timeout", std::to_string(spec.patroni_master_start_timeout)},
+          {"failsafe_mode", word(spec.failsafe_mode)},
+          {"synchronous_mode", word(spec.synchronous_mode)},
+          {"synchronous_mode_strict", word(spec.synchronous_mode_strict)},
+          {"synchronous_node_count", std::to_string(spec.synchronous_node_count)},
+          {"postgresql.use_pg_rewind", "true"},
+          {"postgresql.use_slots", "true"}};
+}
+
+std::string config_bootstrap(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  std::string out = "\n# Read once, when the cluster begins. Later changes of these go to the DCS.\nbootstrap:\n  dcs:\n";
+  std::string inner;
+  for (const auto& [path, value] : cluster_settings(spec)) {
+    if (path.starts_with("postgresql."))
+      inner += "      " + path.substr(11) + ": " + scalar(value) + "\n";
+    else
+      out += "    " + path + ": " + scalar(value) + "\n";
+  }
+  out += "    postgresql:\n" + inner + "      parameters:\n";
+  for (const auto& [name, value] : postgresql_parameters(view)) out += "        " + name + ": " + scalar(value) + "\n";
+  out += "  initdb:\n    - encoding: " + quoted(spec.postgresql_encoding) + "\n    - locale: " + quoted(spec.postgresql_locale) + "\n";
+  if (spec.postgresql_data_checksums)
+    out += "    - data-checksums\n";
+  else if (spec.postgresql_version >= 18)  // which has them unless told otherwise
+    out += "    - no-data-checksums\n";
+  return out;
+}
+
+std::size_t bootstrap_at(const std::string& config) {
+  const auto key = config.find("\nbootstrap:\n");
+  if (key == std::string::npos) return key;
+  // With the comment and the empty line before it.
+  auto begin = key + 1;
+  while (begin > 0) {
+    const auto line = begin >= 2 ? config.rfind('\n', begin - 2) + 1 : 0;
+    if (config[line] != '#' && config[line] != '\n') break;
+    begin = line;
+    if (config[line] == '\n') break;
+  }
+  return begin;
+}
+
+ServiceWish service_wish() {
+  return {.unit = unit_name,
+          .start_files = {"/etc/systemd/system/patroni.service.d/50-pgcluster.conf"},
+          .load_files = {config_path},
+          .reloadable = true,
+          .settle = std::chrono::seconds(90)};
+}
+
+// HAProxy does not cut those that came before its last reload, and who has resolved a name stays where it led.
+bool cuts_sessions(const Spec& spec) {
+  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == "consul");
+}
+
+WriteFile role_change_program(const Spec& spec) {
+  return {
+      .path = role_change_path,
+      .content =
+          "#!/bin/sh\n"
+          "# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,\n"
+          "# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
+          "case \"$1 $2\" in\n"
+          "  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;\n"
+          "  on_role_change*) ;;\n"
+          "  *) exit 0 ;;\n"
+          "esac\n"
+          "console() { psql -XAtqw -h /var/run/postgresql -p " +
+          std::to_string(spec.pgbouncer_listen_port) +
+          " -U pgbouncer -d pgbouncer \"$@\"; }\n"
+          "console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do\n"
+          "  [ \"$name\" = pgbouncer ] || console -c \"KILL \\\"$name\\\"\" -c \"RESUME \\\"$name\\\"\" </dev/null\n"
+          "done\n",
+      .mode = 0755};
+}
+
+WriteFile drop_in(const Spec& spec) {
+  // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
+  std::string lines;
+  if (spec.patroni_watchdog_mode != "off")
+    lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
+  // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
+  lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";
+  return unit_notes(service_wish(), {"/bin/kill -HUP $MAINPID"}, lines);
+}
+
+}  // namespace pgcluster::patroni

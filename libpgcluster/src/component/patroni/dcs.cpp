@@ -1,0 +1,146 @@
+// What Patroni needs of its DCS, and what it keeps there: asked of etcd's gateway, or of Consul's agent on the same host.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/base64.hpp"
+#include "component/consul/consul.hpp"
+#include "component/patroni/patroni.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+}
+
+bool on_consul(const ClusterView& view) { return view.topology.dcs_type == "consul"; }
+
+// "10.77.0.11:2379" of each member of etcd.
+std::vector<std::string> endpoints(const ClusterView& view) {
+  std::vector<std::string> all;
+  for (const std::string& name : view.topology.dcs_members) {
+    const std::string& address = view.topology.host(name).address;
+    all.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
+  }
+  return all;
+}
+
+// The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
+Ask consul_key_ask(const ClusterView& view, const TopologyHost& host, const std::string& key) {
+  return {host.name, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\n%{http_code}",
+                                   consul_url("/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key, view)},
+                          .about = {"dcs:initialize"}}};
+}
+
+// What Consul says of a key; status 0 where it says nothing.
+std::pair<int, Json> consul_key(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  const auto end = output && output->status == 0 ? output->out.rfind('\n') : std::string::npos;
+  if (end == std::string::npos) return {0, nullptr};
+  const std::string status = output->out.substr(end + 1);
+  if (status == "404") return {404, nullptr};
+  Json json = Json::parse(output->out.substr(0, end), nullptr, false);
+  return status == "200" && json.is_array() && !json.empty() ? std::pair<int, Json>{200, std::move(json)} : std::pair<int, Json>{0, nullptr};
+}
+
+}  // namespace
+
+std::string dcs_section(const ClusterView& view) {
+  if (on_consul(view)) {
+    // A session ends by its TTL only: gossip declares a host dead long before its PostgreSQL has stopped. Services are the agent's own.
+    std::string out = "consul:\n  host: \"127.0.0.1:8500\"\n  register_service: false\n  checks: []\n";
+    if (view.spec.consul_layout == "federated") out += "  dc: \"" + consul_home(view.spec) + "\"\n";
+    return out;
+  }
+  std::string out = "etcd3:\n  hosts:\n";
+  for (const std::string& endpoint : endpoints(view)) out += "    - \"" + endpoint + "\"\n";
+  return out;
+}
+
+const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == "consul" ? "python3-consul" : "python3-etcd"; }
+
+Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
+  if (on_consul(view)) {
+    Ask ask = consul_key_ask(view, host, "members/?keys");
+    std::get<Exec>(ask.what).about.emplace_back("unit:patroni.service");
+    return ask;
+  }
+  const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
+  std::vector<std::string> argv{
+      "sh",
+      "-c",
+      R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
+      "members",
+      to_base64(prefix + "/"),
+      to_base64(prefix + "0")};
+  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
+  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
+}
+
+Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
+  if (on_consul(view)) return consul_key_ask(view, host, "initialize");
+  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
+  // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
+  std::vector<std::string> argv{
+      "sh", "-c",
+      R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
+      "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
+  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
+  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
+}
+
+namespace {
+
+// The answer to initialize_ask; null where it says nothing that counts.
+Json initialize_key(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output || output->status != 0) return nullptr;
+  std::istringstream in(output->out);
+  Json range, version;
+  try {
+    in >> range;
+    in >> version;
+  } catch (const Json::exception&) {
+    version = nullptr;
+  }
+  return range.is_object() && range.contains("header") && !text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
+}
+
+}  // namespace
+
+Initialized read_initialized(const Answer& answer) {
+  if (const int status = consul_key(answer).first; status != 0) return status == 200 ? Initialized::yes : Initialized::no;
+  const Json json = initialize_key(answer);
+  if (!json.is_object()) return Initialized::unknown;
+  return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
+}
+
+std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
+  std::vector<std::string> names;
+  if (const auto [status, keys] = consul_key(answer); status != 0) {
+    for (const Json& key : keys)
+      if (key.is_string()) names.push_back(key.get<std::string>().substr(key.get<std::string>().rfind('/') + 1));
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+  const auto* output = std::get_if<Output>(&answer);
+  const Json json = output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
+  if (!json.is_object() || !json.contains("header")) return std::nullopt;
+  for (const Json& one : json.value("kvs", Json::array())) {
+    const std::string key = from_base64(text(one, "key")).value_or("");
+    names.push_back(key.substr(key.rfind('/') + 1));
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::string read_system_id(const Answer& answer) {
+  if (read_initialized(answer) != Initialized::yes) return {};
+  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(text(keys[0], "Value")).value_or("");
+  return from_base64(text(initialize_key(answer)["kvs"][0], "value")).value_or("");
+}
+
+}  // namespace pgcluster::patroni

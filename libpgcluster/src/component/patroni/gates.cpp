@@ -1,0 +1,267 @@
+// What must hold before and after Patroni starts, and its configuration file.
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/postgresql.hpp"
+#include "component/postgresql/sql.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using std::chrono::seconds;
+
+Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
+
+Refused has_died(const TopologyHost& host) {
+  return {
+      {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},
+      Code::not_converged};
+}
+
+constexpr long least_free_mib = 64;  // an empty server takes 40
+
+// Of a server that is being made: the disk's room, and what Patroni said of its last tries. One that is there is not looked at further.
+constexpr const char* making_script = R"sh([ ! -e "$1/PG_VERSION" ] || exit 0
+df -Pk /var/lib/postgresql | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/free \1/p'
+journalctl -u patroni.service --since "-$2s" -o cat --no-pager | sed -n 's/^.*failed to bootstrap.*/failed/p; s/^pg_basebackup: error: /why /p; s/^initdb: error: /why /p' | tail -n 20
+:)sh";
+
+struct Making {
+  long free_mib = -1;
+  int failed = 0;
+  std::string why;
+};
+Making read_making(const std::string* out) {
+  Making making;
+  std::istringstream lines(out ? *out : "");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("free ")) making.free_mib = std::strtol(line.c_str() + 5, nullptr, 10) / 1024;
+    if (line.starts_with("why ")) making.why = line.substr(4);
+    making.failed += line == "failed";
+  }
+  return making;
+}
+
+// Of a server that is not ours: its data, and ports that are taken. Where ours is set up nothing is looked at.
+constexpr const char* foreign_script = R"sh(d=$1 b=$2 ours=$3; shift 3
+{ while read -r one _; do [ "$one" != "$ours" ] || exit 0; done </var/lib/pgcluster/owned; } 2>/dev/null
+[ ! -e "$d/PG_VERSION" ] || echo "data $(LC_ALL=C "$b/pg_controldata" "$d" 2>/dev/null | sed -n 's/^Database system identifier: *//p')"
+for p; do
+  h=$(printf %04X "$p")
+  ! grep -qiE "^ *[0-9]+: [0-9A-F]+:$h [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null ||
+    echo "port $p $(ss -H -ltnp "sport = :$p" 2>/dev/null | sed -n '1s/.*(("\([^"]*\)".*/\1/p')"
+done
+:)sh";
+
+}  // namespace
+
+StepPtr foreign_step(const View& view, const TopologyHost& host) {
+  const std::string name = host.name + "/patroni/stranger";
+  const Spec& spec = view->spec;
+  const std::string data = postgresql_data_dir(spec);
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
+                                          std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
+  // Asked nevertheless: the same questions to fresh hosts and to deployed ones are one program to either.
+  if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
+  const Ask initialize = initialize_ask(*view, host);
+  auto decide = [=, host = host.name](const Answers& answers) -> Decision {
+    const std::string* found = answers.out(look);
+    if (!found) return Done{};
+    std::istringstream lines(*found);
+    const std::string system_id = read_system_id(answers[initialize]);
+    for (std::string kind, value, line; std::getline(lines, line);) {
+      kind = line.substr(0, 4);
+      value = line.size() > 5 ? line.substr(5) : "";
+      // The data of this very cluster, on a host that has lost its own list.
+      if (kind == "data" && !value.empty() && value == system_id) return Done{};
+      if (kind == "data")
+        return Refused{
+            {.message = host + " has a PostgreSQL server's data in " + data + " that is not this cluster's",
+             .hint = "take the host out of the spec, or move the data away if nobody needs it; pgcluster never overwrites a data directory"}};
+      if (kind == "port") {
+        const auto space = value.find(' ');
+        const std::string process = space + 1 < value.size() && space != std::string::npos ? value.substr(space + 1) : "somebody else's process";
+        return Refused{{.message = "port " + value.substr(0, space) + " on " + host + " is taken by " + process,
+                        .hint = "ss -ltnp shows whose it is: stop it, or give the cluster another port"}};
+      }
+    }
+    return Done{};
+  };
+  return gate(name, {.asks = {look, initialize}, .decide = decide});
+}
+
+StepPtr config_step(const View& view, const TopologyHost& host) {
+  const Ask ask{host.name, FileOf{config_path}};
+  const Ask initialize = initialize_ask(*view, host);
+  const Text head = config_head(*view, host);
+  auto decide = [=, name = host.name, bootstrap = config_bootstrap(*view)](const Answers& answers) -> Decision {
+    const Answer& answer = answers[ask];
+    WriteFile write{.path = config_path, .content = head + bootstrap, .mode = 0600, .owner = "postgres", .group = "postgres"};
+    Change change{.todo = {}, .action = Action::create, .reason = "the file is not there"};
+    std::string before;
+    std::optional<Answer> was = Absent{};
+    if (const auto* found = std::get_if<File>(&answer)) {
+      if (found->kind != File::Kind::regular)
+        return Refused{{.message = std::string(config_path) + " is not a regular file", .hint = "move it away: pgcluster writes a file there"}};
+      // What the cluster began with is history: the file keeps it as it is.
+      const auto old = bootstrap_at(found->content);
+      if (old != std::string::npos && read_initialized(answers[initialize]) != Initialized::no) write.content = head + found->content.substr(old);
+      const bool same = found->content == write.content.reveal();
+      if (same && found->mode == write.mode && found->owner == write.owner && found->group == write.group) return Done{};
+      change.action = Action::update;
+      change.reason = same ? "owner or mode differ" : "the file differs";
+      before = found->content;
+      File without = *found;
+      without.content.clear();
+      was = without;
+    } else if (!std::holds_alternative<Absent>(answer)) {
+      const auto* why = std::get_if<Unreadable>(&answer);
+      return Refused{
+          {.message = std::string("cannot read ") + config_path + (why ? ": " + why->why : ""), .hint = "look at it on the host, then plan again"},
+          Code::command_failed};
+    }
+    change.diff = unified_diff(config_path, before, write.content);
+    change.todo.push_back({.at = name, .what = std::move(write), .was = was});
+    return change;
+  };
+  return make_step(host.name + "/patroni/config", {.asks = {ask, initialize}, .decide = decide, .keeps = {std::string("file:") + config_path}});
+}
+
+StepPtr passwords_gate(const View& view, const TopologyHost& host) {
+  auto decide = [view](const Answers& answers) -> Decision {
+    const TopologyHost* leader = writable_host(*view, answers);
+    if (!leader || knows_passwords(*view, answers.read(server_ask(*view, *leader), read_server))) return Done{};
+    return Later{leader->name + " knows the new passwords of superuser and replication"};
+  };
+  return gate(host.name + "/patroni/passwords", {.asks = {}, .decide = decide, .settle = seconds(90), .common = view->derived(server_asks)});
+}
+
+StepPtr reload_step(const TopologyHost& host) {
+  const Ask ask = unit_ask(host);
+  auto decide = [ask, name = host.name](const Answers& answers) -> Decision {
+    const auto* unit = answers.get<Unit>(ask);
+    if (!unit || unit->active != "active" || unit->load_files_current) return Done{};
+    return Change{.todo = {Do{.at = name, .what = SetUnit{unit_name, SetUnit::Go::reload, {}}}},
+                  .action = Action::reload,
+                  .impact = Impact::reload,
+                  .reason = "Patroni has not read the changed file"};
+  };
+  return make_step(host.name + "/patroni/reload", {.asks = {ask}, .decide = decide, .settle = seconds(30)});
+}
+
+StepPtr loaded_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = server_ask(*view, host);
+  const Ask unit = unit_ask(host);
+  auto decide = [=, mark = config_mark(*view, host), name = host.name](const Answers& answers) -> Decision {
+    const Server& server = answers.read(ask, read_server);
+    // A server that does not run will start with the file; one whose file is about to change is looked at again when it has.
+    if (!server.answers || server.config == mark || answers.pending(unit)) return Done{};
+    return Later{"Patroni has read " + std::string(config_path) + " on " + name};
+  };
+  return gate(host.name + "/patroni/loaded",
+              {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
+}
+
+const TopologyHost& first_host(const ClusterView& view) {
+  for (const std::string& name : view.topology.database)
+    if (!view.leaves_out(name)) return view.topology.host(name);
+  return view.topology.host(view.topology.database.front());
+}
+
+StepPtr dcs_gate(const View& view, const TopologyHost& host) {
+  const TopologyHost first = first_host(*view);
+  const Ask initialize = initialize_ask(*view, host);
+  std::vector<Ask> asks{initialize};
+  if (host.name != first.name) asks.push_back(unit_ask(first));
+  auto decide = [=, is_first = host.name == first.name, dcs = view->topology.dcs_type](const Answers& answers) -> Decision {
+    const Initialized is = read_initialized(answers[initialize]);
+    if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
+    if (!is_first && died(answers, first)) return has_died(first);
+    return Later{is_first ? dcs + " answers with a quorum" + (dcs == "etcd" ? ", and has seen each member once" : "")
+                          : first.name + " has begun the cluster"};
+  };
+  return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});
+}
+
+StepPtr created_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = member_ask(view->spec, host);
+  const Ask look{host.name,
+                 Exec{.argv = {"sh", "-c", making_script, "sh", postgresql_data_dir(view->spec), std::to_string(3 * view->spec.patroni_loop_wait)},
+                      .about = {"unit:patroni.service"}}};
+  auto decide = [=](const Answers& answers) -> Decision {
+    const Member& member = answers.read(ask, read_member);
+    if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
+    if (member.answers && member.scope != view->spec.patroni_cluster_name)
+      return Refused{
+          {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
+    if (member.state == "running" || member.state == "restarting") return Done{};
+    if (died(answers, host)) return has_died(host);
+    // Patroni would try it again and again.
+    const Making making = read_making(answers.out(look));
+    if (making.free_mib >= 0 && making.free_mib < least_free_mib)
+      return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(making.free_mib) + " MiB free",
+                      .hint = "make room for the whole database, then apply again"},
+                     Code::not_converged};
+    Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
+    if (making.failed > 1) {
+      later.wrong = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why);
+      // What it said before somebody mended the cause is forgotten before this is over.
+      later.patience = seconds(3 * view->spec.patroni_loop_wait + 10);
+    }
+    return later;
+  };
+  return gate(host.name + "/patroni/created",
+              {.asks = {ask, unit_ask(host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
+}
+
+StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
+  const Ask ask = member_ask(view->spec, host);
+  auto decide = [=](const Answers& answers) -> Decision {
+    const Member& member = answers.read(ask, read_member);
+    if (answers.pending(ask) || member.fine()) return Done{};
+    if (died(answers, host)) return has_died(host);
+    const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
+    return Later{host.name + " runs as a member (" + now + ")"};
+  };
+  return gate(host.name + "/patroni/" + step, {.asks = {ask, unit_ask(host)},
+                                               .decide = decide,
+                                               .settle = seconds(view->spec.patroni_master_start_timeout),
+                                               .evidence = {journal(host.name)}});
+}
+
+StepPtr leader_gate(const View& view) {
+  std::vector<Ask> asks = member_asks(*view);
+  const TopologyHost first = first_host(*view);
+  asks.push_back(unit_ask(first));
+  auto decide = [view, first](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    // Patroni calls its first server primary as soon as it takes writes; it makes its roles then, and tells the settings and leads when it has.
+    if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
+      return Done{};
+    const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
+    if (!any && died(answers, first)) return has_died(first);
+    const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
+    return Later{leaders > 1 ? "only one member leads" : "a member leads"};
+  };
+  return gate("cluster/patroni/leader", {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
+}
+
+StepPtr departure_gate(const View& view, const TopologyHost& left) {
+  const Ask own = member_ask(view->spec, left);
+  std::vector<Ask> asks = member_asks(*view);
+  asks.push_back(own);
+  auto decide = [view, own, host = left.name](const Answers& answers) -> Decision {
+    if (answers.read(own, read_member).leads)
+      return Refused{{.message = host + " leads the cluster, and would be removed with its data",
+                      .hint = "describe it again and hand leadership over first: pgcluster switchover --to another host; then prune"}};
+    if (!read_members(*view, answers).leader())
+      return Refused{{.message = "no host of the spec leads the cluster: the data of " + host + ", which would be removed, may be all that there is",
+                      .hint = "see status, and prune when a host of the spec leads"}};
+    return Done{};
+  };
+  return gate(left.name + "/patroni/departure", {.asks = asks, .decide = decide});
+}
+
+}  // namespace pgcluster::patroni

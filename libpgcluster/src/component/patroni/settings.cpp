@@ -1,0 +1,119 @@
+// The cluster's settings in the DCS: one PATCH of what differs.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "component/patroni/patroni.hpp"
+#include "component/postgresql/postgresql.hpp"
+#include "component/postgresql/sql.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text(const Json& json) {
+  if (json.is_string()) return json.get<std::string>();
+  if (json.is_boolean()) return json.get<bool>() ? "true" : "false";
+  return json.is_null() ? "" : json.dump();
+}
+
+// Whole numbers and truth values as such, all else as a string: what Patroni itself would write.
+Json typed(const std::string& value) {
+  if (value == "true" || value == "false") return value == "true";
+  const Json number = Json::parse(value, nullptr, false);
+  return number.is_number_integer() && number.dump() == value ? number : Json(value);
+}
+
+}  // namespace
+
+SettingsDiff compare_settings(const ClusterView& view, const std::string& settings) {
+  SettingsDiff diff;
+  const Json found = Json::parse(settings, nullptr, false);
+  if (settings.empty() || !found.is_object()) return diff;
+  diff.known = true;
+  Json patch = Json::object();
+  const auto differs = [&](const std::string& path, const Json* is, const std::string* wish) {
+    if (is && !is->is_null()) diff.before += path + ": " + text(*is) + "\n";
+    if (wish) diff.after += path + ": " + *wish + "\n";
+  };
+  const Json* own = found.contains("postgresql") && found["postgresql"].is_object() ? &found["postgresql"] : nullptr;
+  const auto child = [](const Json* parent, const std::string& name) { return parent && parent->contains(name) ? &(*parent)[name] : nullptr; };
+  for (const auto& [path, wish] : cluster_settings(view.spec)) {
+    const bool nested = path.starts_with("postgresql.");
+    const std::string name = nested ? path.substr(11) : path;
+    const Json* is = child(nested ? own : &found, name);
+    if (is && same_value(text(*is), wish)) continue;
+    differs(path, is, &wish);
+    (nested ? patch["postgresql"] : patch)[name] = typed(wish);
+  }
+  const Json* parameters = child(own, "parameters");
+  if (parameters && !parameters->is_object()) parameters = nullptr;
+  std::set<std::string> described;
+  for (const auto& [name, wish] : postgresql_parameters(view)) {
+    described.insert(name);
+    const Json* is = child(parameters, name);
+    if (is && same_value(text(*is), wish)) continue;
+    differs("postgresql.parameters." + name, is, &wish);
+    patch["postgresql"]["parameters"][name] = typed(wish);
+    diff.parameters = true;
+  }
+  if (parameters)
+    for (const auto& [name, is] : parameters->items()) {
+      if (described.contains(name)) continue;
+      differs("postgresql.parameters." + name, &is, nullptr);
+      patch["postgresql"]["parameters"][name] = nullptr;
+      diff.parameters = true;
+      diff.removed.push_back(name);
+    }
+  if (!patch.empty()) diff.patch = patch.dump();
+  return diff;
+}
+
+StepPtr settings_step(const View& view) {
+  std::vector<Ask> asks = member_asks(*view);
+  auto decide = [view](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const TopologyHost* leader = members.leader();
+    if (!leader || members.of(*leader).settings.empty()) {
+      const bool begins = patroni::begins(*view);  // with the right settings
+      return Later{"a leader tells the cluster's settings", begins ? Impact::none : Impact::reload, begins ? Action::wait : Action::update};
+    }
+    const SettingsDiff diff = compare_settings(*view, members.of(*leader).settings);
+    if (diff.patch.empty()) return Done{};
+    Run run = rest_call(*view, *leader, "PATCH", "/config", diff.patch, 20);
+    run.touches = {"dcs:config"};
+    // Still the leader, and nobody has changed the settings since.
+    const std::string base = rest_base(view->spec, *leader);
+    run.look = Exec{.argv = {"sh", "-c", R"(curl -s -m 3 -o /dev/null -w '%{http_code} ' "$1/leader"; curl -s -m 3 "$1/config")", "sh", base}};
+    return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
+                  .action = Action::update,
+                  .impact = diff.parameters ? Impact::reload : Impact::none,
+                  .diff = unified_diff("cluster settings", diff.before, diff.after),
+                  .reason = "the settings in the DCS differ"};
+  };
+  return make_step("cluster/patroni/config", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_loop_wait + 30)});
+}
+
+StepPtr live_gate(const View& view, const TopologyHost& host) {
+  const Ask ask = server_ask(*view, host);
+  auto decide = [view, ask, name = host.name](const Answers& answers) -> Decision {
+    if (answers.pending(ask)) return Done{};  // looked at again when it is reached
+    const Server& server = answers.read(ask, read_server);
+    if (!server.answers) return Later{"PostgreSQL answers on " + name};
+    for (const auto& [parameter, wish] : postgresql_parameters(*view)) {
+      const auto found = server.settings.find(parameter);
+      if (found == server.settings.end() || kept_by_patroni(parameter)) continue;
+      const Setting& running = found->second;
+      if (running.context == "postmaster" || running.context == "internal" || running.altered) continue;
+      // Somebody's ALTER ROLE or ALTER DATABASE is what this session sees, not what the server is told.
+      if (running.source == "user" || running.source == "database" || running.source == "database user" || running.source == "client") continue;
+      if (!holds(running, wish)) return Later{parameter + " is " + wish + " on " + name + " (it is " + running.value + running.unit + ")"};
+    }
+    return Done{};
+  };
+  return gate(host.name + "/patroni/settings",
+              {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2 * view->spec.patroni_loop_wait + 30)});
+}
+
+}  // namespace pgcluster::patroni

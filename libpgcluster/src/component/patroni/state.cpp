@@ -1,0 +1,159 @@
+// What Patroni is asked, and how its answers are read.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "component/patroni/patroni.hpp"
+#include "op/facts.hpp"
+
+namespace pgcluster::patroni {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
+}
+bool flag(const Json& json, const char* name) { return json.is_object() && json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); }
+std::int64_t number(const Json& json, const char* name) {
+  return json.is_object() && json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
+}
+Json member(const Json& json, const char* name) { return json.is_object() && json.contains(name) ? json[name] : Json(); }
+
+// For curl's configuration file.
+std::string quoted(const std::string& value) {
+  std::string out = "\"";
+  for (const char c : value) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c == '\n' ? "\\n" : std::string(1, c);
+  }
+  return out + "\"";
+}
+
+}  // namespace
+
+std::string rest_base(const Spec& spec, const TopologyHost& host) {
+  const bool v6 = host.address.find(':') != std::string::npos;
+  return "http://" + (v6 ? "[" + host.address + "]" : host.address) + ":" + std::to_string(spec.patroni_restapi_port);
+}
+
+Ask member_ask(const Spec& spec, const TopologyHost& host) {
+  const std::string base = rest_base(spec, host);
+  return {host.name, Exec{.argv = {"curl", "-s", "-m", "3", base + "/patroni", base + "/config"}, .about = {"unit:patroni.service", "dcs:config"}}};
+}
+
+std::vector<Ask> member_asks(const ClusterView& view) {
+  std::vector<Ask> asks;
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view.spec, *host));
+  return asks;
+}
+
+bool configured(const ClusterView& view, const std::string& host) {
+  const auto it = view.facts.find(host);
+  return it != view.facts.end() && owns(it->second, std::string("file:") + config_path);
+}
+
+bool begins(const ClusterView& view) {
+  return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) { return configured(view, name); });
+}
+
+Ask unit_ask(const TopologyHost& host) {
+  const ServiceWish wish = service_wish();
+  return {host.name, UnitOf{wish.unit, wish.start_files, wish.load_files}};
+}
+
+bool died(const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(host));
+  // One that failed on other files is about to be started on the present ones.
+  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+}
+
+Member read_member(const Answer& answer) {
+  Member found;
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output) return found;
+  Json state;
+  std::istringstream in(output->out);
+  try {
+    Json settings;
+    in >> state;
+    const auto at = static_cast<std::size_t>(in.tellg());
+    in >> settings;
+    if (settings.is_object()) found.settings = output->out.substr(at);
+  } catch (const Json::exception&) {
+    // Nothing, or only the first: Patroni that has just started does not know the settings yet.
+  }
+  if (!state.is_object() || !state.contains("state")) return found;
+  found.answers = true;
+  found.state = text(state, "state");
+  const std::string role = text(state, "role");
+  found.leads = role == "primary" || role == "master" || role == "standby_leader";
+  found.streams = text(state, "replication_state") == "streaming";
+  found.sync = flag(state, "sync_standby") || flag(state, "quorum_standby");
+  const Json tags = member(state, "tags"), own = member(state, "patroni"), xlog = member(state, "xlog");
+  found.nofailover = flag(tags, "nofailover");
+  found.scope = text(own, "scope");
+  found.name = text(own, "name");
+  found.location = found.leads ? number(xlog, "location") : number(xlog, "replayed_location");
+  found.received = number(xlog, "received_location");
+  found.pending_restart = flag(state, "pending_restart");
+  const Json reasons = member(state, "pending_restart_reason");
+  for (const auto& [name, reason] : reasons.items()) found.pending.insert(name);
+  return found;
+}
+
+const Member& Members::of(const TopologyHost& host) const {
+  static const Member nobody;
+  for (const auto& [one, member] : all)
+    if (one->name == host.name) return member;
+  return nobody;
+}
+
+const TopologyHost* Members::leader() const {
+  const TopologyHost* found = nullptr;
+  for (const auto& [host, member] : all)
+    if (member.leads) {
+      if (found) return nullptr;
+      found = host;
+    }
+  return found;
+}
+
+std::int64_t Members::lag(const TopologyHost& host) const {
+  const TopologyHost* first = leader();
+  return first && first->name != host.name ? std::max<std::int64_t>(0, of(*first).location - of(host).location) : 0;
+}
+
+const TopologyHost* Members::successor(const ClusterView& view, const TopologyHost& from) const {
+  const TopologyHost* best = nullptr;
+  for (const auto& [host, member] : all) {
+    if (host->name == from.name || !member.fine() || member.leads || member.nofailover || lag(*host) > view.spec.patroni_maximum_lag_on_failover)
+      continue;
+    if (view.spec.synchronous_mode && !member.sync) continue;
+    if (!best || lag(*host) < lag(*best)) best = host;
+  }
+  return best;
+}
+
+Members read_members(const ClusterView& view, const Answers& answers) {
+  Members members;
+  const auto asks = view.derived(member_asks);
+  const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
+  for (std::size_t i = 0; i < hosts.size(); ++i) members.all.emplace_back(hosts[i], answers.read((*asks)[i], read_member));
+  return members;
+}
+
+Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
+              int seconds) {
+  Text config = "request = " + quoted(method) + "\nurl = " + quoted(rest_base(view.spec, host) + path) + "\nuser = ";
+  const std::string user = quoted(view.spec.patroni_restapi_username + ":");
+  const Secret& password = view.secret("patroni_restapi_password");
+  const std::string escaped = quoted(password.value);
+  config += user.substr(0, user.size() - 1);
+  config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
+  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
+  // Errors to where the answer goes: a person wants both.
+  return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
+}
+
+}  // namespace pgcluster::patroni

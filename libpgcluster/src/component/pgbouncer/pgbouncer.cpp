@@ -1,0 +1,125 @@
+// PgBouncer in front of PostgreSQL: passwords are looked up in the database, so it knows only its own.
+#include <algorithm>
+
+#include "component/registry.hpp"
+#include "component/listening.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* unit = "pgbouncer.service";
+constexpr const char* main_file = "/etc/pgbouncer/pgbouncer.ini";
+constexpr const char* listen_file = "/etc/pgbouncer/listen.ini";
+constexpr const char* users_file = "/etc/pgbouncer/userlist.txt";
+constexpr const char* socket_dir = "/var/run/postgresql";
+
+std::uint64_t file_limit(const NodeView& node) {
+  const auto wanted =
+      static_cast<std::uint64_t>(std::max(0, node.spec().pgbouncer_max_client_conn) + std::max(0, node.spec().pgbouncer_max_db_connections) + 1000);
+  return std::min(wanted, node.facts.nofile_limit);
+}
+
+// Each client takes a file, and so does each connection to PostgreSQL: a tenth is kept for those.
+std::uint64_t max_clients(const NodeView& node) {
+  const std::uint64_t limit = file_limit(node);
+  return std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(1, node.spec().pgbouncer_max_client_conn)), limit - limit / 10);
+}
+
+WriteFile secret_file(const std::string& path, Text content) {
+  return {.path = path, .content = std::move(content), .mode = 0640, .owner = "postgres", .group = "postgres"};
+}
+
+// All that a reload takes over.
+Text main_text(const NodeView& node) {
+  const Spec& spec = node.spec();
+  std::string text = "; Written by pgcluster.\n[databases]\n* = host=";
+  text += std::string(socket_dir) + " port=" + std::to_string(spec.postgresql_port) + " auth_user=pgbouncer\n\n[pgbouncer]\n";
+  const auto add = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
+  text += std::string("%include ") + listen_file + "\n";
+  add("auth_type", "scram-sha-256");
+  add("auth_file", users_file);
+  add("auth_dbname", "postgres");
+  add("auth_query", "SELECT usename, passwd FROM public.user_search($1)");
+  add("admin_users", spec.patroni_superuser_username);
+  add("stats_users", "pgbouncer");
+  add("pool_mode", spec.pgbouncer_default_pool_mode);
+  add("max_client_conn", std::to_string(max_clients(node)));
+  add("max_db_connections", std::to_string(spec.pgbouncer_max_db_connections));
+  add("default_pool_size", std::to_string(spec.pgbouncer_default_pool_size));
+  add("reserve_pool_size", "1");
+  add("max_prepared_statements", std::to_string(spec.pgbouncer_max_prepared_statements));
+  add("query_wait_timeout", std::to_string(spec.pgbouncer_query_wait_timeout));
+  add("server_reset_query", "DISCARD ALL");
+  add("ignore_startup_parameters", "extra_float_digits,geqo,search_path");
+  // After PostgreSQL was away it would answer every client with the old failure for 15 s.
+  add("server_login_retry", "1");
+  add("server_connect_timeout", "5");
+  // The journal has what it tells; a line for every client that comes and goes is too much there.
+  add("log_connections", "0");
+  add("log_disconnections", "0");
+  return text;
+}
+
+// Read when it starts, and not again.
+std::string listen_text(const NodeView& node) {
+  return "; Written by pgcluster. A change of this file restarts PgBouncer.\nlisten_addr = *\nlisten_port = " +
+         std::to_string(node.spec().pgbouncer_listen_port) + "\nlisten_backlog = 4096\nunix_socket_dir = " + socket_dir +
+         "\npidfile = /var/run/postgresql/pgbouncer.pid\n";
+}
+
+Text users_text(const NodeView& node) {
+  Secret password = node.cluster.secret("pgbouncer_auth_password");
+  for (std::size_t at = 0; (at = password.value.find('"', at)) != std::string::npos; at += 2) password.value.insert(at, 1, '"');
+  Text text = "\"pgbouncer\" \"";
+  text += password;
+  text += "\"\n";
+  return text;
+}
+
+StepPtr listens(const NodeView& node) {
+  const int port = node.spec().pgbouncer_listen_port;
+  const Ask ask{node.name(), Exec{.argv = {"ss", "-Hltnp", "sport = :" + std::to_string(port)}, .about = {std::string("unit:") + unit}}};
+  auto decide = [ask, port, host = node.name()](const Answers& answers) -> Decision {
+    const std::string* out = answers.out(ask);
+    const std::string until = "PgBouncer listens on port " + std::to_string(port);
+    if (!out || out->empty()) return Later{until};
+    if (out->find("\"pgbouncer\"") != std::string::npos) return Done{};
+    const std::string process = listening_process(*out, "");
+    const std::string taken = "port " + std::to_string(port) + " of " + host + ", wanted for PgBouncer, is taken by ";
+    if (process.empty()) return Later{.until = until, .wrong = taken + "another process", .patience = std::chrono::seconds(10)};
+    return Refused{{.message = taken + process, .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
+  };
+  return gate(node.step("pgbouncer", "listens"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+}
+
+class PgBouncer final : public Component {
+ public:
+  std::string name() const override { return "pgbouncer"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!node.spec().pgbouncer_install || !node.has(Role::postgres)) return {};
+    const auto step = [&](const char* what) { return node.step("pgbouncer", what); };
+    ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(30)};
+    const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
+    wish.start_files = {listen_file, drop_in};
+    wish.load_files = {main_file, users_file};
+    const std::string more =
+        "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
+    return sequence(packages(step("packages"), node.name(), {"pgbouncer"}, {unit}),
+                    parallel(file(step("config"), node.name(), secret_file(main_file, main_text(node))),
+                             file(step("listen"), node.name(), secret_file(listen_file, listen_text(node))),
+                             file(step("users"), node.name(), secret_file(users_file, users_text(node))),
+                             file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+                    rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
+  }
+
+  std::vector<std::string> secrets(const Spec& spec) const override {
+    return spec.pgbouncer_install ? std::vector<std::string>{"pgbouncer_auth_password"} : std::vector<std::string>{};
+  }
+};
+
+}  // namespace
+
+ComponentPtr pgbouncer_component() { return std::make_shared<PgBouncer>(); }
+
+}  // namespace pgcluster

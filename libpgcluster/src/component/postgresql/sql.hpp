@@ -1,0 +1,67 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <pgcluster/component/component.hpp>
+
+#include "component/postgresql/postgresql.hpp"
+
+namespace pgcluster {
+
+std::string sql_identifier(std::string_view name);
+std::string sql_literal(std::string_view text);
+
+struct RoleState {
+  bool superuser = false, createdb = false, createrole = false, inherit = true, login = false, replication = false, bypassrls = false;
+  std::string verifier;  ///< what pg_authid keeps; empty: no password
+};
+
+/// What PgBouncer's auth_query calls.
+struct UserSearch {
+  std::string source, config;
+  std::string callers;  ///< who may call it: role names, sorted, with commas
+  bool definer = false;
+};
+
+/// A server as it says itself, through its own socket.
+struct Server {
+  bool answers = false;
+  bool recovery = false;
+  std::string started;  ///< of the postmaster, as text
+  std::string config;   ///< pgcluster.config: the mark of the config.yml that its Patroni has read
+  std::map<std::string, Setting> settings;
+  std::map<std::string, RoleState> roles;
+  std::map<std::string, std::string> databases;  ///< name -> owner
+  std::optional<UserSearch> user_search;
+  bool reloaded = false;                       ///< it has read its settings again since it was started
+  std::optional<std::set<std::string>> slots;  ///< names of its replication slots
+
+  bool writable() const { return answers && !recovery; }
+};
+
+/// All that any step wants to know of a server, in one psql: started once a host, whatever is asked.
+Ask server_ask(const ClusterView& view, const TopologyHost& host);
+Server read_server(const Answer& answer);
+
+/// psql as the superuser, through the local socket.
+std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more);
+/// Prints "f" where the server takes writes.
+Exec recovery_look(const Spec& spec);
+/// Prints the postmaster's start time as Server::started has it.
+Exec start_look(const Spec& spec);
+
+/// The one database host whose server takes writes, of those that answered; empty where none does, or several.
+const TopologyHost* writable_host(const ClusterView& view, const Answers& answers);
+std::vector<Ask> server_asks(const ClusterView& view);
+
+/// Roles, databases and PgBouncer's function, each kept on the server that takes writes: "cluster/patroni/roles" and so on.
+Steps sql_steps(const ClusterView& view);
+/// Whether the server has the passwords of superuser and replication that are wished.
+bool knows_passwords(const ClusterView& view, const Server& server);
+
+}  // namespace pgcluster

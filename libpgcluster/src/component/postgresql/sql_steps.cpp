@@ -1,0 +1,201 @@
+// Roles, databases, and the function that PgBouncer asks for passwords.
+#include <algorithm>
+#include <memory>
+#include <sstream>
+
+#include "component/postgresql/scram.hpp"
+#include "component/postgresql/sql.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* bouncer = "pgbouncer";
+constexpr const char* search_source = "select usename, passwd from pg_catalog.pg_shadow where usename = $1";
+
+// The steps outlive the view that the component was given.
+using View = std::shared_ptr<const ClusterView>;
+
+struct Flag {
+  const char* word;
+  bool RoleState::*value;
+};
+constexpr Flag flags[] = {{"SUPERUSER", &RoleState::superuser}, {"CREATEDB", &RoleState::createdb}, {"CREATEROLE", &RoleState::createrole},
+                          {"INHERIT", &RoleState::inherit},     {"LOGIN", &RoleState::login},       {"REPLICATION", &RoleState::replication},
+                          {"BYPASSRLS", &RoleState::bypassrls}};
+
+struct RoleWish {
+  std::string name;
+  std::vector<std::pair<const Flag*, bool>> flags;
+  const Secret* password = nullptr;
+};
+
+RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
+  RoleWish wish{.name = user.name};
+  std::string list = user.flags;
+  std::replace(list.begin(), list.end(), ',', ' ');
+  std::istringstream words(list);
+  bool login = false;
+  for (std::string word; words >> word;) {
+    std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
+    for (const Flag& flag : flags) {
+      if (word != flag.word && word != std::string("NO") + flag.word) continue;
+      wish.flags.emplace_back(&flag, word == flag.word);
+      login = login || flag.value == &RoleState::login;
+    }
+  }
+  if (!login) wish.flags.emplace_back(&flags[4], true);
+  wish.password = &view.secret("postgresql_users." + user.name + ".password");
+  return wish;
+}
+
+std::vector<RoleWish> role_wishes(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  // These two Patroni makes itself at bootstrap: here for a changed password, and for a server that was there before.
+  std::vector<RoleWish> wishes{
+      {spec.patroni_superuser_username, {{&flags[0], true}, {&flags[4], true}}, &view.secret("patroni_superuser_password")},
+      {spec.patroni_replication_username, {{&flags[5], true}, {&flags[4], true}}, &view.secret("patroni_replication_password")}};
+  if (spec.pgbouncer_install) wishes.push_back({bouncer, {{&flags[4], true}}, &view.secret("pgbouncer_auth_password")});
+  for (const UserSpec& user : spec.postgresql_users) {
+    RoleWish wish = from_spec(view, user);
+    if (std::none_of(wishes.begin(), wishes.end(), [&](const RoleWish& one) { return one.name == wish.name; })) wishes.push_back(std::move(wish));
+  }
+  return wishes;
+}
+
+Text shown(const RoleWish& wish, const RoleState* state) {
+  std::string line = wish.name + ":";
+  for (const auto& [flag, on] : wish.flags) {
+    const bool is = state ? state->*flag->value : on;
+    line += std::string(" ") + (is ? "" : "no") + flag->word;
+  }
+  if (!state) return line + " password <secret " + wish.password->name + ">\n";
+  const bool same = scram_matches(state->verifier, wish.password->value);
+  return line + (same ? " password <secret " + wish.password->name + ">\n" : state->verifier.empty() ? " no password\n" : " another password\n");
+}
+
+// Nothing of what comes may reach the server's log: it holds verifiers.
+constexpr const char* quiet =
+    "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n";
+
+Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches) {
+  Run run{.argv = psql(view->spec, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
+          .input = quiet + script,
+          .touches = {std::move(touches)},
+          .look = recovery_look(view->spec)};
+  return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
+}
+
+// What is common to all of these steps: they ask every server, and act on the one that takes writes.
+using OnServer = std::function<Decision(const TopologyHost&, const Server&)>;
+StepPtr sql_step(const View& view, const std::string& what, OnServer decide) {
+  auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
+    const TopologyHost* host = writable_host(*view, answers);
+    if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
+    return decide(*host, answers.read(server_ask(*view, *host), read_server));
+  };
+  return make_step("cluster/patroni/" + what, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
+}
+
+StepPtr roles_step(const View& view) {
+  return sql_step(view, "roles", [view](const TopologyHost& host, const Server& server) -> Decision {
+    Text script = "begin;\n", after;
+    std::string before, reason;
+    for (const RoleWish& wish : role_wishes(*view)) {
+      const auto found = server.roles.find(wish.name);
+      const RoleState* state = found == server.roles.end() ? nullptr : &found->second;
+      const bool same_password = state && scram_matches(state->verifier, wish.password->value);
+      const bool same_flags =
+          state && std::all_of(wish.flags.begin(), wish.flags.end(), [&](const auto& one) { return state->*one.first->value == one.second; });
+      if (same_password && same_flags) continue;
+      script += (state ? "alter role " : "create role ") + sql_identifier(wish.name);
+      for (const auto& [flag, on] : wish.flags) script += std::string(" ") + (on ? "" : "no") + flag->word;
+      if (!same_password) {
+        script += " password '";
+        script += Secret{wish.password->name + " (verifier)", scram_verifier(wish.name, wish.password->value)};
+        script += "'";
+      }
+      script += ";\n";
+      if (state) before += shown(wish, state).reveal();
+      after += shown(wish, nullptr);
+      reason += (reason.empty() ? "" : ", ") + wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password");
+    }
+    if (reason.empty()) return Done{};
+    Change change = on_server(view, host, script + "commit;\n", "sql:roles");
+    change.diff = unified_diff("roles", before, after);
+    change.reason = std::move(reason);
+    return change;
+  });
+}
+
+StepPtr databases_step(const View& view) {
+  return sql_step(view, "databases", [view](const TopologyHost& host, const Server& server) -> Decision {
+    std::string script, before, after, reason;
+    for (const DatabaseSpec& wish : view->spec.postgresql_databases) {
+      const std::string owner = wish.owner.empty() ? view->spec.patroni_superuser_username : wish.owner;
+      const auto found = server.databases.find(wish.db);
+      const bool is_there = found != server.databases.end();
+      if (is_there && (wish.owner.empty() || found->second == owner)) continue;
+      if (is_there) {
+        script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
+        before += wish.db + ": owner " + found->second + "\n";
+      } else {
+        script += "create database " + sql_identifier(wish.db) + " owner " + sql_identifier(owner);
+        if (!wish.encoding.empty()) script += " encoding " + sql_literal(wish.encoding);
+        if (!wish.lc_collate.empty()) script += " lc_collate " + sql_literal(wish.lc_collate);
+        if (!wish.lc_ctype.empty()) script += " lc_ctype " + sql_literal(wish.lc_ctype);
+        if (!wish.encoding.empty() || !wish.lc_collate.empty() || !wish.lc_ctype.empty()) script += " template template0";
+        script += ";\n";
+      }
+      after += wish.db + ": owner " + owner + "\n";
+      reason += (reason.empty() ? "" : ", ") + wish.db + (is_there ? " has another owner" : " is not there");
+    }
+    if (reason.empty()) return Done{};
+    Change change = on_server(view, host, script, "sql:databases");
+    change.diff = unified_diff("databases", before, after);
+    change.reason = std::move(reason);
+    return change;
+  });
+}
+
+StepPtr search_step(const View& view) {
+  return sql_step(view, "pgbouncer-auth", [view](const TopologyHost& host, const Server& server) -> Decision {
+    const auto& found = server.user_search;
+    const std::string& owner = view->spec.patroni_superuser_username;
+    const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);
+    if (found && found->source == search_source && found->definer && found->config == "{search_path=pg_catalog}" && found->callers == callers)
+      return Done{};
+    // Dropped first: the result's type of an older one may differ, and only new rights are free of what somebody granted.
+    const std::string script = std::string("begin;\ndrop function if exists public.user_search(text);\n") +
+                               "create function public.user_search(uname text) returns table (usename name, passwd text)\n"
+                               "  language sql security definer set search_path = pg_catalog as " +
+                               sql_literal(search_source) +
+                               ";\nrevoke all on function public.user_search(text) from public;\n"
+                               "grant execute on function public.user_search(text) to " +
+                               sql_identifier(bouncer) + ";\ncommit;\n";
+    Change change = on_server(view, host, script, "sql:roles");
+    change.diff = unified_diff("user_search", found ? found->source + "\nmay be called by " + found->callers + "\n" : "",
+                               std::string(search_source) + "\nmay be called by " + callers + "\n");
+    change.reason = found ? "user_search is another function, or others may call it" : "user_search is not there";
+    return change;
+  });
+}
+
+}  // namespace
+
+bool knows_passwords(const ClusterView& view, const Server& server) {
+  const std::vector<RoleWish> wishes = role_wishes(view);
+  return std::all_of(wishes.begin(), wishes.begin() + 2, [&](const RoleWish& wish) {
+    const auto it = server.roles.find(wish.name);
+    return it != server.roles.end() && scram_matches(it->second.verifier, wish.password->value);
+  });
+}
+
+Steps sql_steps(const ClusterView& cluster) {
+  const auto view = shared(cluster);
+  std::vector<Steps> steps{roles_step(view)};
+  if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
+  if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
+  return sequence(std::move(steps));
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,216 @@
+// The operating system under the cluster: kernel settings, transparent huge pages, names, the clock.
+#include <algorithm>
+#include <sstream>
+
+#include "component/registry.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr const char* sysctl_file = "/etc/sysctl.d/90-pgcluster.conf";
+constexpr std::uint64_t gib = 1ull << 30;
+
+struct Setting {
+  std::string key, value;
+  bool users;  // from the spec: a kernel without it is an error, not a matter of taste
+};
+
+std::vector<Setting> settings(const NodeView& node, bool on_any_host = false) {
+  std::vector<Setting> all;
+  const auto add = [&](std::string key, std::string value, bool users = false) {
+    const auto same = std::find_if(all.begin(), all.end(), [&](const Setting& one) { return one.key == key; });
+    if (same != all.end())
+      *same = {std::move(key), std::move(value), users};
+    else
+      all.push_back({std::move(key), std::move(value), users});
+  };
+  if (node.has(Role::postgres)) {
+    if (on_any_host || node.facts.memory_bytes >= 4 * gib) {
+      // Strict accounting: an allocation fails in one backend, instead of the OOM killer taking all of PostgreSQL down. The kernel's ratio of 50
+      // would leave half of the memory unused where there is no swap. Small hosts cannot afford to reserve all that Patroni and etcd only map.
+      add("vm.overcommit_memory", "2");
+      add("vm.overcommit_ratio", "90");
+      add("vm.min_free_kbytes", "102400");
+    }
+    add("vm.swappiness", "1");
+    // Written early and in small portions, so that a checkpoint's fsync does not wait for gigabytes.
+    add("vm.dirty_expire_centisecs", "1000");
+    add("vm.dirty_background_bytes", "67108864");
+    add("vm.dirty_bytes", "536870912");
+    add("vm.zone_reclaim_mode", "0");
+    add("kernel.numa_balancing", "0");
+    add("kernel.sched_autogroup_enabled", "0");
+  }
+  // Neither ip_forward nor ip_nonlocal_bind: these hosts are no routers, and nothing here binds to an address before it has it.
+  add("net.ipv4.ip_local_port_range", "10000 65535");
+  add("net.core.netdev_max_backlog", "10000");
+  add("net.ipv4.tcp_max_syn_backlog", "8192");
+  add("net.core.somaxconn", "65535");
+  add("net.ipv4.tcp_tw_reuse", "1");
+  for (const auto& [key, value] : node.spec().sysctl_conf) add(key, value, true);
+  // A container cannot change what belongs to the whole machine.
+  if (!on_any_host && !node.facts.container.empty()) std::erase_if(all, [](const Setting& one) { return !one.key.starts_with("net."); });
+  return all;
+}
+
+// "net.ipv4.conf.eth0/1.forwarding" is net/ipv4/conf/eth0.1/forwarding.
+std::string proc_path(std::string key) {
+  for (char& c : key) c = c == '.' ? '/' : c == '/' ? '.' : c;
+  return "/proc/sys/" + key;
+}
+
+std::string single_spaced(const std::string& text) {
+  std::istringstream words(text);
+  std::string all;
+  for (std::string word; words >> word;) all += (all.empty() ? "" : " ") + word;
+  return all;
+}
+
+// sysctl itself is no essential package; grep is, and names the file before each value.
+Exec values_exec(const std::vector<Setting>& wished) {
+  Exec exec{.argv = {"grep", "-sH", ""}};
+  for (const Setting& one : wished) exec.argv.push_back(proc_path(one.key));
+  return exec;
+}
+
+Steps sysctl(const NodeView& node) {
+  const std::vector<Setting> wished = settings(node);
+  if (wished.empty()) return {};
+  std::string text = "# Written by pgcluster.\n";
+  for (const Setting& one : wished) text += one.key + " = " + one.value + "\n";
+
+  // The same question whatever the host is, so that it can go along with the question what it is.
+  const Ask ask{node.name(), values_exec(settings(node, true))};
+  auto decide = [ask, wished, host = node.name()](const Answers& answers) -> Decision {
+    const auto* output = answers.get<Output>(ask);
+    if (!output || output->status > 2) {
+      const auto* why = answers.get<Unreadable>(ask);
+      return Refused{{.message = "cannot read the kernel's settings under /proc/sys" + (why ? ": " + why->why : std::string())},
+                     Code::command_failed};
+    }
+    std::map<std::string, std::string> found;
+    std::istringstream lines(output->out);
+    for (std::string line; std::getline(lines, line);)
+      if (const auto colon = line.find(':'); colon != std::string::npos) found[line.substr(0, colon)] = single_spaced(line.substr(colon + 1));
+    std::string before, after;
+    for (const Setting& one : wished) {
+      const auto it = found.find(proc_path(one.key));
+      if (it == found.end()) {
+        if (one.users)
+          return Refused{{.message = "the kernel of " + host + " has no setting " + one.key,
+                          .hint = "correct it in sysctl_conf, or load the kernel module that brings it",
+                          .path = "sysctl_conf." + one.key}};
+        continue;
+      }
+      if (it->second == single_spaced(one.value)) continue;
+      before += one.key + " = " + it->second + "\n";
+      after += one.key + " = " + one.value + "\n";
+    }
+    if (after.empty()) return Done{};
+    return Change{.todo = {Do{.at = host, .what = Run{.argv = {"/usr/lib/systemd/systemd-sysctl", sysctl_file}}}},
+                  .action = Action::update,
+                  .diff = unified_diff("kernel settings", before, after),
+                  .reason = "the kernel runs with other values (" + std::to_string(std::count(after.begin(), after.end(), '\n')) + " of " +
+                            std::to_string(wished.size()) + ")"};
+  };
+  return sequence(file(node.step("system", "sysctl-file"), node.name(), {.path = sysctl_file, .content = text}),
+                  make_step(node.step("system", "sysctl"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2)}));
+}
+
+Steps huge_pages(const NodeView& node) {
+  ServiceWish wish{.unit = "pgcluster-thp.service", .settle = std::chrono::seconds(20)};
+  const std::string path = "/etc/systemd/system/" + wish.unit;
+  wish.start_files = {path};
+  const std::string text =
+      "[Unit]\n"
+      "Description=Transparent huge pages off: they stall PostgreSQL while the kernel compacts memory (pgcluster)\n"
+      "DefaultDependencies=no\n"
+      "After=sysinit.target local-fs.target\n"
+      "Before=basic.target\n"
+      "\n"
+      "[Service]\n"
+      "Type=oneshot\n"
+      "RemainAfterExit=yes\n"
+      "ExecStart=/bin/sh -c 'for f in enabled defrag; do f=/sys/kernel/mm/transparent_hugepage/$f; [ ! -w $f ] || echo never >$f; done'\n"
+      "\n"
+      "[Install]\n"
+      "WantedBy=basic.target\n";
+  return sequence(parallel(file(node.step("system", "thp-unit"), node.name(), {.path = path, .content = text}),
+                           file(node.step("system", "thp-notes"), node.name(), unit_notes(wish))),
+                  service(node.step("system", "thp"), node.name(), wish));
+}
+
+Steps names(const NodeView& node) {
+  std::string lines;
+  // Who only asks is nobody that others look for: one more of them changes no other host.
+  for (const TopologyHost* host : node.cluster.known())
+    if (host->name == node.name() || host->roles != std::vector<Role>{Role::consul_client}) lines += host->address + " " + host->name + "\n";
+  return block(node.step("system", "hosts"), node.name(), {.path = "/etc/hosts", .marker = "hosts", .content = lines});
+}
+
+// Any time service will do; where several are installed and none runs, the first of this list is started.
+const std::vector<std::string> time_services{"chrony.service", "systemd-timesyncd.service", "ntpsec.service", "openntpd.service"};
+
+StepPtr clock(const NodeView& node) {
+  Exec exec{.argv = {"systemctl", "show", "-p", "LoadState,ActiveState", "--value"}};
+  for (const std::string& unit : time_services) {
+    exec.argv.push_back(unit);
+    exec.about.push_back("unit:" + unit);
+  }
+  exec.about.push_back("package:systemd-timesyncd");
+  const Ask ask{node.name(), exec};
+  // It keeps no resource: a host should go on to have a clock when the cluster is gone.
+  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
+    const std::string* out = answers.out(ask);
+    if (!out) {
+      const auto* output = answers.get<Output>(ask);
+      return Refused{{.message = "cannot see which time service runs" + (output ? ": " + output->err : std::string())}, Code::command_failed};
+    }
+    std::string installed;
+    std::istringstream words(*out);  // "loaded active" for each
+    for (const std::string& unit : time_services) {
+      std::string load, active;
+      words >> load >> active;
+      if (active == "active") return Done{};
+      if (load == "loaded" && installed.empty()) installed = unit;
+    }
+    Change change{.action = Action::start, .reason = "no time service runs"};
+    if (installed.empty()) {
+      installed = "systemd-timesyncd.service";
+      change.todo.push_back({.at = host, .what = Install{.packages = {"systemd-timesyncd"}}, .was = Absent{}, .limit = std::chrono::minutes(15)});
+    }
+    change.todo.push_back({.at = host, .what = SetUnit{installed, SetUnit::Go::start, true}});
+    return change;
+  };
+  return make_step(node.step("system", "clock"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+}
+
+class System final : public Component {
+ public:
+  std::string name() const override { return "system"; }
+
+  Steps steps(const NodeView& node) const override {
+    std::vector<Steps> parts;
+    if (node.spec().etc_hosts) parts.push_back(names(node));
+    if (node.spec().sysctl_set) parts.push_back(sysctl(node));
+    if (node.spec().disable_thp && node.has(Role::postgres) && node.facts.container.empty()) parts.push_back(huge_pages(node));
+    return parallel(std::move(parts));
+  }
+
+  // Beside the hosts' own steps, not before them: its package then arrives in the same apt call as all others. A container has its machine's clock.
+  Steps cluster_steps(const ClusterView& cluster) const override {
+    std::vector<Steps> parts;
+    for (const TopologyHost& host : cluster.topology.hosts) {
+      const auto facts = cluster.facts.find(host.name);
+      if (!cluster.spec.ntp_enabled || facts == cluster.facts.end() || !facts->second.container.empty()) continue;
+      parts.push_back(clock(NodeView{cluster, host, facts->second}));
+    }
+    return parallel(std::move(parts));
+  }
+};
+
+}  // namespace
+
+ComponentPtr system_component() { return std::make_shared<System>(); }
+
+}  // namespace pgcluster

@@ -1,0 +1,190 @@
+#include <pgcluster/executor/local.hpp>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <fstream>
+#include <mutex>
+
+#include "base/digest.hpp"
+#include "executor/child.hpp"
+#include "executor/program/outcome.hpp"
+#include "executor/program/script.hpp"
+
+namespace pgcluster {
+
+using namespace std::chrono_literals;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+const Program kNothing{};
+
+// A shell that is fed without waiting for it.
+class Shell {
+ public:
+  Shell(const char* shell, std::string_view boot) : child_({shell, "-c", std::string(boot)}, input_.theirs()) { input_.close_theirs(); }
+  ~Shell() {
+    end_input();
+    // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
+    if (!child_.wait(2s)) child_.leave();
+  }
+  Shell(const Shell&) = delete;
+  Shell& operator=(const Shell&) = delete;
+
+  void feed(std::string_view bytes) { pending_ += bytes; }
+  std::size_t pending() const { return pending_.size(); }
+  void end_input() { ::shutdown(input_.ours(), SHUT_WR); }
+
+  // Moves what can be moved within the time. False: both outputs have ended.
+  bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
+    if (!pending_.empty()) {
+      const ssize_t size = ::send(input_.ours(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
+      if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
+      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // it reads no more: what it says tells why
+    }
+    // One that is slow to read is looked at again soon.
+    return child_.read(out, err, pending_.empty() ? time : std::min<std::chrono::milliseconds>(time, 1ms));
+  }
+
+ private:
+  executor::SocketPair input_;
+  executor::Child child_;
+  std::string pending_;
+};
+
+}  // namespace
+
+class LocalExecutor::Impl {
+ public:
+  executor::Places places;
+  std::atomic<bool> cancelled = false;
+  std::recursive_mutex mutex;  // all hosts are one machine
+  std::unique_ptr<Shell> lock_holder;
+  std::string token;  // of the lock; kept when that is lost, so that nothing runs without it
+  Clock::time_point beaten{};
+
+  void check(const HostAccess& host) const {
+    if (cancelled) throw Error(Code::cancelled, "cancelled").with(host.name);
+    if (places.need_systemd && ::geteuid() != 0)
+      throw Error(Failure{.code = Code::sudo_denied,
+                          .message = "only root may change this machine",
+                          .hint = "run it as root, or reach the machine by ssh as a user with sudo",
+                          .host = host.name});
+  }
+
+  bool lock_lives() {
+    std::string out, err;
+    return lock_holder && lock_holder->pump(out, err, 0ms);
+  }
+};
+
+LocalExecutor::LocalExecutor(LocalOptions options) : impl_(std::make_unique<Impl>()) {
+  impl_->places = {std::move(options.run_directory), std::move(options.state_directory), options.need_systemd};
+}
+LocalExecutor::~LocalExecutor() = default;
+
+ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->check(host);
+  const std::string nonce = random_hex(12);
+  const executor::Script script = executor::render(program, nonce, impl_->places, impl_->token);
+  executor::Reader reader(program, nonce);
+  Shell shell("sh", executor::kBoot);
+  executor::Deadline deadline(script, script.text.size());
+  shell.feed(script.stdin_head());
+  std::string log;
+  auto turn = [&] {
+    if (impl_->cancelled)
+      throw Error(Failure{.code = Code::cancelled, .message = "cancelled", .host = host.name, .state_unknown = !program.dos.empty()});
+    if (Clock::now() >= deadline.at(reader)) throw executor::too_late(host, program, deadline.limit());
+    if (impl_->lock_holder && Clock::now() - impl_->beaten >= 5s) beat(host);
+    std::string out, err;
+    const bool more = shell.pump(out, err, 100ms);
+    reader.feed(out);
+    executor::keep_tail(log, err);
+    return more && !reader.ended() && reader.refusal().empty();
+  };
+  bool more = true;
+  for (const auto& blob : script.blobs) {
+    std::ifstream file(blob.path, std::ios::binary);
+    std::string buffer(1U << 20, '\0');
+    for (std::uint64_t left = blob.size; left > 0 && more;) {
+      file.read(buffer.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, buffer.size())));
+      auto size = static_cast<std::uint64_t>(file.gcount());
+      if (size == 0) {
+        size = std::min<std::uint64_t>(left, buffer.size());
+        std::fill(buffer.begin(), buffer.end(), '\0');
+      }
+      left -= size;
+      shell.feed(std::string_view(buffer.data(), size));
+      while (more && shell.pending() > 0) more = turn();
+    }
+  }
+  while (more && shell.pending() > 0) more = turn();
+  shell.end_input();
+  while (more) more = turn();
+  if (!reader.refusal().empty()) throw executor::refused(host, reader);
+  if (!reader.ended()) throw executor::unfinished(host, program, reader, log);
+  return reader.result();
+}
+
+std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const LockHolder& us) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->check(host);
+  unlock(host);
+  auto shell = std::make_unique<Shell>("bash", executor::kLockBoot);
+  shell->feed(executor::lock_script(us.who, us.since, us.token, impl_->places));
+  std::string out, err;
+  const auto deadline = Clock::now() + 60s;
+  for (bool more = true;;) {
+    std::vector<std::string> lines;
+    for (std::size_t from = 0, to; (to = out.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(out.substr(from, to - from));
+    if (!lines.empty() && lines[0].empty()) lines.erase(lines.begin());
+    if (!lines.empty() && lines[0] == "ours") {
+      impl_->lock_holder = std::move(shell);
+      impl_->token = us.token;
+      impl_->beaten = Clock::now();
+      return std::nullopt;
+    }
+    if (lines.size() >= 4) return LockHolder{lines[1], std::strtoll(lines[2].c_str(), nullptr, 10), lines[3]};
+    if (!more || (!lines.empty() && lines[0] == "broken"))
+      throw Error(
+          Failure{.code = Code::command_failed, .message = "cannot take the lock in " + impl_->places.run, .host = host.name, .causes = {err}});
+    if (impl_->cancelled) throw Error(Code::cancelled, "cancelled").with(host.name);
+    if (Clock::now() >= deadline) throw executor::too_late(host, kNothing, 60s);
+    more = shell->pump(out, err, 100ms);
+  }
+}
+
+void LocalExecutor::beat(const HostAccess& host) {
+  const std::lock_guard guard(impl_->mutex);
+  if (!impl_->lock_lives()) throw executor::lost(host, kNothing, "the process that holds the lock has ended");
+  impl_->lock_holder->feed("beat\n");
+  impl_->beaten = Clock::now();
+  impl_->lock_lives();
+}
+
+void LocalExecutor::unlock(const HostAccess&) noexcept {
+  try {
+    const std::lock_guard guard(impl_->mutex);
+    impl_->token.clear();
+    if (!impl_->lock_holder) return;
+    impl_->lock_holder->feed("unlock\n");
+    std::string out, err;
+    const auto deadline = Clock::now() + 2s;
+    while (impl_->lock_holder->pump(out, err, 50ms) && Clock::now() < deadline) {
+    }
+    impl_->lock_holder.reset();
+  } catch (...) {
+    impl_->lock_holder.reset();
+  }
+}
+
+void LocalExecutor::cancel() noexcept { impl_->cancelled = true; }
+void LocalExecutor::resume() noexcept { impl_->cancelled = false; }
+
+}  // namespace pgcluster

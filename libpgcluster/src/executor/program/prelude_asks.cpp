@@ -1,0 +1,115 @@
+#include "executor/program/prelude.hpp"
+
+namespace pgcluster::executor {
+
+// Runs in a shell of its own, all asks under one timeout; where that was too short it runs again here, with a timeout for each.
+// C: files whose content is brought, K: their size, O: outputs that are not empty, P: their paths. All of these go at the end, by one tar.
+const char* const kPreludeAsks = R"sh(
+C= K=0 O= P=
+lines() { while IFS= read -r l; do printf '\n%s %s %s .\n' "$N" "$1" "$l"; done >&3; }
+# WANTED LISTED FILE...: the content is wanted of the first so many, and of the next where it is short; of the rest only what stat says.
+files() {
+  w=$1 h=$(($1 + $2)) n=0 W=$nl H=$nl B=
+  shift 2
+  for f; do
+    n=$((n + 1))
+    if [ "$n" -le "$w" ]; then W=$W$f$nl; elif [ "$n" -le "$h" ]; then H=$H$f$nl; fi
+    [ -e "$f" ] || put "gone $f"
+  done
+  IFS=$nl
+  set -- "$@" $P
+  IFS="$nl$tab "
+  s=$(x stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null)
+  while IFS=' ' read -r s m u un g gn f; do
+    [ -n "$f" ] || continue
+    case $f in
+      "$T"/*)
+        if [ "$s" -gt 262144 ]; then tail -c 262144 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; fi
+        continue ;;
+    esac
+    put "stat $s $m $u $un $g $gn $f"
+    case $m in 8*) ;; *) continue ;; esac
+    case "$W" in
+      *"$nl$f$nl"*)
+        if [ "$s" -gt 8388608 ]; then B=$B$nl$f; continue; fi ;;
+      *)
+        case "$H" in *"$nl$f$nl"*) ;; *) continue ;; esac
+        if [ "$s" -gt 65536 ]; then B=$B$nl$f; continue; fi ;;
+    esac
+    K=$((K + s))
+    # What the kernel makes up has no size; and a frame must not become too long.
+    case $f in /proc/* | /sys/*) one=1 ;; *) one= ;; esac
+    if [ -n "$one" ] || [ "$K" -gt 8388608 ]; then
+      { printf '\n%s content =' "$N"; base64 -w0 <"$f"; printf ' %s %s .\n' "$?" "$f"; } >&3
+    else
+      C=$C$nl$f
+    fi
+  done <<END
+$s
+END
+  [ -n "$B" ] || return
+  IFS=$nl
+  set -- $B
+  IFS="$nl$tab "
+  sums "$@"
+}
+sums() {
+  n=$#
+  while [ "$n" -gt 0 ]; do
+    f=$1
+    shift
+    n=$((n - 1))
+    [ ! -f "$f" ] || set -- "$@" "$f"
+  done
+  [ $# != 0 ] || return
+  s=$(x sha256sum -- "$@" 2>/dev/null)
+  lines sum <<END
+$s
+END
+}
+packages() {
+  { x dpkg-query -W -f "\n$N package "'${db:Status-Abbrev}|${Package}|${Version} .\n' -- "$@" 2>/dev/null; put "packages $?"; } >&3
+}
+units() {
+  s=$(x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
+  r=$?
+  lines unit <<END
+$s
+status $r
+END
+}
+note() {
+  [ -f "$R/units/$1" ] || return
+  put "noted $1"
+  lines "note $1" <"$R/units/$1"
+}
+accounts() {
+  s=$(x getent passwd "$@")
+  r=$?
+  lines account <<END
+$s
+status $r
+END
+}
+ran() {
+  o=0 e=0
+  [ ! -s "$T/o.$1" ] || { o=1; O="$O o.$1" P=$P$nl$T/o.$1; }
+  [ ! -s "$T/e.$1" ] || { e=1; O="$O e.$1" P=$P$nl$T/e.$1; }
+  put "exec $1 $2 $o $e"
+}
+bring() {
+  [ -n "$C$O" ] || return
+  printf '\n%s tar =' "$N" >&3
+  {
+    IFS="$nl "
+    set -- $O
+    IFS=$nl
+    set -- "$@" $C
+    x tar -chP --format=gnu -b 1 --hard-dereference --no-recursion -C "$T" -f - "$@" 2>/dev/null
+    printf %s "$?"
+  } | base64 -w0 >&3
+  printf ' .\n' >&3
+}
+)sh";
+
+}  // namespace pgcluster::executor

@@ -1,0 +1,414 @@
+#include "executor/program/script.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/base64.hpp"
+#include "base/digest.hpp"
+#include "executor/program/prelude.hpp"
+
+namespace pgcluster::executor {
+namespace {
+
+using std::chrono::milliseconds;
+
+// What a limit is to timeout(1); 0 would mean none.
+std::string seconds(milliseconds limit) {
+  const auto ms = std::max<std::int64_t>(limit.count(), 1);
+  std::string fraction = std::to_string(ms % 1000);
+  return std::to_string(ms / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction;
+}
+
+std::string words(const std::vector<std::string>& argv) {
+  std::string text;
+  for (const std::string& word : argv) text += " " + shell_word(word);
+  return text;
+}
+
+std::string octal(unsigned mode) {
+  std::string text;
+  do {
+    text.insert(text.begin(), static_cast<char>('0' + mode % 8));
+    mode /= 8;
+  } while (mode != 0);
+  return text;
+}
+
+// Names that may stand in a list of words without quotes.
+bool plain(const std::string& name, std::string_view more) {
+  return !name.empty() && name[0] != '-' && std::all_of(name.begin(), name.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
+  });
+}
+
+bool good_path(const std::string& path) { return path.size() > 1 && path[0] == '/' && path.find('\n') == std::string::npos && path.back() != '/'; }
+
+// Trees near the root are never ours, whatever a step says.
+bool removable_tree(const std::string& path) {
+  if (!good_path(path)) return false;
+  int depth = 0;
+  for (const auto& part : std::filesystem::path(path).relative_path()) {
+    if (part == ".." || part == "." || part.empty()) return false;
+    ++depth;
+  }
+  return depth >= 2;
+}
+
+// `was` as the shell's look() says it, a pattern; empty: not to be compared.
+std::string was_pattern(const std::optional<Answer>& was) {
+  if (!was) return "";
+  if (std::holds_alternative<Absent>(*was)) return "absent";
+  if (const auto* file = std::get_if<File>(&*was)) {
+    const std::string access = octal(file->mode) + " " + file->owner + " " + file->group;
+    if (file->kind == File::Kind::directory) return "dir " + access;
+    if (file->kind == File::Kind::other) return "other";
+    if (!file->sha256.empty()) return access + " " + file->sha256;
+    return access + " " + (file->content.empty() ? "*" : sha256_hex(file->content));
+  }
+  return "";
+}
+
+struct Needs {
+  bool dos = false, apt = false, units = false, more = false, scratch = false;
+};
+
+struct Renderer {
+  const Program& program;
+  const Places& places;
+  std::string body{};
+  std::string asking{};
+  std::string spools{};
+  std::vector<Script::Blob> blobs{};
+  Needs needs{};
+  milliseconds limit{0};
+
+  // A Do that cannot even be tried; `why` is its stderr.
+  static std::string refuse(const std::string& why) { return "say " + shell_word(why); }
+
+  std::string block(const std::string& path, const std::string& marker, const std::string& content, const std::optional<Answer>& was) {
+    if (!good_path(path)) return refuse("not an absolute path: " + path);
+    if (marker.empty() || marker.find('\n') != std::string::npos) return refuse("not a block's name: '" + marker + "'");
+    const std::string begin = "# BEGIN pgcluster " + marker;
+    const std::string end = "# END pgcluster " + marker;
+    std::string text;
+    if (!content.empty()) text = begin + "\n" + content + (content.back() == '\n' ? "" : "\n") + end + "\n";
+    return "P=" + shell_word(to_base64(text)) + "\nwrite_block " + shell_word(path) + " " + shell_word(begin) + " " + shell_word(end) + " " +
+           shell_word(was_pattern(was));
+  }
+
+  std::string act(const Do& d, const WriteFile& write) {
+    if (!good_path(write.path)) return refuse("not an absolute path of a file: " + write.path);
+    const std::string& bytes = write.content.reveal();
+    return "P=" + shell_word(to_base64(bytes)) + "\nwrite_file " + shell_word(write.path) + " " + octal(write.mode) + " " + shell_word(write.owner) +
+           " " + shell_word(write.group) + " " + sha256_hex(bytes) + " " + shell_word(was_pattern(d.was));
+  }
+  std::string act(const Do& d, const WriteBlock& write) { return block(write.path, write.marker, write.content, d.was); }
+  std::string act(const Do& d, const Upload& upload) {
+    if (!good_path(upload.path)) return refuse("not an absolute path of a file: " + upload.path);
+    std::error_code bad;
+    const auto size = std::filesystem::file_size(upload.source, bad);
+    if (bad) return refuse("cannot read " + upload.source + " on the controller: " + bad.message());
+    const std::string number = std::to_string(blobs.size());
+    spools += "spool " + number + " " + std::to_string(size) + "\n";
+    blobs.push_back({upload.source, size});
+    limit += milliseconds(size / 500);  // half a megabyte a second is slow enough
+    return "upload " + shell_word(upload.path) + " " + octal(upload.mode) + " " + shell_word(upload.sha256) + " " + shell_word(was_pattern(d.was)) +
+           " " + shell_word(upload.source) + " " + number;
+  }
+  std::string act(const Do& d, const Install& install) {
+    needs.apt = true;
+    limit += 2 * d.limit;  // an update before, and a second try after it
+    std::string names, wanted, mask;
+    for (const std::string& package : install.packages) {
+      if (!plain(package, ".+-:~=")) return refuse("not a package: '" + package + "'");
+      names += " " + package.substr(0, package.find('='));
+      wanted += " " + package;
+    }
+    for (const std::string& unit : install.mask) {
+      if (!plain(unit, ".-_@:\\")) return refuse("not a unit: '" + unit + "'");
+      mask += " " + unit;
+    }
+    if (names.empty()) return "what=skipped";
+    return "install " + shell_word(names) + " " + shell_word(wanted) + " " + shell_word(mask);
+  }
+  std::string act(const Do& d, const SetUnit& set) {
+    needs.units = true;
+    limit += milliseconds(60'000);  // each systemctl before and after has the Do's limit, but none of them waits for the unit
+    if (!plain(set.name, ".-_@:\\")) return refuse("not a unit: '" + set.name + "'");
+    static constexpr const char* go[] = {"nothing", "start", "stop", "restart", "reload"};
+    std::string was;
+    if (set.go == SetUnit::Go::restart || set.go == SetUnit::Go::reload)
+      if (d.was)
+        if (const auto* unit = std::get_if<Unit>(&*d.was)) was = std::to_string(unit->started);
+    return "set_unit " + shell_word(set.name) + " " + go[static_cast<int>(set.go)] + " " + (set.enabled ? *set.enabled ? "yes" : "no" : "''") + " " +
+           shell_word(was);
+  }
+  std::string act(const Do& d, const SetAccount& set) {
+    needs.more = true;
+    if (!plain(set.name, "-_")) return refuse("not an account's name: '" + set.name + "'");
+    std::string was;
+    if (d.was) {
+      if (std::holds_alternative<Absent>(*d.was)) was = "absent";
+      if (const auto* account = std::get_if<Account>(&*d.was)) was = account->home + ":" + account->shell;
+    }
+    return "set_account " + shell_word(set.name) + " " + shell_word(set.home) + " " + shell_word(set.shell) + " " + shell_word(was);
+  }
+  std::string act(const Do& d, const Run& run) {
+    if (run.argv.empty()) return refuse("a command without words");
+    std::string text;
+    const auto* was = d.was ? std::get_if<Output>(&*d.was) : nullptr;
+    if (run.look && was) {
+      needs.more = true;
+      limit += run.look->limit + milliseconds(6'000);
+      text = "L=" + seconds(run.look->limit) + "\n" + command(run.look->argv, run.look->input) + R"( >>"$T/o" 2>>"$T/e")" + "\nif same_output " +
+             shell_word(std::to_string(was->status) + " " + to_base64(was->out)) + " $?; then\nL=" + seconds(d.limit) +
+             "\n: >\"$T/e\"\n: >\"$T/o\"\n";
+    }
+    text += command(run.argv, run.input) + R"( >>"$T/o" 2>>"$T/e"
+rc=$?
+[ "$rc" != 0 ] || what=done)";
+    if (run.look && was) text += "\nfi";
+    return text;
+  }
+  std::string act(const Do&, const Send&) { return refuse("a request to an API is sent by the controller, never by a host"); }
+  std::string act(const Do& d, const Remove& remove) {
+    switch (remove.kind) {
+      case Remove::Kind::file:
+        needs.more = true;
+        if (!good_path(remove.name)) return refuse("not an absolute path of a file: " + remove.name);
+        return "remove_file " + shell_word(remove.name) + " " + shell_word(was_pattern(d.was));
+      case Remove::Kind::tree:
+        needs.more = true;
+        if (!removable_tree(remove.name)) return refuse("pgcluster does not remove a tree that near the root: " + remove.name);
+        return "remove_tree " + shell_word(remove.name);
+      case Remove::Kind::block:
+        return block(remove.name, remove.marker, "", d.was);
+      case Remove::Kind::package:
+        needs.apt = true;
+        limit += 2 * d.limit;
+        if (!plain(remove.name, ".+-:~")) return refuse("not a package: '" + remove.name + "'");
+        return "purge " + shell_word(remove.name);
+      case Remove::Kind::unit:
+        needs.units = true;
+        limit += milliseconds(60'000);
+        if (!plain(remove.name, ".-_@:\\")) return refuse("not a unit: '" + remove.name + "'");
+        return "remove_unit " + shell_word(remove.name);
+    }
+    return refuse("nothing to remove");
+  }
+
+  static std::string command(const std::vector<std::string>& argv, const Text& input) {
+    if (input.empty()) return "x" + words(argv);
+    return "printf %s " + shell_word(to_base64(input.reveal())) + " | base64 -d | xi" + words(argv);
+  }
+
+  void dos() {
+    for (std::size_t i = 0; i < program.dos.size(); ++i) {
+      const Do& d = program.dos[i];
+      limit += d.limit + milliseconds(10'000);
+      const std::string action = std::visit([&](const auto& what) { return act(d, what); }, d.what);
+      const std::string number = std::to_string(i);
+      body += "if go " + number + " " + seconds(d.limit) + "; then\n{\n" + action + "\n} >>\"$T/o\" 2>>\"$T/e\"\nfin " + number + "\nfi\n";
+      // Where nothing comes any more, the shell forgets the payload.
+      if (action.starts_with("P=")) body += "P=\n";
+      needs.dos = needs.scratch = true;
+    }
+    if (needs.units) body += "late_reload >&2\n";
+  }
+
+  void owned() {
+    if (program.own.empty()) return;
+    needs.dos = needs.scratch = true;
+    body += "load_owned\n";
+    for (const Owned& owned : program.own) body += "own " + shell_word(owned.resource) + " " + shell_word(owned.step) + "\n";
+    body += "if ! save_owned; then put 'broken cannot write the list of what is ours'; exit 0; fi\n";
+  }
+
+  void disowned() {
+    if (program.disown.empty()) return;
+    needs.dos = needs.scratch = true;
+    body += "if [ -z \"$stop\" ]; then\nload_owned\n";
+    for (const std::string& resource : program.disown) body += "strike " + shell_word(resource) + "\n";
+    body += "save_owned || put 'broken cannot write the list of what is ours'\nfi\n";
+  }
+
+  void asks() {
+    std::vector<std::string> contents, listed, stats, sums, packages, accounts, notes;
+    const auto has = [](const std::vector<std::string>& list, const std::string& item) {
+      return std::find(list.begin(), list.end(), item) != list.end();
+    };
+    const auto add = [&](std::vector<std::string>& list, const std::string& item) {
+      if (!has(list, item)) list.push_back(item);
+    };
+    for (const Ask& ask : program.asks) {
+      if (const auto* file = std::get_if<FileOf>(&ask.what)) {
+        if (!good_path(file->path)) continue;
+        add(file->content ? contents : stats, file->path);
+        if (!file->content) add(sums, file->path);
+      } else if (const auto* package = std::get_if<PackageOf>(&ask.what)) {
+        if (plain(package->name, ".+-:~")) add(packages, package->name);
+      } else if (const auto* unit = std::get_if<UnitOf>(&ask.what)) {
+        for (const auto* files : {&unit->start_files, &unit->load_files})
+          for (const std::string& path : *files)
+            if (good_path(path)) add(listed, path);
+        if (!unit->start_files.empty()) add(notes, unit->name + ".start");
+        if (!unit->load_files.empty()) add(notes, unit->name + ".load");
+      } else if (const auto* account = std::get_if<AccountOf>(&ask.what)) {
+        if (plain(account->name, "-_.")) add(accounts, account->name);
+      }
+    }
+    const std::vector<std::string> units = asked_units(program);
+    std::size_t commands = 0;
+    bool executes = false;
+    const auto call = [&](const std::string& name, const std::vector<std::string>& list) {
+      if (list.empty()) return;
+      asking += "L=30\n" + name + words(list) + "\n";
+      ++commands;
+    };
+    milliseconds together(30'000), apart(0);
+    const std::size_t all_files = contents.size() + listed.size() + stats.size();
+    if (!(all_files == 0 && packages.empty() && accounts.empty() && units.empty())) {
+      apart += milliseconds(90'000);
+    }
+    for (std::size_t i = 0; i < program.asks.size(); ++i) {
+      const auto* exec = std::get_if<Exec>(&program.asks[i].what);
+      if (!exec || exec->argv.empty()) continue;
+      const std::string number = std::to_string(i);
+      together = std::min(together, exec->limit);
+      apart += exec->limit + milliseconds(6'000);
+      asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number + "\"\nran " +
+                number + " $?\n";
+      ++commands;
+      executes = true;
+    }
+    call("units", units);
+    // The notes are read before the files: a file that changes in between counts as not current, never the other way round.
+    for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
+    // One stat for all, also for the sizes of the outputs above.
+    std::erase_if(listed, [&](const std::string& path) { return has(contents, path); });
+    std::erase_if(sums, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
+    std::erase_if(stats, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
+    if (executes || all_files != 0) {
+      asking += "L=30\nfiles " + std::to_string(contents.size()) + " " + std::to_string(listed.size()) + words(contents) + words(listed) +
+                words(stats) + "\n";
+      if (all_files != 0) ++commands;
+    }
+    call("sums", sums);
+    call("packages", packages);
+    call("accounts", accounts);
+    if (asking.empty()) return;
+    needs.scratch = true;
+    asking += "L=30\nbring\n";
+    limit += apart;
+    if (commands < 2) {
+      body += kPreludeAsks + asking;
+      return;
+    }
+    // All of them under one timeout, which is quicker than one for each, and hardly ever too short.
+    limit += together + milliseconds(6'000);
+    body += "A=" + shell_word(kPreludeAsks + asking) + R"sh(
+( trap - PIPE; exec timeout -k 5 )sh" +
+            seconds(together) + R"sh( sh /dev/fd/4 4<<END
+umask 077
+trap '' HUP PIPE
+exec 4<&-
+set -f
+N=$N
+R=$Q
+T=\$R/program.d
+nl='
+'
+tab='	'
+put() { printf '\\n%s %s .\\n' "\$N" "\$*" >&3; }
+x() { ( trap - PIPE; exec "\$@" 3>&- ) </dev/null; }
+xi() { ( trap - PIPE; exec "\$@" 3>&- ); }
+$A
+exit 0
+END
+) </dev/null || { put again; L=30; eval "$A"; }
+A=
+)sh";
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> asked_units(const Program& program) {
+  std::vector<std::string> names;
+  for (const Ask& ask : program.asks)
+    if (const auto* unit = std::get_if<UnitOf>(&ask.what); unit && plain(unit->name, ".-_@:\\"))
+      if (std::find(names.begin(), names.end(), unit->name) == names.end()) names.push_back(unit->name);
+  return names;
+}
+
+std::string Script::stdin_head() const { return std::to_string(text.size()) + "\n" + text; }
+
+Script render(const Program& program, std::string_view nonce, const Places& places, const std::string& token) {
+  Renderer renderer{program, places};
+  renderer.owned();
+  renderer.dos();
+  renderer.disowned();
+  renderer.asks();
+  const Needs& needs = renderer.needs;
+  std::string text = "pgcluster_program() {\n";
+  text += kPreludeBase;
+  text += "spoilt=\nunits_written=\nlate=\n";
+  if (needs.scratch) text += "[ -d \"$T\" ] || mkdir -- \"$T\" || { put \"broken cannot make $T\"; exit 0; }\n";
+  if (needs.dos) text += kPreludeDos;
+  text += renderer.spools;
+  if (needs.apt) text += kPreludeApt;
+  if (needs.units) text += kPreludeUnits;
+  if (needs.more) text += kPreludeMore;
+  text += renderer.body;
+  if (!renderer.blobs.empty()) {
+    text += "rm -f --";
+    for (std::size_t i = 0; i < renderer.blobs.size(); ++i) text += " \"$S/upload." + std::to_string(i) + "\"";
+    text += "\n";
+  }
+  if (needs.scratch) text += "set +f\nrm -f -- \"$T\"/*\n";
+  text += "put end\n}\n";
+  text += "N=" + std::string(nonce) + "\nK=" + shell_word(token) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) +
+          "\nS=" + shell_word(places.state) + "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") +
+          "\npgcluster_program\n";
+  return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
+}
+
+std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places) {
+  auto one_line = [](std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  };
+  // bash, for read -t. Nothing here is secret. The answer is the line "ours", or "held" and the three lines of lock.info; an empty line
+  // before it, because a login script may say something without a newline.
+  std::string text = "umask 022\nexport LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\ncd /\ntrap '' PIPE\n";
+  text += "R=" + shell_word(places.run) + " who=" + shell_word(one_line(who)) + " since=" + std::to_string(since) +
+          " token=" + shell_word(one_line(token)) + "\n";
+  text += R"sh(
+[ -d "$R" ] || mkdir -p -- "$R" || { printf '\nbroken\n'; exit 0; }
+exec 8>>"$R/lock" || { printf '\nbroken\n'; exit 0; }
+if ! flock -n 8; then
+  held() {
+    w= s=0 t=
+    { IFS= read -r w; read -r s; IFS= read -r t; } 2>/dev/null <"$R/lock.info"
+  }
+  held
+  # Our own, of a connection that broke: that process ends 30 s after our last beat at the latest.
+  if [ "$t" != "$token" ] || ! flock -w 31 8; then
+    held
+    printf '\nheld\n'
+    printf '%s\n' "$w" "$s" "$t"
+    exit 0
+  fi
+fi
+printf '%s\n' "$who" "$since" "$token" >"$R/lock.info.new" && mv -fT -- "$R/lock.info.new" "$R/lock.info" || { printf '\nbroken\n'; exit 0; }
+printf '\nours\n'
+while IFS= read -r -t 30 beat; do
+  [ "$beat" != unlock ] || break
+done
+rm -f -- "$R/lock.info"
+[ "$beat" != unlock ] || echo unlocked
+)sh";
+  return to_base64(text) + "\n";
+}
+
+}  // namespace pgcluster::executor

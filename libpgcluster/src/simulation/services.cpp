@@ -1,0 +1,138 @@
+#include <pgcluster/simulation/services.hpp>
+
+#include <algorithm>
+#include <sstream>
+
+#include "component/consul/consul.hpp"
+#include "simulation/services/balancer.hpp"
+
+namespace pgcluster {
+namespace {
+
+std::string setting(const SimulatedHost& host, const std::string& path, const std::string& line) {
+  const std::string* text = host.read(path);
+  const auto at = text ? text->find(line) : std::string::npos;
+  return at == std::string::npos ? "" : text->substr(at + line.size(), text->find_first_of("\n ", at + line.size()) - at - line.size());
+}
+
+/// Debian itself, PgBouncer and the VIP.
+class DebianModel final : public ServiceModel {
+ public:
+  DebianModel(std::shared_ptr<PatroniModel> patroni, std::shared_ptr<BalancerModel> balancer)
+      : patroni_(std::move(patroni)), balancer_(std::move(balancer)) {}
+  void added(SimulatedExecutor& fleet) override { fleet_ = &fleet; }
+
+  std::optional<SimulatedPackage> package(const std::string& name) override {
+    if (name == "systemd-timesyncd") return SimulatedPackage{.version = "257", .units = {"systemd-timesyncd.service"}};
+    if (name != "pgbouncer") return std::nullopt;
+    const File file{.content = ";; Debian's own\n", .mode = 0640, .owner = "postgres", .group = "postgres"};
+    return SimulatedPackage{.version = "1.24.1-1",
+                            .depends = {"postgresql-common"},
+                            .units = {"pgbouncer.service"},
+                            .files = {{"/etc/pgbouncer/pgbouncer.ini", file}, {"/etc/pgbouncer/userlist.txt", file}}};
+  }
+
+  // The unit of the VIP is bound to Patroni's, and wanted by it.
+  void unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime) override {
+    const auto vip = host.units.find(vip_unit);
+    if (unit == "patroni.service" && vip != host.units.end() && vip->second.state.enabled && vip->second.state.active == "inactive")
+      fleet_->start_unit(host, vip_unit);
+  }
+  void unit_stopped(SimulatedHost& host, const std::string& unit, SimulatedTime) override {
+    if (unit == "patroni.service" && host.active(vip_unit)) fleet_->stop_unit(host, vip_unit);
+  }
+
+  std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) override {
+    if (argv[0] == "ss") return Output{.out = listening(host, argv.back()) + balancer_->listening(host, argv.back())};
+    if (argv[0] == "ip" && balancer_->holds(host.name, argv.back()))
+      return Output{.out = "2: eth0    inet " + argv.back() + "/32 valid_lft forever preferred_lft forever\n"};
+    if (argv[0] == "ip")
+      return Output{.out = holds(host, argv.back()) ? "2: eth0    inet " + argv.back() + "/32 valid_lft 4sec preferred_lft 4sec\n" : ""};
+    if (argv[0] == "bash" && argv.size() == 5 && argv[3] == "probe")
+      return Output{.out = anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
+    if (argv[0] == "systemctl" && argv.size() > 4 && argv[1] == "show") return Output{.out = units(host, argv)};
+    if (argv[0] == "grep") return Output{.out = kernel(host, argv)};
+    if (argv[0].ends_with("systemd-sysctl") && argv.size() == 2) {
+      std::istringstream lines(host.read(argv[1]) ? *host.read(argv[1]) : "");
+      for (std::string line; std::getline(lines, line);)
+        if (const auto at = line.find(" = "); at != std::string::npos && line[0] != '#')
+          host.write(proc_path(line.substr(0, at)), line.substr(at + 3) + "\n");
+      return Output{};
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr const char* vip_unit = "vip-manager.service";
+
+  static std::string proc_path(std::string key) {
+    for (char& c : key) c = c == '.' ? '/' : c == '/' ? '.' : c;
+    return "/proc/sys/" + key;
+  }
+
+  static std::string kernel(const SimulatedHost& host, const std::vector<std::string>& argv) {
+    std::string out;
+    for (const std::string& path : argv)
+      if (path.starts_with("/proc/sys/")) out += path + ":" + (host.read(path) ? *host.read(path) : "0\n");
+    return out;
+  }
+
+  static std::string units(const SimulatedHost& host, const std::vector<std::string>& argv) {
+    std::string out;
+    for (std::size_t i = 5; i < argv.size(); ++i) {
+      const auto it = host.units.find(argv[i]);
+      out += (i > 5 ? "\n" : "") + (it == host.units.end() ? std::string("not-found\ninactive\n") : "loaded\n" + it->second.state.active + "\n");
+    }
+    return out;
+  }
+
+  static std::string listening(const SimulatedHost& host, const std::string& filter) {
+    std::string out;
+    const auto listens = [&](const std::string& port, const char* unit, const char* process) {
+      if (!port.empty() && host.active(unit) && (filter + " ").find(":" + port + " ") != std::string::npos)
+        out += "LISTEN 0 128 *:" + port + " *:* users:((\"" + process + "\",pid=1,fd=5))\n";
+    };
+    const std::string etcd = setting(host, "/etc/default/etcd", "ETCD_ADVERTISE_CLIENT_URLS=\"");
+    listens(etcd.empty() ? "" : etcd.substr(etcd.rfind(':') + 1, etcd.size() - etcd.rfind(':') - 2), "etcd.service", "etcd");
+    for (const char* port : {"8301", "8500", "8600"})
+      if (host.read(consul_agent_file)) listens(port, consul_unit, "consul");
+    listens(setting(host, "/etc/pgbouncer/listen.ini", "listen_port = "), "pgbouncer.service", "pgbouncer");
+    return out;
+  }
+
+  bool holds(const SimulatedHost& host, const std::string& vip) {
+    const std::string* unit = host.read("/etc/systemd/system/vip-manager.service");
+    return unit && unit->find(" " + vip + "/") != std::string::npos && host.active(vip_unit) && patroni_->view(host.name).leads;
+  }
+  bool anybody_holds(const std::string& vip) {
+    const std::vector<std::string> all = fleet_->hosts();
+    return std::any_of(all.begin(), all.end(), [&](const std::string& name) {
+      return !fleet_->host(name).down && (holds(fleet_->host(name), vip) || balancer_->holds(name, vip));
+    });
+  }
+
+  std::shared_ptr<PatroniModel> patroni_;
+  std::shared_ptr<BalancerModel> balancer_;
+  SimulatedExecutor* fleet_ = nullptr;
+};
+
+}  // namespace
+
+void add_service_models(SimulatedExecutor& fleet) {
+  const auto etcd = std::make_shared<EtcdModel>();
+  const auto consul = std::make_shared<ConsulModel>();
+  const auto patroni = std::make_shared<PatroniModel>(etcd, consul);
+  add_service_models(fleet, etcd, patroni, consul);
+}
+
+void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni,
+                        const std::shared_ptr<ConsulModel>& consul) {
+  const auto balancer = std::make_shared<BalancerModel>(patroni);
+  fleet.add(balancer);
+  fleet.add(etcd);
+  if (consul) fleet.add(consul);
+  fleet.add(patroni);
+  fleet.add(std::make_shared<DebianModel>(patroni, balancer));
+}
+
+}  // namespace pgcluster

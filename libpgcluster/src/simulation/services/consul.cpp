@@ -1,0 +1,201 @@
+#include "simulation/services/consul.hpp"
+
+#include <algorithm>
+
+#include "base/base64.hpp"
+#include "component/consul/consul.hpp"
+
+namespace pgcluster {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* node_file = "/var/lib/consul/node-id";
+constexpr const char* raft_file = "/var/lib/consul/raft/raft.db";
+
+// "dc1" of "…?dc=dc1"
+std::string datacenter_in(const std::string& path) {
+  const auto at = path.find("dc=");
+  return at == std::string::npos ? "" : path.substr(at + 3);
+}
+
+Output answered(const std::string& body, int status = 200) { return {.out = body + "\n" + std::to_string(status)}; }
+
+}  // namespace
+
+std::optional<SimulatedPackage> ConsulModel::package(const std::string& name) {
+  if (name == "consul")
+    return SimulatedPackage{.version = "1.8.7+dfsg1-2+b3", .units = {}, .accounts = {{"consul", Account{103, consul_data_dir, "/usr/sbin/nologin"}}}};
+  if (name == "systemd-resolved" || name == "dnsmasq") return SimulatedPackage{.version = "1", .units = {name + ".service"}};
+  if (name == "libnss-resolve") return SimulatedPackage{.version = "1"};
+  return std::nullopt;
+}
+
+ConsulModel::Json ConsulModel::agent(const SimulatedHost& host) {
+  const std::string* text = host.read(consul_agent_file);
+  Json json = Json::parse(text ? *text : "", nullptr, false);
+  return json.is_object() ? json : Json::object();
+}
+
+bool ConsulModel::serves(const std::string& name) {
+  const SimulatedHost& host = fleet_->host(name);
+  return !host.down && !host.frozen && host.active(consul_unit) && host.read(raft_file);
+}
+
+std::size_t ConsulModel::serving(const Datacenter& one) {
+  return static_cast<std::size_t>(std::count_if(one.servers.begin(), one.servers.end(), [this](const std::string& name) { return serves(name); }));
+}
+
+std::optional<ServiceModel::Start> ConsulModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime) {
+  if (unit != consul_unit) return std::nullopt;
+  if (agent(host).empty()) return Start{.takes = {}, .dies = "==> Must specify data directory using -data-dir"};
+  return Start{.takes = 200ms, .dies = {}};
+}
+
+void ConsulModel::unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
+  if (unit != consul_unit) return;
+  if (!host.read(node_file)) host.write(node_file, host.name, 0600);
+  if (!host.read(consul_keyring_file)) host.write(consul_keyring_file, Json::array({agent(host).value("encrypt", "")}).dump(), 0600);
+  passed(now);
+}
+
+// Raft begins when as many servers of a datacenter as are expected have found each other, and none of them has data.
+void ConsulModel::passed(SimulatedTime) {
+  std::map<std::string, std::vector<std::string>> waiting;  // by the addresses that they join
+  for (const std::string& name : fleet_->hosts()) {
+    SimulatedHost& host = fleet_->host(name);
+    if (host.down || host.frozen || !host.active(consul_unit) || host.read(raft_file)) continue;
+    const Json json = agent(host);
+    if (json.value("server", false)) waiting[json.value("datacenter", "") + json.value("retry_join", Json::array()).dump()].push_back(name);
+  }
+  for (auto& [key, servers] : waiting) {
+    const Json json = agent(fleet_->host(servers.front()));
+    if (servers.size() < json.value("bootstrap_expect", std::size_t{1})) continue;
+    const std::string id = "consul " + std::to_string(datacenters_.size()) + " " + json.value("datacenter", "");
+    Datacenter& one = datacenters_[id];
+    one.keys.id = id;
+    one.servers = servers;
+    one.cleanup = json.value("autopilot", Json::object()).value("cleanup_dead_servers", true);
+    for (const std::string& name : servers) {
+      fleet_->host(name).write(raft_file, id, 0600);
+      ++made_[name];
+    }
+  }
+}
+
+// An agent belongs to the datacenter whose servers it joins.
+ConsulModel::Datacenter* ConsulModel::of(const SimulatedHost& host) {
+  const Json json = agent(host);
+  for (const std::string& name : fleet_->hosts()) {
+    const SimulatedHost& other = fleet_->host(name);
+    const std::string* id = other.read(raft_file);
+    const Json its = agent(other);
+    if (id && datacenters_.contains(*id) && its.value("datacenter", "") == json.value("datacenter", "") &&
+        its.value("retry_join", Json()) == json.value("retry_join", Json()))
+      return &datacenters_.at(*id);
+  }
+  return nullptr;
+}
+
+ConsulModel::Datacenter* ConsulModel::named(const std::string& datacenter) {
+  for (const std::string& name : fleet_->hosts()) {
+    const std::string* id = fleet_->host(name).read(raft_file);
+    if (id && datacenters_.contains(*id) && agent(fleet_->host(name)).value("datacenter", "") == datacenter) return &datacenters_.at(*id);
+  }
+  return nullptr;
+}
+
+EtcdModel::Cluster* ConsulModel::reach(const std::string& name, const std::string& datacenter) {
+  const SimulatedHost& host = fleet_->host(name);
+  if (host.down || host.frozen || !host.active(consul_unit)) return nullptr;
+  Datacenter* one = datacenter.empty() ? of(host) : named(datacenter);
+  return one && serving(*one) >= one->servers.size() / 2 + 1 ? &one->keys : nullptr;
+}
+
+EtcdModel::Health ConsulModel::health(const std::string& name) {
+  const SimulatedHost& host = fleet_->host(name);
+  const Datacenter* one = host.read(raft_file) ? of(host) : nullptr;
+  if (!one) return {};
+  return {serving(*one), one->servers.size() / 2 + 1, one->servers.size()};
+}
+
+int ConsulModel::made(const std::string& host) const {
+  const auto it = made_.find(host);
+  return it == made_.end() ? 0 : it->second;
+}
+
+Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::string& path) {
+  if (const std::string other = datacenter_in(path); !other.empty()) own = named(other);
+  if (!own || serving(*own) < own->servers.size() / 2 + 1) return answered("No cluster leader", 500);
+  const auto leader = std::find_if(own->servers.begin(), own->servers.end(), [this](const std::string& name) { return serves(name); });
+  if (path.starts_with("/v1/status/leader")) return answered(Json(agent(fleet_->host(*leader)).value("bind_addr", "") + ":8300").dump());
+  if (path.starts_with("/v1/operator/autopilot/health")) {
+    Json servers = Json::array();
+    for (const std::string& name : own->servers)
+      servers.push_back({{"Name", name}, {"Leader", name == *leader}, {"Voter", true}, {"Healthy", serves(name)}});
+    return answered(Json{{"Servers", servers}}.dump(), serving(*own) == own->servers.size() ? 200 : 429);
+  }
+  if (path.starts_with("/v1/operator/autopilot/configuration")) return answered(Json{{"CleanupDeadServers", own->cleanup}}.dump());
+  if (path.starts_with("/v1/query")) {
+    Json all = Json::array();
+    for (const auto& [id, query] : own->queries) {
+      all.push_back(query);
+      all.back()["ID"] = id;
+    }
+    return answered(all.dump());
+  }
+  if (path.starts_with("/v1/catalog/nodes")) {
+    Json all = Json::array();
+    for (const auto& [name, address] : own->nodes) all.push_back({{"Node", name}, {"Address", address}});
+    return answered(all.dump());
+  }
+  if (path.starts_with("/v1/kv/")) {
+    const auto question = path.find('?');
+    const std::string key = path.substr(6, question == std::string::npos ? question : question - 6);
+    Json found = Json::array();
+    if (path.find("?keys") != std::string::npos) {
+      for (const auto& [name, value] : own->keys.keys)
+        if (name.starts_with(key)) found.push_back(name.substr(1));
+    } else if (const auto it = own->keys.keys.find(key); it != own->keys.keys.end()) {
+      found.push_back({{"Key", key.substr(1)}, {"Value", to_base64(it->second)}});
+    }
+    return found.empty() ? answered("", 404) : answered(found.dump());
+  }
+  return answered("no handler for " + path + " on " + host.name, 404);
+}
+
+Output ConsulModel::change(Datacenter* own, const std::string& method, const std::string& path, const std::string& body) {
+  const Json json = Json::parse(body, nullptr, false);
+  if (!own || serving(*own) < own->servers.size() / 2 + 1 || !json.is_object()) return {.status = 22, .out = "No cluster leader"};
+  if (path == "/v1/query" && method == "POST") {
+    own->queries["query-" + std::to_string(own->queries.size())] = json;
+  } else if (path.starts_with("/v1/query/") && method == "PUT" && own->queries.contains(path.substr(10))) {
+    own->queries[path.substr(10)] = json;
+  } else if (path == "/v1/catalog/register" && method == "PUT") {
+    own->nodes[json.value("Node", "")] = json.value("Address", "");
+  } else {
+    return {.status = 22, .out = "404"};
+  }
+  return {.out = "true"};
+}
+
+std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
+  static const std::string base = "http://127.0.0.1:8500";
+  if (argv[0].ends_with("/consul") && argv.back() == "-cleanup-dead-servers=false") {
+    if (Datacenter* own = of(host)) own->cleanup = false;
+    return Output{.out = "Configuration updated!\n"};
+  }
+  if (argv[0] == "sh" && argv.size() > 4 && argv[3] == "keyring") {
+    const std::string* keyring = host.read(argv[4]);
+    return Output{.out = keyring && keyring->find('"' + input + '"') == std::string::npos ? "another\n" : ""};
+  }
+  if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
+  if (argv[0] != "curl" || !argv.back().starts_with(base)) return std::nullopt;
+  if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
+  if (!host.active(consul_unit)) return Output{.status = 7, .out = "\n000"};
+  const std::string path = argv.back().substr(base.size());
+  const auto method = std::find(argv.begin(), argv.end(), "-X");
+  return method == argv.end() ? get(of(host), host, path) : change(of(host), *(method + 1), path, input);
+}
+
+}  // namespace pgcluster

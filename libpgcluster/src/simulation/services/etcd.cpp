@@ -1,0 +1,198 @@
+#include "simulation/services/etcd.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "base/base64.hpp"
+#include "component/etcd/etcd.hpp"
+
+namespace pgcluster {
+namespace {
+
+using Json = nlohmann::json;
+using namespace std::chrono_literals;
+
+constexpr const char* unit_name = "etcd.service";
+constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
+
+std::map<std::string, std::string> environment(const SimulatedHost& host) {
+  std::map<std::string, std::string> found;
+  const std::string* text = host.read(etcd_env_file);
+  std::istringstream lines(text ? *text : "");
+  for (std::string line; std::getline(lines, line);)
+    if (const auto at = line.find("=\""); at != std::string::npos && line[0] != '#')
+      found[line.substr(0, at)] = line.substr(at + 2, line.size() - at - 3);
+  return found;
+}
+
+std::uint64_t number_of(const std::string& text) { return std::hash<std::string>()(text) >> 1 | 1; }
+
+}  // namespace
+
+std::optional<SimulatedPackage> EtcdModel::package(const std::string& name) {
+  if (name == "etcd-client") return SimulatedPackage{.version = "3.5.16-4"};
+  if (name != "etcd-server") return std::nullopt;
+  return SimulatedPackage{.version = "3.5.16-4",
+                          .units = {unit_name},
+                          .files = {{etcd_env_file, File{.content = "## etcd(1) daemon options\n"}}},
+                          .accounts = {{"etcd", Account{101, "/var/lib/etcd", "/usr/sbin/nologin"}}}};
+}
+
+bool EtcdModel::serves(const Member& member) {
+  if (member.host.empty()) return false;
+  const SimulatedHost& host = fleet_->host(member.host);
+  return !host.down && !host.frozen && host.active(unit_name);
+}
+
+std::size_t EtcdModel::serving(const Cluster& cluster) {
+  return static_cast<std::size_t>(std::count_if(cluster.members.begin(), cluster.members.end(), [this](const Member& one) { return serves(one); }));
+}
+
+// As the real one it is active only when it has found a quorum.
+void EtcdModel::form(Cluster& cluster, SimulatedTime now) {
+  std::vector<SimulatedHost*> waiting;
+  std::size_t there = 0;
+  for (const Member& member : cluster.members) {
+    if (member.host.empty() || !running_.contains(member.host)) continue;
+    SimulatedHost& host = fleet_->host(member.host);
+    if (host.down || host.frozen) continue;
+    ++there;
+    SimulatedUnit& unit = host.units[unit_name];
+    if (unit.ready_at && *unit.ready_at > now + 1h) waiting.push_back(&host);
+  }
+  if (there < cluster.quorum()) return;
+  for (SimulatedHost* host : waiting) host->units[unit_name].ready_at = std::max(now, host->busy_until) + 1s;
+}
+
+EtcdModel::Cluster* EtcdModel::of(const SimulatedHost& host) {
+  const std::string* id = host.read(data_file);
+  const auto it = id ? clusters_.find(*id) : clusters_.end();
+  return it == clusters_.end() ? nullptr : &it->second;
+}
+
+std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
+  if (unit != unit_name) return std::nullopt;
+  auto env = environment(host);
+  if (!env.contains("ETCD_NAME")) env = {{"ETCD_NAME", "default"}, {"ETCD_INITIAL_CLUSTER", "default=http://localhost:2380"}};
+  const std::string name = env["ETCD_NAME"], token = env["ETCD_INITIAL_CLUSTER_TOKEN"] + " " + env["ETCD_INITIAL_CLUSTER"];
+  Cluster* cluster = of(host);
+  if (!cluster) {
+    if (host.read(data_file)) return Start{.takes = {}, .dies = "panic: the data directory is another cluster's"};
+    for (auto& entry : clusters_) {
+      Cluster& one = entry.second;
+      const bool lives = std::any_of(one.members.begin(), one.members.end(),
+                                     [&](const Member& member) { return !member.host.empty() && of(fleet_->host(member.host)) == &one; });
+      if (lives && one.token == token) cluster = &one;
+    }
+    if (!cluster) {
+      const std::string id = "cluster " + std::to_string(clusters_.size());
+      cluster = &clusters_.emplace(id, Cluster{.id = id, .token = token, .members = {}}).first->second;
+      std::istringstream all(env["ETCD_INITIAL_CLUSTER"]);
+      for (std::string one; std::getline(all, one, ',');)
+        if (const auto at = one.find('='); at != std::string::npos) cluster->members.push_back({one.substr(0, at), one.substr(at + 1)});
+    }
+    const auto member = std::find_if(cluster->members.begin(), cluster->members.end(), [&](const Member& one) { return one.name == name; });
+    if (member == cluster->members.end()) return Start{.takes = {}, .dies = "error validating peerURLs: member count is unequal"};
+    if (!member->host.empty()) return Start{.takes = {}, .dies = "member " + name + " has already been bootstrapped"};
+    member->host = host.name;
+    member->client_url = env["ETCD_ADVERTISE_CLIENT_URLS"];
+    host.write(data_file, cluster->id, 0600);
+    ++made_[host.name];
+  }
+  running_.insert(host.name);
+  std::size_t there = 0;
+  for (const Member& member : cluster->members) {
+    if (member.host.empty() || !running_.contains(member.host)) continue;
+    const SimulatedHost& one = fleet_->host(member.host);
+    if (!one.down && !one.frozen) ++there;
+  }
+  form(*cluster, now);
+  return Start{.takes = there >= cluster->quorum() ? std::chrono::milliseconds(1s) : std::chrono::milliseconds(24h), .dies = {}};
+}
+
+void EtcdModel::unit_stopped(SimulatedHost& host, const std::string& unit, SimulatedTime) {
+  if (unit == unit_name) running_.erase(host.name);
+}
+
+void EtcdModel::passed(SimulatedTime now) {
+  for (auto& [id, cluster] : clusters_) form(cluster, now);
+}
+
+EtcdModel::Cluster* EtcdModel::reach(const std::vector<std::string>& endpoints) {
+  for (const std::string& endpoint : endpoints)
+    for (auto& [id, cluster] : clusters_)
+      for (const Member& member : cluster.members)
+        if (member.client_url == "http://" + endpoint && serves(member) && of(fleet_->host(member.host)) == &cluster &&
+            serving(cluster) >= cluster.quorum())
+          return &cluster;
+  return nullptr;
+}
+
+EtcdModel::Health EtcdModel::health(const std::string& host) {
+  const Cluster* cluster = of(fleet_->host(host));
+  if (!cluster) return {};
+  return {serving(*cluster), cluster->quorum(), cluster->members.size()};
+}
+
+int EtcdModel::made(const std::string& host) const {
+  const auto it = made_.find(host);
+  return it == made_.end() ? 0 : it->second;
+}
+
+Output EtcdModel::ctl(SimulatedHost& host, const std::vector<std::string>& words, Cluster* cluster) {
+  if (!host.packages.contains("etcd-client")) return {.status = 127, .err = "etcdctl: command not found\n"};
+  const auto asks = [&](const char* what) { return std::find(words.begin(), words.end(), what) != words.end(); };
+  if (!cluster) return {.status = 1, .err = "context deadline exceeded\n"};
+  if (asks("health")) return {.err = "is healthy: successfully committed proposal\n"};
+  const auto leader = std::find_if(cluster->members.begin(), cluster->members.end(), [this](const Member& one) { return serves(one); });
+  if (asks("status")) {
+    const Json header{{"member_id", number_of(cluster->id + host.name)}};
+    const Json status{{"header", header}, {"leader", number_of(cluster->id + leader->name)}};
+    return {.out = Json::array({Json{{"Status", status}}}).dump()};
+  }
+  return {.status = 1, .err = "Error: unknown command\n"};
+}
+
+Output EtcdModel::members(const SimulatedHost& host, const Cluster* cluster) const {
+  if (!host.packages.contains("curl")) return {.status = 127, .err = "curl: command not found\n"};
+  if (!cluster) return {.status = 28};
+  Json members = Json::array();
+  for (const Member& member : cluster->members) {
+    Json one{{"ID", std::to_string(number_of(cluster->id + member.name))}, {"peerURLs", {member.peer_url}}};
+    if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", {member.client_url}}});
+    members.push_back(one);
+  }
+  return {.out = Json{{"members", members}}.dump()};
+}
+
+std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) {
+  const auto own = [&]() -> Cluster* {
+    Cluster* cluster = of(host);
+    return cluster && host.active(unit_name) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
+  };
+  if (argv[0] == "etcdctl") return ctl(host, argv, own());
+  // As the component asks: a script, then "address/port" and URL of the host's member.
+  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({argv[5].substr(7)}));
+  if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) {
+    const std::string url = argv.back().substr(7);
+    return members(host, reach({url.substr(0, url.find('/'))}));
+  }
+  if (argv[0] == "sh" && argv.size() > 6 && argv[5] == "/v3/cluster/member/list") {
+    std::vector<std::string> endpoints;
+    for (std::size_t i = 6; i < argv.size(); ++i) endpoints.push_back(argv[i].substr(7));
+    return members(host, reach(endpoints));
+  }
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2].find("/v3/kv/range") != std::string::npos) {
+    if (!host.packages.contains("curl")) return Output{.status = 1};
+    const Cluster* cluster = reach({argv.begin() + 5, argv.end()});
+    if (!cluster) return Output{.status = 1};
+    Json answer{{"header", {{"revision", "1"}}}};
+    if (const auto it = cluster->keys.find(from_base64(argv[4]).value_or("")); it != cluster->keys.end())
+      answer["kvs"] = Json::array({Json{{"key", argv[4]}, {"value", to_base64(it->second)}}});
+    return Output{.out = answer.dump()};
+  }
+  return std::nullopt;
+}
+
+}  // namespace pgcluster

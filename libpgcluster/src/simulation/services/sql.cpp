@@ -1,0 +1,133 @@
+#include "simulation/services/sql.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <nlohmann/json.hpp>
+
+namespace pgcluster {
+namespace {
+
+using Json = nlohmann::json;
+
+// The quoted word that begins at or after `at`; moves `at` behind it.
+std::string quoted(const std::string& text, char quote, std::size_t& at) {
+  std::string word;
+  at = text.find(quote, at);
+  if (at == std::string::npos) return word;
+  for (++at; at < text.size(); ++at) {
+    if (text[at] == quote && (at + 1 == text.size() || text[at + 1] != quote)) break;
+    if (text[at] == quote) ++at;
+    word += text[at];
+  }
+  ++at;
+  return word;
+}
+
+void set_flags(RoleState& role, const std::string& words) {
+  static const std::pair<const char*, bool RoleState::*> known[] = {{"SUPERUSER", &RoleState::superuser},   {"CREATEDB", &RoleState::createdb},
+                                                                    {"CREATEROLE", &RoleState::createrole}, {"INHERIT", &RoleState::inherit},
+                                                                    {"LOGIN", &RoleState::login},           {"REPLICATION", &RoleState::replication},
+                                                                    {"BYPASSRLS", &RoleState::bypassrls}};
+  for (std::size_t at = 0; at < words.size();) {
+    const auto end = std::min(words.find(' ', at), words.size());
+    std::string word = words.substr(at, end - at);
+    at = end + 1;
+    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    for (const auto& [name, flag] : known)
+      if (word == name || word == std::string("NO") + name) role.*flag = word == name;
+  }
+}
+
+}  // namespace
+
+std::string SqlCatalog::run(const std::string& script, const std::string& superuser) {
+  for (std::size_t begin = 0; begin < script.size();) {
+    const auto end = std::min(script.find(";\n", begin), script.size());
+    const std::string one = script.substr(begin, end - begin);
+    begin = end + 2;
+    std::size_t at = 0;
+    if (one.starts_with("create role ") || one.starts_with("alter role ")) {
+      const std::string name = quoted(one, '"', at);
+      if (roles.contains(name) == one.starts_with("create"))
+        return "role \"" + name + "\" " + (roles.contains(name) ? "already exists" : "does not exist");
+      const auto password = one.find(" password '");
+      RoleState& role = roles[name];
+      set_flags(role, one.substr(at, password == std::string::npos ? password : password - at));
+      if (auto from = password; from != std::string::npos) role.verifier = quoted(one, '\'', from);
+    } else if (one.starts_with("create database ") || one.starts_with("alter database ")) {
+      const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
+      if (databases.contains(name) == one.starts_with("create")) return "database \"" + name + "\" is there already, or not there";
+      if (!roles.contains(owner)) return "role \"" + owner + "\" does not exist";
+      databases[name] = owner;
+    } else if (one.starts_with("create function public.user_search")) {
+      at = one.find(" as ");
+      search = UserSearch{.source = quoted(one, '\'', at), .config = "{search_path=pg_catalog}", .callers = superuser, .definer = true};
+    } else if (one.starts_with("drop function if exists public.user_search")) {
+      search.reset();
+    } else if (one.starts_with("grant execute on function public.user_search") && search) {
+      std::set<std::string> all{superuser, quoted(one, '"', at)};
+      search->callers.clear();
+      for (const std::string& caller : all) search->callers += (search->callers.empty() ? "" : ",") + caller;
+    }
+  }
+  return {};
+}
+
+std::string SqlCatalog::json(bool recovery, const std::string& started, const std::string& config, const std::map<std::string, std::string>& running,
+                             const std::set<std::string>& slots, bool reloaded, const std::string& query) const {
+  std::map<std::string, std::string> shown = running;
+  if (auto at = query.find(" or name in ("); at != std::string::npos)
+    for (const auto end = query.find(')', at); at < end;) {
+      const std::string name = quoted(query, '\'', at);
+      if (at <= end) shown.try_emplace(name, boot_value(name));
+    }
+  Json settings = Json::object();
+  for (const auto& [name, value] : shown) {
+    const auto digits = value.find_first_not_of("-.0123456789");
+    const bool number = !value.empty() && digits != 0;
+    const bool truth = value == "on" || value == "off" || value == "true" || value == "false";
+    settings[name] = Json::array({number ? value.substr(0, digits) : value, number && digits != std::string::npos ? value.substr(digits) : "",
+                                  number  ? "real"
+                                  : truth ? "bool"
+                                          : "string",
+                                  postmaster_parameter(name) ? "postmaster" : "sighup", boot_value(name),
+                                  running.contains(name) ? "configuration file" : "default", false});
+  }
+  Json all_roles = Json::object();
+  for (const auto& [name, role] : roles)
+    all_roles[name] = Json::array({role.superuser, role.createdb, role.createrole, role.inherit, role.login, role.replication, role.bypassrls,
+                                   role.verifier.empty() ? Json() : Json(role.verifier)});
+  Json all{{"recovery", recovery}, {"started", started},     {"config", config}, {"settings", settings},
+           {"roles", all_roles},   {"databases", databases}, {"slots", slots},   {"reloaded", reloaded}};
+  all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer}) : Json();
+  return all.dump() + "\n";
+}
+
+bool postmaster_parameter(const std::string& name) {
+  static const std::set<std::string> names{"max_connections",
+                                           "superuser_reserved_connections",
+                                           "max_locks_per_transaction",
+                                           "max_prepared_transactions",
+                                           "max_worker_processes",
+                                           "max_wal_senders",
+                                           "max_replication_slots",
+                                           "wal_level",
+                                           "wal_log_hints",
+                                           "track_commit_timestamp",
+                                           "huge_pages",
+                                           "shared_buffers",
+                                           "autovacuum_max_workers",
+                                           "max_files_per_process",
+                                           "shared_preload_libraries",
+                                           "wal_buffers"};
+  return names.contains(name);
+}
+
+std::string boot_value(const std::string& name) {
+  static const std::map<std::string, std::string> known{
+      {"max_connections", "100"}, {"max_files_per_process", "1000"}, {"wal_buffers", "-1"}, {"shared_preload_libraries", ""}};
+  const auto it = known.find(name);
+  return it == known.end() ? "" : it->second;
+}
+
+}  // namespace pgcluster
