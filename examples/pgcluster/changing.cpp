@@ -203,7 +203,7 @@ int destroy(Session& session) {
     throw pgcluster::Error(pgcluster::Code::refused, "destroy removes " + spec.patroni_cluster_name + " with all of its data; nothing was changed",
                            "if that is what you want: pgcluster destroy -f " + session.arguments.spec + " --yes");
   return plan_and_carry_out(session, spec, [](const pgcluster::Spec& of, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
-    return pgcluster::plan_destroy(of, executor, options_from<pgcluster::DeployOptions>(options));
+    return pgcluster::plan_destroy(of, executor, options);
   });
 }
 

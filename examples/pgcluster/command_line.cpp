@@ -8,6 +8,7 @@
 namespace command {
 namespace {
 
+using pgcluster::LeaderOptions;
 using pgcluster::MemberOptions;
 using pgcluster::OperateOptions;
 
@@ -250,11 +251,19 @@ void CommandLine::changing() {
 void CommandLine::members() {
   const auto target = [&](CLI::App& sub, const std::string& what) { sub.add_option("--to", a_.to, what)->type_name("HOST"); };
   const auto member = [&](CLI::App& sub, const std::string& what) { sub.add_option("HOST,--to,--host", a_.host, what); };
+  const auto leading = [this](auto planner) -> Run {
+    return [this, planner](Session& session) {
+      return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+        auto chosen = options_from<LeaderOptions>(options);
+        chosen.to = a_.to;
+        return planner(spec, executor, chosen);
+      });
+    };
+  };
   const auto with = [this](auto planner) -> Run {
     return [this, planner](Session& session) {
       return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
         auto chosen = options_from<MemberOptions>(options);
-        chosen.to = a_.to;
         chosen.host = a_.host;
         return planner(spec, executor, chosen);
       });
@@ -271,13 +280,13 @@ void CommandLine::members() {
                "The leader ends its work in order and a replica takes over, without loss; clients are cut off for a few seconds. Without\n"
                "--to the replica that is nearest takes over, a synchronous one before others.",
                "  pgcluster switchover -f cluster.yaml\n  pgcluster switchover -f cluster.yaml --to pg2", changes},
-              with(pgcluster::plan_switchover)),
+              leading(pgcluster::plan_switchover)),
          "The new leader; without it the replica that is nearest");
   target(asks({"failover", "Promote a replica where no healthy leader is left; may lose data",
                "For when the cluster does not help itself. What the replica had not received is lost; status shows the lag of each.\n"
                "Where a leader lives, switchover is the way.",
                "  pgcluster failover -f cluster.yaml --to pg2", changes},
-              with(pgcluster::plan_failover)),
+              leading(pgcluster::plan_failover)),
          "The replica to promote; needed");
   member(asks({"restart", "Restart PostgreSQL, one member at a time, the leader last",
                "Restarts the server in place, member by member, with a check after each. Changed parameters need none of this: apply\n"

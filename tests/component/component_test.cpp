@@ -8,7 +8,8 @@ using namespace parts;
 TEST_CASE("component: ours, in their order") {
   std::vector<std::string> names;
   for (const ComponentPtr& component : builtin_components()) names.push_back(component->name());
-  CHECK(names == std::vector<std::string>{"system", "etcd", "consul", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd", "keepalived", "cloud"});
+  CHECK(names ==
+        std::vector<std::string>{"system", "etcd", "consul", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd", "keepalived", "cloud"});
 }
 
 TEST_CASE("component: secrets by name, steps by host, component and what") {
@@ -35,7 +36,8 @@ TEST_CASE("component: no two of ours have one step or keep one resource") {
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
   for (const ComponentPtr& component : builtin_components())
-    for (const std::string& name : component->secrets(wished)) view.secrets[name] = {name, "secret"};
+    for (const SecretNeed& secret : component->needs(NodeView{view, view.topology.host("pg1"), view.facts.at("pg1")}).secrets)
+      view.secrets[secret.name] = {secret.name, "secret"};
   std::map<std::string, std::string> keepers;
   for (const ComponentPtr& component : builtin_components())
     for (const Steps::Node& node : steps(component, view, "pg1").nodes()) {

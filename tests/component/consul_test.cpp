@@ -68,7 +68,7 @@ TEST_CASE("consul: every answer has a decision") {
 TEST_CASE("consul: without dcs_type consul there is nothing of it") {
   CHECK(steps(consul_component(), cluster(spec()), "pg1").empty());
   CHECK(together(cluster(spec())).empty());
-  CHECK(consul_component()->secrets(spec()).empty());
+  CHECK(secret_names(consul_component(), spec()).empty());
 }
 
 TEST_CASE("consul: a stranger's data or port is refused before anything is installed") {

@@ -27,8 +27,8 @@ TEST_CASE("keepalived: every answer has a decision") {
 }
 
 TEST_CASE("keepalived: its password is eight characters, for root only, and of the secrets") {
-  CHECK(keepalived_component()->secrets(balanced()) == std::vector<std::string>{"keepalived_auth_password"});
-  CHECK(keepalived_component()->secrets(spec()).empty());
+  CHECK(secret_names(keepalived_component(), balanced()) == std::set<std::string>{"keepalived_auth_password"});
+  CHECK(secret_names(keepalived_component(), spec()).empty());
   const Decision config = decide(steps(keepalived_component(), cluster(balanced()), "pg1"), "pg1/keepalived/config");
   const auto& write = std::get<WriteFile>(std::get<Change>(config).todo.at(0).what);
   CHECK(write.mode == 0600);

@@ -46,8 +46,12 @@ std::string Status::text(bool color) const {
   if (vip) rows.push_back({"vip", vip->address + (vip->holders.empty() ? " held by nobody" : " on " + joined(vip->holders))});
   for (const Endpoint& endpoint : endpoints) rows.push_back({endpoint.kind, endpoint.uri});
   out += table(rows);
-  for (const Host& host : hosts)
-    for (const std::string& problem : host.problems) out += "  " + paint("31", host.name + ": " + problem) + "\n";
+  const auto line = [&](const char* color_code, const Finding& one) {
+    out += "  " + paint(color_code, (one.host.empty() ? cluster : one.host) + ": " + one.what.message) +
+           (one.what.remedy.empty() ? "" : "; " + one.what.remedy) + "\n";
+  };
+  for (const Finding& one : problems) line("31", one);
+  for (const Finding& one : warnings) line("33", one);
   return out;
 }
 
@@ -75,6 +79,18 @@ std::string Status::json() const {
   json["endpoints"] = Json::array();
   for (const Endpoint& endpoint : endpoints)
     json["endpoints"].push_back({{"kind", endpoint.kind}, {"address", endpoint.address}, {"port", endpoint.port}, {"uri", endpoint.uri}});
+  const auto list = [](const std::vector<Finding>& all) {
+    Json found = Json::array();
+    for (const Finding& one : all)
+      found.push_back({{"host", one.host.empty() ? Json(nullptr) : Json(one.host)},
+                       {"component", one.component.empty() ? Json(nullptr) : Json(one.component)},
+                       {"cause", one.what.cause},
+                       {"message", one.what.message},
+                       {"remedy", one.what.remedy}});
+    return found;
+  };
+  json["problems"] = list(problems);
+  json["warnings"] = list(warnings);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -244,8 +244,9 @@ Ask journal_ask(const std::string& host, const std::string& unit);
 /// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
-/// Something of ours is not there any more. `resource` as in Owned; the owned line goes with it.
-StepPtr absent(std::string name, std::string host, std::string resource);
+/// Something of ours is not there any more. `resource` as in Owned; the owned line goes with it. `package_impact`: what the removal of a package
+/// means, for one that may still be in use.
+StepPtr absent(std::string name, std::string host, std::string resource, Impact package_impact = Impact::none);
 
 /// A condition that others bring about.
 struct GateWish {

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "component/registry.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
+#include "component/registry.hpp"
 
 namespace pgcluster {
 namespace {
@@ -108,6 +108,13 @@ class Confd final : public Component {
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
                  service(step("service"), host, wish)));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
+    Needs all{.units = {unit}};
+    if (const std::string& path = node.spec().confd_binary.path; !path.empty()) all.programs.push_back({"confd_binary", path});
+    return all;
   }
 };
 

@@ -43,8 +43,16 @@ std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, cons
   return servers;
 }
 
-std::vector<int> consul_ports(const TopologyHost& host) {
-  return host.has(Role::consul) ? std::vector<int>{8300, 8301, 8302, 8500, 8600} : std::vector<int>{8301, 8500, 8600};
+std::vector<PortNeed> consul_ports(const TopologyHost& host) {
+  std::vector<PortNeed> all{{.number = 8301, .purpose = "Consul's gossip", .unit = consul_unit, .udp = true},
+                            {.number = 8500, .purpose = "Consul's HTTP API", .unit = consul_unit, .reach = Reach::host},
+                            {.number = 8600, .purpose = "Consul's DNS", .unit = consul_unit, .reach = Reach::host, .udp = true}};
+  if (host.has(Role::consul)) {
+    all.push_back({.number = 8300, .purpose = "Consul's servers", .unit = consul_unit});
+    all.push_back({.number = 8302, .purpose = "Consul's gossip between datacenters", .unit = consul_unit, .udp = true});
+  }
+  std::sort(all.begin(), all.end(), [](const PortNeed& a, const PortNeed& b) { return a.number < b.number; });
+  return all;
 }
 
 const char* consul_program(const Spec& spec) { return spec.consul_binary.given() ? "/usr/local/bin/consul" : "/usr/bin/consul"; }

@@ -57,9 +57,9 @@ Text agent_text(const NodeView& node) {
 }
 
 // ":8600 " of what ss prints.
-int port_of(const std::vector<int>& ports, const std::string& line) {
-  for (const int port : ports)
-    if (line.find(":" + std::to_string(port) + " ") != std::string::npos) return port;
+int port_of(const std::vector<PortNeed>& ports, const std::string& line) {
+  for (const PortNeed& port : ports)
+    if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) return port.number;
   return 0;
 }
 
@@ -142,8 +142,8 @@ StepPtr consul_config(const NodeView& node) {
       file("config", host, {.path = consul_agent_file, .content = agent_text(node), .mode = 0640, .owner = "root", .group = "consul"});
   const Ask data{host, FileOf{std::string(consul_data_dir) + "/node-id", false}};
   std::string filter;
-  const std::vector<int> wanted = consul_ports(node.host);
-  for (const int port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port);
+  const std::vector<PortNeed> wanted = consul_ports(node.host);
+  for (const PortNeed& port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port.number);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();

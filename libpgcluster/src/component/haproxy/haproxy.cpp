@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "component/registry.hpp"
 #include "component/listening.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "op/facts.hpp"
 
@@ -178,10 +178,33 @@ class Haproxy final : public Component {
     Steps config = with_confd(node.spec()) ? after({node.step("confd", "service")}, rendered_step(node)) : after(gone, config_step(node));
     std::vector<std::string> known{"cluster/patroni/leader"};
     for (const std::string& name : node.topology().database) known.push_back(name + "/patroni/member");
-    return sequence(stranger_step(node), packages(step("packages"), host, {"haproxy", "curl"}, {haproxy_unit}),
+    return sequence(stranger_step(node), packages(step("packages"), host, needs(node).packages, {haproxy_unit}),
                     parallel(config, file(step("unit"), host, drop_in(node, wish))),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
                     after(known, serves(node)));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!node.has(Role::balancer)) return {};
+    Needs all{.packages = {"haproxy", "curl"}, .ports = {}, .units = {haproxy_unit}, .accounts = {"haproxy"}};
+    for (const auto& [name, port] : haproxy_ports(node.spec()))
+      all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
+    return all;
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (!node.has(Role::balancer)) return {};
+    return {{haproxy_ask(node.spec(), node.name()), [port = node.spec().haproxy_listen_port.master](const Answer& answer) -> std::optional<Problem> {
+               const HaproxyState state = read_haproxy(answer);
+               if (!state.answers)
+                 return Problem{.cause = "balancer_silent",
+                                .message = "HAProxy does not answer",
+                                .remedy = "read the journal of haproxy.service on the host; apply starts it again"};
+               if (!state.up("master").empty()) return std::nullopt;
+               return Problem{.cause = "balancer_without_leader",
+                              .message = "HAProxy sees no leader: port " + std::to_string(port) + " leads nowhere",
+                              .remedy = "see whether a member leads, and whether this host reaches its Patroni and its port"};
+             }}};
   }
 };
 

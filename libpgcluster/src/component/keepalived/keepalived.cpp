@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "component/registry.hpp"
 #include "component/haproxy/haproxy.hpp"
+#include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
@@ -132,7 +132,7 @@ class Keepalived final : public Component {
     std::vector<std::string> silent;
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(left.name + "/keepalived/remove:unit:" + keepalived_unit);
     return sequence(
-        packages(step("packages"), host, {"keepalived"}, {wish.unit}),
+        packages(step("packages"), host, needs(node).packages, {wish.unit}),
         parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
                  file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
         after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
@@ -145,8 +145,9 @@ class Keepalived final : public Component {
     return parallel(vip_free(cluster, by), vip_released(cluster, by), vip_held(cluster, by));
   }
 
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    return wanted(spec) ? std::vector<std::string>{secret_name} : std::vector<std::string>{};
+  Needs needs(const NodeView& node) const override {
+    if (!wanted(node.spec()) || !node.has(Role::balancer)) return {};
+    return {.packages = {"keepalived"}, .units = {keepalived_unit}, .secrets = {{.name = secret_name}}};
   }
 
  private:

@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
-#include "component/registry.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/registry.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -75,7 +75,7 @@ class VipManager final : public Component {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     const auto step = [&](const char* what) { return node.step("vip-manager", what); };
     ServiceWish wish{.unit = unit, .start_files = {unit_file, program_file}, .settle = std::chrono::seconds(30)};
-    return sequence(packages(step("packages"), node.name(), {"curl", "iputils-arping"}),
+    return sequence(packages(step("packages"), node.name(), needs(node).packages),
                     parallel(file(step("program"), node.name(), {.path = program_file, .content = vip_manager_program, .mode = 0755}),
                              file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
@@ -83,6 +83,11 @@ class VipManager final : public Component {
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
                     after({node.step("patroni", "service"), "cluster/vip-manager/released"},
                           rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
+    return {.packages = {"curl", "iputils-arping"}, .units = {unit}};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <sstream>
 
-#include "simulation/services/patroni.hpp"
 #include "component/patroni/patroni.hpp"
+#include "simulation/services/patroni.hpp"
 
 namespace pgcluster {
 namespace {
@@ -44,7 +44,10 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   if (member.phase == Phase::starting) json["state"] = "starting";
   Json tags = Json::object();
   for (const auto& [path, text] : member.config)
-    if (path.starts_with("tags.")) tags[path.substr(5)] = text == "true" ? Json(true) : text == "false" ? Json(false) : Json(unquoted(text));
+    if (path.starts_with("tags.")) {
+      const Json number = Json::parse(text, nullptr, false);
+      tags[path.substr(5)] = number.is_number() || number.is_boolean() ? number : Json(unquoted(text));
+    }
   if (!tags.empty()) json["tags"] = tags;
   if ((member.phase != Phase::running && member.phase != Phase::first_roles) || !cluster) return json.dump();
   // As Patroni says it: of a server that takes writes, whoever leads in the DCS.
