@@ -1,6 +1,7 @@
 // Hosts and clouds that the spec no longer describes, by the cluster file that the hosts keep.
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "operate/view.hpp"
 #include "spec/roles.hpp"
 #include "topology/cloud.hpp"
@@ -41,15 +42,29 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
 
 namespace {
 
-// What of a cloud says which balancers are meant: elsewhere another may have the same name. By another address it is the same cloud.
+// Balancer names are unique only within a region or resource group of the provider, so that is part of the key. The API's address is not: the same
+// cloud may be reached by several.
 std::string whereabouts(const KnownCloud& cloud) {
-  std::string where = cloud.provider;
-  for (const auto& [key, value] : cloud.settings) {
-    if (key == "server_location" && cloud.provider == "aws") where += " " + value;
-    if (key == "server_location" && cloud.provider == "gcp") where += " " + value.substr(0, value.rfind('-', value.find(',')));  // the region
-    if (key == "azure_resource_group" && cloud.provider == "azure") where += " " + value;
+  const auto setting = [&](std::string_view wanted) {
+    for (const auto& [key, value] : cloud.settings)
+      if (key == wanted && !value.empty()) return " " + value;
+    return std::string();
+  };
+  const std::string provider(to_string(cloud.provider));
+  switch (cloud.provider) {
+    case CloudProvider::aws:
+      return provider + setting("server_location");
+    case CloudProvider::gcp: {
+      const std::string zones = setting("server_location");
+      return provider + zones.substr(0, zones.rfind('-', zones.find(',')));  // their region
+    }
+    case CloudProvider::azure:
+      return provider + setting("azure_resource_group");
+    case CloudProvider::digitalocean:
+    case CloudProvider::hetzner:
+      return provider;
   }
-  return where;
+  return provider;
 }
 
 }  // namespace
@@ -70,7 +85,12 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
   }
   std::vector<LeftCloud> left;
   for (const auto& [name, fact] : facts)
-    if (const auto known = read_cluster_file(fact.cluster))
+    if (const auto known = read_cluster_file(fact.cluster)) {
+      if (!known->unknown_clouds.empty())
+        throw Error({.code = Code::refused,
+                     .message = name + " knows load balancers of the cluster at " + joined(known->unknown_clouds) + ", which this version does not",
+                     .hint = "use the version of pgcluster that made them, or a later one",
+                     .host = name});
       for (const KnownCloud& cloud : known->clouds) {
         if (!seen.insert(whereabouts(cloud)).second) continue;
         HostAccess access = cloud_access(spec, cloud);
@@ -82,6 +102,7 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
         for (int n = 2; taken(access.name); ++n) access.name = plain + ":" + std::to_string(n);
         left.push_back({cloud, std::move(access)});
       }
+    }
   return left;
 }
 

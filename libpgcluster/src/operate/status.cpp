@@ -164,7 +164,7 @@ class Reading {
     status_.dcs = {.type = topology_.dcs_type, .members = topology_.dcs_members, .healthy_members = {}, .quorum = topology_.quorum()};
     for (const std::string& name : topology_.dcs_members)
       if (reachable(name) && std::none_of(status_.problems.begin(), status_.problems.end(),
-                                          [&](const Status::Finding& one) { return one.host == name && one.component == topology_.dcs_type; }))
+                                          [&](const Status::Finding& one) { return one.host == name && one.component == to_string(topology_.dcs_type); }))
         status_.dcs.healthy_members.push_back(name);
     const std::size_t up = status_.dcs.healthy_members.size();
     status_.dcs.healthy = up == status_.dcs.members.size();
@@ -195,7 +195,7 @@ class Reading {
         status_.endpoints.push_back({one.kind, is.address, is.port,
                                      "postgresql://" + (is.address.find(':') == std::string::npos ? is.address : "[" + is.address + "]") + ":" +
                                          std::to_string(is.port) +
-                                         "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
+                                         "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
     }
   }
 

@@ -114,7 +114,7 @@ class Consul final : public Component {
   std::string name() const override { return "consul"; }
 
   Steps steps(const NodeView& node) const override {
-    if (node.topology().dcs_type != "consul") return {};
+    if (node.topology().dcs_type != DcsType::consul) return {};
     if (!node.has(Role::consul) && is_server(node)) return stays(node);
     if (!has_consul_agent(node.spec(), node.host)) return {};
     const auto step = [&](const char* what) { return node.step("consul", what); };
@@ -141,7 +141,7 @@ class Consul final : public Component {
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
-    return cluster.topology.dcs_type == "consul" ? consul_cluster_steps(cluster) : Steps{};
+    return cluster.topology.dcs_type == DcsType::consul ? consul_cluster_steps(cluster) : Steps{};
   }
 
   Needs needs(const NodeView& node) const override {
@@ -159,7 +159,7 @@ class Consul final : public Component {
   }
 
   std::vector<Probe> health(const NodeView& node) const override {
-    if (node.topology().dcs_type != "consul" || !node.has(Role::consul)) return {};
+    if (node.topology().dcs_type != DcsType::consul || !node.has(Role::consul)) return {};
     return {{consul_health_ask(node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
                const std::vector<ConsulServer> servers = read_consul_servers(answer);
                if (std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host && one.serves(); }))

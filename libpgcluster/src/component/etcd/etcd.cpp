@@ -110,7 +110,7 @@ class Etcd final : public Component {
 
   Steps steps(const NodeView& node) const override {
     const Topology& topology = node.topology();
-    if (topology.dcs_type != "etcd") return {};
+    if (topology.dcs_type != DcsType::etcd) return {};
     if (!is_member(node)) return guest(node);
     ServiceWish wish{.unit = etcd_unit, .settle = etcd_patience};
     wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
@@ -122,7 +122,7 @@ class Etcd final : public Component {
   }
 
   Needs needs(const NodeView& node) const override {
-    if (node.topology().dcs_type != "etcd") return {};
+    if (node.topology().dcs_type != DcsType::etcd) return {};
     if (!is_member(node)) return node.has(Role::postgres) ? Needs{.packages = guest_packages} : Needs{};
     return {.packages = {"etcd-server", "etcd-client", "curl"},
             .ports = {{node.spec().etcd_client_port, "etcd's clients", etcd_unit}, {node.spec().etcd_peer_port, "etcd's peers", etcd_unit}},
@@ -132,7 +132,7 @@ class Etcd final : public Component {
   }
 
   std::vector<Probe> health(const NodeView& node) const override {
-    if (node.topology().dcs_type != "etcd" || !is_member(node)) return {};
+    if (node.topology().dcs_type != DcsType::etcd || !is_member(node)) return {};
     // A linearizable read: the member answers only while it sees a quorum.
     return {{etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_members(answer).empty()) return std::nullopt;
