@@ -142,8 +142,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   const auto view = make_view(spec, topology, std::move(facts), components, without, std::move(staying), std::move(leaving));
 
   std::vector<Steps> all;
-  std::vector<std::string> gone;
-  for (const TopologyHost& host : view->pruned) gone.push_back(host.name + "/pgcluster/remove:tree:/var/lib/pgcluster");
+  std::vector<StepRef> gone;
+  for (const TopologyHost& host : view->pruned) gone.push_back(cleaned(host.name));
   const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left, clouds);
   for (const TopologyHost& host : topology.hosts) {
     if (view->leaves_out(host.name)) {
@@ -154,7 +154,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
     Steps system;
     std::vector<Steps> parts;
     for (const ComponentPtr& component : components) {
-      Steps steps = component->steps(node);
+      Steps steps = component->steps(node.seen_by(*component));
       if (component->name() == "system")
         system = std::move(steps);
       else

@@ -172,7 +172,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
     for (const ComponentPtr& component : components)
       each_step(
           [&, &name = name] {
-            return component->steps({*empty, host, empty->facts.at(name)});
+            return component->steps(NodeView{*empty, host, empty->facts.at(name)}.seen_by(*component));
           },
           [&, &fact = fact](const Step& step) {
             for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
@@ -183,7 +183,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   const auto ask = [&](const Step& step) { questions.add(step.asks()); };
   for (const auto& [name, fact] : view->facts)
     for (const ComponentPtr& component : components)
-      each_step([&, &name = name, &fact = fact] { return component->steps({*view, topology.host(name), fact}); }, ask);
+      each_step([&, &name = name, &fact = fact] { return component->steps(NodeView{*view, topology.host(name), fact}.seen_by(*component)); }, ask);
   for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
   each_step([&] { return secret_steps(*view, components); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;
@@ -202,11 +202,13 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
     const std::string kind = one.resource.substr(0, one.resource.find(':'));
     if (kind != "unit" && kind != "package" && kind != "file" && kind != "block" && kind != "tree") continue;
     const std::string component = component_of(one.step);
-    const Steps step = absent(host + "/" + (component.empty() ? "pgcluster" : component) + "/remove:" + one.resource, host, one.resource);
+    const Steps step = absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource);
     (kind == "unit" ? units : kind == "package" ? packages : files).push_back(step);
   }
   return sequence(parallel(units), parallel(packages), parallel(files));
 }
+
+StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
   std::vector<Owned> others;
@@ -217,11 +219,11 @@ Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, S
     // Data of a component that has nothing here is a stranger's, or of a server that nobody would have stopped.
     const auto& owned = node.facts.owned;
     if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
-    for (const std::string& tree : component->data(node))
-      data.push_back(absent(node.step(component->name(), "remove:tree:" + tree), node.name(), "tree:" + tree));
+    for (const std::string& tree : component->data(node.seen_by(*component)))
+      data.push_back(absent(removal(node.name(), component->name(), "tree:" + tree), node.name(), "tree:" + tree));
   }
   return sequence(std::move(stops), parallel(data), removals(node.name(), others, {}),
-                  absent(node.step("pgcluster", "remove:tree:/var/lib/pgcluster"), node.name(), "tree:/var/lib/pgcluster"));
+                  absent(cleaned(node.name()), node.name(), "tree:/var/lib/pgcluster"));
 }
 
 void check_still_ours(const Topology& topology, const std::map<std::string, Facts>& left) {

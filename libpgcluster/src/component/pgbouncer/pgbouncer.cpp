@@ -1,8 +1,10 @@
 // PgBouncer in front of PostgreSQL: passwords are looked up in the database, so it knows only its own.
 #include <algorithm>
 
-#include "component/registry.hpp"
+#include <pgcluster/component/pgbouncer.hpp>
+
 #include "component/listening.hpp"
+#include "component/registry.hpp"
 
 namespace pgcluster {
 namespace {
@@ -89,7 +91,7 @@ StepPtr listens(const NodeView& node) {
     if (process.empty()) return Later{.until = until, .wrong = taken + "another process", .patience = std::chrono::seconds(10)};
     return Refused{{.message = taken + process, .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
   };
-  return gate(node.step("pgbouncer", "listens"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+  return gate(pgbouncer::listens(node.name()), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
 }
 
 class PgBouncer final : public Component {

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 
-#include "component/registry.hpp"
+#include <pgcluster/component/vip_manager.hpp>
+
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/registry.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -63,6 +65,10 @@ VipKeeper keeper(const ClusterView& cluster) {
           .unit = vip_manager_unit,
           .other_component = "keepalived",
           .other_unit = keepalived_unit,
+          .free = vip_manager::free(),
+          .released = vip_manager::released(),
+          .held = vip_manager::held(),
+          .service = vip_manager::service,
           .hosts = cluster.topology.database,
           .lease = true};
 }
@@ -81,8 +87,8 @@ class VipManager final : public Component {
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-                    after({node.step("patroni", "service"), "cluster/vip-manager/released"},
-                          rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
+                    after({patroni::service(node.name()), vip_manager::released()},
+                          rolling("vip-manager", node.name(), {}, service(vip_manager::service(node.name()), node.name(), wish))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
