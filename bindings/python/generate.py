@@ -11,7 +11,7 @@ import sys
 
 # What is a class of its own on both sides, or nothing that a Python program has to do with.
 CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data", "ClusterView", "NodeView", "Component", "Executor", "SshExecutor", "LocalExecutor", "CloudExecutor",
-           "SimulatedExecutor", "SimulatedHost", "ServiceModel", "Step", "Steps", "Answers", "Impl", "Questions", "State_"}
+           "SimulatedExecutor", "SimulatedHost", "ServiceModel", "Step", "StepRef", "Steps", "Answers", "Impl", "Questions", "State_"}
 # Called on threads of the library, where no Python may run.
 NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
@@ -66,6 +66,25 @@ def word_of(name, about):
 
 def docs(lines):
     return " ".join(re.sub(r"^\s*///<?\s?", "", line).strip() for line in lines).strip()
+
+
+@dataclasses.dataclass
+class Reference:
+    """A function of a component's header that returns a StepRef."""
+    name: str
+    about: str
+    of_host: bool
+    component: str
+    what: str
+
+
+def references(text):
+    """By namespace. A header of references declares nothing else."""
+    space = re.search(r"^namespace pgcluster::(\w+) \{", text, re.M)[1]
+    found = re.findall(r'((?:^///.*\n)+)inline StepRef (\w+)\((const std::string& host)?\) \{ return \{(?:host|""), "([^"]+)", "([^"]+)"\}; \}', text, re.M)
+    if len(found) != text.count("inline "):
+        sys.exit(f"pgcluster::{space}: not every reference is understood")
+    return space, [Reference(name, docs(about.splitlines()), bool(host), component, what) for about, name, host, component, what in found]
 
 
 class Parser:
@@ -301,10 +320,10 @@ def quoted(words):
     return words.replace("\\", "\\\\").replace('"""', "'''")
 
 
-def write_python(records, types, out):
+def write_python(records, types, by_component, out):
     lines = ['"""The plain values of libpgcluster, from its public headers. Generated."""', "", "from __future__ import annotations", "",
              "import dataclasses", "import datetime", "from collections.abc import Callable, Iterable, Mapping, Sequence", "",
-             "from . import _methods", "from ._base import Name, Record, Words", "from ._core import Answers, SimulatedHost, Step, Steps, Text, _fill", "from ._errors import Error", ""]
+             "from . import _methods", "from ._base import Name, Record, StepRef, Words", "from ._core import Answers, SimulatedHost, Step, Steps, Text, _fill", "from ._errors import Error", ""]
 
     def enum(record, indent):
         lines.append(f"{indent}class {record.name}(Name):")
@@ -354,6 +373,12 @@ def write_python(records, types, out):
         lines.append("")
         (enum if record.values is not None else klass)(record, "")
     exported = sorted(record.python for record in outside)
+    for space, found in sorted(by_component.items()):
+        lines += ["", f"class {space}:", f'    """References to the steps of the component {found[0].component} that other components may wait for."""', ""]
+        for one in found:
+            lines += ["    @staticmethod", f"    def {one.name}({'host: str' if one.of_host else ''}) -> StepRef:", f'        """{quoted(one.about)}"""',
+                      f"        return StepRef({'host' if one.of_host else repr('')}, {one.component!r}, {one.what!r})", ""]
+        exported.append(space)
     for name, variant in types.variants.items():
         lines += ["", f"{name} = {' | '.join(types.python(one, outside[0]) for one in split(inside(variant)))}"]
         exported.append(name)
@@ -389,15 +414,20 @@ def write_cpp(records, options, live, out):
 
 
 def read(include):
-    found, variants = [], {}
+    found, variants, by_component = [], {}, {}
     order = ["base", "op", "step", "executor", "cloud", "plan", "spec", "topology", "component", "operate", "simulation"]
     for module in order:
         for path in sorted((include / "pgcluster" / module).glob("*.hpp")):
             if path.stem == "export":
                 continue
+            text = path.read_text()
+            if "namespace PGCLUSTER_API" not in text:
+                space, of_component = references(text)
+                by_component[space] = of_component
+                continue
             found += Parser(path).records
-            variants.update({name: re.sub(r"\s+", " ", type) for name, type in re.findall(r"using (\w+) = (std::variant<[^;]*>);", path.read_text())})
-    return found, variants
+            variants.update({name: re.sub(r"\s+", " ", type) for name, type in re.findall(r"using (\w+) = (std::variant<[^;]*>);", text)})
+    return found, variants, by_component
 
 
 METHODS = set(re.findall(r"^class (\w+Methods)\b", (pathlib.Path(__file__).parent / "pgcluster/_methods.py").read_text(), re.M))
@@ -405,13 +435,13 @@ METHODS = set(re.findall(r"^class (\w+Methods)\b", (pathlib.Path(__file__).paren
 
 def main():
     include, out = map(pathlib.Path, sys.argv[1:])
-    found, variants = read(include)
+    found, variants, by_component = read(include)
     options = [record for record in found if record.name in OPTIONS]
     live = [record for record in found if record.name == "SimulatedHost"]
     hidden = {record.cpp for record in found if record.name in CLASSES | OPTIONS and record.name != "Report"}
     records = [record for record in found if record.cpp not in hidden and record.outer not in {"Memo", "Answers", "Plan"}]
     out.mkdir(parents=True, exist_ok=True)
-    write_python(records, Types(records, variants), out)
+    write_python(records, Types(records, variants), by_component, out)
     write_cpp(records, options, live, out)
 
 

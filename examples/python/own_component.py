@@ -19,10 +19,10 @@ class NodeExporter(pgcluster.Component):
         defaults = pgcluster.WriteFile("/etc/default/prometheus-node-exporter", f'ARGS="--web.listen-address={node.host.address}:{port}"\n')
         return pgcluster.sequence(
             # Not started by its package, but when its configuration is there.
-            pgcluster.packages(node.step(self.name(), "package"), node.name(), ["prometheus-node-exporter"], mask=[wish.unit]),
-            pgcluster.file(node.step(self.name(), "unit"), node.name(), pgcluster.unit_notes(wish)),
-            pgcluster.file(node.step(self.name(), "config"), node.name(), defaults),
-            pgcluster.service(node.step(self.name(), "service"), node.name(), wish),
+            pgcluster.packages(node.step("package"), node.name(), ["prometheus-node-exporter"], mask=[wish.unit]),
+            pgcluster.file(node.step("unit"), node.name(), pgcluster.unit_notes(wish)),
+            pgcluster.file(node.step("config"), node.name(), defaults),
+            pgcluster.service(node.step("service"), node.name(), wish),
         )
 
 

@@ -17,18 +17,21 @@ TEST_CASE("component: secrets by name, steps by host, component and what") {
   CHECK(view.secret("pgbouncer_auth_password").name == "pgbouncer_auth_password");
   CHECK_THROWS_AS(view.secret("no_such_password"), Error);
   const NodeView node{view, view.topology.host("pg2"), view.facts.at("pg2")};
-  CHECK(node.step("etcd", "config") == "pg2/etcd/config");
+  CHECK(node.step("etcd", "config").name() == "pg2/etcd/config");
+  CHECK(node.seen_by(*pgbouncer_component()).step("config").name() == "pg2/pgbouncer/config");
 }
 
 TEST_CASE("component: packages and services of a user's own component") {
   const ClusterView view = cluster(spec());
-  const NodeView node{view, view.topology.host("pg1"), view.facts.at("pg1")};
+  const NodeView node{view, view.topology.host("pg1"), view.facts.at("pg1"), "node_exporter"};
   const Steps all = sequence(package(node, "prometheus-node-exporter"), service(node, "prometheus-node-exporter"));
-  const Decision install = decide(all, "pg1/prometheus-node-exporter/package");
+  const Decision install = decide(all, "pg1/node_exporter/package:prometheus-node-exporter");
   CHECK(std::get<Install>(std::get<Change>(install).todo.at(0).what).packages == std::vector<std::string>{"prometheus-node-exporter"});
-  const Decision start = decide(all, "pg1/prometheus-node-exporter/service");
+  const Decision start = decide(all, "pg1/node_exporter/service:prometheus-node-exporter");
   CHECK(std::get<SetUnit>(std::get<Change>(start).todo.at(0).what).name == "prometheus-node-exporter.service");
-  CHECK(find(service(node, "backup.timer"), "pg1/backup.timer/service")->keeps() == std::vector<std::string>{"unit:backup.timer"});
+  CHECK(find(service(node, "backup.timer"), "pg1/node_exporter/service:backup.timer")->keeps() == std::vector<std::string>{"unit:backup.timer"});
+  const NodeView of_nobody{view, view.topology.host("pg1"), view.facts.at("pg1")};
+  CHECK(find(package(of_nobody, "x"), "pg1/x/package:x")->keeps() == std::vector<std::string>{"package:x"});
 }
 
 TEST_CASE("component: no two of ours have one step or keep one resource") {

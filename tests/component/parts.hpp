@@ -45,7 +45,7 @@ inline Spec spec(int hosts = 3) {
 }
 
 inline Steps steps(const ComponentPtr& component, const ClusterView& view, const std::string& host) {
-  return component->steps(NodeView{view, view.topology.host(host), view.facts.at(host)});
+  return component->steps(NodeView{view, view.topology.host(host), view.facts.at(host)}.seen_by(*component));
 }
 
 /// Names of the secrets that a component needs on the hosts of a spec.

@@ -38,8 +38,8 @@ def test_own_component():
     done = run(on_fleet("own_component"), SPEC)
     # One block for what the hosts have in common.
     [block] = [one for one in done.stdout.split("\n\n") if "prometheus-node-exporter" in one]
-    assert re.search(r"^  create +prometheus-node-exporter/package ", block, re.M)
-    assert re.search(r"^  start +prometheus-node-exporter/service ", block, re.M)
+    assert re.search(r"^  create +node_exporter/package:prometheus-node-exporter ", block, re.M)
+    assert re.search(r"^  start +node_exporter/service:prometheus-node-exporter ", block, re.M)
     assert block.startswith("pg1 pg2 pg3\n"), block
     assert re.search(r"^Done: \d+ changed", done.stdout, re.M)
 

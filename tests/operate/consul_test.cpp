@@ -179,6 +179,19 @@ TEST_CASE("a running cluster is not moved to another DCS, nor to other hosts of 
   CHECK(error_of(other, apart("consul", "consul", "b")).find("a1 is a member of the DCS") != std::string::npos);
 }
 
+TEST_CASE("scheme C: servers that the spec moves to other hosts are refused in Consul's words, whichever hosts are meant") {
+  const auto placed = [](const std::string& servers) {
+    std::string yaml = "patroni_cluster_name: test\ndcs_type: consul\nhosts:\n";
+    for (const char number : {'1', '2', '3', '4'})
+      yaml += std::string("  pg") + number + ": {address: 10.77.0.1" + number + ", roles: [postgres" +
+              (servers.find(number) != std::string::npos ? ", consul" : "") + "]}\n";
+    return spec_of(yaml);
+  };
+  Fleet fleet;
+  apply_it(fleet, placed("124"));
+  CHECK(error_of(fleet, placed("123")).find("Consul's servers are pg1, pg2, pg4, and the spec places them on pg1, pg2, pg3") != std::string::npos);
+}
+
 TEST_CASE("scheme C: destroy leaves nothing of ours, and a new deployment works") {
   Fleet fleet;
   const Spec spec = spec_of(scheme_c());

@@ -349,7 +349,7 @@ TEST_CASE("a member that waits for a step which needs the lane is an error, not 
                                                     }}));
   };
   const Steps other = disturb("h2", "other");
-  const Steps member = rolling("g", "h1", {}, sequence(disturb("h1", "first"), after({"h2/test/other"}, write("h1", "last"))));
+  const Steps member = rolling("g", "h1", {}, sequence(disturb("h1", "first"), after({{"h2", "test", "other"}}, write("h1", "last"))));
   const Report report = fleet.apply(parallel(member, sequence(write("h2", "before"), other)), {.deadline = seconds(100)});
   REQUIRE(report.failures.size() == 1);
   CHECK(report.failures[0].code == Code::internal);

@@ -40,6 +40,19 @@ def test_the_public_headers_names_are_here():
     assert not missing, "\n".join(missing)
 
 
+def test_every_reference_to_a_step_is_here():
+    spaces = {}
+    for path in HEADERS:
+        if space := re.search(r"^namespace pgcluster::(\w+) \{", text := path.read_text(), re.M):
+            spaces[space[1]] = re.findall(r"^inline StepRef (\w+)\((const std::string& host)?\)", text, re.M)
+    assert {"etcd", "patroni", "haproxy"} <= set(spaces)
+    for space, functions in spaces.items():
+        assert functions and {name for name, _ in functions} == {name for name in vars(getattr(pgcluster, space)) if not name.startswith("_")}
+        for name, of_host in functions:
+            made = getattr(getattr(pgcluster, space), name)
+            assert isinstance(made(*["pg1"] if of_host else []), pgcluster.StepRef) and made.__doc__
+
+
 def members_of(header, name):
     body = re.search(rf"^(?:struct|class) {name}\b[^;{{]*\{{(.*?)^\}};", header, re.M | re.S)[1].split("private:")[0]
     body = re.sub(r"\{[^{}]*\}", "{}", re.sub(r"//.*", "", body))
@@ -47,7 +60,7 @@ def members_of(header, name):
 
 
 @pytest.mark.parametrize("header, name, elsewise", [
-    ("base/text.hpp", "Text", set()), ("step/step.hpp", "Step", set()), ("step/step.hpp", "Steps", {"join", "rolling", "after"}),
+    ("base/text.hpp", "Text", set()), ("step/step.hpp", "Step", set()), ("step/step.hpp", "Steps", {"join", "rolling", "after", "after_where_planned"}),
     ("step/step.hpp", "Answers", {"read", "take", "get"}), ("component/component.hpp", "Component", set()), ("component/component.hpp", "NodeView", set()),
     ("component/component.hpp", "ClusterView", {"derived"}), ("executor/executor.hpp", "Executor", set()), ("executor/ssh.hpp", "SshExecutor", set()),
     ("simulation/simulated.hpp", "SimulatedExecutor", set()), ("simulation/simulated.hpp", "SimulatedHost", set()), ("simulation/simulated.hpp", "ServiceModel", set()),

@@ -1,6 +1,7 @@
 """Steps, components and models of one's own, and what they raise."""
 
 import json
+import pickle
 import threading
 import traceback
 
@@ -298,6 +299,52 @@ def test_an_own_service_model():
     assert answer == pgcluster.Output(0, "12:00") and model.seen == [("h1", ["clock"])]
 
 
+def test_steps_refer_to_each_other_by_value():
+    leader, member = pgcluster.patroni.leader(), pgcluster.patroni.member("pg1")
+    assert leader == "cluster/patroni/leader" and (leader.host, leader.component, leader.what) == ("", "patroni", "leader")
+    assert member == pgcluster.StepRef("pg1", "patroni", "member") == pgcluster.parse_step_name("pg1/patroni/member")
+    assert pickle.loads(pickle.dumps(member)) == member and repr(member) == "StepRef('pg1', 'patroni', 'member')"
+    assert pgcluster.parse_step_name("pg1/patroni") is None
+    assert pgcluster.removal("pg1", "motd", "file:/etc/motd") == "pg1/motd/remove:file:/etc/motd"
+    with pytest.raises(AttributeError):
+        pgcluster.patroni.leadr()
+
+
+def test_a_reference_to_a_step_that_the_plan_does_not_have_is_an_error():
+    def write(ref):
+        return pgcluster.file(ref, ref.host, pgcluster.WriteFile(f"/etc/{ref.what}", "x"))
+
+    first, second = pgcluster.StepRef("h1", "x", "first"), pgcluster.StepRef("h1", "x", "second")
+    hosts, fleet = {"h1": pgcluster.HostAccess("h1", "192.0.2.1")}, simulated_fleet()
+    alone = pgcluster.after([first], write(second))
+    assert alone.missing() == [pgcluster.Steps.Missing(second, first)]
+    assert pgcluster.make_plan(hosts, pgcluster.parallel(alone, write(first)), fleet).changes()[1].after == (first,)
+    with pytest.raises(pgcluster.Internal) as caught:
+        pgcluster.make_plan(hosts, pgcluster.parallel(pgcluster.after([pgcluster.StepRef("h1", "x", "frist")], write(second)), write(first)), fleet)
+    assert caught.value.failure.message == "h1/x/second waits for h1/x/frist, and the plan has no such step"
+    assert caught.value.failure.hint == "did you mean h1/x/first?"
+    where_planned = pgcluster.after_where_planned([first], write(second))
+    assert not where_planned.missing() and len(pgcluster.make_plan(hosts, where_planned, fleet).changes()) == 1
+    assert len(pgcluster.make_plan(hosts, pgcluster.after([pgcluster.StepRef("h2", "x", "y")], write(second)), fleet, without={"h2"}).changes()) == 1
+    with pytest.raises(TypeError, match="must be StepRef, not str"):
+        pgcluster.after(["h1/x/first"], write(second))
+
+
+def test_an_own_component_waits_for_steps_of_others():
+    class Waiting(pgcluster.Component):
+        def name(self):
+            return "waiting"
+
+        def steps(self, node):
+            assert node.component == "waiting"
+            config = pgcluster.file(node.step("config"), node.name(), pgcluster.WriteFile("/etc/waiting", "x"))
+            return pgcluster.sequence(pgcluster.package(node, "waiting"), pgcluster.after([pgcluster.patroni.leader()], config))
+
+    plan = pgcluster.plan_deploy(small_spec(), simulated_fleet(), components=[Waiting()])
+    changes = {change.id: change for change in plan.changes()}
+    assert set(changes["pg1/waiting/config"].after) == {"pg1/waiting/package:waiting", "cluster/patroni/leader"}
+
+
 def test_views_by_hand():
     cluster = pgcluster.ClusterView(small_spec(), facts={"pg1": pgcluster.Facts(hostname="pg1", os_id="debian")})
     node = pgcluster.NodeView(cluster, "pg1")
@@ -308,6 +355,7 @@ def test_views_by_hand():
     answers.set(found, pgcluster.Absent())
     assert isinstance(MotdComponent().steps(node).decide(answers), pgcluster.Change)
     assert len(pgcluster.package(node, "x")) == 1 and len(pgcluster.service(node, "x")) == 1
+    assert node.component == "" and node.seen_by(MotdComponent()).step("file") == pgcluster.NodeView(cluster, "pg1", "motd").step("file") == "pg1/motd/file"
     assert [one.name() for one in pgcluster.builtin_components()][:2] == ["system", "etcd"]
     with pytest.raises(pgcluster.Internal):
         pgcluster.NodeView(cluster, "pg9")

@@ -44,11 +44,38 @@ TEST_CASE("two steps of one name are refused, and so is a circle") {
   CHECK_THROWS_WITH_AS(parallel(sequence(a, b), sequence(b, a)).nodes(), doctest::Contains("in a circle"), Error);
 }
 
-TEST_CASE("after: waits by name for what another part brings, and for nothing where no part does") {
-  const Steps here = after({"other/a/1"}, sequence(step("h/a/1"), step("h/a/2")));
-  CHECK(here.before("h/a/1").empty());
-  CHECK(parallel(here, step("other/a/1")).before("h/a/1") == std::vector<std::string>{"other/a/1"});
-  CHECK(names(parallel(here, step("other/a/1")))[0] == "other/a/1");
+TEST_CASE("after: a step waits for a step of another part, and a required one that no part has is missing") {
+  const StepRef other{"other", "a", "1"};
+  for (const auto& waiting : {after, after_where_planned}) {
+    const Steps here = waiting({other}, sequence(step("h/a/1"), step("h/a/2")));
+    CHECK(here.before("h/a/1").empty());
+    CHECK(here.missing().size() == (waiting == after ? 1 : 0));
+    const Steps whole = parallel(here, step(other));
+    CHECK(whole.before("h/a/1") == std::vector<std::string>{"other/a/1"});
+    CHECK(whole.before("h/a/2") == std::vector<std::string>{"h/a/1"});
+    CHECK(names(whole)[0] == "other/a/1");
+    CHECK(whole.missing().empty());
+  }
+}
+
+TEST_CASE("a reference that is required in one place and awaited where planned in another is required") {
+  const StepRef other{"", "a", "1"};
+  const Steps one = step("h/a/1");
+  for (const Steps& both : {after(std::vector{other}, after_where_planned({other}, one)), after_where_planned({other}, after({other}, one)),
+                            parallel(after({other}, one), after_where_planned({other}, one))}) {
+    REQUIRE(both.missing().size() == 1);
+    CHECK(both.missing()[0].step == "h/a/1");
+    CHECK(both.missing()[0].awaited == "cluster/a/1");
+  }
+}
+
+TEST_CASE("a reference is a step's name in parts") {
+  CHECK(StepRef{"pg1", "etcd", "healthy"}.name() == "pg1/etcd/healthy");
+  CHECK(StepRef{"", "patroni", "leader"}.name() == "cluster/patroni/leader");
+  CHECK(parse_step_name("pg1/etcd/healthy") == StepRef{"pg1", "etcd", "healthy"});
+  CHECK(parse_step_name("cluster/patroni/leader") == StepRef{"", "patroni", "leader"});
+  CHECK(parse_step_name("pg1/vip-manager/remove:file:/etc/x") == StepRef{"pg1", "vip-manager", "remove:file:/etc/x"});
+  for (const char* text : {"", "pg1", "pg1/etcd", "pg1/etcd/", "/etcd/healthy", "pg1//healthy"}) CHECK_FALSE(parse_step_name(text));
 }
 
 TEST_CASE("members of a rolling group know it") {

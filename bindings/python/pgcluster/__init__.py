@@ -15,6 +15,7 @@ callbacks run on the thread that calls; the GIL is released while hosts are wait
 
 from ._api import *
 from ._api import PlanDocument as PlanDocument
+from ._base import StepRef as StepRef
 from ._core import Answers as Answers
 from ._core import CloudExecutor as CloudExecutor
 from ._core import ClusterView as ClusterView
@@ -55,5 +56,6 @@ from . import _records as _records
 # Records of classes of the module.
 Text.Span = _records.TextSpan
 Steps.Node = _records.StepsNode
+Steps.Missing = _records.StepsMissing
 ServiceModel.Start = _records.ServiceModelStart
 SimulatedExecutor.Lost = _records.SimulatedExecutorLost

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
 from . import _core
-from ._base import Words
+from ._base import StepRef, Words
 from ._core import Component, Executor, NodeView, Plan, Step, Steps, StopSource, Text
 from ._errors import Error
 from ._records import (Answer, Ask, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin,
@@ -269,9 +269,25 @@ def parallel(*parts: Steps | Step | Sequence[Steps | Step]) -> Steps:
     return join(_parts(parts), False)
 
 
-def after(names: Sequence[str], steps: Steps | Step) -> Steps:
-    """`steps` after the named ones, which other parts of the plan bring; a name that no step of the plan has is nothing to wait for."""
-    return _core.after(names, steps)
+def after(awaited: Sequence[StepRef], steps: Steps | Step) -> Steps:
+    """`steps` begin after the awaited ones, which other parts of the plan bring. Each awaited step must be in the plan: make_plan raises Internal
+    otherwise, unless the step's host is left out."""
+    return _core.after(awaited, steps)
+
+
+def after_where_planned(awaited: Sequence[StepRef], steps: Steps | Step) -> Steps:
+    """The same for steps that only some plans have, such as removals: no wait where the plan does not have them."""
+    return _core.after_where_planned(awaited, steps)
+
+
+def parse_step_name(name: str) -> StepRef | None:
+    """The reference of a name that comes from outside, such as a plan's document; None where the text is not HOST/COMPONENT/WHAT."""
+    return _core.parse_step_name(name)
+
+
+def removal(host: str, component: str, resource: str) -> StepRef:
+    """The step by which a plan removes a resource (as in Owned) that the component owns and no longer needs. Only plans that remove it have it."""
+    return _core.removal(host, component, resource)
 
 
 @overload
@@ -302,7 +318,8 @@ def packages(name: str, host: str, packages: Sequence[str], mask: Sequence[str] 
 
 
 def package(node: NodeView, name: str) -> Steps:
-    """A Debian package for an own component; the step is "NODE/PACKAGE/package"."""
+    """A package for an own component: the step "pg1/COMPONENT/package:NAME". The component is the node's; a view without one names the step by
+    the package."""
     return _core.package(node, name)
 
 
@@ -311,8 +328,8 @@ def service(name: str, host: str, wish: ServiceWish) -> Step: ...
 @overload
 def service(name: NodeView, host: str, wish: None = None) -> Steps: ...
 def service(name: str | NodeView, host: str, wish: ServiceWish | None = None) -> Step | Steps:
-    """service(name, host, wish): enabled, active, and running on its present files. service(node, unit): for an own component; the step is
-    "NODE/UNIT/service"."""
+    """service(name, host, wish): enabled, active, and running on its present files. service(node, unit): for an own component, the unit is enabled
+    and runs: the step "pg1/COMPONENT/service:UNIT"."""
     if isinstance(name, NodeView):
         return _core.service_of_node(name, host)
     return _core.service_step(name, host, wish)
@@ -423,14 +440,14 @@ def read_facts(host: str, answers: Sequence[Answer]) -> Facts:
 
 
 __all__ = [
-    "PlanDocument", "absent", "add_service_models", "after", "apply", "block",
+    "PlanDocument", "absent", "add_service_models", "after", "after_where_planned", "apply", "block",
     "builtin_components", "check_hosts", "cluster_file", "component_of", "describe", "disturbs",
     "dump", "extra_json", "facts_asks", "file", "gate", "graph",
     "host_of", "is_slow", "join", "journal_ask", "json", "key",
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
-    "parallel", "parse_hop", "parse_spec", "plan_deploy", "plan_destroy", "plan_failover",
+    "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume",
-    "plan_switchover", "read_cluster_file", "read_facts", "read_password", "read_status", "resolve",
+    "plan_switchover", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

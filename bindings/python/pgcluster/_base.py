@@ -37,6 +37,43 @@ class Name(enum.StrEnum):
         return self._place() >= type(self)(str(other))._place()
 
 
+class StepRef(str):
+    """A reference to a step, by value, and as a string its name: "pg1/etcd/healthy", or "cluster/patroni/leader" where `host` is empty.
+
+    The classes etcd, patroni, haproxy, … have one for each step that others may wait for: patroni.leader(), etcd.healthy("pg1")."""
+
+    __slots__ = ()
+
+    def __new__(cls, host: str, component: str, what: str) -> Self:
+        return super().__new__(cls, f"{host or 'cluster'}/{component}/{what}")
+
+    def __getnewargs__(self) -> tuple[str, str, str]:
+        return (self.host, self.component, self.what)
+
+    @property
+    def host(self) -> str:
+        """Empty: the step belongs to the cluster, not to one host."""
+        host = self.split("/", 2)[0]
+        return "" if host == "cluster" else host
+
+    @property
+    def component(self) -> str:
+        """ "etcd" """
+        return self.split("/", 2)[1]
+
+    @property
+    def what(self) -> str:
+        """ "healthy" """
+        return self.split("/", 2)[2]
+
+    def name(self) -> str:
+        """ "pg1/etcd/healthy" """
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"StepRef({self.host!r}, {self.component!r}, {self.what!r})"
+
+
 def plain(value: Any) -> Any:
     """As JSON has it: records as dicts, secrets masked, times in seconds."""
     if isinstance(value, Record):

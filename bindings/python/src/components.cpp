@@ -32,7 +32,8 @@ struct Node {
   ViewPtr view;
   std::shared_ptr<const TopologyHost> host;
   std::shared_ptr<const Facts> facts;
-  NodeView in_library() const { return {*view->in_library, *host, *facts}; }
+  std::string component{};
+  NodeView in_library() const { return {*view->in_library, *host, *facts, component}; }
 };
 
 const Facts& facts_of(const ClusterView& cluster, const std::string& host) {
@@ -41,19 +42,20 @@ const Facts& facts_of(const ClusterView& cluster, const std::string& host) {
   return found == cluster.facts.end() ? none : found->second;
 }
 
-Node node_of(ViewPtr view, const std::string& host) {
+Node node_of(ViewPtr view, const std::string& host, std::string component = {}) {
   const ClusterView& cluster = *view->in_library;
   const auto left = std::find_if(cluster.left.begin(), cluster.left.end(), [&](const TopologyHost& one) { return one.name == host; });
   const TopologyHost* found = left != cluster.left.end() ? &*left : &cluster.topology.host(host);
   const Facts* facts = &facts_of(cluster, host);
-  return {view, {view, found}, {view, facts}};
+  return {view, {view, found}, {view, facts}, std::move(component)};
 }
 
 Node node_of(ViewPtr view, const NodeView& node) {
   const auto& hosts = view->in_library->topology.hosts;
-  if (std::any_of(hosts.begin(), hosts.end(), [&](const TopologyHost& one) { return one.name == node.name(); })) return node_of(view, node.name());
+  if (std::any_of(hosts.begin(), hosts.end(), [&](const TopologyHost& one) { return one.name == node.name(); }))
+    return node_of(view, node.name(), node.component);
   // One that left the spec: of its facts only the caller knows.
-  return {std::move(view), std::make_shared<const TopologyHost>(node.host), std::make_shared<const Facts>(node.facts)};
+  return {std::move(view), std::make_shared<const TopologyHost>(node.host), std::make_shared<const Facts>(node.facts), node.component};
 }
 
 py::object spec_of(View& view) {
@@ -183,11 +185,12 @@ void bind_components(py::module_& m) {
           py::arg("name"), "Raises Internal for a name that no component declared.");
 
   py::class_<Node>(m, "NodeView", "What a component sees of one host. Read only.")
-      .def(py::init([](const ViewPtr& cluster, py::handle host) {
+      .def(py::init([](const ViewPtr& cluster, py::handle host, py::handle component) {
              return node_of(
-                 cluster, As<TopologyHost>::is(host) ? load<TopologyHost>(host, {nullptr, "host"}).name : load<std::string>(host, {nullptr, "host"}));
+                 cluster, As<TopologyHost>::is(host) ? load<TopologyHost>(host, {nullptr, "host"}).name : load<std::string>(host, {nullptr, "host"}),
+                 load<std::string>(component, {nullptr, "component"}));
            }),
-           py::arg("cluster"), py::arg("host"))
+           py::arg("cluster"), py::arg("host"), py::arg("component") = "")
       .def_property_readonly(
           "cluster", [](const Node& self) { return self.view; }, "The whole cluster.")
       .def_property_readonly(
@@ -208,10 +211,26 @@ void bind_components(py::module_& m) {
           py::arg("role"), "Whether the host has the role.")
       .def(
           "step",
-          [](const Node& self, py::handle component, py::handle what) {
-            return give(self.in_library().step(load<std::string>(component, {nullptr, "component"}), load<std::string>(what, {nullptr, "what"})));
+          [](const Node& self, py::handle what) {
+            return give(self.in_library().step(load<std::string>(what, {nullptr, "what"})));
           },
-          py::arg("component"), py::arg("what"), "\"pg1/COMPONENT/WHAT\"");
+          py::arg("what"), "A step of this host by the component that is asked: \"pg1/COMPONENT/WHAT\".")
+      .def(
+          "step",
+          [](const Node& self, py::handle component, py::handle what) {
+            return give(self.in_library().step(load<std::string>(component, {nullptr, "of_component"}), load<std::string>(what, {nullptr, "what"})));
+          },
+          py::arg("of_component"), py::arg("what"), "A step of this host by any component.")
+      .def_property_readonly(
+          "component", [](const Node& self) { return give(self.component); }, "Name of the component that is asked; planners set it.")
+      .def(
+          "seen_by",
+          [](const Node& self, const Component& asked) {
+            Node node = self;
+            node.component = asked.name();
+            return node;
+          },
+          py::arg("asked"), "The same host as that component sees it.");
 
   py::classh<Component, PyComponent>(m, "Component",
                                      "A part of the system. Its functions are pure, and are called on the thread that plans. To be subclassed.")
@@ -237,6 +256,10 @@ void bind_components(py::module_& m) {
     py::list all;
     for (const ComponentPtr& one : builtin_components()) all.append(py::cast(std::const_pointer_cast<Component>(one)));
     return all;
+  });
+  m.def("removal", [](py::handle host, py::handle component, py::handle resource) {
+    return give(removal(load<std::string>(host, {nullptr, "host"}), load<std::string>(component, {nullptr, "component"}),
+                        load<std::string>(resource, {nullptr, "resource"})));
   });
   m.def("package", [](py::handle node, py::handle name) { return package(node_from(node), load<std::string>(name, {nullptr, "name"})); });
   m.def("service_of_node", [](py::handle node, py::handle unit) { return service(node_from(node), load<std::string>(unit, {nullptr, "unit"})); });

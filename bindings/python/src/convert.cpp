@@ -131,6 +131,11 @@ py::object As<Pairs>::give(const Pairs& value) {
   return all;
 }
 
+StepRef As<StepRef>::load(py::handle from, const Where& where) {
+  if (!is(from)) wrong_type(where, "StepRef", from);
+  return {load_string(from.attr("host"), where), load_string(from.attr("component"), where), load_string(from.attr("what"), where)};
+}
+
 Text As<Text>::load(py::handle from, const Where& where) {
   if (py::isinstance<Text>(from)) return from.cast<const Text&>();
   if (As<Secret>::is(from)) return Text(As<Secret>::load(from, where));

@@ -110,6 +110,15 @@ struct As<std::string> {
   static std::string load(py::handle from, const Where& where) { return load_string(from, where); }
   static py::object give(const std::string& value) { return give_string(value); }
 };
+/// In Python a str with parts. A plain str is no reference: what spells a name by hand says so with parse_step_name().
+template <>
+struct As<StepRef> {
+  static bool is(py::handle from) { return py::isinstance(from, record_class("StepRef")); }
+  static StepRef load(py::handle from, const Where& where);
+  static py::object give(const StepRef& value) {
+    return record_class("StepRef")(give_string(value.host), give_string(value.component), give_string(value.what));
+  }
+};
 template <>
 struct As<Text> {
   static bool is(py::handle from) { return py::isinstance<Text>(from) || is_string(from); }

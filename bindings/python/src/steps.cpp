@@ -113,13 +113,21 @@ void bind_steps(py::module_& m) {
           "before", [](const Steps& self, py::handle name) { return give(self.before(arg<std::string>(name, "name"))); }, py::arg("name"),
           "Names of the steps that the named one waits for directly.")
       .def(
+          "missing", [](const Steps& self) { return give(self.missing()); },
+          "The references of after() that nothing in this graph meets. A part of a plan may have some; a whole plan must not.")
+      .def(
           "orders", [](const Steps& self) { return give(self.orders()); }, "The orders of its rolling groups, by group.")
       .def("__bool__", [](const Steps& self) { return !self.empty(); })
       .def("__len__", [](const Steps& self) { return self.nodes().size(); })
       .def("__repr__", [](const Steps& self) { return "<Steps: " + std::to_string(self.nodes().size()) + ">"; });
 
   m.def("join", [](py::handle parts, bool in_sequence) { return join(arg<std::vector<Steps>>(parts, "parts"), in_sequence); });
-  m.def("after", [](py::handle names, py::handle steps) { return after(arg<std::vector<std::string>>(names, "names"), arg<Steps>(steps, "steps")); });
+  m.def("after",
+        [](py::handle awaited, py::handle steps) { return after(arg<std::vector<StepRef>>(awaited, "awaited"), arg<Steps>(steps, "steps")); });
+  m.def("after_where_planned", [](py::handle awaited, py::handle steps) {
+    return after_where_planned(arg<std::vector<StepRef>>(awaited, "awaited"), arg<Steps>(steps, "steps"));
+  });
+  m.def("parse_step_name", [](py::handle name) { return give(parse_step_name(arg<std::string>(name, "name"))); });
   m.def("rolling_member", [](py::handle group, py::handle member, py::handle order, py::handle steps) {
     return rolling(arg<std::string>(group, "group"), arg<std::string>(member, "member"), arg<Order>(order, "order"), arg<Steps>(steps, "steps"));
   });

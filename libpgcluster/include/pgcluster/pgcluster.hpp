@@ -12,6 +12,14 @@
 #include <pgcluster/base/text.hpp>
 #include <pgcluster/cloud/cloud.hpp>
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/consul.hpp>
+#include <pgcluster/component/etcd.hpp>
+#include <pgcluster/component/haproxy.hpp>
+#include <pgcluster/component/keepalived.hpp>
+#include <pgcluster/component/patroni.hpp>
+#include <pgcluster/component/pgbouncer.hpp>
+#include <pgcluster/component/vip_manager.hpp>
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/executor/local.hpp>
 #include <pgcluster/executor/ssh.hpp>
@@ -28,4 +36,5 @@
 #include <pgcluster/spec/choices.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
+#include <pgcluster/step/step_ref.hpp>
 #include <pgcluster/topology/topology.hpp>

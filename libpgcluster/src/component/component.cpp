@@ -28,20 +28,27 @@ std::shared_ptr<const ClusterView> shared(const ClusterView& view) {
   return std::make_shared<const ClusterView>(view);
 }
 
-std::string NodeView::step(std::string_view component, std::string_view what) const {
-  return name() + "/" + std::string(component) + "/" + std::string(what);
-}
+StepRef NodeView::step(std::string_view of_component, std::string_view what) const { return {name(), std::string(of_component), std::string(what)}; }
+
+NodeView NodeView::seen_by(const Component& asked) const { return {cluster, host, facts, asked.name()}; }
 
 std::vector<ComponentPtr> builtin_components() {
   return {system_component(),      etcd_component(),    consul_component(), patroni_component(),    pgbouncer_component(),
           vip_manager_component(), haproxy_component(), confd_component(),  keepalived_component(), cloud_component()};
 }
 
-Steps package(const NodeView& node, const std::string& name) { return packages(node.step(name, "package"), node.name(), {name}); }
+Steps package(const NodeView& node, const std::string& name) {
+  return packages(node.step(node.component.empty() ? name : node.component, "package:" + name), node.name(), {name});
+}
 
 Steps service(const NodeView& node, const std::string& unit) {
   const std::string name = unit.ends_with(".service") ? unit.substr(0, unit.size() - 8) : unit;
-  return service(node.step(name, "service"), node.name(), {.unit = unit.find('.') == std::string::npos ? unit + ".service" : unit});
+  return service(node.step(node.component.empty() ? name : node.component, "service:" + name), node.name(),
+                 {.unit = unit.find('.') == std::string::npos ? unit + ".service" : unit});
+}
+
+StepRef removal(std::string host, std::string component, const std::string& resource) {
+  return {std::move(host), std::move(component), "remove:" + resource};
 }
 
 }  // namespace pgcluster

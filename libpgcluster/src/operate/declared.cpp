@@ -20,12 +20,12 @@ std::shared_ptr<const ClusterView> outline(const Spec& spec, const Topology& top
 NodeView node_of(const ClusterView& view, const TopologyHost& host) {
   static const Facts unknown;
   const auto facts = view.facts.find(host.name);
-  return {view, host, facts == view.facts.end() ? unknown : facts->second};
+  return {.cluster = view, .host = host, .facts = facts == view.facts.end() ? unknown : facts->second};
 }
 
 std::vector<Declaration> declarations(const NodeView& node, const std::vector<ComponentPtr>& components) {
   std::vector<Declaration> all;
-  for (const ComponentPtr& component : components) all.push_back({component, component->needs(node)});
+  for (const ComponentPtr& component : components) all.push_back({component, component->needs(node.seen_by(*component))});
   return all;
 }
 

@@ -209,7 +209,7 @@ class Deployment {
     Steps system;
     std::vector<Steps> parts;
     for (const ComponentPtr& component : components_) {
-      Steps steps = component->steps(node);
+      Steps steps = component->steps(node.seen_by(*component));
       if (component->name() == "system")
         system = std::move(steps);
       else
@@ -217,8 +217,8 @@ class Deployment {
     }
     const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
-    std::vector<std::string> gone;
-    for (const TopologyHost& pruned : view_->pruned) gone.push_back(pruned.name + "/pgcluster/remove:tree:/var/lib/pgcluster");
+    std::vector<StepRef> gone;
+    for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
     // A pruned host is forgotten when it is clean: else nobody would go on with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));

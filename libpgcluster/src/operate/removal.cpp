@@ -13,9 +13,9 @@ std::string removable(const std::string& resource) {
   return kind == "unit" || kind == "package" || kind == "file" || kind == "block" || kind == "tree" ? kind : std::string();
 }
 
-StepPtr removal(const std::string& host, const Owned& one, Impact package_impact = Impact::none) {
+StepPtr removal_step(const std::string& host, const Owned& one, Impact package_impact = Impact::none) {
   const std::string component = component_of(one.step);
-  return absent(host + "/" + (component.empty() ? "pgcluster" : component) + "/remove:" + one.resource, host, one.resource, package_impact);
+  return absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource, package_impact);
 }
 
 }  // namespace
@@ -25,7 +25,7 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
   for (const Owned& one : owned) {
     const std::string kind = removable(one.resource);
     if (kind.empty() || kept.contains(one.resource)) continue;
-    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(removal(host, one));
+    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(removal_step(host, one));
   }
   return sequence(parallel(units), parallel(packages), parallel(files));
 }
@@ -42,12 +42,14 @@ Steps with_removals(const NodeView& node, Steps wanted) {
     if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
     // A package of a component that stays may be in use until what replaces it is there; its scripts may restart services.
     if (removable(one.resource) == "package" && components.contains(component_of(one.step)))
-      after_wanted.push_back(removal(node.name(), one, Impact::restart));
+      after_wanted.push_back(removal_step(node.name(), one, Impact::restart));
     else
       before.push_back(one);
   }
   return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)));
 }
+
+StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
   std::vector<Owned> others;
@@ -58,11 +60,11 @@ Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, S
     // Data of a component that has nothing here is a stranger's, or of a server that nobody would have stopped.
     const auto& owned = node.facts.owned;
     if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
-    for (const std::string& tree : component->data(node))
-      data.push_back(absent(node.step(component->name(), "remove:tree:" + tree), node.name(), "tree:" + tree));
+    for (const std::string& tree : component->data(node.seen_by(*component)))
+      data.push_back(absent(removal(node.name(), component->name(), "tree:" + tree), node.name(), "tree:" + tree));
   }
   return sequence(std::move(stops), parallel(data), removals(node.name(), others, {}),
-                  absent(node.step("pgcluster", "remove:tree:/var/lib/pgcluster"), node.name(), "tree:/var/lib/pgcluster"));
+                  absent(cleaned(node.name()), node.name(), "tree:/var/lib/pgcluster"));
 }
 
 }  // namespace pgcluster

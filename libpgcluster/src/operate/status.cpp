@@ -32,7 +32,7 @@ std::vector<Question> questions(const NodeView& node, const std::vector<Componen
   std::vector<Question> all;
   for (const Declaration& one : declarations(node, components)) {
     for (const std::string& unit : one.needs.units) all.push_back({one.component->name(), unit_probe(node.name(), unit)});
-    for (Probe& probe : one.component->health(node)) all.push_back({one.component->name(), std::move(probe)});
+    for (Probe& probe : one.component->health(node.seen_by(*one.component))) all.push_back({one.component->name(), std::move(probe)});
   }
   return all;
 }

@@ -96,7 +96,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
     for (const ComponentPtr& component : components)
       each_step(
           [&, &name = name] {
-            return component->steps({*empty, host, empty->facts.at(name)});
+            return component->steps(NodeView{*empty, host, empty->facts.at(name)}.seen_by(*component));
           },
           [&, &fact = fact](const Step& step) {
             for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
@@ -107,7 +107,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   const auto ask = [&](const Step& step) { questions.add(step.asks()); };
   for (const auto& [name, fact] : view->facts)
     for (const ComponentPtr& component : components)
-      each_step([&, &name = name, &fact = fact] { return component->steps({*view, topology.host(name), fact}); }, ask);
+      each_step([&, &name = name, &fact = fact] { return component->steps(NodeView{*view, topology.host(name), fact}.seen_by(*component)); }, ask);
   for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
   each_step([&] { return secret_steps(*view, needed); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;

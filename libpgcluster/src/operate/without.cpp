@@ -74,10 +74,10 @@ Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, cons
   for (const ComponentPtr& component : components) {
     std::string own;
     try {
-      for (const Steps::Node& one : component->steps(node).nodes()) {
+      for (const Steps::Node& one : component->steps(node.seen_by(*component)).nodes()) {
         const std::string id = one.step->name();
-        const auto what = id.find('/', id.find('/') + 1);
-        own += (own.empty() ? "" : ", ") + (what == std::string::npos ? id : id.substr(what + 1));
+        const auto ref = parse_step_name(id);
+        own += (own.empty() ? "" : ", ") + (ref ? ref->what : id);
         ++count;
       }
     } catch (const Error&) {

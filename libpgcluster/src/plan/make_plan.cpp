@@ -1,12 +1,35 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/nearest.hpp"
 #include "plan/data.hpp"
 #include "plan/projection.hpp"
 #include "plan/schedule.hpp"
 
 namespace pgcluster {
 namespace {
+
+// Each required reference of after() leads to a step of the plan, or to a host that the plan leaves out.
+void check_references(const Steps& steps, const std::set<std::string>& without) {
+  std::vector<Steps::Missing> missing = steps.missing();
+  std::erase_if(missing, [&](const Steps::Missing& one) { return without.contains(host_of(one.awaited)); });
+  if (missing.empty()) return;
+  std::vector<std::string> names;
+  for (const Steps::Node& node : steps.nodes()) names.push_back(node.step->name());
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  std::vector<Diagnostic> findings;
+  for (const Steps::Missing& one : missing) {
+    const std::string_view near = nearest(one.awaited, known);
+    findings.push_back(
+        {.message = one.step + " waits for " + one.awaited + ", and the plan has no such step",
+         .hint = near.empty() ? "a step that only some plans have is awaited by after_where_planned()" : "did you mean " + std::string(near) + "?",
+         .path = one.step});
+  }
+  Failure failure{
+      .code = Code::internal, .message = findings[0].message, .hint = findings[0].hint, .host = host_of(missing[0].step), .step = missing[0].step};
+  failure.diagnostics.assign(findings.begin() + 1, findings.end());
+  throw Error(std::move(failure));
+}
 
 std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   std::vector<PlanNode> nodes;
@@ -108,8 +131,8 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
 // Takes the diff along, which only people want.
 PlannedChange describe(PlanNode& node) {
   PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id)};
-  const auto end = node.id.find('/', node.id.find('/') + 1);
-  change.step = end == std::string::npos ? node.id : node.id.substr(end + 1);
+  const auto ref = parse_step_name(node.id);
+  change.step = ref ? ref->what : node.id;
   change.impact = node.impact();
   if (auto* known = std::get_if<Change>(&node.promise)) {
     change.action = known->action;
@@ -147,6 +170,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
+  check_references(steps, options.without);
   Questions questions;
   data->nodes = lay_out(steps, questions);
   data->orders = steps.orders();

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/nearest.hpp"
+
 // Small things about words, addresses and paths that the spec and the topology share.
 namespace pgcluster::words {
 
@@ -14,8 +16,7 @@ namespace pgcluster::words {
 std::string shown(std::string_view text);
 /// "a, b or c"
 std::string one_of(const std::vector<std::string_view>& words);
-/// The word that was probably meant; empty where none is near.
-std::string_view nearest(std::string_view word, const std::vector<std::string_view>& known);
+using pgcluster::nearest;
 std::string lower(std::string_view text);
 std::string upper(std::string_view text);
 /// At any of the separators; no empty parts.

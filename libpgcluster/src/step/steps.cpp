@@ -32,8 +32,17 @@ Steps::Steps(StepPtr step) {
 std::vector<std::string> Steps::before(const std::string& name) const {
   std::vector<std::string> found;
   if (const auto it = before_.find(name); it != before_.end())
-    for (const std::string& one : it->second)
-      if (nodes_.contains(one)) found.push_back(one);  // others are of parts that are not here
+    for (const Wait& one : it->second)
+      if (nodes_.contains(one.name)) found.push_back(one.name);  // the others belong to parts that are not here
+  return found;
+}
+
+std::vector<Steps::Missing> Steps::missing() const {
+  std::vector<Missing> found;
+  for (const std::string& name : insertion_)
+    if (const auto it = before_.find(name); it != before_.end())
+      for (const Wait& one : it->second)
+        if (one.required && !nodes_.contains(one.name)) found.push_back({name, one.name});
   return found;
 }
 
@@ -57,7 +66,7 @@ std::vector<Steps::Node> Steps::nodes() const {
         stack.pop_back();
         continue;
       }
-      const std::string& wanted = it->second[next++];
+      const std::string& wanted = it->second[next++].name;
       if (!nodes_.contains(wanted)) continue;
       const auto mark = marks.find(wanted);
       if (mark == marks.end()) {
@@ -71,32 +80,26 @@ std::vector<Steps::Node> Steps::nodes() const {
   return ordered;
 }
 
-namespace {
-
-using Before = std::map<std::string, std::vector<std::string>>;
-
-std::vector<std::string> sources(const std::vector<std::string>& names, const Before& before) {
-  const std::set<std::string_view> own(names.begin(), names.end());
+std::vector<std::string> Steps::sources() const {
   const auto waits = [&](const std::string& name) {
-    const auto it = before.find(name);
-    return it != before.end() && std::any_of(it->second.begin(), it->second.end(), [&](const std::string& one) { return own.contains(one); });
+    const auto it = before_.find(name);
+    return it != before_.end() && std::any_of(it->second.begin(), it->second.end(), [&](const Wait& one) { return nodes_.contains(one.name); });
   };
   std::vector<std::string> found;
-  for (const std::string& name : names)
+  for (const std::string& name : insertion_)
     if (!waits(name)) found.push_back(name);
   return found;
 }
 
-std::vector<std::string> sinks(const std::vector<std::string>& names, const Before& before) {
+std::vector<std::string> Steps::sinks() const {
   std::set<std::string_view> awaited;
-  for (const auto& [name, waits_for] : before) awaited.insert(waits_for.begin(), waits_for.end());
+  for (const auto& [name, waits] : before_)
+    for (const Wait& one : waits) awaited.insert(one.name);
   std::vector<std::string> found;
-  for (const std::string& name : names)
+  for (const std::string& name : insertion_)
     if (!awaited.contains(name)) found.push_back(name);
   return found;
 }
-
-}  // namespace
 
 Steps join(std::vector<Steps> parts, bool in_sequence) {
   Steps whole;
@@ -105,22 +108,31 @@ Steps join(std::vector<Steps> parts, bool in_sequence) {
     if (part.empty()) continue;
     std::vector<std::string> begins, its_ends;
     if (in_sequence) {
-      begins = sources(part.insertion_, part.before_);
-      its_ends = sinks(part.insertion_, part.before_);
+      begins = part.sources();
+      its_ends = part.sinks();
     }
     whole.take(std::move(part));
     if (!in_sequence) continue;
     for (const std::string& begin : begins) {
       auto& all = whole.before_[begin];
-      const std::set<std::string_view> known(all.begin(), all.end());
-      std::vector<std::string> added;
+      std::set<std::string_view> known;
+      for (const Steps::Wait& one : all) known.insert(one.name);
+      std::vector<Steps::Wait> added;
       for (const std::string& end : ends)
-        if (end != begin && !known.contains(end)) added.push_back(end);
+        if (end != begin && !known.contains(end)) added.push_back({end});
       all.insert(all.end(), std::make_move_iterator(added.begin()), std::make_move_iterator(added.end()));
     }
     ends = std::move(its_ends);
   }
   return whole;
+}
+
+void Steps::add(std::vector<Wait>& all, Wait one) {
+  const auto known = std::find_if(all.begin(), all.end(), [&](const Wait& other) { return other.name == one.name; });
+  if (known == all.end())
+    all.push_back(std::move(one));
+  else
+    known->required = known->required || one.required;
 }
 
 // The other graph's steps beside those that are here.
@@ -146,8 +158,7 @@ void Steps::take(Steps part) {
       all = std::move(waits_for);
       continue;
     }
-    for (std::string& one : waits_for)
-      if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(std::move(one));
+    for (Wait& one : waits_for) add(all, std::move(one));
   }
   orders_.merge(part.orders_);
 }
@@ -161,12 +172,18 @@ Steps rolling(std::string group, std::string member, Order order, Steps steps) {
   return steps;
 }
 
-Steps after(const std::vector<std::string>& names, Steps steps) {
-  for (const std::string& begin : sources(steps.insertion_, steps.before_)) {
-    auto& all = steps.before_[begin];
-    for (const std::string& name : names)
-      if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
-  }
+void Steps::wait_for(const std::vector<StepRef>& awaited, bool required) {
+  for (const std::string& begin : sources())
+    for (const StepRef& one : awaited) add(before_[begin], {one.name(), required});
+}
+
+Steps after(const std::vector<StepRef>& awaited, Steps steps) {
+  steps.wait_for(awaited, true);
+  return steps;
+}
+
+Steps after_where_planned(const std::vector<StepRef>& awaited, Steps steps) {
+  steps.wait_for(awaited, false);
   return steps;
 }
 

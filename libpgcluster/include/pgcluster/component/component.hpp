@@ -54,11 +54,14 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
 /// The view itself where the planner owns it, else a copy: for steps, which outlive the call that makes them.
 std::shared_ptr<const ClusterView> shared(const ClusterView& view);
 
+class Component;
+
 /// What a component sees of one host.
 struct NodeView {
   const ClusterView& cluster;
   const TopologyHost& host;
   const Facts& facts;
+  std::string component{};  ///< name of the component that is asked; planners set it
 
   /// What the user wants, all of it.
   const Spec& spec() const { return cluster.spec; }
@@ -68,8 +71,12 @@ struct NodeView {
   const std::string& name() const { return host.name; }
   /// Whether the host has the role.
   bool has(Role role) const { return host.has(role); }
-  /// "pg1/COMPONENT/WHAT"
-  std::string step(std::string_view component, std::string_view what) const;
+  /// A step of this host by the component that is asked: "pg1/COMPONENT/WHAT".
+  StepRef step(std::string_view what) const { return step(component, what); }
+  /// A step of this host by any component.
+  StepRef step(std::string_view of_component, std::string_view what) const;
+  /// The same host as that component sees it.
+  NodeView seen_by(const Component& asked) const;
 };
 
 /// A part of the system. It describes itself: its steps, what it needs, how to see that it is well, and which data it keeps. Its functions are
@@ -97,9 +104,13 @@ using ComponentPtr = std::shared_ptr<const Component>;
 /// keepalived; cloud.
 std::vector<ComponentPtr> builtin_components();
 
-/// Packages and a service for a user's own component; names "NODE/PACKAGE/package" and "NODE/UNIT/service".
+/// A package for a user's own component: the step "pg1/COMPONENT/package:NAME". The component is the node's; a view without one names the step by
+/// the package.
 Steps package(const NodeView& node, const std::string& name);
-/// The service of that unit is enabled and runs.
+/// The unit is enabled and runs: the step "pg1/COMPONENT/service:UNIT". A unit without a suffix is a service.
 Steps service(const NodeView& node, const std::string& unit);
+
+/// The step by which a plan removes a resource (as in Owned) that the component owns and no longer needs. Only plans that remove it have the step.
+StepRef removal(std::string host, std::string component, const std::string& resource);
 
 }  // namespace pgcluster

@@ -80,13 +80,16 @@ struct PlanOptions {
   std::size_t parallel = 32;           ///< hosts at once
   std::vector<Diagnostic> warnings{};  ///< taken over into the plan
   PlanOrigin origin{};
-  std::set<std::string> without{};              ///< hosts that steps may ask, but that are taken to be down: each answer is Unreadable
+  /// Hosts that the plan leaves out, as if they were down. Steps may ask them (each answer is Unreadable) and wait for their steps (which the plan
+  /// does not have: no wait).
+  std::set<std::string> without{};
   std::function<void(const std::string& host, const std::string& what)> on_progress{};
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
 /// Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing.
-/// Throws Error: spec_invalid or internal for two steps that keep one resource, refused where a step refuses, or a host's own error.
+/// Throws Error: spec_invalid for two steps that keep one resource, internal for steps that wait for each other in a circle or for a step that the
+/// plan does not have (see after()), refused where a step refuses, or a host's own error.
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options = {});
 
 /// What hosts answered; errors instead of answers where a host could not be asked.

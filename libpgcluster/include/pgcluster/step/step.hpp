@@ -16,6 +16,7 @@
 #include <pgcluster/op/ask.hpp>
 #include <pgcluster/op/change.hpp>
 #include <pgcluster/op/program.hpp>
+#include <pgcluster/step/step_ref.hpp>
 
 namespace PGCLUSTER_API pgcluster {
 
@@ -170,20 +171,39 @@ class Steps {
   std::vector<Node> nodes() const;
   /// Names of the steps that the named one waits for directly.
   std::vector<std::string> before(const std::string& name) const;
+  /// A required reference to a step that is not in the graph.
+  struct Missing {
+    std::string step;     ///< name of the step that waits
+    std::string awaited;  ///< name of the step that it waits for
+  };
+  /// The references of after() that nothing in this graph meets. A part of a plan may have some; a whole plan must not.
+  std::vector<Missing> missing() const;
   /// The orders of its rolling groups, by group.
   const std::map<std::string, Order>& orders() const noexcept { return orders_; }
 
   friend Steps join(std::vector<Steps> parts, bool in_sequence);
   friend Steps rolling(std::string group, std::string member, Order order, Steps steps);
-  friend Steps after(const std::vector<std::string>& names, Steps steps);
+  friend Steps after(const std::vector<StepRef>& awaited, Steps steps);
+  friend Steps after_where_planned(const std::vector<StepRef>& awaited, Steps steps);
 
  private:
-  void take(Steps part);
+  // One step that another waits for, which may be in another part of the plan.
+  struct Wait {
+    std::string name;
+    bool required = true;
+  };
+  using Waits = std::map<std::string, std::vector<Wait>>;  // by name of the step that waits
 
-  std::map<std::string, Node> nodes_;                       // by step name
-  std::vector<std::string> insertion_;                      // names, first mention first
-  std::map<std::string, std::vector<std::string>> before_;  // name -> what it waits for
-  std::map<std::string, Order> orders_;                     // by group
+  void take(Steps part);
+  void wait_for(const std::vector<StepRef>& awaited, bool required);
+  static void add(std::vector<Wait>& all, Wait one);
+  std::vector<std::string> sources() const;  // names of the steps that wait for no other step of this graph
+  std::vector<std::string> sinks() const;    // names of the steps that no other step of this graph waits for
+
+  std::map<std::string, Node> nodes_;   // by step name
+  std::vector<std::string> insertion_;  // names, first mention first
+  Waits before_;
+  std::map<std::string, Order> orders_;  // by group
 };
 
 /// sequence() or parallel() of the parts.
@@ -208,9 +228,12 @@ requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... p
 /// The same for a list.
 inline Steps parallel(std::vector<Steps> parts) { return join(std::move(parts), false); }
 
-/// `steps` after the named ones, which other parts of the plan bring (another host's): where one of those fails, these are blocked by it.
-/// A name that no step of the plan has is nothing to wait for.
-Steps after(const std::vector<std::string>& names, Steps steps);
+/// `steps` begin after the awaited ones, which other parts of the plan bring (another component, another host). If one of those fails, these are
+/// blocked by it. Each awaited step must be in the plan: make_plan refuses a plan without it (internal), unless the step's host is left out
+/// (PlanOptions::without).
+Steps after(const std::vector<StepRef>& awaited, Steps steps);
+/// The same for steps that only some plans have, such as the removal of what a host no longer needs: no wait where the plan does not have them.
+Steps after_where_planned(const std::vector<StepRef>& awaited, Steps steps);
 
 /// `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no other member of any
 /// group does, in the group's order; where none does, it runs as if it stood alone. Parts with the same group id are one group.

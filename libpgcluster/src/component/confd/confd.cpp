@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include <pgcluster/component/confd.hpp>
+
 #include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
@@ -102,12 +104,12 @@ class Confd final : public Component {
                            .restart_impact = Impact::none,
                            .settle = std::chrono::seconds(30)};
     return after(
-        {node.step("haproxy", "packages")},
+        {haproxy::packages(host)},
         sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
-                 service(step("service"), host, wish)));
+                 service(confd::service(host), host, wish)));
   }
 
   Needs needs(const NodeView& node) const override {

@@ -25,11 +25,11 @@ using Wish = std::function<std::vector<std::pair<Run, std::string>>(const Json&)
 Steps on_servers(const std::string& name, const Hosts& servers, const std::string& path, const std::string& about, const Wish& wish) {
   std::vector<std::pair<std::string, Ask>> asked;
   std::vector<Ask> asks;
-  std::vector<std::string> up;
+  std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
     asks.push_back(consul_get(server->name, path, {about, "unit:consul.service"}));
     asked.emplace_back(server->name, asks.back());
-    up.push_back(server->name + "/consul/healthy");
+    up.push_back(consul::healthy(server->name));
   }
   auto decide = [asked, wish](const Answers& answers) -> Decision {
     for (const auto& [host, ask] : asked) {
@@ -120,10 +120,10 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
 Steps one_state(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
   const std::string scope = cluster.spec.patroni_cluster_name, home = consul_home(cluster.spec);
   std::vector<Ask> asks;
-  std::vector<std::string> up;
+  std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
     asks.push_back(consul_get(server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
-    up.push_back(server->name + "/consul/healthy");
+    up.push_back(consul::healthy(server->name));
   }
   auto decide = [=](const Answers& answers) -> Decision {
     for (const Ask& ask : asks)

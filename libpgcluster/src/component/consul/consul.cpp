@@ -23,7 +23,7 @@ std::vector<std::string> names(const std::vector<const TopologyHost*>& hosts) {
 // A server: Raft has just the described ones, and it is one that votes and is up to date. Any other agent: it knows who leads.
 StepPtr healthy(const NodeView& node) {
   const Ask journal = journal_ask(node.name(), consul_unit);
-  const std::string step = node.step("consul", "healthy"), host = node.name();
+  const std::string step = consul::healthy(node.name()), host = node.name();
   if (!node.has(Role::consul)) {
     const Ask ask = consul_leader_ask(host);
     auto decide = [ask](const Answers& answers) -> Decision {
@@ -189,8 +189,10 @@ class Consul final : public Component {
     for (const auto& [host, facts] : node.cluster.facts)
       if (is_server(NodeView{node.cluster, node.topology().host(host), facts})) runs.push_back(host);
     const auto described = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host)));
-    return gate(node.step("consul", "stays"),
-                {.asks = {}, .decide = [why = consul_moved(node.topology(), runs, described)](const Answers&) -> Decision { return why; }});
+    const StepPtr refused =
+        gate(node.step("consul", "stays"),
+             {.asks = {}, .decide = [why = consul_moved(node.topology(), runs, described)](const Answers&) -> Decision { return why; }});
+    return sequence(refused, healthy(node));  // Patroni's steps wait for the latter
   }
 
   // What consul_config would refuse, seen before the package.

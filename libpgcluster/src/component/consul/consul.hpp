@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/consul.hpp>
 
 #include "spec/roles.hpp"
 

@@ -60,7 +60,7 @@ StepPtr healthy(const NodeView& node) {
     return moved(view->topology, names);
   };
   const Ask journal = journal_ask(node.name(), etcd_unit);
-  return gate(node.step("etcd", "healthy"), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
+  return gate(etcd::healthy(node.name()), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
 }
 
 // Members that may be disturbed without losing the quorum: those that do not serve anyway, then followers, the leader last.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/etcd.hpp>
 
 namespace pgcluster {
 

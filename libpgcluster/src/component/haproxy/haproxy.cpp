@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include <pgcluster/component/confd.hpp>
+
 #include "component/listening.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
@@ -106,7 +108,7 @@ StepPtr listens(const NodeView& node) {
       if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos) return Later{"HAProxy listens on port " + std::to_string(port)};
     return Done{};
   };
-  return gate(node.step("haproxy", "listens"),
+  return gate(haproxy::listens(node.name()),
               {.asks = {ask}, .decide = decide, .settle = seconds(30), .evidence = {journal_ask(node.name(), haproxy_unit)}});
 }
 
@@ -152,7 +154,7 @@ StepPtr serves(const NodeView& node) {
   };
   std::vector<Ask> evidence{journal_ask(node.name(), haproxy_unit)};
   if (confd) evidence.push_back(journal_ask(node.name(), "confd.service"));
-  return gate(node.step("haproxy", "serves"),
+  return gate(haproxy::serves(node.name()),
               {.asks = asks, .decide = decide, .settle = seconds(node.spec().patroni_ttl + node.spec().confd_interval + 60), .evidence = evidence});
 }
 
@@ -173,12 +175,12 @@ class Haproxy final : public Component {
     const auto step = [&](const char* what) { return node.step("haproxy", what); };
     const ServiceWish wish = service_wish(node.spec());
     const std::string host = node.name();
-    std::vector<std::string> gone;  // who is pruned may lead until then
-    for (const TopologyHost& left : node.cluster.pruned) gone.push_back(left.name + "/patroni/remove:unit:patroni.service");
-    Steps config = with_confd(node.spec()) ? after({node.step("confd", "service")}, rendered_step(node)) : after(gone, config_step(node));
-    std::vector<std::string> known{"cluster/patroni/leader"};
-    for (const std::string& name : node.topology().database) known.push_back(name + "/patroni/member");
-    return sequence(stranger_step(node), packages(step("packages"), host, needs(node).packages, {haproxy_unit}),
+    std::vector<StepRef> gone;  // who is pruned may lead until then
+    for (const TopologyHost& left : node.cluster.pruned) gone.push_back(removal(left.name, "patroni", std::string("unit:") + patroni::unit_name));
+    Steps config = with_confd(node.spec()) ? after({confd::service(host)}, rendered_step(node)) : after_where_planned(gone, config_step(node));
+    std::vector<StepRef> known{patroni::leader()};
+    for (const std::string& name : node.topology().database) known.push_back(patroni::member(name));
+    return sequence(stranger_step(node), packages(haproxy::packages(host), host, needs(node).packages, {haproxy_unit}),
                     parallel(config, file(step("unit"), host, drop_in(node, wish))),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
                     after(known, serves(node)));

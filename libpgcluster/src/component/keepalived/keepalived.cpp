@@ -5,6 +5,9 @@
 
 #include "component/haproxy/haproxy.hpp"
 #include "component/keepalived/shell.hpp"
+#include <pgcluster/component/keepalived.hpp>
+
+#include "component/haproxy/haproxy.hpp"
 #include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
@@ -101,7 +104,15 @@ StepPtr config_step(const NodeView& node) {
 }
 
 VipKeeper keeper(const ClusterView& cluster) {
-  VipKeeper by{.component = "keepalived", .unit = keepalived_unit, .other_component = "vip-manager", .other_unit = vip_manager_unit, .hosts = {}};
+  VipKeeper by{.component = "keepalived",
+               .unit = keepalived_unit,
+               .other_component = "vip-manager",
+               .other_unit = vip_manager_unit,
+               .free = keepalived::free(),
+               .released = keepalived::released(),
+               .held = keepalived::held(),
+               .service = keepalived::service,
+               .hosts = {}};
   for (const TopologyHost* host : cluster.topology.with(Role::balancer)) by.hosts.push_back(host->name);
   return by;
 }
@@ -122,14 +133,14 @@ class Keepalived final : public Component {
         "StartLimitIntervalSec=0\n",
         vip_with_length(node.spec().cluster_vip), vip_interface(node));
     // Who is pruned is spoken to until it speaks no more.
-    std::vector<std::string> silent;
-    for (const TopologyHost& left : node.cluster.pruned) silent.push_back(left.name + "/keepalived/remove:unit:" + keepalived_unit);
-    return sequence(
-        packages(step("packages"), host, needs(node).packages, {wish.unit}),
-        parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
-                 file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
-        after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
-              rolling("keepalived", host, holder_last(node.cluster), service(step("service"), host, wish))));
+    std::vector<StepRef> silent;
+    for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));
+    return sequence(packages(step("packages"), host, needs(node).packages, {wish.unit}),
+                    parallel(after_where_planned(silent, config_step(node)),
+                             file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
+                             file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+                    after({haproxy::listens(host), keepalived::released()},
+                          rolling("keepalived", host, holder_last(node.cluster), service(keepalived::service(host), host, wish))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -5,6 +5,7 @@
 
 #include "base/base64.hpp"
 #include "component/consul/consul.hpp"
+#include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 
@@ -59,6 +60,17 @@ std::string dcs_section(const ClusterView& view) {
   std::string out = "etcd3:\n  hosts:\n";
   for (const std::string& endpoint : endpoints(view)) out += "    - \"" + endpoint + "\"\n";
   return out;
+}
+
+std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host) {
+  const auto healthy = on_consul(view) ? consul::healthy : etcd::healthy;
+  const auto& members = view.topology.dcs_members;
+  std::vector<StepRef> steps;
+  if (on_consul(view) || std::find(members.begin(), members.end(), host.name) != members.end()) steps.push_back(healthy(host.name));
+  // Patroni uses a new DCS only when it has seen all of its members.
+  if (begins(view))
+    for (const std::string& member : members) steps.push_back(healthy(member));
+  return steps;
 }
 
 const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == DcsType::consul ? "python3-consul" : "python3-etcd"; }

@@ -144,7 +144,7 @@ StepPtr loaded_gate(const View& view, const TopologyHost& host) {
     if (!server.answers || server.config == mark || answers.pending(unit)) return Done{};
     return Later{"Patroni has read " + std::string(config_path) + " on " + name};
   };
-  return gate(host.name + "/patroni/loaded",
+  return gate(loaded(host.name),
               {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
 }
 
@@ -166,7 +166,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has begun the cluster"};
   };
-  return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});
+  return gate(dcs(host.name), {.asks = asks, .decide = decide, .settle = seconds(300)});
 }
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
@@ -196,11 +196,11 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     }
     return later;
   };
-  return gate(host.name + "/patroni/created",
+  return gate(created(host.name),
               {.asks = {ask, unit_ask(host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
-StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step) {
+StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& step) {
   const Ask ask = member_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
@@ -209,10 +209,10 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const std::strin
     const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
-  return gate(host.name + "/patroni/" + step, {.asks = {ask, unit_ask(host)},
-                                               .decide = decide,
-                                               .settle = seconds(view->spec.patroni_master_start_timeout),
-                                               .evidence = {journal(host.name)}});
+  return gate(step, {.asks = {ask, unit_ask(host)},
+                     .decide = decide,
+                     .settle = seconds(view->spec.patroni_master_start_timeout),
+                     .evidence = {journal(host.name)}});
 }
 
 StepPtr leader_gate(const View& view) {
@@ -229,7 +229,7 @@ StepPtr leader_gate(const View& view) {
     const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
     return Later{leaders > 1 ? "only one member leads" : "a member leads"};
   };
-  return gate("cluster/patroni/leader", {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
+  return gate(leader(), {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
 }
 
 StepPtr departure_gate(const View& view, const TopologyHost& left) {

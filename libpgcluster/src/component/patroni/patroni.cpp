@@ -13,9 +13,9 @@ namespace {
 using patroni::View;
 
 // Where nobody has begun it yet, the hosts wait for the first one by the plan itself, and learn at once when it fails.
-std::vector<std::string> wait_for_first(const ClusterView& view) {
+std::vector<StepRef> wait_for_first(const ClusterView& view) {
   if (!patroni::begins(view)) return {};
-  return {patroni::first_host(view).name + "/patroni/dcs"};
+  return {patroni::dcs(patroni::first_host(view).name)};
 }
 
 class Patroni final : public Component {
@@ -38,12 +38,7 @@ class Patroni final : public Component {
     if (patroni::cuts_sessions(spec))
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
-    // Where the DCS on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
-    const std::string healthy = "/" + std::string(to_string(view->topology.dcs_type)) + "/healthy";
-    std::vector<std::string> members{host + healthy};
-    if (patroni::begins(*view))
-      for (const std::string& member : view->topology.dcs_members) members.push_back(member + healthy);
-    Steps dcs = after(members, patroni::dcs_gate(view, node.host));
+    Steps dcs = after(patroni::dcs_steps(*view, node.host), patroni::dcs_gate(view, node.host));
     if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
@@ -52,27 +47,27 @@ class Patroni final : public Component {
                     patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
                     turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
-                    turn(host, pgcluster::service(node.step("patroni", "service"), host, patroni::service_wish()),
-                         patroni::created_gate(view, node.host), patroni::member_gate(view, node.host, "runs")),
-                    turn(patroni::restart_turn(node.host), after({"cluster/patroni/config"}, patroni::restart_step(view, node.host)),
-                         patroni::member_gate(view, node.host, "member")));
+                    turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish()), patroni::created_gate(view, node.host),
+                         patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
+                    turn(patroni::restart_turn(node.host), after({patroni::settings()}, patroni::restart_step(view, node.host)),
+                         patroni::member_gate(view, node.host, patroni::member(host))));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
     if (cluster.topology.database.empty()) return {};
     const auto view = shared(cluster);
     std::vector<Steps> live, slots;
-    std::vector<std::string> loaded;  // a new password of the REST API is known then
+    std::vector<StepRef> loaded;  // a new password of the REST API is known then
     for (const std::string& name : view->topology.database)
-      if (patroni::configured(*view, name)) loaded.push_back(name + "/patroni/loaded");
+      if (patroni::configured(*view, name)) loaded.push_back(patroni::loaded(name));
     for (const std::string& name : view->topology.database)
-      if (!view->leaves_out(name)) live.push_back(after({name + "/patroni/member"}, patroni::live_gate(view, view->topology.host(name))));
+      if (!view->leaves_out(name)) live.push_back(after({patroni::member(name)}, patroni::live_gate(view, view->topology.host(name))));
     for (const std::string& name : view->topology.database) {
       if (view->leaves_out(name) || !patroni::makes_slot(*view, name)) continue;
-      std::vector<std::string> begun = loaded;
-      begun.push_back(name + "/patroni/service");
+      std::vector<StepRef> begun = loaded;
+      begun.push_back(patroni::service(name));
       const TopologyHost& host = view->topology.host(name);
-      slots.push_back(sequence(after(begun, patroni::slot_step(view, host)), after({name + "/patroni/created"}, patroni::stream_step(view, host))));
+      slots.push_back(sequence(after(begun, patroni::slot_step(view, host)), after({patroni::created(name)}, patroni::stream_step(view, host))));
     }
     return sequence(
         after(wait_for_first(*view), patroni::leader_gate(view)),

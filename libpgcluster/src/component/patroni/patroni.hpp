@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <pgcluster/component/component.hpp>
+#include <pgcluster/component/patroni.hpp>
 
 namespace pgcluster::patroni {
 
@@ -48,6 +49,8 @@ Ask member_ask(const Spec& spec, const TopologyHost& host);
 std::vector<Ask> member_asks(const ClusterView& view);
 /// Patroni's section about its DCS.
 std::string dcs_section(const ClusterView& view);
+/// What makes it answer on the host: the host's own member or agent, and while nobody has begun the cluster all members.
+std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package by which Patroni speaks to it.
 const char* dcs_client_package(const Spec& spec);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
@@ -148,7 +151,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host);
 /// Patroni has brought up a server, however long the copy takes.
 StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
-StepPtr member_gate(const View& view, const TopologyHost& host, const std::string& step);
+StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& step);
 StepPtr leader_gate(const View& view);
 /// A host that left the spec goes with its data: only while another leads, one that the spec describes.
 StepPtr departure_gate(const View& view, const TopologyHost& left);

@@ -93,7 +93,7 @@ StepPtr settings_step(const View& view) {
                   .diff = unified_diff("cluster settings", diff.before, diff.after),
                   .reason = "the settings in the DCS differ"};
   };
-  return make_step("cluster/patroni/config", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_loop_wait + 30)});
+  return make_step(patroni::settings(), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_loop_wait + 30)});
 }
 
 StepPtr live_gate(const View& view, const TopologyHost& host) {

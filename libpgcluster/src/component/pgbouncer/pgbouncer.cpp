@@ -3,6 +3,9 @@
 
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
+#include <pgcluster/component/pgbouncer.hpp>
+
+#include "component/listening.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -90,7 +93,7 @@ StepPtr listens(const NodeView& node) {
     if (process.empty()) return Later{.until = until, .wrong = taken + "another process", .patience = std::chrono::seconds(10)};
     return Refused{{.message = taken + process, .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
   };
-  return gate(node.step("pgbouncer", "listens"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+  return gate(pgbouncer::listens(node.name()), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
 }
 
 class PgBouncer final : public Component {

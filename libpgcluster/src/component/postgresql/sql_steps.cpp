@@ -3,6 +3,8 @@
 #include <memory>
 #include <sstream>
 
+#include <pgcluster/component/patroni.hpp>
+
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -87,17 +89,17 @@ Change on_server(const View& view, const TopologyHost& host, const Text& script,
 
 // What is common to all of these steps: they ask every server, and act on the one that takes writes.
 using OnServer = std::function<Decision(const TopologyHost&, const Server&)>;
-StepPtr sql_step(const View& view, const std::string& what, OnServer decide) {
+StepPtr sql_step(const View& view, const StepRef& name, OnServer decide) {
   auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
     const TopologyHost* host = writable_host(*view, answers);
     if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
     return decide(*host, answers.read(server_ask(*view, *host), read_server));
   };
-  return make_step("cluster/patroni/" + what, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
+  return make_step(name, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr roles_step(const View& view) {
-  return sql_step(view, "roles", [view](const TopologyHost& host, const Server& server) -> Decision {
+  return sql_step(view, patroni::roles(), [view](const TopologyHost& host, const Server& server) -> Decision {
     Text script = "begin;\n", after;
     std::string before, reason;
     for (const RoleWish& wish : role_wishes(*view)) {
@@ -128,7 +130,7 @@ StepPtr roles_step(const View& view) {
 }
 
 StepPtr databases_step(const View& view) {
-  return sql_step(view, "databases", [view](const TopologyHost& host, const Server& server) -> Decision {
+  return sql_step(view, patroni::databases(), [view](const TopologyHost& host, const Server& server) -> Decision {
     std::string script, before, after, reason;
     for (const DatabaseSpec& wish : view->spec.postgresql_databases) {
       const std::string owner = wish.owner.empty() ? view->spec.patroni_superuser_username : wish.owner;
@@ -158,7 +160,7 @@ StepPtr databases_step(const View& view) {
 }
 
 StepPtr search_step(const View& view) {
-  return sql_step(view, "pgbouncer-auth", [view](const TopologyHost& host, const Server& server) -> Decision {
+  return sql_step(view, {"", "patroni", "pgbouncer-auth"}, [view](const TopologyHost& host, const Server& server) -> Decision {
     const auto& found = server.user_search;
     const std::string& owner = view->spec.patroni_superuser_username;
     const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);

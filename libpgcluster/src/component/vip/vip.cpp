@@ -5,6 +5,7 @@
 #include <set>
 
 #include "component/vip/shell.hpp"
+#include <pgcluster/component/patroni.hpp>
 
 namespace pgcluster {
 namespace {
@@ -75,9 +76,10 @@ Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper) {
                     .hint = "choose a free address, or take it from the host that has it",
                     .path = "cluster_vip"}};
   };
-  std::vector<std::string> removals;
-  for (const std::string& host : forgotten_balancers(cluster)) removals.push_back(host + "/keepalived/remove:unit:" + keepalived_unit);
-  return after(removals, gate("cluster/" + keeper.component + "/free", {.asks = {ask}, .decide = decide}));
+  std::vector<StepRef> removals;  // with prune
+  for (const std::string& host : forgotten_balancers(cluster))
+    removals.push_back(removal(host, "keepalived", std::string("unit:") + keepalived_unit));
+  return after_where_planned(removals, gate(keeper.free, {.asks = {ask}, .decide = decide}));
 }
 
 Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
@@ -87,11 +89,11 @@ Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
   };
   std::vector<Host> hosts;
   std::vector<Ask> asks;
-  std::vector<std::string> removals{"cluster/" + keeper.component + "/free"};
+  std::vector<StepRef> before{keeper.free};
   for (const TopologyHost& host : cluster.topology.hosts) {
     hosts.push_back({host.name, {host.name, UnitOf{keeper.unit}}, {host.name, UnitOf{keeper.other_unit}}, vip_ask(cluster.spec, host.name)});
     asks.insert(asks.end(), {hosts.back().own, hosts.back().other, hosts.back().address});
-    removals.push_back(host.name + "/" + keeper.other_component + "/remove:unit:" + keeper.other_unit);
+    before.push_back(removal(host.name, keeper.other_component, "unit:" + keeper.other_unit));
   }
   auto decide = [hosts, keeper, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
     const auto runs = [&](const Ask& ask) {
@@ -105,17 +107,17 @@ Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
     }
     return Done{};
   };
-  return after(removals, gate("cluster/" + keeper.component + "/released", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)}));
+  return after_where_planned(before, gate(keeper.released, {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)}));
 }
 
 Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
   std::vector<Ask> asks, evidence;
-  std::vector<std::string> awaited{"cluster/patroni/leader"};
+  std::vector<StepRef> awaited{patroni::leader()};
   for (const std::string& host : keeper.hosts) {
     asks.push_back(vip_ask(cluster.spec, host));
     if (cluster.leaves_out(host)) continue;
     evidence.push_back(journal_ask(host, keeper.unit));
-    awaited.push_back(host + "/" + keeper.component + "/service");
+    awaited.push_back(keeper.service(host));
   }
   // Where the other scheme's has been, an address for good is its own, until it is removed.
   const bool lease = keeper.lease && !owns(cluster, keeper.other_unit);
@@ -139,8 +141,7 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
     return Later{count == 0 ? (keeper.lease ? "the leader has taken " : "a balancer has taken ") + vip
                             : "only one host holds " + vip + " (" + holders + " do)"};
   };
-  const Steps held =
-      gate("cluster/" + keeper.component + "/held", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
+  const Steps held = gate(keeper.held, {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
   return after(awaited, held);
 }
 

@@ -23,15 +23,17 @@ struct VipKeeper {
   std::string unit;       ///< "vip-manager.service"
   std::string other_component;
   std::string other_unit;
-  std::vector<std::string> hosts;  ///< where it runs
-  bool lease = false;              ///< the address has a lifetime: one for good is nobody's of ours
+  StepRef free, released, held;                 ///< of the keeper
+  StepRef (*service)(const std::string& host);  ///< the keeper's on a host
+  std::vector<std::string> hosts;               ///< where it runs
+  bool lease = false;                           ///< the address has a lifetime: one for good is nobody's of ours
 };
 
-/// "cluster/COMPONENT/free": once, before the address is used for the first time, whether a stranger has it.
+/// VipKeeper::free: once, before the address is used for the first time, whether a stranger has it.
 Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper);
-/// "cluster/COMPONENT/released": the other scheme's keeper has given the address up on every host. Before this the keeper must not start.
+/// VipKeeper::released: the other scheme's keeper has given the address up on every host. Before this the keeper must not start.
 Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper);
-/// "cluster/COMPONENT/held": one host has it.
+/// VipKeeper::held: one host has it.
 Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper);
 
 }  // namespace pgcluster

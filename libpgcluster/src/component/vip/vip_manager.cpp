@@ -7,6 +7,11 @@
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
 #include "component/vip/shell.hpp"
+#include <pgcluster/component/vip_manager.hpp>
+
+#include "component/etcd/etcd.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/registry.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -64,6 +69,10 @@ VipKeeper keeper(const ClusterView& cluster) {
           .unit = vip_manager_unit,
           .other_component = "keepalived",
           .other_unit = keepalived_unit,
+          .free = vip_manager::free(),
+          .released = vip_manager::released(),
+          .held = vip_manager::held(),
+          .service = vip_manager::service,
           .hosts = cluster.topology.database,
           .lease = true};
 }
@@ -82,8 +91,8 @@ class VipManager final : public Component {
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-                    after({node.step("patroni", "service"), "cluster/vip-manager/released"},
-                          rolling("vip-manager", node.name(), {}, service(step("service"), node.name(), wish))));
+                    after({patroni::service(node.name()), vip_manager::released()},
+                          rolling("vip-manager", node.name(), {}, service(vip_manager::service(node.name()), node.name(), wish))));
   }
 
   Needs needs(const NodeView& node) const override {

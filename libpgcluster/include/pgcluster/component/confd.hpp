@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include <pgcluster/step/step_ref.hpp>
+
+/// References to the steps of the component confd that other components may wait for.
+namespace pgcluster::confd {
+
+/// confd runs. Planned for each balancer, if confd_install and confd_binary are set.
+inline StepRef service(const std::string& host) { return {host, "confd", "service"}; }
+
+}  // namespace pgcluster::confd
