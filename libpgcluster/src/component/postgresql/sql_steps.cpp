@@ -3,6 +3,7 @@
 #include <memory>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -93,7 +94,8 @@ StepPtr sql_step(const View& view, const std::string& what, OnServer decide) {
     if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
     return decide(*host, answers.read(server_ask(*view, *host), read_server));
   };
-  return make_step("cluster/patroni/" + what, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
+  return make_step("cluster/patroni/" + what,
+                   {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr roles_step(const View& view) {
@@ -117,7 +119,7 @@ StepPtr roles_step(const View& view) {
       script += ";\n";
       if (state) before += shown(wish, state).reveal();
       after += shown(wish, nullptr);
-      reason += (reason.empty() ? "" : ", ") + wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password");
+      append(reason, wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password"));
     }
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script + "commit;\n", "sql:roles");
@@ -147,7 +149,7 @@ StepPtr databases_step(const View& view) {
         script += ";\n";
       }
       after += wish.db + ": owner " + owner + "\n";
-      reason += (reason.empty() ? "" : ", ") + wish.db + (is_there ? " has another owner" : " is not there");
+      append(reason, wish.db + (is_there ? " has another owner" : " is not there"));
     }
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script, "sql:databases");
