@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/joined.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/listening.hpp"
 #include "op/facts.hpp"
@@ -122,8 +123,7 @@ class Examiner {
     for (const std::string& package : names(declared, &Needs::packages)) {
       const auto at = policy->find(package + ":\n");
       const auto candidate = at == std::string::npos ? at : policy->find("Candidate:", at);
-      if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0)
-        missing += (missing.empty() ? "" : ", ") + package;
+      if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0) append(missing, package);
     }
     if (!missing.empty())
       add(Severity::error, Code::command_failed, "apt has no " + missing, "add a repository that has them, and run apt-get update");

@@ -1,6 +1,8 @@
 // Reads how the cluster is: the members from Patroni, the VIP from the hosts, all else from what the components declare.
 #include <algorithm>
 
+#include "base/url.hpp"
+#include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/vip/vip.hpp"
@@ -193,9 +195,7 @@ class Reading {
         missing("the load balancer " + one.wish.name + " has no address yet", "wait a minute, and look again");
       else
         status_.endpoints.push_back({one.kind, is.address, is.port,
-                                     "postgresql://" + (is.address.find(':') == std::string::npos ? is.address : "[" + is.address + "]") + ":" +
-                                         std::to_string(is.port) +
-                                         "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
+                                     "postgresql://" + net::host_port(is.address, is.port) + "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
     }
   }
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/digest.hpp"
+#include "base/network.hpp"
 #include "operate/declared.hpp"
 #include "plan/data.hpp"
 
@@ -63,9 +64,8 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
     if (!without.contains(host.name))
-      facts[host.name] = {.nofile_limit = 524288,
-                          .interfaces = {{"eth0", host.address + (host.address.find(':') == std::string::npos ? "/24" : "/64")}},
-                          .default_interface = "eth0"};
+      facts[host.name] = {
+          .nofile_limit = 524288, .interfaces = {{"eth0", host.address + (net::is_ipv6(host.address) ? "/64" : "/24")}}, .default_interface = "eth0"};
   const std::map<std::string, SecretNeed> needed = secret_needs(*outline(spec, topology), components);
   const std::map<std::string, Secret> secrets = resolve_secrets(needed, topology, facts);
   const auto view_now = [&] {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/url.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 
@@ -148,7 +149,7 @@ Way addressed_way(const Scene& scene, const Topology& topology, const Spec& spec
       line.traffic = traffic_of(endpoint.kind);
       line.condition = line.traffic == Traffic::writes ? "if leader" : "prefers replicas";
       for (const std::string& name : scene.databases)  // a URI may leave hosts out
-        if (vip || endpoint.uri.find(words::host_port(topology.host(name).address, endpoint.port)) != std::string::npos) line.hosts.push_back(name);
+        if (vip || endpoint.uri.find(net::host_port(topology.host(name).address, endpoint.port)) != std::string::npos) line.hosts.push_back(name);
       if (line.traffic == Traffic::reads) line.goes = "replicas first";
     }
     way.lines.push_back(std::move(line));
