@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/consul/consul.hpp"
+#include "component/consul/shell.hpp"
 #include "component/listening.hpp"
 
 namespace pgcluster {
@@ -65,9 +66,8 @@ int port_of(const std::vector<int>& ports, const std::string& line) {
 
 // "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
 Ask keyring_ask(const NodeView& node) {
-  return {node.name(), Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || case $(cat "$1") in *"\"$k\""*) ;; *) echo another ;; esac)",
-                                     "keyring", consul_keyring_file},
-                            .input = node.cluster.secret("consul_encrypt_key")}};
+  return {node.name(),
+          Exec{.argv = {"sh", "-c", shell::keyring, "keyring", consul_keyring_file}, .input = node.cluster.secret("consul_encrypt_key")}};
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "base/network.hpp"
 #include "component/haproxy/haproxy.hpp"
+#include "component/keepalived/shell.hpp"
 #include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
@@ -17,14 +18,6 @@ constexpr const char* check_file = "/usr/local/lib/pgcluster/vip-check";
 constexpr const char* drop_in_file = "/etc/systemd/system/keepalived.service.d/50-pgcluster.conf";
 constexpr const char* secret_name = "keepalived_auth_password";
 constexpr const char* header = "# Written by pgcluster.\n";
-
-// Frontends, not a process: a HAProxy that is there and does not answer is as good as none. Where the leader is, is not asked: each balancer
-// leads to it, so that the VIP stays in a failover.
-constexpr const char* check_program = R"BASH(#!/bin/bash
-# Does HAProxy serve here? For Keepalived, as nobody. usage: vip-check STATISTICS-PORT READ-WRITE-PORT
-code=$(curl -s --noproxy '*' -m 1 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/haproxy-ok") && [[ $code == 200 ]] || exit 1
-exec timeout 1 bash -c ': <>"/dev/tcp/127.0.0.1/$1"' - "$2" 2>/dev/null
-)BASH";
 
 int router_id(const Spec& spec) {
   if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
@@ -131,7 +124,7 @@ class Keepalived final : public Component {
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(left.name + "/keepalived/remove:unit:" + keepalived_unit);
     return sequence(
         packages(step("packages"), host, {"keepalived"}, {wish.unit}),
-        parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
+        parallel(after(silent, config_step(node)), file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
                  file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
         after({node.step("haproxy", "listens"), "cluster/keepalived/released"},
               rolling("keepalived", host, holder_last(node.cluster), service(step("service"), host, wish))));

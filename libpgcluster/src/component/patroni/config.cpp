@@ -6,6 +6,7 @@
 #include "base/network.hpp"
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "spec/roles.hpp"
 
@@ -170,24 +171,10 @@ bool cuts_sessions(const Spec& spec) {
 }
 
 WriteFile role_change_program(const Spec& spec) {
-  return {
-      .path = role_change_path,
-      .content =
-          "#!/bin/sh\n"
-          "# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,\n"
-          "# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
-          "case \"$1 $2\" in\n"
-          "  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;\n"
-          "  on_role_change*) ;;\n"
-          "  *) exit 0 ;;\n"
-          "esac\n"
-          "console() { psql -XAtqw -h /var/run/postgresql -p " +
-          std::to_string(spec.pgbouncer_listen_port) +
-          " -U pgbouncer -d pgbouncer \"$@\"; }\n"
-          "console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do\n"
-          "  [ \"$name\" = pgbouncer ] || console -c \"KILL \\\"$name\\\"\" -c \"RESUME \\\"$name\\\"\" </dev/null\n"
-          "done\n",
-      .mode = 0755};
+  std::string text = shell::role_change;
+  const std::string port = " -p 6432 ";
+  text.replace(text.find(port), port.size(), " -p " + std::to_string(spec.pgbouncer_listen_port) + " ");
+  return {.path = role_change_path, .content = std::move(text), .mode = 0755};
 }
 
 WriteFile drop_in(const Spec& spec) {

@@ -1,5 +1,5 @@
 // The virtual IP address, on the host whose Patroni leads and nowhere else.
-#include "component/vip/vip_manager.hpp"
+#include "component/vip/vip.hpp"
 
 #include <fmt/format.h>
 
@@ -7,6 +7,7 @@
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
+#include "component/vip/shell.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -77,7 +78,7 @@ class VipManager final : public Component {
     const auto step = [&](const char* what) { return node.step("vip-manager", what); };
     ServiceWish wish{.unit = unit, .start_files = {unit_file, program_file}, .settle = std::chrono::seconds(30)};
     return sequence(packages(step("packages"), node.name(), {"curl", "iputils-arping"}),
-                    parallel(file(step("program"), node.name(), {.path = program_file, .content = vip_manager_program, .mode = 0755}),
+                    parallel(file(step("program"), node.name(), {.path = program_file, .content = shell::vip_manager, .mode = 0755}),
                              file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),

@@ -20,10 +20,6 @@ struct Places {
   bool need_systemd = true;
 };
 
-/// What the shell on the host is started with, the same for every program: it reads a length and that many bytes, and then runs them.
-/// A program of which the end was lost on the way does not run at all.
-inline constexpr std::string_view kBoot = R"sh(IFS= read -r n && p=$(head -c "$n"; echo x) && eval "${p%x}")sh";
-
 /// A program as text for a POSIX shell. On its standard input follow the blobs.
 struct Script {
   struct Blob {
@@ -106,8 +102,7 @@ class Reader {
 /// The names of all units that the program asks for, each once, in order.
 std::vector<std::string> asked_units(const Program& program);
 
-/// Text of the process that holds a host's lock: for `bash -c` with kLockBoot, as one line of base64 on its standard input, then heartbeats.
-inline constexpr std::string_view kLockBoot = R"sh(IFS= read -r -t 30 p && eval "$(printf %s "$p" | base64 -d)")sh";
+/// Text of the process that holds a host's lock: for `bash -c` with shell::lock_boot, as one line of base64 on its standard input, then heartbeats.
 std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places = {});
 
 }  // namespace pgcluster::executor
