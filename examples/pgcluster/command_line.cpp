@@ -206,13 +206,16 @@ void CommandLine::reading() {
       password)
       .add_option("ROLE", a_.role, "superuser, replication, restapi, pgbouncer, or a user of the description")
       ->capture_default_str();
-  add({"graph", "Print the cluster as a picture's text", "Hosts, what runs on them, and the clients' ways in; reaches no host.",
-       "  pgcluster graph -f cluster.yaml | dot -Tsvg >cluster.svg\n"
+  add({"graph", "Print the topology as a graph (Graphviz DOT, Mermaid or SVG)",
+       "Shows datacenters, hosts, what runs on them with its ports, and how clients reach the cluster. Reads the spec only;\n"
+       "connects to no host. SVG is a picture as it is; DOT and Mermaid are for programs that lay them out.",
+       "  pgcluster graph -f cluster.yaml --format svg >cluster.svg\n"
+       "  pgcluster graph -f cluster.yaml | dot -Tpdf >cluster.pdf\n"
        "  pgcluster graph -f cluster.yaml --format mermaid",
-       "0 done, 64 wrong usage, 65 the description is wrong"},
+       "0 done, 64 wrong usage, 65 the spec is wrong"},
       graph)
-      .add_option("--format", a_.format, "dot (Graphviz) or mermaid")
-      ->check(CLI::IsMember({"dot", "mermaid"}))
+      .add_option("--format", a_.format, "dot (Graphviz), mermaid or svg")
+      ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
       ->capture_default_str();
   add({"schema", "Print the JSON Schema of descriptions, for editors",
        "Editors complete and check cluster.yaml by it, from the same table of keys that validate reads by.",

@@ -43,6 +43,7 @@ TEST_CASE("who does what, where clients go, what is doubtful, and a picture of i
     golden::check(folder / "expected.txt", text + warnings(topology));
     golden::check(folder / "expected.dot", graph(topology, spec, "dot"));
     golden::check(folder / "expected.mmd", graph(topology, spec, "mermaid"));
+    golden::check(folder / "expected.svg", graph(topology, spec, "svg"));
     golden::check(folder / "expected.json", cluster_file(topology));
   }
 }

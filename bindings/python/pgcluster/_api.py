@@ -68,7 +68,7 @@ def vip_network_warning(vip: Words, topology: Topology, cidrs: Mapping[str, Sequ
 
 
 def graph(topology: Topology, spec: Spec, format: str) -> str:
-    """The topology as a picture: "dot" or "mermaid"."""
+    """The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a picture without outside references."""
     return _core.graph(topology, spec, format)
 
 

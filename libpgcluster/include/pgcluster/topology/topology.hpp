@@ -76,7 +76,7 @@ Topology resolve(const Spec& spec);
 std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
                                               const std::map<std::string, std::vector<std::string>>& cidrs = {});
 
-/// The topology as a picture: "dot" or "mermaid"; throws Error (refused) for another format.
+/// The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a self-contained picture. Pure; throws Error (refused) for another format.
 std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
 
 /// A host as the cluster file has it.
