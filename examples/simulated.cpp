@@ -3,8 +3,8 @@
 #include <iomanip>
 #include <iostream>
 
-#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
+#include <pgcluster/simulation/services.hpp>
 
 int main(int argc, char** argv) try {
   const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");
@@ -24,7 +24,7 @@ int main(int argc, char** argv) try {
   const auto status = pgcluster::read_status(spec, fleet);
   std::cout << '\n' << status.text() << '\n';
   const auto again = pgcluster::plan_deploy(spec, fleet);
-  std::cout << (again.empty() ? "Planned once more: nothing has to change.\n" : again.text());
+  std::cout << (again.empty() ? "Planned again: no changes.\n" : again.text());
   return again.empty() && status.healthy ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';

@@ -61,7 +61,7 @@ std::vector<std::string> without(const Arguments& arguments, const pgcluster::Sp
     if (!spec.host(name) && !arguments.prune) {
       std::vector<std::string> hosts;
       for (const pgcluster::HostSpec& host : spec.hosts) hosts.push_back(host.name);
-      throw Usage("--without " + name + ": the description has no such host; it has " + joined(hosts));
+      throw Usage("--without " + name + ": the spec has no such host; its hosts are " + joined(hosts));
     }
   return arguments.without;
 }
@@ -116,7 +116,7 @@ int plan(Session& session) {
     session.console.answer(plan->json());
   else
     page(session.console, plan->text(arguments.diff, session.console.color_out()));
-  if (!arguments.out.empty()) session.console.tell("To do this: pgcluster apply " + arguments.out + " -f " + arguments.spec);
+  if (!arguments.out.empty()) session.console.tell("To apply this plan: pgcluster apply " + arguments.out + " -f " + arguments.spec);
   return arguments.detailed_exitcode && !plan->empty() ? status::pending : status::ok;
 }
 

@@ -29,7 +29,7 @@ def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
 
     again = pgcluster.plan_deploy(spec, fleet)
     assert not again and again.unchanged() > 10
-    assert pgcluster.apply(again, fleet).text() == "Nothing had to change.\n"
+    assert pgcluster.apply(again, fleet).text() == "No changes.\n"
 
     status = pgcluster.read_status(spec, fleet)
     assert status.healthy and status.leader == "pg1" and status.vip.holders == ("pg1",)

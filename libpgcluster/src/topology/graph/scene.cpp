@@ -4,7 +4,6 @@
 
 #include "base/url.hpp"
 #include "spec/roles.hpp"
-#include "spec/words.hpp"
 
 namespace pgcluster::graphs {
 namespace {
