@@ -134,20 +134,20 @@ Spec random_spec(unsigned seed) {
   spec.patroni_cluster_name = std::string(static_cast<std::size_t>(pick(random, 1, 40)), 'w');
   spec.with_haproxy_load_balancing = pick(random, 0, 1) == 1;
   if (pick(random, 0, 1) == 1) spec.cluster_vip = pick(random, 0, 1) == 1 ? "10.77.0.100" : "2001:db8:1234:5678:9abc:def0:1234:5678";
-  if (pick(random, 0, 2) == 0) spec.dcs_type = "consul", spec.consul_layout = pick(random, 0, 1) == 1 ? "federated" : "stretched";
+  if (pick(random, 0, 2) == 0) spec.dcs_type = DcsType::consul, spec.consul_layout = pick(random, 0, 1) == 1 ? ConsulLayout::federated : ConsulLayout::stretched;
   spec.synchronous_mode = pick(random, 0, 1) == 1;
   spec.pgbouncer_install = pick(random, 0, 1) == 1;
-  if (pick(random, 0, 3) == 0) spec.cloud_provider = "digitalocean";
+  if (pick(random, 0, 3) == 0) spec.cloud_provider = CloudProvider::digitalocean;
   if (pick(random, 0, 1) == 1) spec.confd_binary.path = "/opt/confd";
   const int hosts = pick(random, 1, 12), sites = pick(random, 1, 5);
-  static const std::vector<std::vector<std::string>> roles{{}, {}, {}, {"balancer"}, {"postgres"}, {"dcs"}, {"postgres", "dcs"}, {"balancer", "dcs"}};
+  const Role dcs = spec.dcs_type == DcsType::consul ? Role::consul : Role::etcd;
+  const std::vector<std::vector<Role>> roles{{}, {}, {}, {Role::balancer}, {Role::postgres}, {dcs}, {Role::postgres, dcs}, {Role::balancer, dcs}};
   for (int i = 1; i <= hosts; ++i) {
     HostSpec host{.name = "pg" + std::to_string(i) + std::string(static_cast<std::size_t>(pick(random, 0, 9) == 0 ? 50 : 0), 'm'),
                   .address = pick(random, 0, 3) == 0 ? "2001:db8:1234:5678:9abc:def0:1234:" + std::to_string(i) : "10.77.0." + std::to_string(i)};
     host.datacenter = "dc" + std::to_string(pick(random, 1, sites)) + std::string(static_cast<std::size_t>(pick(random, 0, 9) == 0 ? 40 : 0), 'M');
     if (i > 1) host.roles = roles[static_cast<std::size_t>(pick(random, 0, static_cast<int>(roles.size()) - 1))];
-    if (i > 1 && spec.dcs_type == "consul" && pick(random, 0, 4) == 0) host.roles = {"consul_client"};
-    std::replace(host.roles.begin(), host.roles.end(), std::string("dcs"), spec.dcs_type);
+    if (i > 1 && spec.dcs_type == DcsType::consul && pick(random, 0, 4) == 0) host.roles = {Role::consul_client};
     if (pick(random, 0, 4) == 0) host.patroni_tags = {{"nofailover", "true"}, {"noloadbalance", "true"}};
     spec.hosts.push_back(std::move(host));
   }
