@@ -13,7 +13,7 @@ namespace {
 using Json = nlohmann::json;
 
 // For curl's configuration file.
-std::string quoted(const std::string& value) {
+std::string curl_quoted(const std::string& value) {
   std::string out = "\"";
   for (const char c : value) {
     if (c == '"' || c == '\\') out += '\\';
@@ -127,13 +127,13 @@ Members read_members(const ClusterView& view, const Answers& answers) {
 
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds) {
-  Text config = "request = " + quoted(method) + "\nurl = " + quoted(rest_base(view.spec, host) + path) + "\nuser = ";
-  const std::string user = quoted(view.spec.patroni_restapi_username + ":");
+  Text config = "request = " + curl_quoted(method) + "\nurl = " + curl_quoted(rest_base(view.spec, host) + path) + "\nuser = ";
+  const std::string user = curl_quoted(view.spec.patroni_restapi_username + ":");
   const Secret& password = view.secret("patroni_restapi_password");
-  const std::string escaped = quoted(password.value);
+  const std::string escaped = curl_quoted(password.value);
   config += user.substr(0, user.size() - 1);
   config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
-  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
+  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + curl_quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
   // Errors to where the answer goes: a person wants both.
   return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
 }
