@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int idle_time = 600;  // seconds that a session may say nothing: the most there is
+constexpr int idle_seconds = 600;  // the longest idle timeout that there is
 
 class DigitalOcean final : public CloudProvider {
  public:
@@ -40,7 +40,7 @@ class DigitalOcean final : public CloudProvider {
       if (json::text(rule, "entry_protocol") != "tcp" || json::text(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
     }
     if (json::at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
-    if (const int idle = json::number<int>(lb, "http_idle_timeout_seconds"); idle != idle_time)
+    if (const int idle = json::number<int>(lb, "http_idle_timeout_seconds"); idle != idle_seconds)
       note(is, "sessions may be idle for " + std::to_string(idle) + " s");
     const Json& check = json::at(lb, "health_check");
     is.path = json::text(check, "path");
@@ -106,7 +106,7 @@ class DigitalOcean final : public CloudProvider {
     Json made{{"name", full_name(wish)},
               {"region", session_.setting("server_location")},
               {"size_unit", std::atoi(wish.size.c_str())},
-              {"http_idle_timeout_seconds", idle_time},
+              {"http_idle_timeout_seconds", idle_seconds},
               {"network", wish.is_public ? "EXTERNAL" : "INTERNAL"},
               {"forwarding_rules",
                Json::array({{{"entry_protocol", "tcp"}, {"entry_port", wish.port}, {"target_protocol", "tcp"}, {"target_port", wish.target_port}}})},

@@ -49,7 +49,7 @@ std::string sign_rs256(const std::string& key, const std::string& text) {
   return signature;
 }
 
-std::string last(const std::string& url) { return url.substr(url.rfind('/') + 1); }
+std::string resource_name(const std::string& url) { return url.substr(url.rfind('/') + 1); }
 
 class Gcp final : public CloudProvider {
  public:
@@ -85,7 +85,8 @@ class Gcp final : public CloudProvider {
     is.network = is.is_public ? wish.network : network_of(rule, wish);
     const Json& ports = json::list(rule, "ports");
     if (ports.size() == 1 && ports[0].is_string()) is.port = is.target_port = std::atoi(ports[0].get<std::string>().c_str());
-    if (!rule.is_null() && last(json::text(rule, "backendService")) != wish.name) note(is, "it leads to " + last(json::text(rule, "backendService")));
+    if (!rule.is_null() && resource_name(json::text(rule, "backendService")) != wish.name)
+      note(is, "it leads to " + resource_name(json::text(rule, "backendService")));
     const Json& http = json::at(check, "httpHealthCheck");
     is.path = json::text(http, "requestPath");
     if (json::text(check, "type") != "HTTP") is.path += " (" + json::text(check, "type") + ")";
@@ -105,9 +106,9 @@ class Gcp final : public CloudProvider {
         if (mine != groups.end()) members.insert(one);
       }
     for (const std::string& one : members) {
-      BalancerTarget target{.name = last(one), .id = last(one)};
+      BalancerTarget target{.name = resource_name(one), .id = resource_name(one)};
       for (const BalancerTarget& wanted : wish.targets)
-        if (const auto found = instance(wish, wanted); found && last(found->url) == last(one)) target = wanted;
+        if (const auto found = instance(wish, wanted); found && resource_name(found->url) == resource_name(one)) target = wanted;
       is.targets.push_back(std::move(target));
     }
     const Json probed = get(firewall(wish.name + "-probes"));
@@ -134,7 +135,7 @@ class Gcp final : public CloudProvider {
     // Of a rule and a service the scheme cannot be changed, of a rule nor can port and network.
     const bool other_scheme = is.is_public != wish.is_public;
     if (!rule.is_null() &&
-        (other_scheme || is.port != wish.port || is.network != wish.network || last(json::text(rule, "backendService")) != wish.name))
+        (other_scheme || is.port != wish.port || is.network != wish.network || resource_name(json::text(rule, "backendService")) != wish.name))
       drop(regional("forwardingRules", wish.name));
     if (other_scheme) drop(regional("backendServices", wish.name));
     make(wish);
@@ -223,7 +224,7 @@ class Gcp final : public CloudProvider {
   // Made where it is not there, else patched.
   void ensure(const std::string& path, Json body, const Balancer& wish) {
     const Json now = get(path);
-    body["name"] = last(path);
+    body["name"] = resource_name(path);
     body["description"] = mark(wish.owner);
     if (now.is_null()) return act("POST", path.substr(0, path.rfind('/')), body);
     if (!is_ours(now, wish))
@@ -273,9 +274,9 @@ class Gcp final : public CloudProvider {
   std::string network(const Balancer& wish) const { return partial("global/networks/" + network_name(wish)); }
 
   static std::string network_of(const Json& rule, const Balancer& wish) {
-    if (wish.network.empty() && last(json::text(rule, "network")) == "default") return {};
-    const std::string subnet = last(json::text(rule, "subnetwork"));
-    return last(json::text(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
+    if (wish.network.empty() && resource_name(json::text(rule, "network")) == "default") return {};
+    const std::string subnet = resource_name(json::text(rule, "subnetwork"));
+    return resource_name(json::text(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
   }
 
   static const std::vector<std::string>& probe_sources(bool is_public) { return is_public ? outer_probes : inner_probes; }
@@ -334,12 +335,14 @@ class Gcp final : public CloudProvider {
     for (const auto& [zone, one] : *instances_) {
       const Instance here{zone, json::text(one, "selfLink")};
       const Json& interfaces = json::list(one, "networkInterfaces");
-      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(json::text(i, "network")) == network_name(wish); }))
+      if (std::none_of(interfaces.begin(), interfaces.end(),
+                       [&](const Json& i) { return resource_name(json::text(i, "network")) == network_name(wish); }))
         continue;
       if (!wanted.id.empty() && (json::text(one, "id") == wanted.id || json::text(one, "name") == wanted.id)) return here;
       if (!wanted.id.empty()) continue;
       for (const Json& interface : interfaces)
-        if (json::text(interface, "networkIP") == wanted.address && last(json::text(interface, "network")) == network_name(wish)) return here;
+        if (json::text(interface, "networkIP") == wanted.address && resource_name(json::text(interface, "network")) == network_name(wish))
+          return here;
       if (json::text(one, "name") == wanted.name) by_name = here;
     }
     return by_name;
