@@ -34,7 +34,7 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
   auto decide = [asked, wish](const Answers& answers) -> Decision {
     for (const auto& [host, ask] : asked) {
       const auto body = consul_body(answers[ask]);
-      const OrderedJson json = body ? json::parse<OrderedJson>(*body) : OrderedJson(OrderedJson::value_t::discarded);
+      const OrderedJson json = body ? json_read::parse<OrderedJson>(*body) : OrderedJson(OrderedJson::value_t::discarded);
       if (json.is_discarded()) continue;
       Change change{.todo = {}, .action = Action::update};
       for (auto& [run, why] : wish(json)) {

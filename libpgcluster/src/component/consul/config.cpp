@@ -164,8 +164,8 @@ StepPtr consul_config(const NodeView& node) {
            .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
                    "apply; and then consul keyring -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
-      const auto before = json::parse(file->content);
-      const std::string was = json::text(before, "datacenter");
+      const auto before = json_read::parse(file->content);
+      const std::string was = json_read::text(before, "datacenter");
       if (!was.empty() && was != datacenter)
         return Refused{{.message = "Consul on " + host + " belongs to the datacenter " + was + ", and the spec says " + datacenter,
                         .hint = "write " + was +

@@ -15,7 +15,7 @@ using OrderedJson = nlohmann::ordered_json;
 // Whole numbers and truth values as such, all else as a string: what Patroni itself would write.
 OrderedJson typed(const std::string& value) {
   if (value == "true" || value == "false") return value == "true";
-  const OrderedJson number = json::parse<OrderedJson>(value);
+  const OrderedJson number = json_read::parse<OrderedJson>(value);
   return number.is_number_integer() && number.dump() == value ? number : OrderedJson(value);
 }
 
@@ -23,12 +23,12 @@ OrderedJson typed(const std::string& value) {
 
 SettingsDiff compare_settings(const ClusterView& view, const std::string& settings) {
   SettingsDiff diff;
-  const OrderedJson found = json::parse<OrderedJson>(settings);
+  const OrderedJson found = json_read::parse<OrderedJson>(settings);
   if (settings.empty() || !found.is_object()) return diff;
   diff.known = true;
   OrderedJson patch = OrderedJson::object();
   const auto differs = [&](const std::string& path, const OrderedJson* is, const std::string* wish) {
-    if (is && !is->is_null()) diff.before += path + ": " + json::plain(*is) + "\n";
+    if (is && !is->is_null()) diff.before += path + ": " + json_read::plain(*is) + "\n";
     if (wish) diff.after += path + ": " + *wish + "\n";
   };
   const OrderedJson* own = found.contains("postgresql") && found["postgresql"].is_object() ? &found["postgresql"] : nullptr;
@@ -37,7 +37,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
     const bool nested = path.starts_with("postgresql.");
     const std::string name = nested ? path.substr(11) : path;
     const OrderedJson* is = child(nested ? own : &found, name);
-    if (is && same_value(json::plain(*is), wish)) continue;
+    if (is && same_value(json_read::plain(*is), wish)) continue;
     differs(path, is, &wish);
     (nested ? patch["postgresql"] : patch)[name] = typed(wish);
   }
@@ -47,7 +47,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
   for (const auto& [name, wish] : postgresql_parameters(view)) {
     described.insert(name);
     const OrderedJson* is = child(parameters, name);
-    if (is && same_value(json::plain(*is), wish)) continue;
+    if (is && same_value(json_read::plain(*is), wish)) continue;
     differs("postgresql.parameters." + name, is, &wish);
     patch["postgresql"]["parameters"][name] = typed(wish);
     diff.parameters = true;

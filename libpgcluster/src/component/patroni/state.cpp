@@ -64,23 +64,23 @@ Member read_member(const Answer& answer) {
   // Patroni that has just started answers with its state only: it does not know the settings yet.
   Json state, settings;
   std::istringstream in(output->out);
-  if (!json::read(in, state) || !state.is_object() || !state.contains("state")) return found;
+  if (!json_read::read(in, state) || !state.is_object() || !state.contains("state")) return found;
   const auto end = in.tellg();
-  if (json::read(in, settings) && settings.is_object()) found.settings = output->out.substr(static_cast<std::size_t>(end));
+  if (json_read::read(in, settings) && settings.is_object()) found.settings = output->out.substr(static_cast<std::size_t>(end));
   found.answers = true;
-  found.state = json::text(state, "state");
-  const std::string role = json::text(state, "role");
+  found.state = json_read::text(state, "state");
+  const std::string role = json_read::text(state, "role");
   found.leads = role == "primary" || role == "master" || role == "standby_leader";
-  found.streams = json::text(state, "replication_state") == "streaming";
-  found.sync = json::flag(state, "sync_standby") || json::flag(state, "quorum_standby");
-  const Json &tags = json::at(state, "tags"), &own = json::at(state, "patroni"), &xlog = json::at(state, "xlog");
-  found.nofailover = json::flag(tags, "nofailover");
-  found.scope = json::text(own, "scope");
-  found.name = json::text(own, "name");
-  found.location = found.leads ? json::number(xlog, "location") : json::number(xlog, "replayed_location");
-  found.received = json::number(xlog, "received_location");
-  found.pending_restart = json::flag(state, "pending_restart");
-  for (const auto& [name, reason] : json::at(state, "pending_restart_reason").items()) found.pending.insert(name);
+  found.streams = json_read::text(state, "replication_state") == "streaming";
+  found.sync = json_read::flag(state, "sync_standby") || json_read::flag(state, "quorum_standby");
+  const Json &tags = json_read::at(state, "tags"), &own = json_read::at(state, "patroni"), &xlog = json_read::at(state, "xlog");
+  found.nofailover = json_read::flag(tags, "nofailover");
+  found.scope = json_read::text(own, "scope");
+  found.name = json_read::text(own, "name");
+  found.location = found.leads ? json_read::number(xlog, "location") : json_read::number(xlog, "replayed_location");
+  found.received = json_read::number(xlog, "received_location");
+  found.pending_restart = json_read::flag(state, "pending_restart");
+  for (const auto& [name, reason] : json_read::at(state, "pending_restart_reason").items()) found.pending.insert(name);
   return found;
 }
 
