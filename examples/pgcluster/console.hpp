@@ -60,7 +60,7 @@ class Console {
 };
 
 /// A JSON string with its quotes.
-std::string quoted(std::string_view text);
+std::string json_string(std::string_view text);
 /// JSON array of findings.
 std::string json(const std::vector<pgcluster::Diagnostic>& findings);
 

@@ -43,14 +43,14 @@ bool shown_by(const std::string& pager, const std::string& text) {
     execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
     _exit(127);
   }
-  close(ends[0]);
+  ::close(ends[0]);
   for (std::size_t at = 0; child > 0 && at < text.size();) {
-    const ssize_t count = write(ends[1], text.data() + at, text.size() - at);
+    const ssize_t count = ::write(ends[1], text.data() + at, text.size() - at);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;  // who leaves it early has seen enough
     at += static_cast<std::size_t>(count);
   }
-  close(ends[1]);
+  ::close(ends[1]);
   int status = 0;
   while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   sigaction(SIGINT, &before, nullptr);

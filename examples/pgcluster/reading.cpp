@@ -31,12 +31,12 @@ std::vector<pgcluster::Diagnostic> warnings_of(const pgcluster::Spec& spec, cons
 
 std::string validated_json(const std::string& file, const pgcluster::Topology& topology, const std::vector<pgcluster::Diagnostic>& warnings) {
   std::string members, endpoints;
-  for (const std::string& name : topology.dcs_members) members += (members.empty() ? "" : ", ") + quoted(name);
+  for (const std::string& name : topology.dcs_members) members += (members.empty() ? "" : ", ") + json_string(name);
   for (const pgcluster::Endpoint& one : topology.endpoints)
-    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + quoted(to_string(one.kind))) + ", \"address\": " + quoted(one.address) +
-                 ", \"port\": " + std::to_string(one.port) + ", \"uri\": " + quoted(one.uri) + "}";
-  return "{\"format\": 1, \"file\": " + quoted(file) + ", \"ok\": true, \"cluster\": " + quoted(topology.cluster) +
-         ", \"dcs\": {\"type\": " + quoted(to_string(topology.dcs_type)) + ", \"members\": [" + members +
+    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + json_string(to_string(one.kind))) + ", \"address\": " + json_string(one.address) +
+                 ", \"port\": " + std::to_string(one.port) + ", \"uri\": " + json_string(one.uri) + "}";
+  return "{\"format\": 1, \"file\": " + json_string(file) + ", \"ok\": true, \"cluster\": " + json_string(topology.cluster) +
+         ", \"dcs\": {\"type\": " + json_string(to_string(topology.dcs_type)) + ", \"members\": [" + members +
          "], \"quorum\": " + std::to_string(topology.quorum()) + ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" +
          endpoints + "], \"warnings\": " + json(warnings) + "}";
 }
