@@ -107,7 +107,7 @@ TEST_CASE("vip-manager: balancers that left the spec are waited for, not taken f
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
   Spec before = balanced();
-  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {"balancer"}});
+  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {Role::balancer}});
   view.facts["pg1"].cluster = cluster_file(resolve(before));
   const Steps all = vip_manager_component()->cluster_steps(view);
   const Decision free = decide(all, "cluster/vip-manager/free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}});

@@ -10,12 +10,10 @@
 /// Errors: everything throws Error, and nothing else of its own (what a user's callback throws is passed on). A change is only ever made by apply.
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
-#include <pgcluster/component/component.hpp>
-#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/cloud/cloud.hpp>
+#include <pgcluster/component/component.hpp>
 #include <pgcluster/executor/executor.hpp>
 #include <pgcluster/executor/local.hpp>
-#include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/executor/ssh.hpp>
 #include <pgcluster/op/access.hpp>
 #include <pgcluster/op/answer.hpp>
@@ -25,6 +23,9 @@
 #include <pgcluster/op/program.hpp>
 #include <pgcluster/operate/operate.hpp>
 #include <pgcluster/plan/plan.hpp>
+#include <pgcluster/simulation/services.hpp>
+#include <pgcluster/simulation/simulated.hpp>
+#include <pgcluster/spec/choices.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>

@@ -29,7 +29,8 @@ struct Port {
 
 std::vector<Port> ports_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
   std::vector<Port> ports;
-  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() && topology.dcs_type == "etcd") {
+  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() &&
+      topology.dcs_type == DcsType::etcd) {
     ports.push_back({spec.etcd_client_port, "etcd.service", "etcd's clients"});
     ports.push_back({spec.etcd_peer_port, "etcd.service", "etcd's peers"});
   }
@@ -47,7 +48,8 @@ std::vector<Port> ports_of(const Spec& spec, const Topology& topology, const Top
 
 std::vector<std::string> packages_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
   std::vector<std::string> packages;
-  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() && topology.dcs_type == "etcd")
+  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() &&
+      topology.dcs_type == DcsType::etcd)
     packages = {"etcd-server", "etcd-client"};
   if (has_consul_agent(spec, host) && !spec.consul_binary.given()) packages.emplace_back("consul");
   if (host.has(Role::postgres)) {
@@ -110,7 +112,7 @@ class Examiner {
           "set it right, and let a time service keep it so");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
       add(Severity::warning, Code::refused, "has only " + std::to_string(facts.memory_bytes >> 20) + " MiB of memory",
-          "PostgreSQL, Patroni and " + topology_.dcs_type + " want 1 GiB together");
+          "PostgreSQL, Patroni and " + std::string(to_string(topology_.dcs_type)) + " want 1 GiB together");
   }
 
   void ports(const TopologyHost& host, const Facts& facts, const std::string* listening) {

@@ -21,20 +21,21 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
 
 // Patroni's state does not move by itself: members that ask another DCS than the running ones would begin a second cluster.
 void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left) {
-  const std::string other = topology.dcs_type == "etcd" ? "consul" : "etcd";
+  const std::string wanted(to_string(topology.dcs_type));
+  const std::string other(to_string(topology.dcs_type == DcsType::etcd ? DcsType::consul : DcsType::etcd));
   const auto moved = [&](const std::string& name) {
     return Error(
         {.code = Code::refused,
-         .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
+         .message = name + " runs " + other + " for this cluster, and dcs_type is " + wanted,
          .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
-                 topology.dcs_type +
+                 wanted +
                  " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
                  "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
                  "a new cluster",
          .host = name});
   };
   for (const auto& [name, fact] : facts)
-    if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + topology.dcs_type + ".service")) throw moved(name);
+    if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + wanted + ".service")) throw moved(name);
   for (const KnownHost& host : left)
     for (const Role role : host.roles) {
       if (role != Role::etcd && role != Role::consul) continue;

@@ -27,7 +27,7 @@ HostQuestions questions(const Spec& spec, const Topology& topology, const Topolo
   HostQuestions q;
   const auto unit = [&](const char* name) { q.units.push_back({host.name, UnitOf{name}}); };
   const bool member = std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end();
-  if (member && topology.dcs_type == "etcd") {
+  if (member && topology.dcs_type == DcsType::etcd) {
     q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=http://" + host.address + ":" + std::to_string(spec.etcd_client_port),
                                          "--command-timeout=2s", "--dial-timeout=1s", "endpoint", "health"}}};
     unit("etcd.service");
@@ -74,7 +74,7 @@ void status_of_cloud(const std::string& cloud, const std::vector<CloudBalancer>&
     else
       status.endpoints.push_back({one.kind, is.address, is.port,
                                   "postgresql://" + net::host_port(is.address, is.port) +
-                                      "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
+                                      "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
   }
   status.hosts.push_back(std::move(state));
 }
@@ -147,14 +147,14 @@ Status read_status(const Spec& spec, Executor& executor, const OperateOptions& o
     }
     if (q.dcs && state.reachable) {
       bool serves = answers.out(*q.dcs);
-      if (topology.dcs_type == "consul") {
+      if (topology.dcs_type == DcsType::consul) {
         const auto servers = read_consul_servers(answers[*q.dcs]);
         serves = std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host.name && one.serves(); });
       }
       if (serves)
         status.dcs.healthy_members.push_back(host.name);
       else
-        state.problems.push_back(topology.dcs_type + " is not healthy");
+        state.problems.push_back(std::string(to_string(topology.dcs_type)) + " is not healthy");
     }
     if (q.balancer && state.reachable) {
       const HaproxyState haproxy = read_haproxy(answers[*q.balancer]);

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/digest.hpp"
+#include "base/joined.hpp"
 #include "base/network.hpp"
 #include "plan/data.hpp"
 #include "spec/roles.hpp"
@@ -124,7 +125,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->spec = spec;
   if (const std::string& path = spec.confd_binary.path; !path.empty() && with_haproxy(spec) && spec.confd_install)
     view->digests[path] = file_digest(path, "confd_binary");
-  if (const std::string& path = spec.consul_binary.path; !path.empty() && spec.dcs_type == "consul")
+  if (const std::string& path = spec.consul_binary.path; !path.empty() && spec.dcs_type == DcsType::consul)
     view->digests[path] = file_digest(path, "consul_binary");
   view->topology = topology;
   view->secrets = resolve_secrets(spec, topology, facts, components);
@@ -258,15 +259,29 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
 
 namespace {
 
-// What of a cloud says which balancers are meant: elsewhere another may have the same name. By another address it is the same cloud.
+// Balancer names are unique only within a region or resource group of the provider, so that is part of the key. The API's address is not: the same
+// cloud may be reached by several.
 std::string whereabouts(const KnownCloud& cloud) {
-  std::string where = cloud.provider;
-  for (const auto& [key, value] : cloud.settings) {
-    if (key == "server_location" && cloud.provider == "aws") where += " " + value;
-    if (key == "server_location" && cloud.provider == "gcp") where += " " + value.substr(0, value.rfind('-', value.find(',')));  // the region
-    if (key == "azure_resource_group" && cloud.provider == "azure") where += " " + value;
+  const auto setting = [&](std::string_view wanted) {
+    for (const auto& [key, value] : cloud.settings)
+      if (key == wanted && !value.empty()) return " " + value;
+    return std::string();
+  };
+  const std::string provider(to_string(cloud.provider));
+  switch (cloud.provider) {
+    case CloudProvider::aws:
+      return provider + setting("server_location");
+    case CloudProvider::gcp: {
+      const std::string zones = setting("server_location");
+      return provider + zones.substr(0, zones.rfind('-', zones.find(',')));  // their region
+    }
+    case CloudProvider::azure:
+      return provider + setting("azure_resource_group");
+    case CloudProvider::digitalocean:
+    case CloudProvider::hetzner:
+      return provider;
   }
-  return where;
+  return provider;
 }
 
 }  // namespace
@@ -287,7 +302,12 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
   }
   std::vector<LeftCloud> left;
   for (const auto& [name, fact] : facts)
-    if (const auto known = read_cluster_file(fact.cluster))
+    if (const auto known = read_cluster_file(fact.cluster)) {
+      if (!known->unknown_clouds.empty())
+        throw Error({.code = Code::refused,
+                     .message = name + " knows load balancers of the cluster at " + joined(known->unknown_clouds) + ", which this version does not",
+                     .hint = "use the version of pgcluster that made them, or a later one",
+                     .host = name});
       for (const KnownCloud& cloud : known->clouds) {
         if (!seen.insert(whereabouts(cloud)).second) continue;
         HostAccess access = cloud_access(spec, cloud);
@@ -299,6 +319,7 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
         for (int n = 2; taken(access.name); ++n) access.name = plain + ":" + std::to_string(n);
         left.push_back({cloud, std::move(access)});
       }
+    }
   return left;
 }
 

@@ -5,9 +5,6 @@ namespace {
 
 Rule range(std::int64_t min, std::int64_t max) { return {.min = min, .max = max}; }
 Rule port() { return range(1, 65535); }
-Rule one_of(std::vector<std::string_view> values, std::vector<std::string_view> later = {}) {
-  return {.values = std::move(values), .later = std::move(later)};
-}
 Rule like(Format format) { return {.format = format}; }
 Rule needed(Format format) { return {.required = true, .format = format}; }
 
@@ -31,7 +28,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"postgresql_encoding", &S::postgresql_encoding, "Encoding of the cluster's databases.", needed(Format::word)},
       {"postgresql_locale", &S::postgresql_locale, "Locale of the cluster's databases.", needed(Format::word)},
       {"postgresql_data_checksums", &S::postgresql_data_checksums, "Checksums of data pages; only at initdb."},
-      {"dcs_type", &S::dcs_type, "Where Patroni keeps the cluster's state.", one_of({"etcd", "consul"})},
+      {"dcs_type", &S::dcs_type, "Where Patroni keeps the cluster's state."},
       {"cluster_vip", &S::cluster_vip, "An address that follows the leader.", like(Format::ip)},
       {"vip_interface", &S::vip_interface, "Interface of the VIP; without it the one in whose network the host's address is.",
        like(Format::interface)},
@@ -41,8 +38,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
        range(1, kMany)},
       {"pgbouncer_max_db_connections", &S::pgbouncer_max_db_connections, "Most connections to one database; 0: no limit.", range(0, kMany)},
       {"pgbouncer_default_pool_size", &S::pgbouncer_default_pool_size, "Server connections of one user and database.", range(1, kMany)},
-      {"pgbouncer_default_pool_mode", &S::pgbouncer_default_pool_mode, "When a server connection goes back to the pool.",
-       one_of({"session", "transaction", "statement"})},
+      {"pgbouncer_default_pool_mode", &S::pgbouncer_default_pool_mode, "When a server connection goes back to the pool."},
       {"pgbouncer_max_prepared_statements", &S::pgbouncer_max_prepared_statements, "Prepared statements kept for pools of transactions; 0: none.",
        range(0, kMany)},
       {"pgbouncer_query_wait_timeout", &S::pgbouncer_query_wait_timeout, "Seconds that a query waits for a server connection; 0: for ever.",
@@ -57,8 +53,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"confd_interval", &S::confd_interval, "Seconds between two looks of confd.", range(1, 3600)},
       {"keepalived_virtual_router_id", &S::keepalived_virtual_router_id,
        "VRRP's number of the VIP, of its own in the network; 0: the last byte of cluster_vip.", range(0, 255)},
-      {"cloud_provider", &S::cloud_provider, "Whose servers the hosts are; its load balancers then stand in front.",
-       one_of({"aws", "gcp", "azure", "digitalocean", "hetzner"})},
+      {"cloud_provider", &S::cloud_provider, "Whose servers the hosts are; its load balancers then stand in front.", {.may_be_blank = true}},
       {"cloud_load_balancer", &S::cloud_load_balancer, "One load balancer of the cloud for each role; false: HAProxy where it is asked for."},
       {"cloud_api_endpoint", &S::cloud_api_endpoint, "Another address of the cloud's API.", like(Format::url)},
       {"server_location", &S::server_location, "Region (azure, hetzner: location) of the servers; for gcp their zone.", like(Format::word)},
@@ -107,18 +102,16 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"synchronous_mode", &S::synchronous_mode, "A commit waits for a synchronous replica."},
       {"synchronous_mode_strict", &S::synchronous_mode_strict, "Without a synchronous replica nothing is written; needs synchronous_mode."},
       {"synchronous_node_count", &S::synchronous_node_count, "How many replicas are synchronous.", range(1, 64)},
-      {"patroni_watchdog_mode", &S::patroni_watchdog_mode, "A watchdog that resets a leader which hangs.", one_of({"off", "automatic", "required"})},
+      {"patroni_watchdog_mode", &S::patroni_watchdog_mode, "A watchdog that resets a leader which hangs."},
       {"etcd_client_port", &S::etcd_client_port, "Port of etcd for clients.", port()},
       {"etcd_peer_port", &S::etcd_peer_port, "Port of etcd for its members.", port()},
       {"consul_layout", &S::consul_layout,
-       "stretched: one Consul datacenter over all sites; federated: one for each of the hosts' datacenters, and the cluster's state in one of them.",
-       one_of({"stretched", "federated"})},
+       "stretched: one Consul datacenter over all sites; federated: one for each of the hosts' datacenters, and the cluster's state in one of them."},
       {"consul_datacenter", &S::consul_datacenter,
        "Consul's datacenter that holds the cluster's state; without it dc1, and federated that of the first database host.", like(Format::dns_label)},
       {"consul_binary", &S::consul_binary, "Consul's program, instead of the package: a path on this machine, or url and sha256."},
       {"consul_dns", &S::consul_dns,
-       "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses.",
-       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
+       "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses."},
       {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip, 16, 24 or 32 bytes as base64; without it one is made."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters that suit a database."},
       {"sysctl_conf", &S::sysctl_conf, "Further kernel parameters; they win over ours.", like(Format::sysctl)},
@@ -138,15 +131,11 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
   static const std::vector<Key<HostSpec>> keys{
       {"address", &H::address, "IP address of the cluster's own traffic.", needed(Format::ip)},
       {"datacenter", &H::datacenter, "Where the host stands.", {.format = Format::word, .fallback = "dc1"}},
-      {"roles",
-       &H::roles,
-       "What the host does; without it: a database node.",
-       {.values = {"postgres", "etcd", "consul", "consul_client", "balancer"}}},
+      {"roles", &H::roles, "What the host does; without it: a database node."},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"cloud_id", &H::cloud_id, "The cloud's id of this server; without it found by address or name.", like(Format::word)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
-      {"consul_dns", &H::consul_dns, "As the cluster's key of the same name, where this host differs.",
-       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
+      {"consul_dns", &H::consul_dns, "As the cluster's key of the same name, where this host differs.", {.may_be_blank = true}},
   };
   return keys;
 }
@@ -238,10 +227,7 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        "Password of the user, for hosts that take no key; tried after the keys, and at the host itself only, never at a hop."},
       {"sudo_password", &S::sudo_password, "Password of the user for sudo; without it sudo must ask for none."},
       {"known_hosts", &S::known_hosts, "Path of the file of known host keys.", {.format = Format::path, .fallback = "~/.ssh/known_hosts"}},
-      {"host_key",
-       &S::host_key,
-       "Whether a host that is not known yet is trusted; a changed key never is.",
-       {.values = {"strict", "accept-new"}, .fallback = "strict"}},
+      {"host_key", &S::host_key, "Whether a host that is not known yet is trusted; a changed key never is.", {.fallback = "strict"}},
       {"jump",
        &S::jump,
        "The way to the host, as user@host:port, one or several in their order; none: straight. Each is logged in to with the same keys.",
@@ -254,7 +240,7 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
       {"transport",
        &S::transport,
        "libssh2; openssh: the system's ssh client, for FIDO keys, certificates, GSSAPI and old RSA keys; local: no ssh, the host is this machine.",
-       {.values = {"libssh2", "openssh", "local"}, .fallback = "libssh2"}},
+       {.words = {"libssh2", "openssh", "local"}, .fallback = "libssh2"}},
   };
   return keys;
 }

@@ -71,28 +71,28 @@ Picture picture(const Topology& topology, const Spec& spec) {
   // Two datacenters whose names differ only in '-' and '.' must not become one.
   for (std::size_t i = 0; i < p.datacenters.size(); ++i) p.datacenters[i].name.id += '_' + std::to_string(i);
 
-  const std::string dcs_name = topology.dcs_type;
+  const std::string dcs_name(to_string(topology.dcs_type));
   p.dcs = {"dcs", dcs_name + "\n" + std::to_string(topology.dcs_members.size()) + (topology.dcs_members.size() == 1 ? " member" : " members") +
                       ", survives the loss of " + std::to_string(topology.tolerates())};
   for (const std::string& member : topology.dcs_members) p.members.push_back(id_of("host_", member));
 
   for (const Endpoint& endpoint : topology.endpoints) {
     const bool by_name = endpoint.address.ends_with(".consul");
-    const std::string id = id_of(by_name ? "name_" : "", endpoint.kind);
+    const std::string kind(to_string(endpoint.kind)), id = id_of(by_name ? "name_" : "", kind);
     if (by_name) {
-      p.entries.push_back({id, endpoint.kind + "\n" + endpoint.address + " port " + std::to_string(endpoint.port)});
+      p.entries.push_back({id, kind + "\n" + endpoint.address + " port " + std::to_string(endpoint.port)});
       for (const std::string& host : topology.database)
         p.arrows.push_back({id, id_of("host_", host),
-                            endpoint.kind == "read-write"       ? "if leader"
-                            : endpoint.kind == "read-only-sync" ? "if synchronous"
-                                                                : "if replica"});
+                            endpoint.kind == EndpointKind::read_write       ? "if leader"
+                            : endpoint.kind == EndpointKind::read_only_sync ? "if synchronous"
+                                                                            : "if replica"});
       continue;
     }
     const bool vip = endpoint.address == spec.cluster_vip;
     const std::string port = std::to_string(endpoint.port);
     const bool balanced = with_haproxy(spec);
     const std::string any = balanced ? "any balancer, port " : "any host, port ";
-    p.entries.push_back({id, endpoint.kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : any + port)});
+    p.entries.push_back({id, kind + "\n" + (vip ? "VIP " + endpoint.address + " port " + port : any + port)});
     if (balanced) {
       for (const TopologyHost* host : topology.with(Role::balancer))
         p.arrows.push_back({id, id_of("host_", host->name), vip ? "if it holds the VIP" : ""});
@@ -101,7 +101,7 @@ Picture picture(const Topology& topology, const Spec& spec) {
     for (const std::string& name : topology.database) {
       // A URI that names hosts may leave some out.
       if (!vip && endpoint.uri.find(net::host_port(topology.host(name).address, endpoint.port)) == std::string::npos) continue;
-      p.arrows.push_back({id, id_of("host_", name), endpoint.kind == "read-write" ? "if leader" : "prefers replicas"});
+      p.arrows.push_back({id, id_of("host_", name), endpoint.kind == EndpointKind::read_write ? "if leader" : "prefers replicas"});
     }
   }
   for (const TopologyHost* balancer : topology.with(Role::balancer))

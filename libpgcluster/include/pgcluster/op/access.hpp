@@ -46,9 +46,14 @@ struct SshConfig {
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };
 
+/// A cloud that has load balancers for the cluster.
+enum class CloudProvider { aws, gcp, azure, digitalocean, hetzner };
+/// The word of the provider: "hetzner".
+std::string_view to_string(CloudProvider provider) noexcept;
+
 /// How a cloud's API is reached. What is empty in it comes from the variables that the vendor's own tools read.
 struct CloudAccess {
-  std::string provider;                                         ///< aws, gcp, azure, digitalocean, hetzner
+  CloudProvider provider;
   std::string endpoint{};                                       ///< instead of the vendor's own address; https, or http on loopback
   std::vector<std::pair<std::string, Text>> credentials{};      ///< by the spec's keys
   std::vector<std::pair<std::string, std::string>> settings{};  ///< what else the API needs to know: location, network

@@ -90,7 +90,7 @@ struct Status {
   };
   /// The distributed configuration store: etcd, or Consul.
   struct Dcs {
-    std::string type;
+    DcsType type = DcsType::etcd;
     std::vector<std::string> members;  ///< described
     std::vector<std::string> healthy_members;
     bool healthy = false;  ///< every described member is

@@ -8,6 +8,8 @@
 
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
+#include <pgcluster/op/access.hpp>
+#include <pgcluster/spec/choices.hpp>
 
 namespace PGCLUSTER_API pgcluster {
 
@@ -30,10 +32,10 @@ struct SshSpec {
   SpecSecret password{};                     ///< of the user, for a host that takes one instead of a key
   SpecSecret sudo_password{};                ///< of the user, for sudo
   std::optional<std::string> known_hosts{};  ///< ~/.ssh/known_hosts
-  std::optional<std::string> host_key{};     ///< "strict" or "accept-new"
+  std::optional<HostKeyPolicy> host_key{};   ///< strict
   std::vector<std::string> jump{};           ///< "user@host:port", hop after hop; "none": straight to the host
   std::optional<std::string> config{};       ///< ssh_config for names; "none": do not read any
-  std::optional<std::string> transport{};    ///< "libssh2", "openssh" or "local"
+  std::optional<Transport> transport{};      ///< libssh2; a host has no Transport::cloud
   friend bool operator==(const SshSpec&, const SshSpec&) = default;
 };
 
@@ -42,11 +44,11 @@ struct HostSpec {
   std::string name;
   std::string address;  ///< of the cluster's own traffic
   std::string datacenter{};
-  std::vector<std::string> roles{};                                 ///< postgres, etcd, consul, consul_client, balancer; empty: a database node
+  std::vector<Role> roles{};                                        ///< empty: a database node
   std::vector<std::pair<std::string, std::string>> patroni_tags{};  ///< YAML scalars as written: nofailover: "false"
   std::string cloud_id{};                                           ///< of cloud_provider; empty: found by address or name
   SshSpec ssh{};
-  std::string consul_dns{};  ///< as the cluster's key of the same name, where this host differs
+  std::optional<ConsulDns> consul_dns{};  ///< as the cluster's key of the same name, where this host differs
   friend bool operator==(const HostSpec&, const HostSpec&) = default;
 };
 
@@ -120,7 +122,7 @@ struct Spec {
   std::string postgresql_locale = "C.UTF-8";
   bool postgresql_data_checksums = true;
 
-  std::string dcs_type = "etcd";
+  DcsType dcs_type = DcsType::etcd;
   std::string cluster_vip{};
   std::string vip_interface{};  ///< empty: the interface in whose network the address of the host is
   bool pgbouncer_install = true;
@@ -128,7 +130,7 @@ struct Spec {
   int pgbouncer_max_client_conn = 100000;
   int pgbouncer_max_db_connections = 10000;
   int pgbouncer_default_pool_size = 100;
-  std::string pgbouncer_default_pool_mode = "session";
+  PoolMode pgbouncer_default_pool_mode = PoolMode::session;
   int pgbouncer_max_prepared_statements = 1024;
   int pgbouncer_query_wait_timeout = 120;
   bool with_haproxy_load_balancing = false;
@@ -141,8 +143,8 @@ struct Spec {
   int confd_interval = 10;
   int keepalived_virtual_router_id = 0;  ///< 0: the last byte of cluster_vip
 
-  std::string cloud_provider{};     ///< aws, gcp, azure, digitalocean, hetzner; empty: none
-  bool cloud_load_balancer = true;  ///< with cloud_provider: its load balancers stand in front, and no HAProxy
+  std::optional<CloudProvider> cloud_provider{};  ///< empty: none
+  bool cloud_load_balancer = true;                ///< with cloud_provider: its load balancers stand in front, and no HAProxy
   std::string cloud_api_endpoint{};
   std::string server_location{};
   std::string server_network{};
@@ -181,16 +183,16 @@ struct Spec {
   bool synchronous_mode = false;
   bool synchronous_mode_strict = false;
   int synchronous_node_count = 1;
-  std::string patroni_watchdog_mode = "automatic";
+  WatchdogMode patroni_watchdog_mode = WatchdogMode::automatic;
 
   int etcd_client_port = 2379;
   int etcd_peer_port = 2380;
 
-  std::string consul_layout = "stretched";  ///< or "federated": a Consul datacenter for each of the hosts' datacenters
-  std::string consul_datacenter{};          ///< whose KV holds the cluster; empty: dc1, federated: that of the first database host
-  BinarySpec consul_binary{};               ///< else Debian's package
-  std::string consul_dns = "auto";          ///< on hosts with the role consul_client: auto, systemd-resolved, dnsmasq, none
-  SpecSecret consul_encrypt_key{};          ///< of gossip
+  ConsulLayout consul_layout = ConsulLayout::stretched;
+  std::string consul_datacenter{};              ///< whose KV holds the cluster; empty: dc1, federated: that of the first database host
+  BinarySpec consul_binary{};                   ///< else Debian's package
+  ConsulDns consul_dns = ConsulDns::automatic;  ///< on hosts with the role consul_client
+  SpecSecret consul_encrypt_key{};              ///< of gossip
 
   bool sysctl_set = true;
   Pairs sysctl_conf{};  ///< further settings

@@ -23,12 +23,12 @@ constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgc
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   std::string nodes = "\"127.0.0.1:8500\"";
-  if (node.topology().dcs_type == "etcd")
+  if (node.topology().dcs_type == DcsType::etcd)
     nodes = joined(node.topology().dcs_members, ", ", [&](const std::string& name) {
       return '"' + net::http_url(node.topology().host(name).address, node.spec().etcd_client_port) + '"';
     });
   return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                     node.topology().dcs_type, node.spec().confd_interval, nodes);
+                     to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
 }
 
 std::string resource_text(const NodeView& node) {

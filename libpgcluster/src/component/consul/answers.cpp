@@ -10,12 +10,12 @@ namespace pgcluster {
 using Json = nlohmann::json;
 
 bool has_consul_agent(const Spec& spec, const TopologyHost& host) {
-  if (spec.dcs_type != "consul") return false;
+  if (spec.dcs_type != DcsType::consul) return false;
   return host.has(Role::consul) || host.has(Role::postgres) || host.has(Role::consul_client) || (host.has(Role::balancer) && with_confd(spec));
 }
 
 std::string consul_datacenter(const Spec& spec, const TopologyHost& host) {
-  return spec.consul_layout == "federated" ? host.datacenter : consul_home(spec);
+  return spec.consul_layout == ConsulLayout::federated ? host.datacenter : consul_home(spec);
 }
 
 std::vector<std::string> consul_datacenters(const ClusterView& cluster) {
@@ -41,7 +41,8 @@ const char* consul_program(const Spec& spec) { return spec.consul_binary.given()
 
 std::string consul_url(const std::string& path, const ClusterView& cluster) {
   std::string url = "http://127.0.0.1:8500" + path;
-  if (cluster.spec.consul_layout == "federated") url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
+  if (cluster.spec.consul_layout == ConsulLayout::federated)
+    url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
   return url;
 }
 

@@ -36,7 +36,7 @@ Text agent_text(const NodeView& node) {
   json["client_addr"] = "127.0.0.1";
   json["retry_join"] = addresses(servers);
   json["retry_interval"] = "1s";
-  if (server && spec.consul_layout == "federated") {
+  if (server && spec.consul_layout == ConsulLayout::federated) {
     std::vector<std::string> others;
     for (const TopologyHost* one : node.topology().with(Role::consul))
       if (consul_datacenter(spec, *one) != datacenter) others.push_back(one->address);

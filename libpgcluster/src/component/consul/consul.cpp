@@ -6,8 +6,8 @@
 #include <set>
 
 #include "base/joined.hpp"
-#include "component/registry.hpp"
 #include "component/program.hpp"
+#include "component/registry.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster {
@@ -114,7 +114,7 @@ class Consul final : public Component {
   std::string name() const override { return "consul"; }
 
   Steps steps(const NodeView& node) const override {
-    if (node.topology().dcs_type != "consul") return {};
+    if (node.topology().dcs_type != DcsType::consul) return {};
     if (!node.has(Role::consul) && is_server(node)) return stays(node);
     if (!has_consul_agent(node.spec(), node.host)) return {};
     const auto step = [&](const char* what) { return node.step("consul", what); };
@@ -143,11 +143,11 @@ class Consul final : public Component {
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
-    return cluster.topology.dcs_type == "consul" ? consul_cluster_steps(cluster) : Steps{};
+    return cluster.topology.dcs_type == DcsType::consul ? consul_cluster_steps(cluster) : Steps{};
   }
 
   std::vector<std::string> secrets(const Spec& spec) const override {
-    return spec.dcs_type == "consul" ? std::vector<std::string>{"consul_encrypt_key"} : std::vector<std::string>{};
+    return spec.dcs_type == DcsType::consul ? std::vector<std::string>{"consul_encrypt_key"} : std::vector<std::string>{};
   }
 
   std::vector<std::string> data(const NodeView& node) const override {

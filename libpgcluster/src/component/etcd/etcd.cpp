@@ -103,7 +103,7 @@ class Etcd final : public Component {
 
   Steps steps(const NodeView& node) const override {
     const Topology& topology = node.topology();
-    if (topology.dcs_type != "etcd") return {};
+    if (topology.dcs_type != DcsType::etcd) return {};
     if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), node.name()) == topology.dcs_members.end()) return guest(node);
     ServiceWish wish{.unit = "etcd.service", .settle = etcd_patience};
     wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};

@@ -128,7 +128,7 @@ StepPtr serves(const NodeView& node) {
       if (host.has(Role::postgres)) joining.push_back(host.name);
   for (const std::string& name : node.topology().database)
     if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
-  auto decide = [=, mark = haproxy_mark(node), dcs = node.topology().dcs_type](const Answers& answers) -> Decision {
+  auto decide = [=, mark = haproxy_mark(node), dcs = std::string(to_string(node.topology().dcs_type))](const Answers& answers) -> Decision {
     const HaproxyState state = read_haproxy(answers[ask]);
     if (!state.answers || state.mark != mark) return Later{"HAProxy serves with its present configuration"};
     std::vector<std::string> wanted = joining, has;

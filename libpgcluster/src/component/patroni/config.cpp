@@ -89,7 +89,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (spec.patroni_superuser_username != "postgres")
     out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
-  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(spec.patroni_watchdog_mode) + "\n";
+  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(std::string(to_string(spec.patroni_watchdog_mode))) + "\n";
   if (!host.patroni_tags.empty()) out += "\ntags:\n";
   for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
   return out;
@@ -166,7 +166,7 @@ ServiceWish service_wish() {
 
 // HAProxy does not cut those that came before its last reload, and who has resolved a name stays where it led.
 bool cuts_sessions(const Spec& spec) {
-  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == "consul");
+  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == DcsType::consul);
 }
 
 WriteFile role_change_program(const Spec& spec) {
@@ -193,7 +193,7 @@ WriteFile role_change_program(const Spec& spec) {
 WriteFile drop_in(const Spec& spec) {
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
-  if (spec.patroni_watchdog_mode != "off")
+  if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
   // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
   lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";

@@ -14,7 +14,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool on_consul(const ClusterView& view) { return view.topology.dcs_type == "consul"; }
+bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
 // "10.77.0.11:2379" of each member of etcd.
 std::vector<std::string> endpoints(const ClusterView& view) {
@@ -48,7 +48,7 @@ std::string dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
     // A session ends by its TTL only: gossip declares a host dead long before its PostgreSQL has stopped. Services are the agent's own.
     std::string out = "consul:\n  host: \"127.0.0.1:8500\"\n  register_service: false\n  checks: []\n";
-    if (view.spec.consul_layout == "federated") out += "  dc: \"" + consul_home(view.spec) + "\"\n";
+    if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
     return out;
   }
   std::string out = "etcd3:\n  hosts:\n";
@@ -56,7 +56,7 @@ std::string dcs_section(const ClusterView& view) {
   return out;
 }
 
-const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == "consul" ? "python3-consul" : "python3-etcd"; }
+const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == DcsType::consul ? "python3-consul" : "python3-etcd"; }
 
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) {

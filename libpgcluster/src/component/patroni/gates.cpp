@@ -175,11 +175,11 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
   if (host.name != first.name) asks.push_back(unit_ask(first));
-  auto decide = [=, is_first = host.name == first.name, dcs = view->topology.dcs_type](const Answers& answers) -> Decision {
+  auto decide = [=, is_first = host.name == first.name, type = view->topology.dcs_type](const Answers& answers) -> Decision {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
-    return Later{is_first ? dcs + " answers with a quorum" + (dcs == "etcd" ? ", and has seen each member once" : "")
+    return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has begun the cluster"};
   };
   return gate(host.name + "/patroni/dcs", {.asks = asks, .decide = decide, .settle = seconds(300)});

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "component/registry.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
+#include "component/registry.hpp"
 
 namespace pgcluster {
 namespace {
@@ -42,7 +42,7 @@ class Patroni final : public Component {
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
     // Where the DCS on this host has died there is no use in waiting for it; at the beginning it takes all of its members.
-    const std::string healthy = "/" + view->topology.dcs_type + "/healthy";
+    const std::string healthy = "/" + std::string(to_string(view->topology.dcs_type)) + "/healthy";
     std::vector<std::string> members{host + healthy};
     if (patroni::begins(*view))
       for (const std::string& member : view->topology.dcs_members) members.push_back(member + healthy);

@@ -1,8 +1,8 @@
 // PgBouncer in front of PostgreSQL: passwords are looked up in the database, so it knows only its own.
 #include <algorithm>
 
-#include "component/registry.hpp"
 #include "component/listening.hpp"
+#include "component/registry.hpp"
 
 namespace pgcluster {
 namespace {
@@ -42,7 +42,7 @@ Text main_text(const NodeView& node) {
   add("auth_query", "SELECT usename, passwd FROM public.user_search($1)");
   add("admin_users", spec.patroni_superuser_username);
   add("stats_users", "pgbouncer");
-  add("pool_mode", spec.pgbouncer_default_pool_mode);
+  add("pool_mode", std::string(to_string(spec.pgbouncer_default_pool_mode)));
   add("max_client_conn", std::to_string(max_clients(node)));
   add("max_db_connections", std::to_string(spec.pgbouncer_max_db_connections));
   add("default_pool_size", std::to_string(spec.pgbouncer_default_pool_size));
