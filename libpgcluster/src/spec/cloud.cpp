@@ -32,21 +32,19 @@ bool has_bits_beyond(const Network& network) {
   return false;
 }
 
+// A load balancer with a public address finds the hosts of some providers without their network.
+enum class NeedsNetwork { always, if_private, never };
+
 // What the load balancers of a provider need of a spec, and what they cannot do.
 struct Limits {
   const char* location;  // what server_location has to be
   const char* network;   // what server_network has to be
-  enum {
-    always,
-    in_private,
-    never
-  }  // with a public address some providers find the hosts without it
-  needs_network;
-  std::size_t longest_name = 40;  // of the cluster: its load balancers are <cluster>-primary and the like
+  NeedsNetwork needs_network;
+  std::size_t longest_name = 40;  // of the cluster: its load balancers are called <cluster>-primary and the like
   bool underscores = false;       // in that name
-  bool leading_digit = true;
-  std::size_t targets = 0;  // the most database hosts; 0: no limit
-  bool ipv6 = false;        // they have an IPv6 address
+  bool leading_digit = true;      // in that name
+  std::size_t targets = 0;        // the most database hosts; 0: no limit
+  bool ipv6 = false;              // they have an IPv6 address
 };
 
 Limits limits_of(CloudProvider provider) {
@@ -54,18 +52,18 @@ Limits limits_of(CloudProvider provider) {
     case CloudProvider::aws:
       return {.location = "the region, like eu-central-1",
               .network = "one or several subnets, like subnet-0a1b2c,subnet-3d4e5f",
-              .needs_network = Limits::always,
+              .needs_network = NeedsNetwork::always,
               .longest_name = 24};
     case CloudProvider::gcp:
-      return {.location = "the zone, like europe-west3-a", .network = "NETWORK/SUBNET", .needs_network = Limits::never, .leading_digit = false};
+      return {.location = "the zone, like europe-west3-a", .network = "NETWORK/SUBNET", .needs_network = NeedsNetwork::never, .leading_digit = false};
     case CloudProvider::azure:
-      return {.location = "the location, like germanywestcentral", .network = "VNET/SUBNET", .needs_network = Limits::always};
+      return {.location = "the location, like germanywestcentral", .network = "VNET/SUBNET", .needs_network = NeedsNetwork::always};
     case CloudProvider::digitalocean:
-      return {.location = "the region, like fra1", .network = "id of the VPC", .needs_network = Limits::in_private, .targets = 10};
+      return {.location = "the region, like fra1", .network = "id of the VPC", .needs_network = NeedsNetwork::if_private, .targets = 10};
     case CloudProvider::hetzner:
       return {.location = "the location, like fsn1",
               .network = "name or number of the servers' network",
-              .needs_network = Limits::in_private,
+              .needs_network = NeedsNetwork::if_private,
               .underscores = true,
               .ipv6 = true};
   }
@@ -104,7 +102,7 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
     if (value.empty()) error(key, "is missing, which the load balancers of " + provider + " need", "write " + std::string(key) + ": " + hint);
   };
   needs("server_location", s.server_location, limits.location);
-  if (limits.needs_network == Limits::always || (limits.needs_network == Limits::in_private && !s.database_public_access))
+  if (limits.needs_network == NeedsNetwork::always || (limits.needs_network == NeedsNetwork::if_private && !s.database_public_access))
     needs("server_network", s.server_network, limits.network);
   const bool on_azure = s.cloud_provider == CloudProvider::azure, on_aws = s.cloud_provider == CloudProvider::aws;
   if (on_azure) needs("azure_resource_group", s.azure_resource_group, "the resource group of the servers");
