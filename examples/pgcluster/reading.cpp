@@ -16,7 +16,7 @@ std::string joined(const std::vector<std::string>& names) {
   return all;
 }
 
-// Warnings of the spec and of what it resolves to, each once.
+// The warnings of the spec and of its topology, without duplicates.
 std::vector<pgcluster::Diagnostic> warnings_of(const pgcluster::Spec& spec, const pgcluster::Topology& topology, const std::string& file) {
   std::vector<pgcluster::Diagnostic> all = pgcluster::validate(spec);
   all.insert(all.end(), topology.warnings.begin(), topology.warnings.end());
@@ -93,7 +93,7 @@ int check(Session& session) {
   asking(session, spec, [&](const auto& options) { report = pgcluster::check_hosts(spec, session.executor, options); });
   session.console.answer(session.console.json() ? report.json() : report.text(session.console.color_out()));
   if (report.ok()) return status::ok;
-  // Refused only where nothing else is in the way.
+  // Exit status 3 only if every error is a refusal.
   return std::all_of(report.findings.begin(), report.findings.end(),
                      [](const auto& one) { return one.what.severity != pgcluster::Severity::error || status_of(one.code) == status::refused; })
              ? status::refused
@@ -111,7 +111,7 @@ int plan(Session& session) {
     deploy.without = left_out;
     plan = pgcluster::plan_deploy(spec, session.executor, deploy);
   });
-  if (!arguments.out.empty()) out.write(plan->document());  // as large as all of the plan itself
+  if (!arguments.out.empty()) out.write(plan->document());  // the document is as large as the plan
   if (session.console.json())
     session.console.answer(plan->json());
   else
@@ -131,7 +131,7 @@ int show_status(Session& session) {
   } catch (const pgcluster::Error& error) {
     if (error.code() == pgcluster::Code::cancelled) throw;
     session.console.error(error.failure());
-    return error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // unreadable is not refused
+    return error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // a status that cannot be read is a failure, not a refusal
   }
 }
 

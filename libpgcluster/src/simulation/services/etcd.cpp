@@ -13,7 +13,6 @@ namespace {
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr const char* etcd_unit = "etcd.service";
 constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
 
 std::map<std::string, std::string> environment(const SimulatedHost& host) {
