@@ -124,7 +124,8 @@ class Deployment {
   void check_vip_network() {
     if (spec_.cluster_vip.empty()) return;
     std::map<std::string, std::vector<std::string>> cidrs;
-    for (const std::string& host : without_) cidrs[host] = {net::single_address(spec_.cluster_vip)};  // its interfaces are unknown: no warning because of it
+    for (const std::string& host : without_)
+      cidrs[host] = {net::single_address(spec_.cluster_vip)};  // its interfaces are unknown: no warning because of it
     for (const auto& [name, fact] : facts_)
       for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
     std::erase_if(plan_.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });

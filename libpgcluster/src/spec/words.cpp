@@ -25,7 +25,6 @@ std::string one_of(const std::vector<std::string_view>& words) {
   return out;
 }
 
-
 std::string in_folder(const std::string& folder, const std::string& path) {
   if (path.empty() || path.front() == '/' || path.front() == '~' || folder.empty() || folder == ".") return path;
   return (std::filesystem::absolute(folder) / path).lexically_normal().string();
