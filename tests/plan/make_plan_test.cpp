@@ -29,7 +29,7 @@ struct PlannedFleet {
   }
 };
 
-Steps write(const std::string& host, const std::string& what) {
+Steps written(const std::string& host, const std::string& what) {
   return file(StepRef{host, "test", what}, host, {.path = "/etc/" + what, .content = "x"});
 }
 
@@ -37,7 +37,7 @@ Steps write(const std::string& host, const std::string& what) {
 
 TEST_CASE("a plan without a step that another one waits for is an error, which says who waits and what was probably meant") {
   PlannedFleet fleet;
-  const Failure failure = fleet.failure(parallel(write("h1", "config"), after({{"h1", "test", "confg"}}, write("h2", "later"))));
+  const Failure failure = fleet.failure(parallel(written("h1", "config"), after({{"h1", "test", "confg"}}, written("h2", "later"))));
   CHECK(failure.code == Code::internal);
   CHECK(failure.message == "h2/test/later waits for h1/test/confg, and the plan has no such step");
   CHECK(failure.hint == "did you mean h1/test/config?");
@@ -49,7 +49,7 @@ TEST_CASE("a plan without a step that another one waits for is an error, which s
 TEST_CASE("all references to steps that the plan does not have are told at once") {
   PlannedFleet fleet;
   const Failure failure =
-      fleet.failure(parallel(after({{"", "elsewhere", "a"}}, write("h1", "one")), after({{"", "elsewhere", "b"}}, write("h2", "other"))));
+      fleet.failure(parallel(after({{"", "elsewhere", "a"}}, written("h1", "one")), after({{"", "elsewhere", "b"}}, written("h2", "other"))));
   CHECK(failure.message == "h1/test/one waits for cluster/elsewhere/a, and the plan has no such step");
   CHECK(failure.hint.find("after_where_planned()") != std::string::npos);
   REQUIRE(failure.diagnostics.size() == 1);
@@ -60,9 +60,9 @@ TEST_CASE("all references to steps that the plan does not have are told at once"
 TEST_CASE("a step that only some plans have is awaited where it is planned") {
   PlannedFleet fleet;
   const StepRef first{"h1", "test", "first"};
-  const Steps later = after_where_planned({first}, write("h2", "later"));
+  const Steps later = after_where_planned({first}, written("h2", "later"));
   CHECK(fleet.plan(later).changes().at(0).after.empty());
-  const Plan both = fleet.plan(parallel(later, write("h1", "first")));
+  const Plan both = fleet.plan(parallel(later, written("h1", "first")));
   REQUIRE(both.changes().size() == 2);
   CHECK(both.changes()[1].after == std::vector<std::string>{first});
 }
@@ -70,7 +70,7 @@ TEST_CASE("a step that only some plans have is awaited where it is planned") {
 TEST_CASE("the steps of a host that is left out are known to be absent, and only those") {
   PlannedFleet fleet;
   fleet.hosts.erase("h1");
-  const Steps later = after({{"h1", "test", "first"}}, write("h2", "later"));
+  const Steps later = after({{"h1", "test", "first"}}, written("h2", "later"));
   CHECK(fleet.plan(later, {.without = {"h1"}}).changes().size() == 1);
   CHECK(fleet.failure(later, {.without = {"h3"}}).code == Code::internal);
 }
