@@ -83,16 +83,3 @@ TEST_CASE("the word that was meant") {
   CHECK(words::nearest("zone", known) == "");
   CHECK(words::nearest("x", known) == "");
 }
-
-TEST_CASE("addresses and networks") {
-  const auto ip = [](const char* text) { return *words::parse_ip(text); };
-  CHECK_FALSE(words::parse_ip("10.0.0"));
-  CHECK_FALSE(words::parse_ip("10.0.0.1/24"));
-  CHECK_FALSE(words::parse_ip("010.0.0.1 "));
-  CHECK(ip("fd00::1") == ip("fd00:0::1"));
-  CHECK(words::same_network(ip("10.77.0.1"), ip("10.77.0.200"), 24));
-  CHECK_FALSE(words::same_network(ip("10.77.0.1"), ip("10.77.1.1"), 24));
-  CHECK(words::same_network(ip("10.77.0.1"), ip("10.77.1.1"), 23));
-  CHECK_FALSE(words::same_network(ip("10.77.0.1"), ip("fd00::1"), 0));
-  CHECK(words::host_port("fd00::1", 5432) == "[fd00::1]:5432");
-}

@@ -11,6 +11,17 @@ namespace {
 
 const unsigned char* data(std::string_view bytes) { return reinterpret_cast<const unsigned char*>(bytes.data()); }
 
+std::string hmac(const EVP_MD* kind, std::string_view key, std::string_view bytes) {
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned size = 0;
+  if (!HMAC(kind, key.data(), static_cast<int>(key.size()), data(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size))
+    throw Error(Code::internal, "OpenSSL cannot compute the HMAC");
+  digest.resize(size);
+  return digest;
+}
+
+}  // namespace
+
 std::string hex(std::string_view bytes) {
   static constexpr char digits[] = "0123456789abcdef";
   std::string text;
@@ -22,8 +33,6 @@ std::string hex(std::string_view bytes) {
   return text;
 }
 
-}  // namespace
-
 std::string sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   unsigned size = 0;
@@ -34,14 +43,8 @@ std::string sha256(std::string_view bytes) {
 
 std::string sha256_hex(std::string_view bytes) { return hex(sha256(bytes)); }
 
-std::string hmac_sha1(std::string_view key, std::string_view bytes) {
-  std::string digest(20, '\0');
-  unsigned size = 0;
-  if (HMAC(EVP_sha1(), key.data(), static_cast<int>(key.size()), data(bytes), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), &size) ==
-      nullptr)
-    throw Error(Code::internal, "OpenSSL has no SHA-1");
-  return digest;
-}
+std::string hmac_sha1(std::string_view key, std::string_view bytes) { return hmac(EVP_sha1(), key, bytes); }
+std::string hmac_sha256(std::string_view key, std::string_view bytes) { return hmac(EVP_sha256(), key, bytes); }
 
 std::string random_hex(std::size_t bytes) {
   std::string random(bytes, '\0');

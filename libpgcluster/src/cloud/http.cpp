@@ -7,6 +7,8 @@
 
 #include <curl/curl.h>
 
+#include "base/strings.hpp"
+
 namespace pgcluster::executor {
 namespace {
 
@@ -27,8 +29,8 @@ std::size_t take_header(char* data, std::size_t, std::size_t n, void* to) {
     if (line.starts_with("HTTP/")) headers.clear();  // what came before was a 100 Continue
     return n;
   }
-  std::string name = line.substr(0, colon), value = line.substr(colon + 1);
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string name = strings::lower(line.substr(0, colon));
+  std::string value = line.substr(colon + 1);
   value.erase(0, value.find_first_not_of(" \t"));
   value.erase(value.find_last_not_of(" \t\r\n") + 1);
   headers[name] = value;
@@ -90,19 +92,6 @@ HttpResponse http(const HttpRequest& request, std::chrono::milliseconds timeout,
   none.timed_out = code == CURLE_OPERATION_TIMEDOUT;
   none.certificate = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_ISSUER_ERROR;
   return none;
-}
-
-std::string url_encoded(const std::string& text) {
-  static constexpr const char* digits = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) || c == '-' || c == '_' || c == '.' || c == '~')
-      out += c;
-    else
-      (((out += '%') += digits[byte >> 4])) += digits[byte & 15];
-  }
-  return out;
 }
 
 }  // namespace pgcluster::executor

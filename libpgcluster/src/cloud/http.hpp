@@ -29,7 +29,4 @@ struct HttpResponse {
 
 HttpResponse http(const HttpRequest& request, std::chrono::milliseconds timeout, const std::atomic<bool>& cancelled);
 
-/// As it stands in a URL's path or query: unreserved characters stay.
-std::string url_encoded(const std::string& text);
-
 }  // namespace pgcluster::executor

@@ -5,6 +5,8 @@
 #include <random>
 #include <thread>
 
+#include "base/json.hpp"
+
 namespace pgcluster::executor {
 
 using Json = nlohmann::json;
@@ -32,13 +34,13 @@ std::string host_of(const std::string& url) {
 // What the vendors put into the body of an error.
 std::string message_of(const HttpResponse& response) {
   std::string said;
-  if (const Json body = Json::parse(response.body, nullptr, false); body.is_object()) {
-    const Json& error = body.contains("error") && body["error"].is_object() ? body["error"] : body;
+  if (const Json body = json::parse(response.body); body.is_object()) {
+    const Json& inner = json::at(body, "error");
+    const Json& error = inner.is_object() ? inner : body;
     for (const char* key : {"message", "error_description"})
-      if (said.empty() && error.contains(key) && error[key].is_string()) said = error[key];
-    if (error.contains("details") && error["details"].is_object() && error["details"].contains("fields"))
-      for (const Json& field : error["details"]["fields"])
-        if (field.is_object() && field.contains("name")) said += " (" + field.value("name", "") + ")";
+      if (said.empty()) said = json::text(error, key);
+    for (const Json& field : json::list(json::at(error, "details"), "fields"))
+      if (field.contains("name")) said += " (" + json::text(field, "name") + ")";
   } else if (const auto begin = response.body.find("<Message>"); begin != std::string::npos) {
     said = response.body.substr(begin + 9, response.body.find("</Message>", begin) - begin - 9);
   }
@@ -63,12 +65,13 @@ std::optional<milliseconds> retry_after(const HttpResponse& response) {
 bool is_busy(const HttpResponse& response) {
   if (response.status == 400) return response.body.find("<Code>Throttling") != std::string::npos;
   if (response.status != 403 && response.status != 409) return false;
-  const Json body = Json::parse(response.body, nullptr, false);
-  const Json& error = at(body, "error");
-  if (response.status == 409) return word(error, "code") == "conflict";
-  const Json& all = list(error, "errors");
-  return std::any_of(all.begin(), all.end(),
-                     [](const Json& one) { return word(one, "reason") == "rateLimitExceeded" || word(one, "reason") == "userRateLimitExceeded"; });
+  const Json body = json::parse(response.body);
+  const Json& error = json::at(body, "error");
+  if (response.status == 409) return json::text(error, "code") == "conflict";
+  const Json& all = json::list(error, "errors");
+  return std::any_of(all.begin(), all.end(), [](const Json& one) {
+    return json::text(one, "reason") == "rateLimitExceeded" || json::text(one, "reason") == "userRateLimitExceeded";
+  });
 }
 
 std::string after(const HttpResponse& response) {
@@ -221,7 +224,7 @@ nlohmann::json CloudSession::json(const std::string& method, const std::string& 
   }
   const HttpResponse response = call(request, also);
   if (response.body.empty() || response.status >= 300) return nullptr;
-  Json parsed = Json::parse(response.body, nullptr, false);
+  Json parsed = json::parse(response.body);
   if (parsed.is_discarded())
     throw Error(Failure{.code = Code::host_unreachable,
                         .message = access_.name + " answers with something that is not JSON",
@@ -277,7 +280,7 @@ void no_such_servers(const std::vector<BalancerTarget>& targets, const std::stri
   std::string names;
   for (const BalancerTarget& one : targets) {
     const std::string known_by = one.id.empty() ? one.address : "cloud_id " + one.id;
-    names += (names.empty() ? "" : ", ") + one.name + (known_by.empty() ? "" : " (" + known_by + ")");
+    append(names, one.name + (known_by.empty() ? "" : " (" + known_by + ")"));
   }
   if (names.empty()) return;
   throw Error(Failure{.code = Code::spec_invalid,
@@ -296,17 +299,6 @@ std::string within(const std::string& network) { return network.empty() ? std::s
 void needs_setting(const std::string& provider, const std::string& key, const std::string& example) {
   throw Error(
       Failure{.code = Code::spec_invalid, .message = key + " is missing, which " + provider + " needs", .hint = "write " + key + ": " + example});
-}
-
-const Json& at(const Json& in, const char* key) {
-  static const Json nothing;
-  return in.is_object() && in.contains(key) ? in.at(key) : nothing;
-}
-std::string word(const Json& in, const char* key) { return at(in, key).is_string() ? at(in, key).get<std::string>() : ""; }
-int number(const Json& in, const char* key) { return at(in, key).is_number_integer() ? at(in, key).get<int>() : 0; }
-const Json& list(const Json& in, const char* key) {
-  static const Json empty = Json::array();
-  return at(in, key).is_array() ? at(in, key) : empty;
 }
 
 std::unique_ptr<CloudProvider> cloud_provider(const std::string& provider, CloudSession& session) {

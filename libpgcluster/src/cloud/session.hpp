@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include <pgcluster/cloud/cloud.hpp>
 
+#include "base/joined.hpp"
+#include "base/json.hpp"
 #include "cloud/http.hpp"
 #include "op/balancer.hpp"
 
@@ -77,14 +77,8 @@ class CloudSession {
   std::function<void(HttpRequest&)> authorize_{};
 };
 
-// Of JSON that may be anything: what is not there, or of another kind, is null, "", 0 or an empty list.
-const nlohmann::json& at(const nlohmann::json& in, const char* key);
-std::string word(const nlohmann::json& in, const char* key);
-int number(const nlohmann::json& in, const char* key);
-const nlohmann::json& list(const nlohmann::json& in, const char* key);
-
 /// Something about a balancer that is not as we make it.
-inline void note(Balancer& is, const std::string& what) { is.other += (is.other.empty() ? "" : ", ") + what; }
+inline void note(Balancer& is, const std::string& what) { append(is.other, what); }
 
 /// The load balancers of one vendor. Each call throws Error where the API does not do what it should.
 class CloudProvider {

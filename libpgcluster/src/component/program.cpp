@@ -1,7 +1,6 @@
 #include "component/program.hpp"
 
-#include <algorithm>
-#include <cctype>
+#include "base/strings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -18,7 +17,7 @@ StepPtr program_step(const NodeView& node, const std::string& component, const s
   const std::string host = node.name();
   std::string sha256 = binary.sha256;
   if (binary.path.empty())
-    std::transform(sha256.begin(), sha256.end(), sha256.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    sha256 = strings::lower(sha256);
   else if (const auto known = node.cluster.digests.find(binary.path); known != node.cluster.digests.end())
     sha256 = known->second;
   const Ask ask{host, FileOf{program_file, false}};

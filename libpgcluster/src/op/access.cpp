@@ -1,15 +1,16 @@
 #include <algorithm>
 
-#include <arpa/inet.h>
-
 #include <pgcluster/op/access.hpp>
+
+#include "base/network.hpp"
+#include "base/url.hpp"
 
 namespace pgcluster {
 namespace {
 
-bool is_ipv6(const std::string& text) {
-  in6_addr bytes{};
-  return ::inet_pton(AF_INET6, text.c_str(), &bytes) == 1;
+bool is_ipv6_address(const std::string& text) {
+  const auto ip = net::parse_ip(text);
+  return ip && ip->v6;
 }
 
 bool is_name(const std::string& text) {
@@ -48,8 +49,8 @@ std::optional<Hop> parse_hop(const std::string& text) {
     if (end == std::string::npos) return std::nullopt;
     hop.address = rest.substr(1, end - 1);
     port = rest.substr(end + 1);
-    if (!is_ipv6(hop.address)) return std::nullopt;
-  } else if (is_ipv6(rest)) {
+    if (!is_ipv6_address(hop.address)) return std::nullopt;
+  } else if (is_ipv6_address(rest)) {
     hop.address = rest;
   } else {
     const auto colon = rest.find(':');
@@ -65,9 +66,7 @@ std::optional<Hop> parse_hop(const std::string& text) {
 }
 
 std::string to_string(const Hop& hop) {
-  const bool brackets = hop.port != 0 && hop.address.find(':') != std::string::npos;
-  return (hop.user.empty() ? "" : hop.user + "@") + (brackets ? "[" + hop.address + "]" : hop.address) +
-         (hop.port == 0 ? "" : ":" + std::to_string(hop.port));
+  return (hop.user.empty() ? "" : hop.user + "@") + (hop.port == 0 ? hop.address : net::host_port(hop.address, hop.port));
 }
 
 }  // namespace pgcluster

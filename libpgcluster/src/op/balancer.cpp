@@ -4,15 +4,10 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/strings.hpp"
+
 namespace pgcluster {
 namespace {
-
-std::vector<std::string> split(const std::string& line) {
-  std::vector<std::string> found;
-  std::istringstream in(line);
-  for (std::string one; in >> one;) found.push_back(one);
-  return found;
-}
 
 constexpr const char* checked_mark = "?checked";
 
@@ -86,7 +81,7 @@ Balancer read_balancer(const std::string& text) {
     if (key == "address") b.address = value;
     if (key != "target") continue;
     BalancerTarget target;
-    for (const std::string& word : split(value)) {
+    for (const std::string& word : strings::split(value, " ")) {
       if (target.name.empty())
         target.name = word;
       else if (word.starts_with("id="))

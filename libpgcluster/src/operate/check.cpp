@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/joined.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/consul/consul.hpp"
 #include "component/haproxy/haproxy.hpp"
@@ -153,8 +154,7 @@ class Examiner {
     for (const std::string& package : packages_of(spec_, topology_, host)) {
       const auto at = policy->find(package + ":\n");
       const auto candidate = at == std::string::npos ? at : policy->find("Candidate:", at);
-      if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0)
-        missing += (missing.empty() ? "" : ", ") + package;
+      if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0) append(missing, package);
     }
     if (!missing.empty())
       add(Severity::error, Code::command_failed, "apt has no " + missing, "add a repository that has them, and run apt-get update");

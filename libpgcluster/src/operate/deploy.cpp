@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/joined.hpp"
+#include "base/network.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
@@ -89,7 +90,7 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   if (!spec.cluster_vip.empty()) {
     // What the interfaces say replaces the guess that a spec alone allows.
     std::map<std::string, std::vector<std::string>> cidrs;
-    for (const std::string& host : without) cidrs[host] = {spec.cluster_vip + "/32"};  // nothing is known of it, and nothing to be said
+    for (const std::string& host : without) cidrs[host] = {net::single_address(spec.cluster_vip)};  // nothing is known of it, and nothing to be said
     for (const auto& [name, fact] : facts)
       for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
     std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });

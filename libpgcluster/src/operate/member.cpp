@@ -1,49 +1,38 @@
 #include "operate/member.hpp"
 
-#include <nlohmann/json.hpp>
+#include "base/json.hpp"
+#include "base/url.hpp"
+#include "op/answer_json.hpp"
 
 namespace pgcluster {
-namespace {
-
-std::string base(const TopologyHost& host, int port) {
-  const bool v6 = host.address.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host.address + "]" : host.address) + ":" + std::to_string(port);
-}
-
-}  // namespace
-
 Ask member_ask(const TopologyHost& host, int port) {
-  return {host.name, Exec{.argv = {"curl", "-s", "-m", "3", base(host, port) + "/patroni"}, .about = {"unit:patroni.service"}}};
+  return {host.name, Exec{.argv = {"curl", "-s", "-m", "3", net::http_url(host.address, port, "/patroni")}, .about = {"unit:patroni.service"}}};
 }
 
 MemberState read_member(const Answer& answer) {
   MemberState member;
-  const auto* output = std::get_if<Output>(&answer);
-  if (!output || output->status != 0) return member;
-  const auto json = nlohmann::json::parse(output->out, nullptr, false);
+  const auto json = json_of(answer);
   if (!json.is_object() || !json.contains("state")) return member;
   member.answers = true;
-  const auto text = [&](const char* name) { return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string(); };
-  const auto flag = [&](const char* name) { return json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); };
-  member.state = text("state");
-  const std::string role = text("role");
+  member.state = json::text(json, "state");
+  const std::string role = json::text(json, "role");
   member.role = role == "primary" || role == "master" ? "leader" : role == "standby_leader" ? role : "replica";
-  if (member.role == "replica" && flag("sync_standby")) member.role = "sync_standby";
-  if (member.role == "replica" && flag("quorum_standby")) member.role = "quorum_standby";
-  if (const std::string replication = text("replication_state"); !member.leads() && member.state == "running" && !replication.empty())
+  if (member.role == "replica" && json::flag(json, "sync_standby")) member.role = "sync_standby";
+  if (member.role == "replica" && json::flag(json, "quorum_standby")) member.role = "quorum_standby";
+  if (const std::string replication = json::text(json, "replication_state"); !member.leads() && member.state == "running" && !replication.empty())
     member.state = replication;
-  member.start_time = text("postmaster_start_time");
-  if (json.contains("timeline") && json["timeline"].is_number_integer()) member.timeline = json["timeline"].get<int>();
-  if (json.contains("xlog") && json["xlog"].is_object())
-    for (const char* name : {"location", "replayed_location"})
-      if (const auto& xlog = json["xlog"]; xlog.contains(name) && xlog[name].is_number_integer()) member.wal = xlog[name].get<std::int64_t>();
-  member.pending_restart = flag("pending_restart");
-  member.paused = flag("pause");
+  member.start_time = json::text(json, "postmaster_start_time");
+  member.timeline = json::number<int>(json, "timeline");
+  for (const char* name : {"location", "replayed_location"})
+    if (const std::int64_t wal = json::number(json::at(json, "xlog"), name); wal != 0) member.wal = wal;
+  member.pending_restart = json::flag(json, "pending_restart");
+  member.paused = json::flag(json, "pause");
   return member;
 }
 
 Exec rest_code(const TopologyHost& host, int port, const std::string& path) {
-  return {.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", base(host, port) + path}, .about = {"unit:patroni.service"}};
+  return {.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", net::http_url(host.address, port, path)},
+          .about = {"unit:patroni.service"}};
 }
 
 }  // namespace pgcluster

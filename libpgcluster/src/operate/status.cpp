@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/consul/consul.hpp"
 #include "component/haproxy/haproxy.hpp"
@@ -72,8 +73,8 @@ void status_of_cloud(const std::string& cloud, const std::vector<CloudBalancer>&
       state.problems.push_back("the load balancer " + one.wish.name + " has no address yet");
     else
       status.endpoints.push_back({one.kind, is.address, is.port,
-                                  "postgresql://" + (is.address.find(':') == std::string::npos ? is.address : "[" + is.address + "]") + ":" +
-                                      std::to_string(is.port) + "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
+                                  "postgresql://" + net::host_port(is.address, is.port) +
+                                      "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
   }
   status.hosts.push_back(std::move(state));
 }

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/digest.hpp"
+#include "base/network.hpp"
 #include "plan/data.hpp"
 #include "spec/roles.hpp"
 #include "topology/cloud.hpp"
@@ -140,9 +141,8 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
     if (!without.contains(host.name))
-      facts[host.name] = {.nofile_limit = 524288,
-                          .interfaces = {{"eth0", host.address + (host.address.find(':') == std::string::npos ? "/24" : "/64")}},
-                          .default_interface = "eth0"};
+      facts[host.name] = {
+          .nofile_limit = 524288, .interfaces = {{"eth0", host.address + (net::is_ipv6(host.address) ? "/64" : "/24")}}, .default_interface = "eth0"};
   const std::map<std::string, Secret> secrets = resolve_secrets(spec, topology, facts, components);
   const auto view_now = [&] {
     auto view = std::make_shared<ClusterView>();

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/joined.hpp"
+#include "base/network.hpp"
 #include "op/facts.hpp"
 #include "operate/view.hpp"
 
@@ -65,7 +66,7 @@ void check_quorum(const Plan& plan, const Topology& topology, const std::set<std
 Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components) {
   // Which of its steps have something to do only the host could tell: all of them are named.
   Facts unknown;
-  unknown.interfaces = {{.name = "unknown", .cidr = host.address + "/32"}};
+  unknown.interfaces = {{.name = "unknown", .cidr = net::single_address(host.address)}};
   const NodeView node{view, host, unknown};
   std::size_t count = 0;
   std::string names;
@@ -75,7 +76,7 @@ Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, cons
       for (const Steps::Node& one : component->steps(node.seen_by(*component)).nodes()) {
         const std::string id = one.step->name();
         const auto ref = parse_step_name(id);
-        own += (own.empty() ? "" : ", ") + (ref ? ref->what : id);
+        append(own, ref ? ref->what : id);
         ++count;
       }
     } catch (const Error&) {

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <utility>
 
+#include "base/strings.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -29,14 +31,12 @@ std::string telling_lines(const std::string& log) {
 
 // Of what the system calls a failed call, the last in a log: often the cause, and far above the last lines.
 std::string system_error_in(std::string log) {
-  std::transform(log.begin(), log.end(), log.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  log = strings::lower(log);
   std::string found;
   std::size_t last = 0;
   for (const char* words : {"No space left on device", "Permission denied", "Address already in use", "Cannot assign requested address",
                             "Cannot allocate memory", "Read-only file system", "Input/output error", "Too many open files"}) {
-    std::string small = words;
-    std::transform(small.begin(), small.end(), small.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (const auto at = log.rfind(small); at != std::string::npos && (found.empty() || at > last)) found = words, last = at;
+    if (const auto at = log.rfind(strings::lower(words)); at != std::string::npos && (found.empty() || at > last)) found = words, last = at;
   }
   return found;
 }

@@ -194,7 +194,7 @@ std::string Plan::text(bool diff, bool color) const {
   }
   if (data_->changes.empty()) return text + "Nothing has to change: all " + std::to_string(unchanged()) + " steps hold already.\n";
   std::string summary;
-  for (const auto& [action, count] : counts) summary += (summary.empty() ? "" : ", ") + std::to_string(count) + " " + action;
+  for (const auto& [action, count] : counts) append(summary, std::to_string(count) + " " + action);
   return text + "\n" + std::to_string(data_->changes.size()) + (data_->changes.size() == 1 ? " change (" : " changes (") + summary + "); " +
          std::to_string(unchanged()) + " steps hold already.\n";
 }

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/network.hpp"
 #include "spec/roles.hpp"
-#include "spec/words.hpp"
 
 namespace pgcluster {
 
@@ -44,7 +44,7 @@ void check_balancing(const Spec& s, std::vector<Diagnostic>& findings) {
     warning("hosts", "only one host balances: without it clients reach nothing", "give another host the role balancer");
   if (s.cluster_vip.empty()) {
     if (s.keepalived_virtual_router_id != 0) warning("keepalived_virtual_router_id", "says nothing without cluster_vip", "remove it");
-  } else if (const auto vip = words::parse_ip(s.cluster_vip); vip && s.keepalived_virtual_router_id == 0 && vip->bytes[vip->v6 ? 15 : 3] == 0) {
+  } else if (const auto vip = net::parse_ip(s.cluster_vip); vip && s.keepalived_virtual_router_id == 0 && vip->bytes[vip->v6 ? 15 : 3] == 0) {
     error("cluster_vip", "its last byte is 0, which is no virtual router id", "write keepalived_virtual_router_id: 1 to 255");
   }
 }

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/network.hpp"
 #include "spec/balancing.hpp"
 #include "spec/keys.hpp"
 #include "spec/roles.hpp"
@@ -12,13 +13,13 @@ namespace pgcluster {
 namespace {
 
 struct Network {
-  words::Ip ip;
+  net::Ip ip;
   int length;
 };
 
 std::optional<Network> parse_network(const std::string& text) {
   const auto slash = text.find('/');
-  const auto ip = words::parse_ip(text.substr(0, slash));
+  const auto ip = net::parse_ip(text.substr(0, slash));
   if (!ip || slash == std::string::npos) return std::nullopt;
   const int length = std::atoi(text.c_str() + slash + 1);
   return length <= (ip->v6 ? 128 : 32) ? std::optional<Network>({*ip, length}) : std::nullopt;

@@ -10,6 +10,7 @@
 #include <set>
 #include <string_view>
 
+#include "base/strings.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -156,9 +157,9 @@ std::string better_unit(const std::string& value, const std::vector<std::string_
   static const std::regex form(R"(\s*(-?[0-9.]+)\s*([A-Za-z]+)\s*)");
   std::smatch match;
   if (!std::regex_match(value, match, form)) return {};
-  const std::string unit = words::lower(match[2].str());
+  const std::string unit = strings::lower(match[2].str());
   for (const std::string_view known : units) {
-    const std::string lower = words::lower(known);
+    const std::string lower = strings::lower(known);
     if (unit == lower || unit + "b" == lower || (unit.size() == 3 && unit[1] == 'i' && unit.substr(0, 1) + "b" == lower))
       return "write " + match[1].str() + std::string(known);
   }
@@ -179,7 +180,7 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
   std::map<std::string, std::int64_t> counts;
   for (const auto& [name, value] : spec.postgresql_parameters) {
     const std::string path = "postgresql_parameters." + name;
-    const std::string lower = words::lower(name);
+    const std::string lower = strings::lower(name);
     const auto error = [&](std::string message, std::string hint) {
       findings.push_back({Severity::error, std::move(message), std::move(hint), path});
     };
@@ -232,13 +233,13 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
         error("expects a time, has " + words::shown(value), better.empty() ? "write a number with us, ms, s, min, h or d, like 15min" : better);
       }
     } else if (contains(kBooleans, lower)) {
-      if (!contains(std::initializer_list<std::string_view>{"on", "off", "true", "false", "yes", "no", "1", "0"}, words::lower(value)))
+      if (!contains(std::initializer_list<std::string_view>{"on", "off", "true", "false", "yes", "no", "1", "0"}, strings::lower(value)))
         error("expects on or off, has " + words::shown(value), "write on or off");
     } else if (lower == "wal_level") {
-      if (words::lower(value) != "replica" && words::lower(value) != "logical")
+      if (strings::lower(value) != "replica" && strings::lower(value) != "logical")
         error(words::shown(value) + " does not do: replicas need replica or logical", "write replica or logical, or remove it");
     }
-    if (lower == "fsync" && contains(std::initializer_list<std::string_view>{"off", "false", "no", "0"}, words::lower(value)))
+    if (lower == "fsync" && contains(std::initializer_list<std::string_view>{"off", "false", "no", "0"}, strings::lower(value)))
       findings.push_back({Severity::warning, "without fsync a crash of a host loses its data", "remove it, or use synchronous_commit: off", path});
   }
   if (const auto max = counts.find("max_connections"); max != counts.end()) {

@@ -12,6 +12,8 @@
 #include <tuple>
 #include <utility>
 
+#include "base/paths.hpp"
+#include "base/strings.hpp"
 #include "spec/keys.hpp"
 #include "spec/words.hpp"
 #include "spec/yaml.hpp"
@@ -172,7 +174,7 @@ class Reader {
       value = found;
     } else if (node.tag == "!file") {
       from = words::in_folder(folder_, from);
-      const std::string file = words::expand_home(from);
+      const std::string file = expand_home(from);
       auto content = file.empty() ? std::variant<std::string, int>(ENOENT) : read_file(file);
       if (const int* failed = std::get_if<int>(&content)) {
         error(node, path, file.empty() ? "!file names no file" : "cannot read " + file + ": " + std::strerror(*failed),
@@ -201,7 +203,7 @@ class Reader {
       out = node.text == "true";
       return;
     }
-    const std::string word = node.kind == Node::Kind::scalar ? words::lower(node.text) : "";
+    const std::string word = node.kind == Node::Kind::scalar ? strings::lower(node.text) : "";
     std::string hint = "write true or false";
     for (const std::string_view yes : {"yes", "on", "y", "1", "true", "enabled"})
       if (word == yes) hint = "write true";
@@ -456,7 +458,7 @@ Node resolved(const Node& node) {
       throw Error(Code::spec_invalid, "the environment variable " + node.text + " is not set", "set it: export " + node.text + "=…");
     out = yaml::scalar(found, false);
   } else if (node.tag == "!file") {
-    auto content = read_file(words::expand_home(node.text));
+    auto content = read_file(expand_home(node.text));
     if (const int* failed = std::get_if<int>(&content))
       throw Error(Code::spec_invalid, "cannot read " + node.text + ": " + std::strerror(*failed), "put the value there, or write another path");
     std::string text = std::get<std::string>(std::move(content));

@@ -6,6 +6,8 @@
 
 #include <pgcluster/op/access.hpp>
 
+#include "base/network.hpp"
+#include "base/strings.hpp"
 #include "spec/balancing.hpp"
 #include "spec/consul.hpp"
 #include "spec/keys.hpp"
@@ -46,7 +48,7 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
   if (value.size() > 1000 && format != Format::hba && format != Format::lines) return Misfit{"is too long", "write something shorter"};
   switch (format) {
     case Format::ip:
-      if (!words::parse_ip(value))
+      if (!net::parse_ip(value))
         return Misfit{words::shown(value) + " is not an IP address", "write one like 10.77.0.11; a name would need a name server that never fails"};
       return std::nullopt;
     case Format::path:
@@ -67,7 +69,7 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
         return Misfit{words::shown(value) + " is not a good name", "write at most 63 characters, without double quotes and line breaks"};
       return std::nullopt;
     case Format::hba: {
-      const auto fields = words::split(value, " \t");
+      const auto fields = strings::split(value, " \t");
       if (value.find_first_of("\r\n") != std::string::npos) return Misfit{"has a line break in it", "write one item for each line"};
       if (!value.empty() && (value.front() == '#' || fields.empty()))
         return Misfit{"is not a line with a rule", "remove it; comments stand in this file"};
@@ -268,21 +270,21 @@ class Checker {
 
   void hosts() {
     std::map<std::string, std::string> names;
-    std::map<words::Ip, std::string> addresses;
+    std::map<net::Ip, std::string> addresses;
     bool database = false;
     for (const HostSpec& host : spec_.hosts) {
       const std::string path = "hosts." + host.name;
       if (auto wrong = misfit(host.name, Format::label)) {
         error(path, std::move(wrong->message), std::move(wrong->hint));
-      } else if (const auto [same, fresh] = names.emplace(words::lower(host.name), host.name); !fresh) {
+      } else if (const auto [same, fresh] = names.emplace(strings::lower(host.name), host.name); !fresh) {
         error(path, "has the same name as " + same->second + "; upper and lower case do not differ", "give it another name");
       }
-      if (const auto ip = words::parse_ip(host.address)) {
+      if (const auto ip = net::parse_ip(host.address)) {
         if (const auto [same, fresh] = addresses.emplace(*ip, host.name); !fresh)
           error(path + ".address", "is also the address of " + same->second, "write the host's own address");
         const bool any = std::all_of(ip->bytes.begin(), ip->bytes.end(), [](auto b) { return b == 0; });
         const bool multicast = ip->v6 ? ip->bytes[0] == 0xff : ip->bytes[0] >= 224;
-        words::Ip v6_loopback{{}, true};
+        net::Ip v6_loopback{{}, true};
         v6_loopback.bytes[15] = 1;
         const bool loopback = ip->v6 ? *ip == v6_loopback : ip->bytes[0] == 127;
         if (any || multicast) {
@@ -475,18 +477,18 @@ class Checker {
       if (!spec_.vip_interface.empty()) warning("vip_interface", "says nothing without cluster_vip", "remove it, or give a cluster_vip");
       return;
     }
-    const auto vip = words::parse_ip(spec_.cluster_vip);
+    const auto vip = net::parse_ip(spec_.cluster_vip);
     if (!vip) return;
     bool family = spec_.hosts.empty();
     for (const HostSpec& host : spec_.hosts) {
-      const auto ip = words::parse_ip(host.address);
+      const auto ip = net::parse_ip(host.address);
       if (!ip) {
         family = true;
         continue;
       }
       family |= ip->v6 == vip->v6;
       if (*ip == *vip) error("cluster_vip", "is also the address of " + host.name, "write an address that no host has");
-      if (host.ssh.host && words::parse_ip(*host.ssh.host) == vip)
+      if (host.ssh.host && net::parse_ip(*host.ssh.host) == vip)
         error("hosts." + host.name + ".ssh.host", "is the cluster_vip, which moves from host to host", "write the host's own address");
     }
     if (!family)
@@ -550,8 +552,8 @@ class Checker {
                                                      "REPLICATION", "BYPASSRLS", "NOSUPERUSER",   "NOCREATEDB", "NOCREATEROLE",
                                                      "NOINHERIT",   "NOLOGIN",   "NOREPLICATION", "NOBYPASSRLS"};
     std::set<std::string> set;
-    for (const std::string& written : words::split(user.flags, ", \t")) {
-      const std::string flag = words::upper(written);
+    for (const std::string& written : strings::split(user.flags, ", \t")) {
+      const std::string flag = strings::upper(written);
       if (std::find(known.begin(), known.end(), flag) == known.end()) {
         const auto near = words::nearest(flag, known);
         error(path, "unknown flag " + words::shown(written),

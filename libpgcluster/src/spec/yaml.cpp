@@ -13,6 +13,8 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "base/strings.hpp"
+
 namespace pgcluster::yaml {
 namespace {
 
@@ -179,9 +181,7 @@ bool closed(std::string_view text, std::size_t at) {
 }
 
 bool word(std::string_view text, std::initializer_list<std::string_view> words) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return std::find(words.begin(), words.end(), lower) != words.end();
+  return std::find(words.begin(), words.end(), strings::lower(text)) != words.end();
 }
 
 bool plain_safe(std::string_view text) {

@@ -3,8 +3,8 @@
 
 #include <pgcluster/topology/topology.hpp>
 
+#include "base/url.hpp"
 #include "spec/roles.hpp"
-#include "spec/words.hpp"
 
 namespace pgcluster {
 namespace {
@@ -100,7 +100,7 @@ Picture picture(const Topology& topology, const Spec& spec) {
     }
     for (const std::string& name : topology.database) {
       // A URI that names hosts may leave some out.
-      if (!vip && endpoint.uri.find(words::host_port(topology.host(name).address, endpoint.port)) == std::string::npos) continue;
+      if (!vip && endpoint.uri.find(net::host_port(topology.host(name).address, endpoint.port)) == std::string::npos) continue;
       p.arrows.push_back({id, id_of("host_", name), endpoint.kind == "read-write" ? "if leader" : "prefers replicas"});
     }
   }

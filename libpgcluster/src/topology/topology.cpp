@@ -4,6 +4,10 @@
 #include <array>
 #include <set>
 
+#include "base/joined.hpp"
+#include "base/network.hpp"
+#include "base/paths.hpp"
+#include "base/url.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 #include "topology/cloud.hpp"
@@ -22,8 +26,8 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
   access.address = own.host.value_or(host.address);
   access.port = own.port.value_or(all.port.value_or(22));
   access.user = own.user.value_or(all.user.value_or("root"));
-  for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(words::expand_home(key));
-  access.known_hosts = {words::expand_home(own.known_hosts.value_or(all.known_hosts.value_or("~/.ssh/known_hosts")))};
+  for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(expand_home(key));
+  access.known_hosts = {expand_home(own.known_hosts.value_or(all.known_hosts.value_or("~/.ssh/known_hosts")))};
   access.accept_new_host_key = own.host_key.value_or(all.host_key.value_or("strict")) == "accept-new";
   const std::string transport = own.transport.value_or(all.transport.value_or("libssh2"));
   access.transport = transport == "openssh" ? Transport::openssh : transport == "local" ? Transport::local : Transport::libssh2;
@@ -39,7 +43,7 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
     if (const auto hop = parse_hop(written); hop && written != "none") access.jump.push_back(*hop);
   const std::string config = own.config.value_or(all.config.value_or(""));
   if (config != "none" && access.transport != Transport::local)
-    access.config = SshConfig{.path = words::expand_home(config),
+    access.config = SshConfig{.path = expand_home(config),
                               .user = !own.user && !all.user,
                               .port = !own.port && !all.port,
                               .private_keys = access.private_keys.empty(),
@@ -63,9 +67,8 @@ bool tagged(const TopologyHost& host, std::string_view tag) {
 
 // libpq tries the hosts in turn. Without a timeout one that is switched off would cost minutes.
 std::string multi_host_uri(const std::vector<const TopologyHost*>& hosts, int port, std::string_view wanted) {
-  std::string uri = "postgresql://";
-  for (const TopologyHost* host : hosts) uri += (host == hosts.front() ? "" : ",") + words::host_port(host->address, port);
-  return uri + "/postgres?target_session_attrs=" + std::string(wanted) + (hosts.size() > 1 ? "&connect_timeout=3" : "");
+  const std::string list = joined(hosts, ",", [&](const TopologyHost* host) { return net::host_port(host->address, port); });
+  return "postgresql://" + list + "/postgres?target_session_attrs=" + std::string(wanted) + (hosts.size() > 1 ? "&connect_timeout=3" : "");
 }
 
 // Of balancers: each port leads to the right servers, so that any of them will do.
@@ -84,7 +87,7 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
       found.push_back({kind, balancers.front()->address, port, multi_host_uri(balancers, port, wanted)});
     else
       found.push_back(
-          {kind, spec.cluster_vip, port, "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=" + wanted});
+          {kind, spec.cluster_vip, port, "postgresql://" + net::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=" + wanted});
   }
   return found;
 }
@@ -104,7 +107,7 @@ std::vector<Endpoint> named_endpoints(const Spec& spec) {
   std::vector<Endpoint> found;
   for (const auto& [kind, name] : names)
     found.push_back({kind, name, port,
-                     "postgresql://" + words::host_port(name, port) + "/postgres?target_session_attrs=" + (found.empty() ? "read-write" : "any")});
+                     "postgresql://" + net::host_port(name, port) + "/postgres?target_session_attrs=" + (found.empty() ? "read-write" : "any")});
   return found;
 }
 
@@ -116,7 +119,7 @@ std::vector<Endpoint> addressed_endpoints(const Spec& spec, const Topology& topo
   std::vector<Endpoint> found;
   if (!spec.cluster_vip.empty()) {
     found.push_back({"read-write", spec.cluster_vip, port,
-                     "postgresql://" + words::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=read-write"});
+                     "postgresql://" + net::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=read-write"});
   } else {
     found.push_back({"read-write", writers.front()->address, port, multi_host_uri(writers, port, "read-write")});
   }
@@ -220,9 +223,7 @@ std::vector<const TopologyHost*> Topology::with(Role role) const {
 }
 
 std::string Topology::dcs_endpoints(int port) const {
-  std::string out;
-  for (const std::string& member : dcs_members) out += (out.empty() ? "" : ",") + words::host_port(host(member).address, port);
-  return out;
+  return joined(dcs_members, ",", [&](const std::string& member) { return net::host_port(host(member).address, port); });
 }
 
 Topology resolve(const Spec& spec) {
@@ -263,7 +264,7 @@ Topology resolve(const Spec& spec) {
 
 std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
                                               const std::map<std::string, std::vector<std::string>>& cidrs) {
-  const auto wanted = words::parse_ip(vip);
+  const auto wanted = net::parse_ip(vip);
   if (!wanted) return std::nullopt;
   std::vector<std::string> outside;
   const auto balancers = topology.with(Role::balancer);
@@ -273,26 +274,24 @@ std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topo
     const auto known = cidrs.find(host->name);
     bool inside = false;
     if (known == cidrs.end()) {
-      const auto own = words::parse_ip(host->address);
-      inside = own && words::same_network(*own, *wanted, wanted->v6 ? 64 : 24);
+      const auto own = net::parse_ip(host->address);
+      inside = own && net::same_network(*own, *wanted, wanted->v6 ? 64 : 24);
     } else {
       for (const std::string& cidr : known->second) {
         const auto slash = cidr.find('/');
-        const auto own = words::parse_ip(cidr.substr(0, slash));
+        const auto own = net::parse_ip(cidr.substr(0, slash));
         const int prefix = slash == std::string::npos ? (wanted->v6 ? 128 : 32) : std::atoi(cidr.c_str() + slash + 1);
-        inside |= own && words::same_network(*own, *wanted, prefix);
+        inside |= own && net::same_network(*own, *wanted, prefix);
       }
     }
     if (!inside) outside.push_back(host->name);
   }
   // Without facts /24 is a guess: one host that fits is enough.
   if (outside.empty() || (cidrs.empty() && outside.size() < holders.size())) return std::nullopt;
-  std::string names;
-  for (const std::string& name : outside) names += (names.empty() ? "" : ", ") + name;
   return Diagnostic{Severity::warning,
-                    outside.size() == holders.size()
-                        ? vip + " seems to be in no network of the " + who + ", so that nobody would reach it"
-                        : vip + " is in no network of " + names + ": " + (balancers.empty() ? "as leader such a host" : "it") + " cannot hold it",
+                    outside.size() == holders.size() ? vip + " seems to be in no network of the " + who + ", so that nobody would reach it"
+                                                     : vip + " is in no network of " + joined(outside) + ": " +
+                                                           (balancers.empty() ? "as leader such a host" : "it") + " cannot hold it",
                     "use a free address of the network that the " + who + " share", "cluster_vip"};
 }
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/network.hpp"
+#include "base/strings.hpp"
 #include "cloud/vendors/aws_query.hpp"
 
 namespace pgcluster::executor {
@@ -15,18 +17,6 @@ const Form session_ends{{"preserve_client_ip.enabled", "false"},  // else a data
 // Of a session that says nothing, in seconds; the vendor's own 350 would end those that a pool keeps.
 const char* const idle_key = "tcp.idle_timeout.seconds";
 const char* const idle_time = "1800";
-
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> found;
-  std::string word;
-  for (const char c : text + ",") {
-    if (c != ',')
-      word += c;
-    else if (!word.empty())
-      found.push_back(std::exchange(word, ""));
-  }
-  return found;
-}
 
 std::string member(const std::string& list, std::size_t n, const std::string& of = {}) {
   return list + ".member." + std::to_string(n) + (of.empty() ? "" : "." + of);
@@ -191,16 +181,14 @@ class Aws final : public CloudProvider {
   static std::string subnets(const Xml& lb, const Balancer& wish) {
     std::set<std::string> has;
     for (const Xml& zone : lb["AvailabilityZones"].in) has.insert(zone.word("SubnetId"));
-    const auto wanted = split(wish.network);
+    const auto wanted = strings::split(wish.network, ",");
     if (has == std::set<std::string>(wanted.begin(), wanted.end())) return wish.network;
-    std::string all;
-    for (const std::string& one : has) all += (all.empty() ? "" : ",") + one;
-    return all;
+    return joined(has, ",");
   }
 
   std::string vpc(const Balancer& wish) {
     if (!vpc_.empty()) return vpc_;
-    const auto all = split(wish.network);
+    const auto all = strings::split(wish.network, ",");
     if (all.empty()) needs_setting("aws", "server_network", "subnet-0a1b2c");
     Form form;
     for (const std::string& one : all) form.emplace_back("SubnetId." + std::to_string(form.size() + 1), one);
@@ -250,7 +238,7 @@ class Aws final : public CloudProvider {
 
   static void add_subnets(Form& form, const Balancer& wish) {
     std::size_t n = 0;
-    for (const std::string& one : split(wish.network)) form.emplace_back(member("Subnets", ++n), one);
+    for (const std::string& one : strings::split(wish.network, ",")) form.emplace_back(member("Subnets", ++n), one);
   }
 
   static void add_check(Form& form, const Balancer& wish) {
@@ -426,7 +414,7 @@ class Aws final : public CloudProvider {
     for (const std::string& network : wish.allowed) wanted.insert({port, network});
     const auto has = holes(found);
     const auto send = [&](const char* action, const Hole& hole) {
-      const bool v6 = hole.network.find(':') != std::string::npos;
+      const bool v6 = net::is_ipv6(hole.network);
       const auto dash = hole.port.find('-');
       ec2_.call(action, {{"GroupId", id},
                          {"IpPermissions.1.IpProtocol", "tcp"},

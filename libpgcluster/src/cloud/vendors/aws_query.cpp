@@ -8,25 +8,12 @@
 #include <openssl/hmac.h>
 
 #include "base/digest.hpp"
+#include "base/joined.hpp"
+#include "base/strings.hpp"
+#include "base/url.hpp"
 
 namespace pgcluster::executor {
 namespace {
-
-std::string hmac(const std::string& key, const std::string& text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(), &digest[0], &length);
-  return {reinterpret_cast<const char*>(&digest[0]), length};
-}
-
-std::string hex(const std::string& bytes) {
-  std::string out;
-  for (const char c : bytes) {
-    out += "0123456789abcdef"[static_cast<unsigned char>(c) >> 4];
-    out += "0123456789abcdef"[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
 
 std::string unescaped(std::string text) {
   for (const auto& [from, to] : {std::pair<const char*, const char*>{"&lt;", "<"}, {"&gt;", ">"}, {"&quot;", "\""}, {"&apos;", "'"}, {"&amp;", "&"}})
@@ -89,22 +76,20 @@ void sign_v4(HttpRequest& request, const AwsKey& key, const std::string& region,
   if (!key.token.empty()) request.headers.emplace_back("X-Amz-Security-Token", key.token);
   std::vector<std::pair<std::string, std::string>> signed_headers{{"host", host}};
   for (const auto& [name, value] : request.headers) {
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    signed_headers.emplace_back(lower, value);
+    signed_headers.emplace_back(strings::lower(name), value);
   }
   std::sort(signed_headers.begin(), signed_headers.end());
   std::string canonical = request.method + "\n" + path + "\n\n", names;
   for (const auto& [name, value] : signed_headers) {
     canonical += name + ":" + value + "\n";
-    names += (names.empty() ? "" : ";") + name;
+    append(names, name, ";");
   }
   canonical += "\n" + names + "\n" + sha256_hex(request.body);
   const std::string scope = day + "/" + region + "/" + service + "/aws4_request";
   const std::string to_sign = "AWS4-HMAC-SHA256\n" + when + "\n" + scope + "\n" + sha256_hex(canonical);
-  const std::string signing = hmac(hmac(hmac(hmac("AWS4" + key.secret, day), region), service), "aws4_request");
+  const std::string signing = hmac_sha256(hmac_sha256(hmac_sha256(hmac_sha256("AWS4" + key.secret, day), region), service), "aws4_request");
   request.headers.emplace_back("Authorization", "AWS4-HMAC-SHA256 Credential=" + key.id + "/" + scope + ", SignedHeaders=" + names +
-                                                    ", Signature=" + hex(hmac(signing, to_sign)));
+                                                    ", Signature=" + hex(hmac_sha256(signing, to_sign)));
 }
 
 AwsQuery::AwsQuery(CloudSession& session, const std::string& service, const std::string& version, std::string region, AwsKey key)
@@ -115,7 +100,7 @@ AwsQuery::AwsQuery(CloudSession& session, const std::string& service, const std:
 
 HttpRequest AwsQuery::request(const std::string& action, const Form& form) const {
   std::string body = "Action=" + action + "&Version=" + version_;
-  for (const auto& [name, value] : form) body += "&" + url_encoded(name) + "=" + url_encoded(value);
+  for (const auto& [name, value] : form) body += "&" + net::url_encoded(name) + "=" + net::url_encoded(value);
   return {.method = "POST", .url = url_, .headers = {{"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}}, .body = body};
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/strings.hpp"
+#include "base/url.hpp"
 #include "cloud/session.hpp"
 
 namespace pgcluster::executor {
@@ -13,12 +15,6 @@ using Json = nlohmann::json;
 constexpr const char* version = "?api-version=2024-05-01";
 
 std::string last(const std::string& id) { return id.substr(id.rfind('/') + 1); }
-
-// Azure gives some names back in other cases than they were given.
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 std::string plain(const std::string& text) { return text.ends_with("/32") ? text.substr(0, text.size() - 3) : text; }
 
@@ -43,38 +39,40 @@ class Azure final : public CloudProvider {
     const Json ip = get("publicIPAddresses/" + wish.name);
     if (lb.is_null() && owner(ip) != wish.owner) return std::nullopt;
     Balancer is{.name = wish.name, .owner = owner(lb.is_null() ? ip : lb)};
-    const Json& all = at(lb, "properties");
+    const Json& all = json::at(lb, "properties");
     if (lb.is_null()) note(is, "only its address is there");
-    if (word(all, "provisioningState") == "Failed") note(is, "its last change has failed");
-    if (word(at(lb, "sku"), "name") != "Standard") note(is, "it is not of the Standard kind");
+    if (json::text(all, "provisioningState") == "Failed") note(is, "its last change has failed");
+    if (json::text(json::at(lb, "sku"), "name") != "Standard") note(is, "it is not of the Standard kind");
     const Json front = properties(all, "frontendIPConfigurations");
     is.is_public = front.contains("publicIPAddress");
-    is.address = is.is_public ? word(at(ip, "properties"), "ipAddress") : word(front, "privateIPAddress");
-    is.network = is.is_public || lower(word(at(front, "subnet"), "id")) == lower(subnet(wish)) ? wish.network : last(word(at(front, "subnet"), "id"));
+    is.address = is.is_public ? json::text(json::at(ip, "properties"), "ipAddress") : json::text(front, "privateIPAddress");
+    is.network = is.is_public || strings::lower(json::text(json::at(front, "subnet"), "id")) == strings::lower(subnet(wish))
+                     ? wish.network
+                     : last(json::text(json::at(front, "subnet"), "id"));
     const Json rule = properties(all, "loadBalancingRules");
-    is.port = number(rule, "frontendPort");
-    is.target_port = number(rule, "backendPort");
-    if (list(all, "loadBalancingRules").size() > 1) note(is, "there are more rules");
-    if (word(rule, "protocol") != "Tcp" || at(rule, "enableFloatingIP") == true) note(is, "its rule is not plain TCP");
+    is.port = json::number<int>(rule, "frontendPort");
+    is.target_port = json::number<int>(rule, "backendPort");
+    if (json::list(all, "loadBalancingRules").size() > 1) note(is, "there are more rules");
+    if (json::text(rule, "protocol") != "Tcp" || json::at(rule, "enableFloatingIP") == true) note(is, "its rule is not plain TCP");
     const Json probe = properties(all, "probes");
-    is.path = word(probe, "requestPath");
-    if (word(probe, "protocol") != "Http") is.path += " (" + word(probe, "protocol") + ")";
-    is.check_port = number(probe, "port");
-    is.interval = number(probe, "intervalInSeconds");
-    is.down = at(probe, "probeThreshold").is_number() ? number(probe, "probeThreshold") : number(probe, "numberOfProbes");
+    is.path = json::text(probe, "requestPath");
+    if (json::text(probe, "protocol") != "Http") is.path += " (" + json::text(probe, "protocol") + ")";
+    is.check_port = json::number<int>(probe, "port");
+    is.interval = json::number<int>(probe, "intervalInSeconds");
+    is.down = json::at(probe, "probeThreshold").is_number() ? json::number<int>(probe, "probeThreshold") : json::number<int>(probe, "numberOfProbes");
     const Json pool = properties(all, "backendAddressPools");
-    for (const Json& one : list(pool, "loadBalancerBackendAddresses")) {
-      BalancerTarget target{.name = word(one, "name"), .address = word(at(one, "properties"), "ipAddress")};
+    for (const Json& one : json::list(pool, "loadBalancerBackendAddresses")) {
+      BalancerTarget target{.name = json::text(one, "name"), .address = json::text(json::at(one, "properties"), "ipAddress")};
       for (const BalancerTarget& wanted : wish.targets)
         if (wanted.address == target.address) target = wanted;
       is.targets.push_back(std::move(target));
     }
     const Json hole = get_hole(wish);
     if (is.is_public) {
-      const Json& open = at(hole, "properties");
-      for (const Json& one : list(open, "sourceAddressPrefixes"))
+      const Json& open = json::at(hole, "properties");
+      for (const Json& one : json::list(open, "sourceAddressPrefixes"))
         if (one.is_string()) is.allowed.push_back(named(one, wish));
-      if (!hole.is_null() && (word(open, "destinationPortRange") != std::to_string(is.port) || word(open, "access") != "Allow"))
+      if (!hole.is_null() && (json::text(open, "destinationPortRange") != std::to_string(is.port) || json::text(open, "access") != "Allow"))
         note(is, "its rule in the security group is another");
     }
     return is;
@@ -83,8 +81,9 @@ class Azure final : public CloudProvider {
   // Any address of the network will do as a target: which ones are servers is not asked.
   void check(const Balancer& wish) override {
     const Json network = get("virtualNetworks/" + last(vnet(wish)));
-    const Json& all = list(at(network, "properties"), "subnets");
-    if (std::none_of(all.begin(), all.end(), [&](const Json& one) { return lower(word(one, "name")) == lower(last(wish.network)); }))
+    const Json& all = json::list(json::at(network, "properties"), "subnets");
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const Json& one) { return strings::lower(json::text(one, "name")) == strings::lower(last(wish.network)); }))
       no_such_network(wish.network, "the resource group " + group_);
     if (wish.is_public) security_rules(wish);
   }
@@ -105,20 +104,20 @@ class Azure final : public CloudProvider {
 
  private:
   std::pair<std::string, long> token(const std::string& login, const std::string& client) {
-    const std::string body = "grant_type=client_credentials&client_id=" + url_encoded(client) +
-                             "&client_secret=" + url_encoded(session_.credential("azure_secret", {"AZURE_CLIENT_SECRET"})) +
-                             "&scope=" + url_encoded("https://management.azure.com/.default");
+    const std::string body = "grant_type=client_credentials&client_id=" + net::url_encoded(client) +
+                             "&client_secret=" + net::url_encoded(session_.credential("azure_secret", {"AZURE_CLIENT_SECRET"})) +
+                             "&scope=" + net::url_encoded("https://management.azure.com/.default");
     const HttpResponse response =
         session_.call({.method = "POST",
-                       .url = login + "/" + url_encoded(session_.credential("azure_tenant", {"AZURE_TENANT_ID"})) + "/oauth2/v2.0/token",
+                       .url = login + "/" + net::url_encoded(session_.credential("azure_tenant", {"AZURE_TENANT_ID"})) + "/oauth2/v2.0/token",
                        .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
                        .body = body},
                       {400});
-    const Json answer = Json::parse(response.body, nullptr, false);
-    if (response.status >= 300 || word(answer, "access_token").empty())
-      throw Error(Code::auth_failed, "Azure gives no token for the service principal: " + word(answer, "error_description"),
+    const Json answer = json::parse(response.body);
+    if (response.status >= 300 || json::text(answer, "access_token").empty())
+      throw Error(Code::auth_failed, "Azure gives no token for the service principal: " + json::text(answer, "error_description"),
                   "are AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET those of one service principal, and is the secret still valid?");
-    return {word(answer, "access_token"), number(answer, "expires_in")};
+    return {json::text(answer, "access_token"), json::number<int>(answer, "expires_in")};
   }
 
   std::string url(const std::string& path) const { return base_ + scope_ + path + version; }
@@ -128,7 +127,8 @@ class Azure final : public CloudProvider {
   void put(const std::string& path, const Json& body) {
     session_.json("PUT", url(path), body);
     session_.wait_for("set " + path, [&] {
-      const std::string state = word(at(get(path), "properties"), "provisioningState");
+      const Json now = get(path);
+      const std::string state = json::text(json::at(now, "properties"), "provisioningState");
       if (state == "Failed" || state == "Canceled")
         throw Error(Code::command_failed, session_.name() + " could not set " + path, "the activity log in Azure's portal says why");
       return state == "Succeeded";
@@ -140,12 +140,12 @@ class Azure final : public CloudProvider {
   }
 
   static std::string owner(const Json& of) {
-    return word(at(of, "tags"), "managed-by") == "pgcluster" ? word(at(of, "tags"), "cluster") : std::string();
+    return json::text(json::at(of, "tags"), "managed-by") == "pgcluster" ? json::text(json::at(of, "tags"), "cluster") : std::string();
   }
   // Of the first one in a list.
   static Json properties(const Json& in, const char* of) {
-    const Json& all = list(in, of);
-    return all.empty() || !at(all[0], "properties").is_object() ? Json::object() : all[0].at("properties");
+    const Json& all = json::list(in, of);
+    return all.empty() || !json::at(all[0], "properties").is_object() ? Json::object() : all[0].at("properties");
   }
   // As the wish writes it.
   static std::string named(const std::string& network, const Balancer& wish) {
@@ -218,7 +218,7 @@ class Azure final : public CloudProvider {
     const Json group = get("networkSecurityGroups/" + security_group(wish));
     if (group.is_null())
       throw Error(Code::spec_invalid, "there is no network security group " + security_group(wish), "correct azure_network_security_group");
-    return list(at(group, "properties"), "securityRules");
+    return json::list(json::at(group, "properties"), "securityRules");
   }
 
   void make_hole(const Balancer& wish) {
@@ -226,9 +226,9 @@ class Azure final : public CloudProvider {
     std::set<int> taken;
     int priority = 0;
     for (const Json& one : security_rules(wish)) {
-      const Json& rule = at(one, "properties");
-      if (word(one, "name") == wish.name) priority = number(rule, "priority");
-      if (word(rule, "direction") == "Inbound") taken.insert(number(rule, "priority"));
+      const Json& rule = json::at(one, "properties");
+      if (json::text(one, "name") == wish.name) priority = json::number<int>(rule, "priority");
+      if (json::text(rule, "direction") == "Inbound") taken.insert(json::number<int>(rule, "priority"));
     }
     for (int one = 1000; priority == 0; ++one)
       if (!taken.contains(one)) priority = one;
@@ -247,7 +247,8 @@ class Azure final : public CloudProvider {
   // What only a public one has.
   void without_public(const Balancer& wish) {
     if (owner(get("publicIPAddresses/" + wish.name)) == wish.owner) drop("publicIPAddresses/" + wish.name);
-    if (word(at(get_hole(wish), "properties"), "description") == "pgcluster:" + wish.owner) drop(hole(wish));
+    const Json opened = get_hole(wish);
+    if (json::text(json::at(opened, "properties"), "description") == "pgcluster:" + wish.owner) drop(hole(wish));
   }
 
   CloudSession& session_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/network.hpp"
 #include "cloud/session.hpp"
 
 namespace pgcluster::executor {
@@ -24,33 +25,33 @@ class DigitalOcean final : public CloudProvider {
     const auto all = raw(wish);
     if (all.empty()) return std::nullopt;
     const Json& lb = all[0];
-    Balancer is{.name = wish.name, .owner = wish.owner, .size = std::to_string(number(lb, "size_unit"))};
+    Balancer is{.name = wish.name, .owner = wish.owner, .size = std::to_string(json::number<int>(lb, "size_unit"))};
     if (all.size() > 1) note(is, "there are " + std::to_string(all.size()) + " of this name");
-    is.is_public = word(lb, "network") != "INTERNAL";
-    is.network = wish.network.empty() ? "" : word(lb, "vpc_uuid");
-    is.address = word(lb, "ip");
-    for (const Json& one : list(at(lb, "firewall"), "allow"))
+    is.is_public = json::text(lb, "network") != "INTERNAL";
+    is.network = wish.network.empty() ? "" : json::text(lb, "vpc_uuid");
+    is.address = json::text(lb, "ip");
+    for (const Json& one : json::list(json::at(lb, "firewall"), "allow"))
       if (one.is_string()) is.allowed.push_back(network(one.get<std::string>()));
-    if (!list(at(lb, "firewall"), "deny").empty()) note(is, "somebody is denied");
-    for (const Json& rule : list(lb, "forwarding_rules")) {
-      if (is.port != 0) note(is, "a rule for port " + std::to_string(number(rule, "entry_port")));
-      is.port = number(rule, "entry_port");
-      is.target_port = number(rule, "target_port");
-      if (word(rule, "entry_protocol") != "tcp" || word(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
+    if (!json::list(json::at(lb, "firewall"), "deny").empty()) note(is, "somebody is denied");
+    for (const Json& rule : json::list(lb, "forwarding_rules")) {
+      if (is.port != 0) note(is, "a rule for port " + std::to_string(json::number<int>(rule, "entry_port")));
+      is.port = json::number<int>(rule, "entry_port");
+      is.target_port = json::number<int>(rule, "target_port");
+      if (json::text(rule, "entry_protocol") != "tcp" || json::text(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
     }
-    if (at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
-    if (const int idle = number(lb, "http_idle_timeout_seconds"); idle != idle_time)
+    if (json::at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
+    if (const int idle = json::number<int>(lb, "http_idle_timeout_seconds"); idle != idle_time)
       note(is, "sessions may be idle for " + std::to_string(idle) + " s");
-    const Json& check = at(lb, "health_check");
-    is.path = word(check, "path");
-    if (word(check, "protocol") != "http") is.path += " (" + word(check, "protocol") + ")";
-    is.check_port = number(check, "port");
-    is.interval = number(check, "check_interval_seconds");
-    is.timeout = number(check, "response_timeout_seconds");
-    is.down = number(check, "unhealthy_threshold");
-    is.up = number(check, "healthy_threshold");
-    if (!word(lb, "tag").empty()) note(is, "targets by the tag " + word(lb, "tag"));
-    for (const Json& one : list(lb, "droplet_ids")) {
+    const Json& check = json::at(lb, "health_check");
+    is.path = json::text(check, "path");
+    if (json::text(check, "protocol") != "http") is.path += " (" + json::text(check, "protocol") + ")";
+    is.check_port = json::number<int>(check, "port");
+    is.interval = json::number<int>(check, "check_interval_seconds");
+    is.timeout = json::number<int>(check, "response_timeout_seconds");
+    is.down = json::number<int>(check, "unhealthy_threshold");
+    is.up = json::number<int>(check, "healthy_threshold");
+    if (!json::text(lb, "tag").empty()) note(is, "targets by the tag " + json::text(lb, "tag"));
+    for (const Json& one : json::list(lb, "droplet_ids")) {
       const std::string id = one.is_number_integer() ? std::to_string(one.get<std::int64_t>()) : "";
       BalancerTarget target{.name = "droplet-" + id, .id = id};
       for (const BalancerTarget& wanted : wish.targets)
@@ -81,13 +82,14 @@ class DigitalOcean final : public CloudProvider {
       return create(wish);
     }
     Json whole = body(wish);
-    if (const std::string project = word(all[0], "project_id"); !project.empty()) whole["project_id"] = project;  // else it goes to the default one
-    session_.json("PUT", base_ + "/load_balancers/" + word(all[0], "id"), whole);
+    if (const std::string project = json::text(all[0], "project_id"); !project.empty())
+      whole["project_id"] = project;  // else it goes to the default one
+    session_.json("PUT", base_ + "/load_balancers/" + json::text(all[0], "id"), whole);
     await(wish);
   }
 
   void remove(const Balancer& wish) override {
-    for (const Json& one : raw(wish)) session_.call({.method = "DELETE", .url = base_ + "/load_balancers/" + word(one, "id")}, {404});
+    for (const Json& one : raw(wish)) session_.call({.method = "DELETE", .url = base_ + "/load_balancers/" + json::text(one, "id")}, {404});
     session_.wait_for("removed the load balancer " + wish.name, [&] { return raw(wish).empty(); });
   }
 
@@ -96,7 +98,7 @@ class DigitalOcean final : public CloudProvider {
 
   // "cidr:10.0.0.0/8", "ip:10.0.0.1"
   static std::string network(const std::string& rule) {
-    if (rule.starts_with("ip:")) return rule.substr(3) + (rule.find(':', 3) == std::string::npos ? "/32" : "/128");
+    if (rule.starts_with("ip:")) return net::single_address(rule.substr(3));
     return rule.starts_with("cidr:") ? rule.substr(5) : rule;
   }
 
@@ -131,7 +133,7 @@ class DigitalOcean final : public CloudProvider {
   void await(const Balancer& wish) {
     session_.wait_for("made the load balancer " + wish.name, [&] {
       const auto all = raw(wish);
-      const std::string status = all.empty() ? "" : word(all[0], "status");
+      const std::string status = all.empty() ? "" : json::text(all[0], "status");
       if (status == "errored")
         throw Error(Code::command_failed, session_.name() + " could not make the load balancer " + wish.name, "see its console for why");
       return status == "active";
@@ -142,15 +144,15 @@ class DigitalOcean final : public CloudProvider {
     std::vector<Json> found;
     for (int page = 1; page > 0;) {
       const Json answer = session_.json("GET", base_ + of + "?per_page=200&page=" + std::to_string(page));
-      for (const Json& one : list(answer, key)) found.push_back(one);
-      page = word(at(at(answer, "links"), "pages"), "next").empty() ? 0 : page + 1;
+      for (const Json& one : json::list(answer, key)) found.push_back(one);
+      page = json::text(json::at(json::at(answer, "links"), "pages"), "next").empty() ? 0 : page + 1;
     }
     return found;
   }
 
   std::vector<Json> raw(const Balancer& wish) {
     auto all = pages("/load_balancers", "load_balancers");
-    std::erase_if(all, [&](const Json& one) { return word(one, "name") != full_name(wish); });
+    std::erase_if(all, [&](const Json& one) { return json::text(one, "name") != full_name(wish); });
     return all;
   }
 
@@ -158,11 +160,11 @@ class DigitalOcean final : public CloudProvider {
   std::vector<Json> droplets(const Balancer& wish) {
     if (!droplets_) droplets_ = pages("/droplets", "droplets");
     std::vector<Json> here = *droplets_;
-    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return word(one, "vpc_uuid") != wish.network; });
+    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return json::text(one, "vpc_uuid") != wish.network; });
     return here;
   }
   static std::string id_of(const Json& droplet) {
-    return at(droplet, "id").is_number_integer() ? std::to_string(at(droplet, "id").get<std::int64_t>()) : "";
+    return json::at(droplet, "id").is_number_integer() ? std::to_string(json::at(droplet, "id").get<std::int64_t>()) : "";
   }
 
   std::string droplet(const Balancer& wish, const BalancerTarget& wanted) {
@@ -170,9 +172,9 @@ class DigitalOcean final : public CloudProvider {
     std::string by_name;
     for (const Json& one : droplets(wish)) {
       for (const char* family : {"v4", "v6"})
-        for (const Json& net : list(at(one, "networks"), family))
-          if (word(net, "ip_address") == wanted.address) return id_of(one);
-      if (word(one, "name") == wanted.name) by_name = id_of(one);
+        for (const Json& net : json::list(json::at(one, "networks"), family))
+          if (json::text(net, "ip_address") == wanted.address) return id_of(one);
+      if (json::text(one, "name") == wanted.name) by_name = id_of(one);
     }
     return by_name;
   }

@@ -13,6 +13,8 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "base/strings.hpp"
+#include "base/url.hpp"
 #include "cloud/session.hpp"
 
 namespace pgcluster::executor {
@@ -49,35 +51,25 @@ std::string sign_rs256(const std::string& key, const std::string& text) {
 
 std::string last(const std::string& url) { return url.substr(url.rfind('/') + 1); }
 
-std::vector<std::string> split(const std::string& text, char by) {
-  std::vector<std::string> found;
-  for (std::size_t from = 0; from <= text.size();) {
-    const std::size_t to = std::min(text.find(by, from), text.size());
-    if (to > from) found.push_back(text.substr(from, to - from));
-    from = to + 1;
-  }
-  return found;
-}
-
 class Gcp final : public CloudProvider {
  public:
-  explicit Gcp(CloudSession& session) : session_(session), zones_(split(session.setting("server_location"), ',')) {
+  explicit Gcp(CloudSession& session) : session_(session), zones_(strings::split(session.setting("server_location"), ",")) {
     std::string contents = session.credential("gcp_service_account_contents", {"GOOGLE_CREDENTIALS", "GCP_SERVICE_ACCOUNT_CONTENTS"}, false);
     if (contents.empty()) {
       std::ifstream file(session.credential("gcp_service_account_contents", {"GOOGLE_APPLICATION_CREDENTIALS"}));
       contents.assign(std::istreambuf_iterator<char>(file), {});
     }
     if (const auto decoded = from_base64(contents); decoded && !decoded->empty()) contents = *decoded;
-    account_ = Json::parse(contents, nullptr, false);
+    account_ = json::parse(contents);
     for (const char* key : {"project_id", "client_email", "private_key", "token_uri"})
-      if (word(account_, key).empty())
+      if (json::text(account_, key).empty())
         throw Error(Code::auth_failed, std::string("the credentials are no service account of Google's: ") + key + " is missing",
                     "give the JSON of a service account's key by GOOGLE_APPLICATION_CREDENTIALS or gcp_service_account_contents");
     if (zones_.empty()) needs_setting("gcp", "server_location", "europe-west3-a, or several zones of a region with commas between them");
     region_ = zones_[0].substr(0, zones_[0].rfind('-'));
-    project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + word(account_, "project_id");
+    project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + json::text(account_, "project_id");
     session_.authorize_by(nullptr);
-    const std::string bearer = session.token("gcp:" + word(account_, "client_email"), [this] { return token(); });
+    const std::string bearer = session.token("gcp:" + json::text(account_, "client_email"), [this] { return token(); });
     session_.authorize_by([bearer](HttpRequest& request) { request.headers.emplace_back("Authorization", "Bearer " + bearer); });
   }
 
@@ -88,23 +80,24 @@ class Gcp final : public CloudProvider {
     if (rule.is_null() && !is_ours(service, wish) && !is_ours(check, wish)) return std::nullopt;
     Balancer is{.name = wish.name, .owner = owner(rule.is_null() ? (service.is_null() ? check : service) : rule)};
     if (rule.is_null() || service.is_null() || check.is_null()) note(is, "parts of it are missing");
-    is.is_public = word(rule, "loadBalancingScheme") == "EXTERNAL";
-    is.address = word(rule, "IPAddress");
+    is.is_public = json::text(rule, "loadBalancingScheme") == "EXTERNAL";
+    is.address = json::text(rule, "IPAddress");
     is.network = is.is_public ? wish.network : network_of(rule, wish);
-    const Json& ports = list(rule, "ports");
+    const Json& ports = json::list(rule, "ports");
     if (ports.size() == 1 && ports[0].is_string()) is.port = is.target_port = std::atoi(ports[0].get<std::string>().c_str());
-    if (!rule.is_null() && last(word(rule, "backendService")) != wish.name) note(is, "it leads to " + last(word(rule, "backendService")));
-    const Json& http = at(check, "httpHealthCheck");
-    is.path = word(http, "requestPath");
-    if (word(check, "type") != "HTTP") is.path += " (" + word(check, "type") + ")";
-    is.check_port = number(http, "port");
-    is.interval = number(check, "checkIntervalSec");
-    is.timeout = number(check, "timeoutSec");
-    is.down = number(check, "unhealthyThreshold");
-    is.up = number(check, "healthyThreshold");
-    is.sessions = word(at(service, "connectionTrackingPolicy"), "connectionPersistenceOnUnhealthyBackends") == "NEVER_PERSIST" ? "cut" : "kept";
+    if (!rule.is_null() && last(json::text(rule, "backendService")) != wish.name) note(is, "it leads to " + last(json::text(rule, "backendService")));
+    const Json& http = json::at(check, "httpHealthCheck");
+    is.path = json::text(http, "requestPath");
+    if (json::text(check, "type") != "HTTP") is.path += " (" + json::text(check, "type") + ")";
+    is.check_port = json::number<int>(http, "port");
+    is.interval = json::number<int>(check, "checkIntervalSec");
+    is.timeout = json::number<int>(check, "timeoutSec");
+    is.down = json::number<int>(check, "unhealthyThreshold");
+    is.up = json::number<int>(check, "healthyThreshold");
+    is.sessions =
+        json::text(json::at(service, "connectionTrackingPolicy"), "connectionPersistenceOnUnhealthyBackends") == "NEVER_PERSIST" ? "cut" : "kept";
     std::set<std::string> groups;
-    for (const Json& one : list(service, "backends")) groups.insert(word(one, "group"));
+    for (const Json& one : json::list(service, "backends")) groups.insert(json::text(one, "group"));
     std::set<std::string> members;
     for (const std::string& zone : zones_)
       for (const std::string& one : in_group(zone, wish)) {
@@ -140,7 +133,8 @@ class Gcp final : public CloudProvider {
     const Json rule = get(regional("forwardingRules", wish.name));
     // Of a rule and a service the scheme cannot be changed, of a rule nor can port and network.
     const bool other_scheme = is.is_public != wish.is_public;
-    if (!rule.is_null() && (other_scheme || is.port != wish.port || is.network != wish.network || last(word(rule, "backendService")) != wish.name))
+    if (!rule.is_null() &&
+        (other_scheme || is.port != wish.port || is.network != wish.network || last(json::text(rule, "backendService")) != wish.name))
       drop(regional("forwardingRules", wish.name));
     if (other_scheme) drop(regional("backendServices", wish.name));
     make(wish);
@@ -164,7 +158,7 @@ class Gcp final : public CloudProvider {
 
   static std::string mark(const std::string& cluster) { return "pgcluster:" + cluster; }
   static std::string owner(const Json& of) {
-    const std::string text = word(of, "description");
+    const std::string text = json::text(of, "description");
     return text.starts_with("pgcluster:") ? text.substr(10) : "";
   }
   static bool is_ours(const Json& of, const Balancer& wish) { return !of.is_null() && owner(of) == wish.owner; }
@@ -183,8 +177,8 @@ class Gcp final : public CloudProvider {
                       {"iat", now},
                       {"exp", now + 3600}};
     const std::string head = base64url(R"({"alg":"RS256","typ":"JWT"})") + "." + base64url(claims.dump());
-    const std::string assertion = head + "." + base64url(sign_rs256(word(account_, "private_key"), head));
-    const std::string uri = word(account_, "token_uri");
+    const std::string assertion = head + "." + base64url(sign_rs256(json::text(account_, "private_key"), head));
+    const std::string uri = json::text(account_, "token_uri");
     if (!uri.starts_with("https://") && !uri.starts_with("http://127.0.0.1:"))
       throw Error(Code::auth_failed, "the token_uri of Google's service account is no https address", "take the JSON as Google gave it");
     const HttpResponse response = session_.call({.method = "POST",
@@ -192,11 +186,11 @@ class Gcp final : public CloudProvider {
                                                  .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
                                                  .body = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + assertion},
                                                 {400});
-    const Json answer = Json::parse(response.body, nullptr, false);
-    if (response.status >= 300 || word(answer, "access_token").empty())
-      throw Error(Code::auth_failed, "Google gives no token for the service account: " + word(answer, "error_description"),
+    const Json answer = json::parse(response.body);
+    if (response.status >= 300 || json::text(answer, "access_token").empty())
+      throw Error(Code::auth_failed, "Google gives no token for the service account: " + json::text(answer, "error_description"),
                   "is the key still valid, and this machine's clock right?");
-    return {word(answer, "access_token"), number(answer, "expires_in")};
+    return {json::text(answer, "access_token"), json::number<int>(answer, "expires_in")};
   }
 
   Json get(const std::string& path) { return session_.json("GET", partial(path), nullptr, {404}); }
@@ -211,17 +205,17 @@ class Gcp final : public CloudProvider {
                                                           : std::vector<int>{});
     if (begun.is_null()) return;
     const std::string operation =
-        path.substr(0, path.find('/', path.starts_with("global/") ? 0 : path.find('/') + 1)) + "/operations/" + word(begun, "name");
+        path.substr(0, path.find('/', path.starts_with("global/") ? 0 : path.find('/') + 1)) + "/operations/" + json::text(begun, "name");
     Json now = begun;
-    session_.wait_for("ended the operation " + word(begun, "name"), [&] {
-      if (word(now, "status") == "DONE") return true;
+    session_.wait_for("ended the operation " + json::text(begun, "name"), [&] {
+      if (json::text(now, "status") == "DONE") return true;
       now = session_.json("GET", partial(operation));
-      return word(now, "status") == "DONE";
+      return json::text(now, "status") == "DONE";
     });
-    for (const Json& error : list(at(now, "error"), "errors"))
-      if (!in_use || word(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
+    for (const Json& error : json::list(json::at(now, "error"), "errors"))
+      if (!in_use || json::text(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
         throw Error(Failure{.code = Code::command_failed,
-                            .message = session_.name() + " could not carry out " + method + " " + path + ": " + word(error, "message"),
+                            .message = session_.name() + " could not carry out " + method + " " + path + ": " + json::text(error, "message"),
                             .hint = "when the cause is mended, apply again: it goes on from here"});
   }
   void drop(const std::string& path, bool in_use = false) { act("DELETE", path, nullptr, in_use); }
@@ -269,7 +263,7 @@ class Gcp final : public CloudProvider {
               {"ports", {std::to_string(wish.port)}},
               {"backendService", partial(regional("backendServices", wish.name))}};
     if (!wish.is_public) {
-      const auto names = split(wish.network, '/');
+      const auto names = strings::split(wish.network, "/");
       rule["network"] = network(wish);
       if (names.size() > 1) rule["subnetwork"] = partial("regions/" + region_ + "/subnetworks/" + names[1]);
     }
@@ -279,9 +273,9 @@ class Gcp final : public CloudProvider {
   std::string network(const Balancer& wish) const { return partial("global/networks/" + network_name(wish)); }
 
   static std::string network_of(const Json& rule, const Balancer& wish) {
-    if (wish.network.empty() && last(word(rule, "network")) == "default") return {};
-    const std::string subnet = last(word(rule, "subnetwork"));
-    return last(word(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
+    if (wish.network.empty() && last(json::text(rule, "network")) == "default") return {};
+    const std::string subnet = last(json::text(rule, "subnetwork"));
+    return last(json::text(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
   }
 
   static const std::vector<std::string>& probe_sources(bool is_public) { return is_public ? outer_probes : inner_probes; }
@@ -294,14 +288,14 @@ class Gcp final : public CloudProvider {
   }
   static std::vector<std::string> sources(const Json& rule) {
     std::vector<std::string> found;
-    for (const Json& one : list(rule, "sourceRanges"))
+    for (const Json& one : json::list(rule, "sourceRanges"))
       if (one.is_string()) found.push_back(one);
     std::sort(found.begin(), found.end());
     return found;
   }
   static int opened(const Json& rule) {
-    const Json& allowed = list(rule, "allowed");
-    if (allowed.size() != 1 || list(allowed[0], "ports").size() != 1 || at(rule, "disabled") == true) return 0;
+    const Json& allowed = json::list(rule, "allowed");
+    if (allowed.size() != 1 || json::list(allowed[0], "ports").size() != 1 || json::at(rule, "disabled") == true) return 0;
     return std::atoi(allowed[0]["ports"][0].get<std::string>().c_str());
   }
 
@@ -309,22 +303,23 @@ class Gcp final : public CloudProvider {
     std::vector<Json> found;
     std::string next;
     do {
-      const Json answer = session_.json(method, partial(path) + (next.empty() ? "" : "?pageToken=" + url_encoded(next)), body, {404});
-      for (const Json& one : list(answer, "items")) found.push_back(one);
-      next = word(answer, "nextPageToken");
+      const Json answer = session_.json(method, partial(path) + (next.empty() ? "" : "?pageToken=" + net::url_encoded(next)), body, {404});
+      for (const Json& one : json::list(answer, "items")) found.push_back(one);
+      next = json::text(answer, "nextPageToken");
     } while (!next.empty());
     return found;
   }
 
   std::set<std::string> in_group(const std::string& zone, const Balancer& wish) {
     std::set<std::string> found;
-    for (const Json& one : pages("POST", group_path(zone, wish) + "/listInstances", {{"instanceState", "ALL"}})) found.insert(word(one, "instance"));
+    for (const Json& one : pages("POST", group_path(zone, wish) + "/listInstances", {{"instanceState", "ALL"}}))
+      found.insert(json::text(one, "instance"));
     return found;
   }
 
   static std::string servers(const Balancer& wish) { return "zones' instances" + within(network_name(wish)); }
   static std::string network_name(const Balancer& wish) {
-    const auto names = split(wish.network, '/');
+    const auto names = strings::split(wish.network, "/");
     return names.empty() ? "default" : names[0];
   }
 
@@ -337,14 +332,15 @@ class Gcp final : public CloudProvider {
     }
     std::optional<Instance> by_name;
     for (const auto& [zone, one] : *instances_) {
-      const Instance here{zone, word(one, "selfLink")};
-      const Json& interfaces = list(one, "networkInterfaces");
-      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(word(i, "network")) == network_name(wish); })) continue;
-      if (!wanted.id.empty() && (word(one, "id") == wanted.id || word(one, "name") == wanted.id)) return here;
+      const Instance here{zone, json::text(one, "selfLink")};
+      const Json& interfaces = json::list(one, "networkInterfaces");
+      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(json::text(i, "network")) == network_name(wish); }))
+        continue;
+      if (!wanted.id.empty() && (json::text(one, "id") == wanted.id || json::text(one, "name") == wanted.id)) return here;
       if (!wanted.id.empty()) continue;
       for (const Json& interface : interfaces)
-        if (word(interface, "networkIP") == wanted.address && last(word(interface, "network")) == network_name(wish)) return here;
-      if (word(one, "name") == wanted.name) by_name = here;
+        if (json::text(interface, "networkIP") == wanted.address && last(json::text(interface, "network")) == network_name(wish)) return here;
+      if (json::text(one, "name") == wanted.name) by_name = here;
     }
     return by_name;
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/network.hpp"
 #include "component/registry.hpp"
 #include "spec/roles.hpp"
 
@@ -102,7 +103,7 @@ std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& top
   Balancer wish{.owner = spec.patroni_cluster_name, .network = spec.server_network, .is_public = spec.database_public_access};
   if (wish.is_public) wish.allowed = spec.database_public_allowed_ips;
   // But for Hetzner's they are made with an IPv4 address only, and Azure and Google take no rule of both families.
-  if (provider != "hetzner") std::erase_if(wish.allowed, [](const std::string& one) { return one.find(':') != std::string::npos; });
+  if (provider != "hetzner") std::erase_if(wish.allowed, net::is_ipv6);
   wish.port = wish.target_port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   wish.check_port = spec.patroni_restapi_port;
   if (provider == "hetzner") wish.size = spec.hetzner_load_balancer_type;

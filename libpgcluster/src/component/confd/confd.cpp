@@ -5,7 +5,8 @@
 
 #include <pgcluster/component/confd.hpp>
 
-#include "component/etcd/etcd.hpp"
+#include "base/joined.hpp"
+#include "base/url.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
@@ -23,12 +24,11 @@ constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgc
 
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
-  std::string nodes;
-  if (node.topology().dcs_type == "consul")
-    nodes = "\"127.0.0.1:8500\"";
-  else
-    for (const std::string& name : node.topology().dcs_members)
-      nodes += (nodes.empty() ? "\"" : ", \"") + http_url(node.topology().host(name).address, node.spec().etcd_client_port) + "\"";
+  std::string nodes = "\"127.0.0.1:8500\"";
+  if (node.topology().dcs_type == "etcd")
+    nodes = joined(node.topology().dcs_members, ", ", [&](const std::string& name) {
+      return '"' + net::http_url(node.topology().host(name).address, node.spec().etcd_client_port) + '"';
+    });
   return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
                      node.topology().dcs_type, node.spec().confd_interval, nodes);
 }

@@ -1,23 +1,13 @@
 // What Consul says of itself, asked of the agents on the hosts.
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json.hpp"
 #include "component/consul/consul.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster {
-namespace {
-
 using Json = nlohmann::json;
-
-std::string text(const Json& json, const char* name) {
-  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
-}
-bool flag(const Json& json, const char* name) { return json.is_object() && json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); }
-
-}  // namespace
 
 bool has_consul_agent(const Spec& spec, const TopologyHost& host) {
   if (spec.dcs_type != "consul") return false;
@@ -76,10 +66,12 @@ Ask consul_health_ask(const TopologyHost& host) {
 std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
   std::vector<ConsulServer> servers;
   const auto body = consul_body(answer, 429);  // 429: some server is not healthy
-  const Json json = body ? Json::parse(*body, nullptr, false) : Json();
-  if (!json.is_object() || !json.contains("Servers") || !json["Servers"].is_array()) return servers;
-  for (const Json& one : json["Servers"])
-    servers.push_back({.name = text(one, "Name"), .leads = flag(one, "Leader"), .voter = flag(one, "Voter"), .healthy = flag(one, "Healthy")});
+  const Json json = body ? json::parse(*body) : Json();
+  for (const Json& one : json::list(json, "Servers"))
+    servers.push_back({.name = json::text(one, "Name"),
+                       .leads = json::flag(one, "Leader"),
+                       .voter = json::flag(one, "Voter"),
+                       .healthy = json::flag(one, "Healthy")});
   return servers;
 }
 
@@ -87,8 +79,8 @@ Ask consul_leader_ask(const std::string& host) { return consul_get(host, "/v1/st
 
 std::string read_consul_leader(const Answer& answer) {
   const auto body = consul_body(answer);
-  const Json json = body ? Json::parse(*body, nullptr, false) : Json();
-  return json.is_string() ? json.get<std::string>() : std::string();
+  const Json json = body ? json::parse(*body) : Json();
+  return json::text(json);
 }
 
 bool owns_consul(const ClusterView& cluster, const std::string& host) {

@@ -1,8 +1,8 @@
 // What Consul keeps for all of its servers together, checked by every plan.
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
 #include "component/consul/consul.hpp"
 
 namespace pgcluster {
@@ -34,7 +34,7 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
   auto decide = [asked, wish](const Answers& answers) -> Decision {
     for (const auto& [host, ask] : asked) {
       const auto body = consul_body(answers[ask]);
-      const Json json = body ? Json::parse(*body, nullptr, false) : Json(Json::value_t::discarded);
+      const Json json = body ? json::parse<Json>(*body) : Json(Json::value_t::discarded);
       if (json.is_discarded()) continue;
       Change change{.todo = {}, .action = Action::update};
       for (auto& [run, why] : wish(json)) {

@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/consul/consul.hpp"
-#include "component/etcd/etcd.hpp"
 #include "component/listening.hpp"
 
 namespace pgcluster {
@@ -75,7 +75,7 @@ Ask keyring_ask(const NodeView& node) {
 std::string consul_services(const NodeView& node) {
   const Spec& spec = node.spec();
   const std::string& cluster = spec.patroni_cluster_name;
-  const std::string rest = http_url(node.host.address, spec.patroni_restapi_port);
+  const std::string rest = net::http_url(node.host.address, spec.patroni_restapi_port);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
   Json services = Json::array();
@@ -90,10 +90,9 @@ std::string consul_services(const NodeView& node) {
                                     {"interval", "1s"},
                                     {"timeout", "1s"}}});
     if (spec.pgbouncer_install) {
-      const std::string v6 = node.host.address.find(':') != std::string::npos ? "[" + node.host.address + "]" : node.host.address;
       checks.push_back({{"id", cluster + "-" + kind + "-pgbouncer"},
                         {"name", "PgBouncer answers"},
-                        {"tcp", v6 + ":" + std::to_string(port)},
+                        {"tcp", net::host_port(node.host.address, port)},
                         {"interval", "1s"},
                         {"timeout", "1s"}});
     }
@@ -165,8 +164,8 @@ StepPtr consul_config(const NodeView& node) {
            .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
                    "apply; and then consul keyring -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
-      const Json before = Json::parse(file->content, nullptr, false);
-      const std::string was = before.is_object() ? before.value("datacenter", "") : "";
+      const auto before = json::parse(file->content);
+      const std::string was = json::text(before, "datacenter");
       if (!was.empty() && was != datacenter)
         return Refused{{.message = "Consul on " + host + " belongs to the datacenter " + was + ", and the spec says " + datacenter,
                         .hint = "write " + was +

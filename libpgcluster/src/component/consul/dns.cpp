@@ -43,7 +43,7 @@ std::string other_servers(const std::string* out) {
     if (!line.starts_with("Global:")) continue;
     std::istringstream words(line.substr(7));
     for (std::string word; words >> word;)
-      if (word != "127.0.0.1:8600") found += (found.empty() ? "" : ", ") + word;
+      if (word != "127.0.0.1:8600") append(found, word);
   }
   return found;
 }

@@ -2,9 +2,11 @@
 #include <algorithm>
 #include <charconv>
 
-#include <nlohmann/json.hpp>
-
+#include "base/joined.hpp"
+#include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/etcd/etcd.hpp"
+#include "op/answer_json.hpp"
 
 namespace pgcluster {
 namespace {
@@ -20,17 +22,6 @@ bool is_member(const ClusterView& cluster, const std::string& host) {
 constexpr const char* own_member = R"(: 2>/dev/null <>"/dev/tcp/$1" || exit 1
 url=$2; shift 2
 exec etcdctl --endpoints="$url" --command-timeout=2s "$@")";
-
-Json json_of(const Answer& answer) {
-  const auto* output = std::get_if<Output>(&answer);
-  return output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
-}
-
-const Json& at(const Json& json, const char* name) {
-  static const Json nothing;
-  const auto it = json.is_object() ? json.find(name) : json.end();
-  return json.is_object() && it != json.end() ? *it : nothing;
-}
 
 // The gateway writes such numbers as strings, etcdctl as numbers.
 std::string hexadecimal(const Json& number) {
@@ -56,24 +47,19 @@ constexpr const char* any_members = R"(b=$1 p=$2; shift 2; for u; do curl -sf -m
 
 }  // namespace
 
-std::string http_url(const std::string& address, int port) {
-  const bool v6 = address.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + address + "]" : address) + ":" + std::to_string(port);
-}
-
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   const int port = cluster.spec.etcd_client_port;
-  Exec exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, http_url(host.address, port) + members_path},
+  Exec exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, net::http_url(host.address, port, members_path)},
             .about = {"unit:etcd.service", "dcs:members"}};
   if (!is_member(cluster, host.name)) {
     exec.argv = {"sh", "-c", any_members, "sh", members_body, members_path};
-    for (const std::string& name : cluster.topology.dcs_members) exec.argv.push_back(http_url(cluster.topology.host(name).address, port));
+    for (const std::string& name : cluster.topology.dcs_members) exec.argv.push_back(net::http_url(cluster.topology.host(name).address, port));
   }
   return {host.name, exec};
 }
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
   const int port = cluster.spec.etcd_client_port;
-  return {host.name, Exec{.argv = {"bash", "-c", own_member, "etcdctl", host.address + "/" + std::to_string(port), http_url(host.address, port),
+  return {host.name, Exec{.argv = {"bash", "-c", own_member, "etcdctl", host.address + "/" + std::to_string(port), net::http_url(host.address, port),
                                    "endpoint", "status", "-w", "json"},
                           .about = {"unit:etcd.service", "dcs:members"}}};
 }
@@ -81,16 +67,11 @@ Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
 std::vector<EtcdMember> read_etcd_members(const Answer& answer) {
   std::vector<EtcdMember> members;
   const Json json = json_of(answer);
-  const Json& list = at(json, "members");
-  if (!list.is_array()) return members;
-  for (const Json& one : list) {
-    EtcdMember member{.id = hexadecimal(at(one, "ID"))};
-    if (const Json& name = at(one, "name"); name.is_string()) member.name = name.get<std::string>();
-    if (const Json& urls = at(one, "peerURLs"); urls.is_array())
-      for (const Json& url : urls)
-        if (url.is_string()) member.peer_urls.push_back(url.get<std::string>());
-    const Json& clients = at(one, "clientURLs");
-    member.started = clients.is_array() && !clients.empty();
+  for (const Json& one : json::list(json, "members")) {
+    EtcdMember member{.id = hexadecimal(json::at(one, "ID")), .name = json::text(one, "name")};
+    for (const Json& url : json::list(one, "peerURLs"))
+      if (url.is_string()) member.peer_urls.push_back(json::text(url));
+    member.started = !json::list(one, "clientURLs").empty();
     members.push_back(std::move(member));
   }
   return members;
@@ -100,14 +81,13 @@ EtcdStatus read_etcd_status(const Answer& answer) {
   EtcdStatus status;
   const Json json = json_of(answer);
   if (!json.is_array() || json.empty()) return status;
-  const Json& told = at(json[0], "Status");
-  const std::string leader = hexadecimal(at(told, "leader"));
+  const Json& told = json::at(json[0], "Status");
+  const std::string leader = hexadecimal(json::at(told, "leader"));
   status.answers = told.is_object();
   status.has_leader = !leader.empty() && leader != "0";
-  status.leads = status.has_leader && leader == hexadecimal(at(at(told, "header"), "member_id"));
-  if (const Json& errors = at(told, "errors"); errors.is_array())
-    for (const Json& error : errors)
-      if (error.is_string()) status.errors += (status.errors.empty() ? "" : ", ") + error.get<std::string>();
+  status.leads = status.has_leader && leader == hexadecimal(json::at(json::at(told, "header"), "member_id"));
+  for (const Json& error : json::list(told, "errors"))
+    if (error.is_string()) append(status.errors, json::text(error));
   return status;
 }
 

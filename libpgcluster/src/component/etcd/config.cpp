@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/joined.hpp"
+#include "base/url.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/listening.hpp"
 
@@ -36,14 +38,13 @@ struct Environment {
 
 Environment environment(const NodeView& node) {
   const Spec& spec = node.spec();
-  const std::string client = http_url(node.host.address, spec.etcd_client_port);
+  const std::string client = net::http_url(node.host.address, spec.etcd_client_port);
   const std::string peer = etcd_peer_url(node.cluster, node.name());
-  std::string members;
-  for (const std::string& member : node.topology().dcs_members)
-    members += (members.empty() ? "" : ",") + member + "=" + etcd_peer_url(node.cluster, member);
+  const std::string members =
+      joined(node.topology().dcs_members, ",", [&](const std::string& member) { return member + "=" + etcd_peer_url(node.cluster, member); });
   return {.now = {{"ETCD_NAME", node.name()},
                   {"ETCD_DATA_DIR", etcd_data_dir},
-                  {"ETCD_LISTEN_CLIENT_URLS", client + "," + http_url("127.0.0.1", spec.etcd_client_port)},
+                  {"ETCD_LISTEN_CLIENT_URLS", client + "," + net::http_url("127.0.0.1", spec.etcd_client_port)},
                   {"ETCD_ADVERTISE_CLIENT_URLS", client},
                   {"ETCD_LISTEN_PEER_URLS", peer},
                   {"ETCD_HEARTBEAT_INTERVAL", "100"},
@@ -66,7 +67,7 @@ const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string
 std::string etcd_token(const Spec& spec) { return "etcd-" + spec.patroni_cluster_name; }
 
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member) {
-  return http_url(cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
+  return net::http_url(cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
 }
 
 StepPtr etcd_config(const NodeView& node) {

@@ -4,17 +4,12 @@
 #include <algorithm>
 #include <set>
 
+#include "base/joined.hpp"
 #include "component/registry.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
 
 // The `roles:` lines that name the members that there are.
 std::string roles_to_add(const Topology& topology, const std::vector<std::string>& members) {
@@ -25,13 +20,13 @@ std::string roles_to_add(const Topology& topology, const std::vector<std::string
     for (const Role role : host.roles)
       if (role != Role::etcd) roles.emplace_back(to_string(role));
     roles.emplace_back("etcd");
-    text += "\n  " + host.name + ": roles: [" + listed(roles) + "]";
+    text += "\n  " + host.name + ": roles: [" + joined(roles) + "]";
   }
   return text;
 }
 
 Refused moved(const Topology& topology, const std::vector<std::string>& members) {
-  Diagnostic why{.message = "etcd runs on " + listed(members) + ", and the spec places it on " + listed(topology.dcs_members)};
+  Diagnostic why{.message = "etcd runs on " + joined(members) + ", and the spec places it on " + joined(topology.dcs_members)};
   why.hint = "a running DCS stays where it is: this version neither grows nor shrinks it. ";
   why.hint += topology.dcs_named ? "Give the role etcd to exactly these hosts:" : "Name its hosts in the spec:";
   why.hint += roles_to_add(topology, members);

@@ -13,9 +13,6 @@ namespace pgcluster {
 /// etcd says that it has started only when it has a quorum: the other hosts may still be busy with apt.
 constexpr std::chrono::seconds etcd_patience{300};
 
-/// "http://10.77.0.11:2379", with brackets around an IPv6 address.
-std::string http_url(const std::string& address, int port);
-
 /// The members of etcd as a quorum of it knows them (etcd 3.4: as the member itself does), asked on this host: of its own member, else of any that
 /// answers.
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);

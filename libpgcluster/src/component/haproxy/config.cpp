@@ -1,10 +1,12 @@
 // haproxy.cfg, as a file and as confd's template.
-#include <openssl/sha.h>
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "base/digest.hpp"
+#include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "spec/roles.hpp"
 
@@ -35,15 +37,10 @@ struct Servers {
   std::string (*lines)(const NodeView& node, int port);
 };
 
-bool v6(const std::string& address) { return address.find(':') != std::string::npos; }
-
 std::string static_lines(const NodeView& node, int port) {
   std::string text;
-  for (const TopologyHost* host : node.cluster.known(Role::postgres)) {
-    const std::string& address = host->address;
-    text += fmt::format("    server {} {}:{} check port {}\n", host->name, v6(address) ? "[" + address + "]" : address, port,
-                        node.spec().patroni_restapi_port);
-  }
+  for (const TopologyHost* host : node.cluster.known(Role::postgres))
+    text += fmt::format("    server {} {} check port {}\n", host->name, net::host_port(host->address, port), node.spec().patroni_restapi_port);
   return text;
 }
 
@@ -56,8 +53,8 @@ std::string template_lines(const NodeView& node, int port) {
 }
 
 std::string bind(const NodeView& node, int port) {
-  bool any = v6(node.spec().cluster_vip);
-  for (const TopologyHost* host : node.cluster.known()) any = any || v6(host->address);
+  bool any = net::is_ipv6(node.spec().cluster_vip);
+  for (const TopologyHost* host : node.cluster.known()) any = any || net::is_ipv6(host->address);
   return any ? fmt::format("bind :::{} v4v6", port) : fmt::format("bind :{}", port);
 }
 
@@ -157,11 +154,7 @@ std::vector<std::pair<std::string, int>> haproxy_ports(const Spec& spec) {
 
 std::string haproxy_mark(const NodeView& node) {
   const std::string text = with_confd(node.spec()) ? as_template(node, "") : as_file(node, "");
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest);
-  std::string mark;
-  for (std::size_t i = 0; i < 6; ++i) mark += fmt::format("{:02x}", digest[i]);
-  return mark;
+  return sha256_hex(text).substr(0, 12);
 }
 
 std::string haproxy_config(const NodeView& node) { return as_file(node, haproxy_mark(node)); }

@@ -6,6 +6,7 @@
 
 #include <pgcluster/component/confd.hpp>
 
+#include "base/joined.hpp"
 #include "component/listening.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
@@ -112,11 +113,7 @@ StepPtr listens(const NodeView& node) {
               {.asks = {ask}, .decide = decide, .settle = seconds(30), .evidence = {journal_ask(node.name(), haproxy_unit)}});
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text.empty() ? "nobody" : text;
-}
+std::string listed(const std::vector<std::string>& names) { return names.empty() ? "nobody" : joined(names); }
 
 // It has read its file, has Patroni's members as servers, and leads to the leader.
 StepPtr serves(const NodeView& node) {

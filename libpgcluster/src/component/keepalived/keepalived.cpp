@@ -5,11 +5,11 @@
 
 #include <pgcluster/component/keepalived.hpp>
 
+#include "base/network.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
-#include "spec/words.hpp"
 
 namespace pgcluster {
 namespace {
@@ -28,11 +28,9 @@ code=$(curl -s --noproxy '*' -m 1 -o /dev/null -w '%{http_code}' "http://127.0.0
 exec timeout 1 bash -c ': <>"/dev/tcp/127.0.0.1/$1"' - "$2" 2>/dev/null
 )BASH";
 
-bool v6(const std::string& address) { return address.find(':') != std::string::npos; }
-
 int router_id(const Spec& spec) {
   if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
-  const auto vip = words::parse_ip(spec.cluster_vip);
+  const auto vip = net::parse_ip(spec.cluster_vip);
   return vip ? vip->bytes[vip->v6 ? 15 : 3] : 0;
 }
 
@@ -42,14 +40,14 @@ Text config_text(const NodeView& node) {
   const std::string interface = vip_interface(node);
   int place = 0;
   std::string peers;
-  bool unicast = v6(node.host.address) == v6(vip);
+  bool unicast = net::is_ipv6(node.host.address) == net::is_ipv6(vip);
   // One that left the spec still speaks until it is pruned: who did not listen to it would hold the VIP beside it.
   for (const TopologyHost* host : node.cluster.known(Role::balancer)) {
     if (host->name == node.name())
       place = static_cast<int>(host - &node.topology().hosts.front());
     else
       peers += "        " + host->address + "\n";
-    unicast = unicast && v6(host->address) == v6(vip);
+    unicast = unicast && net::is_ipv6(host->address) == net::is_ipv6(vip);
   }
   // Peers are named: many networks carry no multicast. Whoever has it keeps it when another comes back. A high priority makes the wait for a
   // silent holder short: three adverts and (256 - priority) / 256 s.
@@ -79,19 +77,19 @@ vrrp_instance pgcluster {{
     priority {}
     advert_int 1
 )",
-                          header, node.name(), v6(vip) ? 3 : 2, check_file, spec.haproxy_listen_port.stats, spec.haproxy_listen_port.master,
+                          header, node.name(), net::is_ipv6(vip) ? 3 : 2, check_file, spec.haproxy_listen_port.stats, spec.haproxy_listen_port.master,
                           interface, router_id(spec), std::max(1, 250 - place));
   if (unicast && !peers.empty()) text += "    unicast_src_ip " + node.host.address + "\n    unicast_peer {\n" + peers + "    }\n";
   // Version 3, which IPv6 needs, knows no passwords.
-  if (!v6(vip)) {
+  if (!net::is_ipv6(vip)) {
     Secret password = node.cluster.secret(secret_name);
     password.value = password.value.substr(0, 8);
     text += "    authentication {\n        auth_type PASS\n        auth_pass ";
     text += password;
     text += "\n    }\n";
   }
-  text +=
-      "    virtual_ipaddress {\n        " + vip_with_length(vip) + " dev " + interface + "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
+  text += "    virtual_ipaddress {\n        " + net::single_address(vip) + " dev " + interface +
+          "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
   return text;
 }
 
@@ -137,7 +135,7 @@ class Keepalived final : public Component {
     const std::string more = fmt::format(
         "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
         "StartLimitIntervalSec=0\n",
-        vip_with_length(node.spec().cluster_vip), vip_interface(node));
+        net::single_address(node.spec().cluster_vip), vip_interface(node));
     // Who is pruned is spoken to until it speaks no more.
     std::vector<StepRef> silent;
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));

@@ -1,9 +1,10 @@
-#include <openssl/sha.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <regex>
 
+#include "base/digest.hpp"
+#include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "spec/roles.hpp"
@@ -41,9 +42,6 @@ std::string scalar(const std::string& value) {
   return std::regex_match(value, plain) ? value : quoted(value);
 }
 
-std::string network(const std::string& address) { return address + (address.find(':') == std::string::npos ? "/32" : "/128"); }
-std::string in_url(const std::string& address) { return address.find(':') == std::string::npos ? address : "[" + address + "]"; }
-
 std::vector<std::string> hba_lines(const ClusterView& view) {
   const Spec& spec = view.spec;
   const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
@@ -55,10 +53,11 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
                                  "host all all 127.0.0.1/32 scram-sha-256",
                                  "host all all ::1/128 scram-sha-256"};
   for (const TopologyHost* host : view.known(Role::postgres))
-    lines.push_back("host replication " + replication + " " + network(host->address) + " scram-sha-256");
+    lines.push_back("host replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
   // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
   for (const TopologyHost* host : view.known())
-    if (host->roles != std::vector<Role>{Role::consul_client}) lines.push_back("host all all " + network(host->address) + " scram-sha-256");
+    if (host->roles != std::vector<Role>{Role::consul_client})
+      lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
   lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
   lines.push_back("host all all 0.0.0.0/0 scram-sha-256");
   return lines;
@@ -67,15 +66,16 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
 Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& mark) {
   const Spec& spec = view.spec;
   const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
-  const bool v6 = host.address.find(':') != std::string::npos;
+  const bool v6 = net::is_ipv6(host.address);
   Text out = "# Kept by pgcluster. What all members share (ttl, postgresql.parameters, …) is in the DCS: see patronictl show-config.\n";
   out += "scope: " + quoted(spec.patroni_cluster_name) + "\nnamespace: \"/service/\"\nname: " + quoted(host.name) + "\n\n";
-  out += std::string("restapi:\n  listen: \"") + (v6 ? "[::]" : "0.0.0.0") + ":" + rest + "\"\n  connect_address: \"" + in_url(host.address) + ":" +
-         rest + "\"\n  authentication:\n    username: " + quoted(spec.patroni_restapi_username) + "\n    password: ";
+  out += std::string("restapi:\n  listen: \"") + (v6 ? "[::]" : "0.0.0.0") + ":" + rest + "\"\n  connect_address: \"" +
+         net::host_port(host.address, spec.patroni_restapi_port) + "\"\n  authentication:\n    username: " + quoted(spec.patroni_restapi_username) +
+         "\n    password: ";
   out += quoted(view.secret("patroni_restapi_password"));
   out += "\n\n" + dcs_section(view);
   out += "\npostgresql:\n  listen: \"" + host.address + "," + (v6 ? "::1" : "127.0.0.1") + ":" + port + "\"\n  connect_address: \"" +
-         in_url(host.address) + ":" + port + "\"\n  use_unix_socket: true\n";
+         net::host_port(host.address, spec.postgresql_port) + "\"\n  use_unix_socket: true\n";
   out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) + "\n  pgpass: \"" + pgpass_path +
          "\"\n";
   out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
@@ -99,13 +99,9 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
 
 std::string config_mark(const ClusterView& view, const TopologyHost& host) {
   const Text config = head_with(view, host, {"mark of this file", ""});
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(reinterpret_cast<const unsigned char*>(config.reveal().data()), config.reveal().size(), digest);
   // Every user of the database can read it: enough to see a change, too little to try passwords on.
   // Spelt so that no other word of a file is the same.
-  char text[16];
-  std::snprintf(text, sizeof text, "mark-%02x%02x", digest[0], digest[1]);
-  return text;
+  return "mark-" + sha256_hex(config.reveal()).substr(0, 4);
 }
 
 // As it follows from the passwords it is shown no more than they are, and a plan with passwords that are yet to be made is the same each time.

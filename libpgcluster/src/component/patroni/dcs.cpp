@@ -1,31 +1,27 @@
 // What Patroni needs of its DCS, and what it keeps there: asked of etcd's gateway, or of Consul's agent on the same host.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "base/base64.hpp"
+#include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
+#include "op/answer_json.hpp"
 
 namespace pgcluster::patroni {
 namespace {
 
 using Json = nlohmann::json;
 
-std::string text(const Json& json, const char* name) {
-  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
-}
-
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == "consul"; }
 
 // "10.77.0.11:2379" of each member of etcd.
 std::vector<std::string> endpoints(const ClusterView& view) {
   std::vector<std::string> all;
-  for (const std::string& name : view.topology.dcs_members) {
-    const std::string& address = view.topology.host(name).address;
-    all.push_back((address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(view.spec.etcd_client_port));
-  }
+  for (const std::string& name : view.topology.dcs_members)
+    all.push_back(net::host_port(view.topology.host(name).address, view.spec.etcd_client_port));
   return all;
 }
 
@@ -43,7 +39,7 @@ std::pair<int, Json> consul_key(const Answer& answer) {
   if (end == std::string::npos) return {0, nullptr};
   const std::string status = output->out.substr(end + 1);
   if (status == "404") return {404, nullptr};
-  Json json = Json::parse(output->out.substr(0, end), nullptr, false);
+  Json json = json::parse(output->out.substr(0, end));
   return status == "200" && json.is_array() && !json.empty() ? std::pair<int, Json>{200, std::move(json)} : std::pair<int, Json>{0, nullptr};
 }
 
@@ -112,13 +108,9 @@ Json initialize_key(const Answer& answer) {
   if (!output || output->status != 0) return nullptr;
   std::istringstream in(output->out);
   Json range, version;
-  try {
-    in >> range;
-    in >> version;
-  } catch (const Json::exception&) {
-    version = nullptr;
-  }
-  return range.is_object() && range.contains("header") && !text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
+  json::read(in, range);
+  json::read(in, version);
+  return range.is_object() && range.contains("header") && !json::text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
 }
 
 }  // namespace
@@ -127,7 +119,7 @@ Initialized read_initialized(const Answer& answer) {
   if (const int status = consul_key(answer).first; status != 0) return status == 200 ? Initialized::yes : Initialized::no;
   const Json json = initialize_key(answer);
   if (!json.is_object()) return Initialized::unknown;
-  return json.contains("kvs") && json["kvs"].is_array() && !json["kvs"].empty() ? Initialized::yes : Initialized::no;
+  return !json::list(json, "kvs").empty() ? Initialized::yes : Initialized::no;
 }
 
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
@@ -138,11 +130,10 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
     std::sort(names.begin(), names.end());
     return names;
   }
-  const auto* output = std::get_if<Output>(&answer);
-  const Json json = output && output->status == 0 ? Json::parse(output->out, nullptr, false) : Json();
+  const Json json = json_of(answer);
   if (!json.is_object() || !json.contains("header")) return std::nullopt;
-  for (const Json& one : json.value("kvs", Json::array())) {
-    const std::string key = from_base64(text(one, "key")).value_or("");
+  for (const Json& one : json::list(json, "kvs")) {
+    const std::string key = from_base64(json::text(one, "key")).value_or("");
     names.push_back(key.substr(key.rfind('/') + 1));
   }
   std::sort(names.begin(), names.end());
@@ -151,8 +142,8 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
 
 std::string read_system_id(const Answer& answer) {
   if (read_initialized(answer) != Initialized::yes) return {};
-  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(text(keys[0], "Value")).value_or("");
-  return from_base64(text(initialize_key(answer)["kvs"][0], "value")).value_or("");
+  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(json::text(keys[0], "Value")).value_or("");
+  return from_base64(json::text(initialize_key(answer)["kvs"][0], "value")).value_or("");
 }
 
 }  // namespace pgcluster::patroni

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
@@ -64,9 +65,7 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
     const bool nothing = !member.pending.empty() && std::all_of(member.pending.begin(), member.pending.end(),
                                                                 [&](const std::string& name) { return server.settings.contains(name); });
     if (nothing) return {};
-    std::string list;
-    for (const std::string& name : member.pending) list += (list.empty() ? "" : ", ") + name;
-    return {Need::What::now, "Patroni waits for a restart" + (list.empty() ? "" : " because of " + list)};
+    return {Need::What::now, "Patroni waits for a restart" + (member.pending.empty() ? "" : " because of " + joined(member.pending))};
   }
   const bool announced = member.pending_restart && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
                            return member.pending.empty() || member.pending.contains(name);
@@ -95,8 +94,7 @@ std::string held_back(const ClusterView& view, const Answer& control) {
     if (name.ends_with("_xacts")) name = "max_prepared_transactions";
     if (!lowered_on_leader_first(name)) continue;
     for (const auto& [one, wish] : postgresql_parameters(view))
-      if (one == name && std::strtol(line.c_str() + end + 9, nullptr, 10) > std::strtol(wish.c_str(), nullptr, 10))
-        names += (names.empty() ? "" : ", ") + name;
+      if (one == name && std::strtol(line.c_str() + end + 9, nullptr, 10) > std::strtol(wish.c_str(), nullptr, 10)) append(names, name);
   }
   return names;
 }

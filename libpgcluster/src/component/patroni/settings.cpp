@@ -1,8 +1,8 @@
 // The cluster's settings in the DCS: one PATCH of what differs.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
@@ -12,16 +12,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text(const Json& json) {
-  if (json.is_string()) return json.get<std::string>();
-  if (json.is_boolean()) return json.get<bool>() ? "true" : "false";
-  return json.is_null() ? "" : json.dump();
-}
-
 // Whole numbers and truth values as such, all else as a string: what Patroni itself would write.
 Json typed(const std::string& value) {
   if (value == "true" || value == "false") return value == "true";
-  const Json number = Json::parse(value, nullptr, false);
+  const Json number = json::parse<Json>(value);
   return number.is_number_integer() && number.dump() == value ? number : Json(value);
 }
 
@@ -29,12 +23,12 @@ Json typed(const std::string& value) {
 
 SettingsDiff compare_settings(const ClusterView& view, const std::string& settings) {
   SettingsDiff diff;
-  const Json found = Json::parse(settings, nullptr, false);
+  const Json found = json::parse<Json>(settings);
   if (settings.empty() || !found.is_object()) return diff;
   diff.known = true;
   Json patch = Json::object();
   const auto differs = [&](const std::string& path, const Json* is, const std::string* wish) {
-    if (is && !is->is_null()) diff.before += path + ": " + text(*is) + "\n";
+    if (is && !is->is_null()) diff.before += path + ": " + json::plain(*is) + "\n";
     if (wish) diff.after += path + ": " + *wish + "\n";
   };
   const Json* own = found.contains("postgresql") && found["postgresql"].is_object() ? &found["postgresql"] : nullptr;
@@ -43,7 +37,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
     const bool nested = path.starts_with("postgresql.");
     const std::string name = nested ? path.substr(11) : path;
     const Json* is = child(nested ? own : &found, name);
-    if (is && same_value(text(*is), wish)) continue;
+    if (is && same_value(json::plain(*is), wish)) continue;
     differs(path, is, &wish);
     (nested ? patch["postgresql"] : patch)[name] = typed(wish);
   }
@@ -53,7 +47,7 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
   for (const auto& [name, wish] : postgresql_parameters(view)) {
     described.insert(name);
     const Json* is = child(parameters, name);
-    if (is && same_value(text(*is), wish)) continue;
+    if (is && same_value(json::plain(*is), wish)) continue;
     differs("postgresql.parameters." + name, is, &wish);
     patch["postgresql"]["parameters"][name] = typed(wish);
     diff.parameters = true;

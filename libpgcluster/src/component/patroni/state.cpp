@@ -1,8 +1,9 @@
 // What Patroni is asked, and how its answers are read.
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
 
@@ -10,15 +11,6 @@ namespace pgcluster::patroni {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string text(const Json& json, const char* name) {
-  return json.is_object() && json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : std::string();
-}
-bool flag(const Json& json, const char* name) { return json.is_object() && json.contains(name) && json[name].is_boolean() && json[name].get<bool>(); }
-std::int64_t number(const Json& json, const char* name) {
-  return json.is_object() && json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
-}
-Json member(const Json& json, const char* name) { return json.is_object() && json.contains(name) ? json[name] : Json(); }
 
 // For curl's configuration file.
 std::string quoted(const std::string& value) {
@@ -32,10 +24,7 @@ std::string quoted(const std::string& value) {
 
 }  // namespace
 
-std::string rest_base(const Spec& spec, const TopologyHost& host) {
-  const bool v6 = host.address.find(':') != std::string::npos;
-  return "http://" + (v6 ? "[" + host.address + "]" : host.address) + ":" + std::to_string(spec.patroni_restapi_port);
-}
+std::string rest_base(const Spec& spec, const TopologyHost& host) { return net::http_url(host.address, spec.patroni_restapi_port); }
 
 Ask member_ask(const Spec& spec, const TopologyHost& host) {
   const std::string base = rest_base(spec, host);
@@ -72,33 +61,26 @@ Member read_member(const Answer& answer) {
   Member found;
   const auto* output = std::get_if<Output>(&answer);
   if (!output) return found;
-  Json state;
+  // Patroni that has just started answers with its state only: it does not know the settings yet.
+  Json state, settings;
   std::istringstream in(output->out);
-  try {
-    Json settings;
-    in >> state;
-    const auto at = static_cast<std::size_t>(in.tellg());
-    in >> settings;
-    if (settings.is_object()) found.settings = output->out.substr(at);
-  } catch (const Json::exception&) {
-    // Nothing, or only the first: Patroni that has just started does not know the settings yet.
-  }
-  if (!state.is_object() || !state.contains("state")) return found;
+  if (!json::read(in, state) || !state.is_object() || !state.contains("state")) return found;
+  const auto end = in.tellg();
+  if (json::read(in, settings) && settings.is_object()) found.settings = output->out.substr(static_cast<std::size_t>(end));
   found.answers = true;
-  found.state = text(state, "state");
-  const std::string role = text(state, "role");
+  found.state = json::text(state, "state");
+  const std::string role = json::text(state, "role");
   found.leads = role == "primary" || role == "master" || role == "standby_leader";
-  found.streams = text(state, "replication_state") == "streaming";
-  found.sync = flag(state, "sync_standby") || flag(state, "quorum_standby");
-  const Json tags = member(state, "tags"), own = member(state, "patroni"), xlog = member(state, "xlog");
-  found.nofailover = flag(tags, "nofailover");
-  found.scope = text(own, "scope");
-  found.name = text(own, "name");
-  found.location = found.leads ? number(xlog, "location") : number(xlog, "replayed_location");
-  found.received = number(xlog, "received_location");
-  found.pending_restart = flag(state, "pending_restart");
-  const Json reasons = member(state, "pending_restart_reason");
-  for (const auto& [name, reason] : reasons.items()) found.pending.insert(name);
+  found.streams = json::text(state, "replication_state") == "streaming";
+  found.sync = json::flag(state, "sync_standby") || json::flag(state, "quorum_standby");
+  const Json &tags = json::at(state, "tags"), &own = json::at(state, "patroni"), &xlog = json::at(state, "xlog");
+  found.nofailover = json::flag(tags, "nofailover");
+  found.scope = json::text(own, "scope");
+  found.name = json::text(own, "name");
+  found.location = found.leads ? json::number(xlog, "location") : json::number(xlog, "replayed_location");
+  found.received = json::number(xlog, "received_location");
+  found.pending_restart = json::flag(state, "pending_restart");
+  for (const auto& [name, reason] : json::at(state, "pending_restart_reason").items()) found.pending.insert(name);
   return found;
 }
 

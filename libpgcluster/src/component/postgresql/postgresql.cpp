@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/strings.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -14,15 +16,8 @@ bool any_of(const std::array<std::string_view, N>& names, std::string_view name)
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
-
 std::optional<bool> truth(std::string_view text) {
-  const std::string word = lower(text);
+  const std::string word = strings::lower(text);
   for (const char* yes : {"on", "true", "yes", "1"})
     if (word == yes) return true;
   for (const char* no : {"off", "false", "no", "0"})
@@ -144,7 +139,7 @@ bool holds(const Setting& running, std::string_view wish) {
   if (running.value == wish) return true;
   if (running.type == "bool") return truth(running.value) && truth(running.value) == truth(wish);
   if (running.type == "enum") {
-    if (lower(running.value) == lower(wish)) return true;
+    if (strings::lower(running.value) == strings::lower(wish)) return true;
     // An enum such as wal_compression takes truth values for its own words, and shows one of them.
     const auto a = truth(running.value), b = truth(wish);
     return running.name == "wal_compression" ? b && *b && running.value == "pglz" : a && b && *a == *b;

@@ -9,6 +9,7 @@
 #include <pgcluster/base/error.hpp>
 
 #include "base/base64.hpp"
+#include "base/digest.hpp"
 
 namespace pgcluster {
 namespace {
@@ -17,14 +18,6 @@ constexpr std::string_view kind = "SCRAM-SHA-256$";
 constexpr int most_iterations = 1'000'000;  // what a sane server is set to; each costs time
 
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-
-std::string hmac(std::string_view secret, std::string_view text) {
-  unsigned char out[SHA256_DIGEST_LENGTH];
-  unsigned size = 0;
-  if (!HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()), bytes(text), text.size(), out, &size))
-    throw Error(Code::internal, "HMAC-SHA-256 cannot be computed");
-  return {reinterpret_cast<char*>(out), size};
-}
 
 }  // namespace
 
@@ -55,10 +48,10 @@ ScramVerifier make_scram(std::string_view password, std::string_view salt, int i
                         sizeof salted, salted) != 1)
     throw Error(Code::internal, "PBKDF2 cannot be computed");
   const std::string_view key(reinterpret_cast<char*>(salted), sizeof salted);
-  const std::string client = hmac(key, "Client Key");
+  const std::string client = hmac_sha256(key, "Client Key");
   unsigned char stored[SHA256_DIGEST_LENGTH];
   SHA256(bytes(client), client.size(), stored);
-  return {iterations, std::string(salt), to_base64({reinterpret_cast<char*>(stored), sizeof stored}), to_base64(hmac(key, "Server Key"))};
+  return {iterations, std::string(salt), to_base64({reinterpret_cast<char*>(stored), sizeof stored}), to_base64(hmac_sha256(key, "Server Key"))};
 }
 
 bool scram_matches(std::string_view verifier, std::string_view password) {
@@ -69,7 +62,7 @@ bool scram_matches(std::string_view verifier, std::string_view password) {
 }
 
 std::string scram_verifier(std::string_view role, std::string_view password) {
-  const std::string salt = hmac(password, "pgcluster salt of " + std::string(role)).substr(0, 16);
+  const std::string salt = hmac_sha256(password, "pgcluster salt of " + std::string(role)).substr(0, 16);
   return make_scram(password, salt, 4096).text();
 }
 

@@ -1,7 +1,10 @@
 #include "component/postgresql/sql.hpp"
 
-#include <nlohmann/json.hpp>
 #include <set>
+
+#include "base/joined.hpp"
+#include "base/json.hpp"
+#include "op/answer_json.hpp"
 
 namespace pgcluster {
 namespace {
@@ -13,14 +16,12 @@ constexpr const char* start_expression = "pg_postmaster_start_time()::text";
 std::string query(const ClusterView& view) {
   std::set<std::string> names;
   for (const auto& [name, value] : postgresql_parameters(view)) names.insert(name);
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ",") + sql_literal(name);
   return std::string("select json_build_object('recovery', pg_is_in_recovery(), 'started', ") + start_expression +
          ", 'config', current_setting('pgcluster.config', true), 'settings', (select json_object_agg(name, json_build_array(setting, unit, vartype, "
          "context, boot_val, source,"
          " sourcefile like '%/postgresql.auto.conf')) from pg_settings where context = 'postmaster' and setting is distinct from boot_val"
          " or name in (" +
-         list +
+         joined(names, ",", sql_literal) +
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
          " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname !~ '^pg_')"
          ", 'databases', (select json_object_agg(datname, pg_get_userbyid(datdba)) from pg_database)"
@@ -32,10 +33,6 @@ std::string query(const ClusterView& view) {
          " from pg_proc where proname = 'user_search'"
          " and pronamespace = 'public'::regnamespace and proargtypes = '25'))";
 }
-
-std::string text(const Json& json) { return json.is_string() ? json.get<std::string>() : json.is_null() ? "" : json.dump(); }
-bool flag(const Json& json) { return json.is_boolean() && json.get<bool>(); }
-Json member(const Json& json, const char* name) { return json.is_object() && json.contains(name) ? json[name] : Json(); }
 
 }  // namespace
 
@@ -87,28 +84,34 @@ std::vector<Ask> server_asks(const ClusterView& view) {
 
 Server read_server(const Answer& answer) {
   Server server;
-  const auto* output = std::get_if<Output>(&answer);
-  if (!output || output->status != 0) return server;
-  const Json json = Json::parse(output->out, nullptr, false);
-  if (!json.is_object() || !member(json, "recovery").is_boolean()) return server;
+  const Json json = json_of(answer);
+  if (!json::at(json, "recovery").is_boolean()) return server;
   server.answers = true;
-  server.recovery = flag(member(json, "recovery"));
-  server.started = text(member(json, "started"));
-  server.config = text(member(json, "config"));
-  server.reloaded = flag(member(json, "reloaded"));
-  const Json settings = member(json, "settings"), roles = member(json, "roles"), databases = member(json, "databases");
-  for (const auto& [name, one] : settings.items())
+  server.recovery = json::flag(json, "recovery");
+  server.started = json::text(json, "started");
+  server.config = json::text(json, "config");
+  server.reloaded = json::flag(json, "reloaded");
+  for (const auto& [name, one] : json::at(json, "settings").items())
     if (one.is_array() && one.size() == 7)
-      server.settings[name] = {name, text(one[0]), text(one[1]), text(one[2]), text(one[3]), text(one[4]), text(one[5]), flag(one[6])};
-  for (const auto& [name, one] : roles.items())
+      server.settings[name] = {name,
+                               json::plain(one[0]),
+                               json::plain(one[1]),
+                               json::plain(one[2]),
+                               json::plain(one[3]),
+                               json::plain(one[4]),
+                               json::plain(one[5]),
+                               json::flag(one[6])};
+  for (const auto& [name, one] : json::at(json, "roles").items())
     if (one.is_array() && one.size() == 8)
-      server.roles[name] = {flag(one[0]), flag(one[1]), flag(one[2]), flag(one[3]), flag(one[4]), flag(one[5]), flag(one[6]), text(one[7])};
-  for (const auto& [name, owner] : databases.items()) server.databases[name] = text(owner);
-  if (const Json one = member(json, "user_search"); one.is_array() && one.size() == 4)
-    server.user_search = UserSearch{.source = text(one[0]), .config = text(one[1]), .callers = text(one[2]), .definer = flag(one[3])};
-  if (const Json slots = member(json, "slots"); slots.is_array()) {
+      server.roles[name] = {json::flag(one[0]), json::flag(one[1]), json::flag(one[2]), json::flag(one[3]),
+                            json::flag(one[4]), json::flag(one[5]), json::flag(one[6]), json::plain(one[7])};
+  for (const auto& [name, owner] : json::at(json, "databases").items()) server.databases[name] = json::plain(owner);
+  if (const Json& one = json::at(json, "user_search"); one.is_array() && one.size() == 4)
+    server.user_search =
+        UserSearch{.source = json::plain(one[0]), .config = json::plain(one[1]), .callers = json::plain(one[2]), .definer = json::flag(one[3])};
+  if (const Json& slots = json::at(json, "slots"); slots.is_array()) {
     server.slots.emplace();
-    for (const Json& name : slots) server.slots->insert(text(name));
+    for (const Json& name : slots) server.slots->insert(json::plain(name));
   }
   return server;
 }

@@ -5,6 +5,7 @@
 
 #include <pgcluster/component/patroni.hpp>
 
+#include "base/joined.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -119,7 +120,7 @@ StepPtr roles_step(const View& view) {
       script += ";\n";
       if (state) before += shown(wish, state).reveal();
       after += shown(wish, nullptr);
-      reason += (reason.empty() ? "" : ", ") + wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password");
+      append(reason, wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password"));
     }
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script + "commit;\n", "sql:roles");
@@ -149,7 +150,7 @@ StepPtr databases_step(const View& view) {
         script += ";\n";
       }
       after += wish.db + ": owner " + owner + "\n";
-      reason += (reason.empty() ? "" : ", ") + wish.db + (is_there ? " has another owner" : " is not there");
+      append(reason, wish.db + (is_there ? " has another owner" : " is not there"));
     }
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script, "sql:databases");

@@ -6,6 +6,9 @@
 
 #include <pgcluster/component/patroni.hpp>
 
+#include "base/joined.hpp"
+#include "base/network.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -43,26 +46,18 @@ std::set<std::string> forgotten_balancers(const ClusterView& cluster) {
   return names;
 }
 
-std::string listed(const std::set<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 }  // namespace
 
 std::string vip_interface(const NodeView& node) {
   if (!node.spec().vip_interface.empty()) return node.spec().vip_interface;
   for (const Facts::Interface& one : node.facts.interfaces)
-    if (one.cidr.substr(0, one.cidr.find('/')) == node.host.address) return one.name;
+    if (net::without_prefix(one.cidr) == node.host.address) return one.name;
   if (!node.facts.default_interface.empty()) return node.facts.default_interface;
   throw Error({.code = Code::spec_invalid,
                .message = "no interface of " + node.name() + " has its address " + node.host.address + ", and it has no default route",
                .hint = "name the interface that is to carry the VIP: vip_interface",
                .host = node.name()});
 }
-
-std::string vip_with_length(const std::string& vip) { return vip + (vip.find(':') != std::string::npos ? "/128" : "/32"); }
 
 Ask vip_ask(const Spec& spec, const std::string& host) {
   return {host, Exec{.argv = {"ip", "-o", "address", "show", "to", spec.cluster_vip},
@@ -77,7 +72,7 @@ Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper) {
     if (from.empty() && !cluster.leaves_out(host)) from = host;
   if (from.empty()) return {};
   const Ask ask{from, Exec{.argv = {"bash", "-c", probe, "probe", vip}}};
-  auto decide = [ask, vip, left = listed(forgotten_balancers(cluster))](const Answers& answers) -> Decision {
+  auto decide = [ask, vip, left = joined(forgotten_balancers(cluster))](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     if (!out || out->empty()) return Done{};
     if (!left.empty()) return Later{"the balancers that left the spec (" + left + ") have given up " + vip + ", as apply --prune makes them"};

@@ -12,8 +12,6 @@ inline constexpr const char* keepalived_unit = "keepalived.service";
 
 /// The interface that carries the VIP: of the spec, else the one in whose network the host's address lies, else the default route's.
 std::string vip_interface(const NodeView& node);
-/// "10.77.0.100/32"
-std::string vip_with_length(const std::string& vip);
 /// The VIP on a host, as `ip -o address` shows it; nothing where it has it not.
 Ask vip_ask(const Spec& spec, const std::string& host);
 

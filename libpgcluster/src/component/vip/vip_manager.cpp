@@ -5,7 +5,8 @@
 
 #include <pgcluster/component/vip_manager.hpp>
 
-#include "component/etcd/etcd.hpp"
+#include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
 #include "spec/roles.hpp"
@@ -18,10 +19,10 @@ constexpr const char* program_file = "/usr/local/lib/pgcluster/vip-manager";
 constexpr const char* unit_file = "/etc/systemd/system/vip-manager.service";
 constexpr const char* peers_file = "/etc/default/pgcluster-vip";
 
-std::string leader_url(const Spec& spec, const TopologyHost& host) { return http_url(host.address, spec.patroni_restapi_port) + "/leader"; }
+std::string leader_url(const Spec& spec, const TopologyHost& host) { return net::http_url(host.address, spec.patroni_restapi_port, "/leader"); }
 
 std::string unit_text(const NodeView& node) {
-  const std::string vip = vip_with_length(node.spec().cluster_vip);
+  const std::string vip = net::single_address(node.spec().cluster_vip);
   const std::string interface = vip_interface(node);
   // Half a second is its rhythm, whatever PostgreSQL does to the machine. Containers may not be allowed to ask for that.
   const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";

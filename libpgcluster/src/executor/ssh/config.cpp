@@ -12,6 +12,9 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/network.hpp"
+#include "base/paths.hpp"
+#include "base/strings.hpp"
 #include "executor/child.hpp"
 #include "executor/ssh/libssh2_keys.hpp"
 
@@ -20,16 +23,6 @@ namespace pgcluster::executor {
 using namespace std::chrono_literals;
 
 namespace {
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  while (!text.empty()) {
-    const auto end = std::min(text.find(separator), text.size());
-    if (end > 0) parts.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return parts;
-}
 
 std::string local_user() {
   std::vector<char> buffer(16384);
@@ -94,7 +87,7 @@ SshSaid read_ssh_said(std::string_view text, const std::string& name) {
   SshSaid said;
   said.address = name;
   std::vector<std::string> keys, known;
-  for (const std::string& line : split(text, '\n')) {
+  for (const std::string& line : strings::split(text, "\n")) {
     const auto space = line.find(' ');
     if (space == std::string::npos) continue;
     const std::string key = line.substr(0, space), value = line.substr(space + 1);
@@ -104,11 +97,11 @@ SshSaid read_ssh_said(std::string_view text, const std::string& name) {
       if (int port = 0; std::from_chars(value.data(), value.data() + value.size(), port).ec == std::errc() && port > 0 && port < 65536)
         said.port = port;
     if (key == "identityfile" && value != "none") keys.push_back(value);
-    if (key == "userknownhostsfile" && value != "none") known = split(value, ' ');
+    if (key == "userknownhostsfile" && value != "none") known = strings::split(value, " ");
     if (key == "hostkeyalias" && value != "none") said.host_key_alias = value;
     if (key == "proxycommand" && value != "none") said.proxy_command = value;
     if (key == "proxyjump" && value != "none")
-      for (std::string hop : split(value, ',')) {
+      for (std::string hop : strings::split(value, ",")) {
         if (hop.starts_with("ssh://")) hop.erase(0, 6);
         if (auto parsed = parse_hop(hop)) said.jump.push_back(std::move(*parsed));
       }
@@ -193,7 +186,7 @@ SshSaid SshConfigs::ask(const HostAccess& host, const std::string& default_user,
   if (status != 0) {
     Failure failure =
         unusable(host, "ssh cannot read its configuration", "see `ssh -G " + host.address + "`; ssh.config: none reads no ssh_config").failure();
-    for (const std::string& line : split(err, '\n')) failure.causes.push_back(line);
+    for (const std::string& line : strings::split(err, "\n")) failure.causes.push_back(line);
     throw Error(std::move(failure));
   }
   entry->said = read_ssh_said(out, host.address);
@@ -206,7 +199,7 @@ void SshConfigs::add(const HostAccess& host, int depth, Sockets& sockets, std::v
   HostAccess resolved = host;
   std::string default_user = host.user;
   bool own_jump = false;  // said by ssh_config
-  if (host.config && !is_ip(host.address)) {
+  if (host.config && !net::is_ip(host.address)) {
     const SshConfig& config = *host.config;
     std::error_code bad;
     const bool there = std::filesystem::exists(path_of(config), bad);

@@ -115,9 +115,6 @@ class Connection {
 
 /// "root@10.77.0.11:22", for messages.
 std::string shown(const HostAccess& host);
-/// An address with a port as ssh and URLs write it: "10.77.0.11:22", "[fd00::1]:22".
-std::string host_port(const std::string& address, int port);
-bool is_ip(const std::string& address);
 /// Whether an interface of this machine has it.
 bool is_own_address(const std::string& address);
 /// The hops as `ssh -J` takes them: "a@b:22,c"; empty where there are none.

@@ -17,19 +17,14 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "base/strings.hpp"
 
 namespace pgcluster::executor {
 namespace {
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return result;
-}
-
 // As ssh keeps it: the port stands there where it is not 22, and an IPv6 address in its shortest form.
 std::string name_of(std::string_view address, int port) {
-  std::string name = lower(address);
+  std::string name = strings::lower(address);
   in6_addr bytes{};
   std::array<char, INET6_ADDRSTRLEN> shortest{};
   if (::inet_pton(AF_INET6, name.c_str(), &bytes) == 1 && ::inet_ntop(AF_INET6, &bytes, shortest.data(), shortest.size())) name = shortest.data();
@@ -69,7 +64,7 @@ bool list_matches(std::string_view patterns, std::string_view name) {
   bool found = false;
   while (!patterns.empty()) {
     const auto comma = patterns.find(',');
-    std::string pattern = lower(patterns.substr(0, comma));
+    std::string pattern = strings::lower(patterns.substr(0, comma));
     patterns.remove_prefix(comma == std::string_view::npos ? patterns.size() : comma + 1);
     const bool negated = pattern.starts_with('!');
     if (negated) pattern.erase(0, 1);

@@ -11,6 +11,8 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/joined.hpp"
+#include "base/paths.hpp"
 #include "executor/ssh/known_hosts.hpp"
 #include "executor/ssh/libssh2_keys.hpp"
 #include "executor/ssh/libssh2_tunnel.hpp"
@@ -141,7 +143,7 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   for (const std::string& type : known) add_type(type);
   for (const char* type : {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa"}) add_type(type);
   std::string order;
-  for (const std::string& method : wanted) order += (order.empty() ? "" : ",") + method;
+  for (const std::string& method : wanted) append(order, method, ",");
   libssh2_session_method_pref(session_, LIBSSH2_METHOD_HOSTKEY, order.c_str());
   const int error = libssh2_session_handshake(session_, socket_.fd());
   if (error == 0) return;

@@ -14,6 +14,7 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "base/paths.hpp"
 
 namespace pgcluster::executor {
 namespace {
@@ -147,20 +148,6 @@ void try_file(LIBSSH2_SESSION* session, const HostAccess& host, const std::strin
 }  // namespace
 
 std::string key_type(std::string_view blob) { return take_string(blob).value_or(""); }
-
-std::string expand_home(const std::string& path) {
-  if (path != "~" && !path.starts_with("~/")) return path;
-  std::string home;
-  if (const char* set = std::getenv("HOME"); set && *set == '/') {
-    home = set;
-  } else {
-    std::vector<char> buffer(16384);
-    passwd entry{};
-    passwd* found = nullptr;
-    if (getpwuid_r(getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found) home = found->pw_dir;
-  }
-  return home.empty() ? path : home + path.substr(1);
-}
 
 KeyFile inspect_key(const std::string& path) {
   KeyFile key;

@@ -18,9 +18,6 @@ struct KeyFile {
 };
 KeyFile inspect_key(const std::string& path);
 
-/// "~/x" in the home directory of who runs us.
-std::string expand_home(const std::string& path);
-
 /// What became of the ways to log in.
 struct Tried {
   bool in = false;

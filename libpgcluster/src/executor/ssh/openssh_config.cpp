@@ -4,8 +4,9 @@
 
 #include <pgcluster/base/error.hpp>
 
-#include "executor/ssh/openssh_connection.hpp"
+#include "base/network.hpp"
 #include "executor/ssh/config.hpp"
+#include "executor/ssh/openssh_connection.hpp"
 
 namespace pgcluster::executor {
 namespace {
@@ -51,7 +52,7 @@ class Writer {
   }
 
  private:
-  bool named(const std::string& address) const { return host_.config && !is_ip(address); }
+  bool named(const std::string& address) const { return host_.config && !net::is_ip(address); }
 
   // A name keeps its own, by which ssh_config knows it; else ours, so that one address may stand for several hosts behind several ports.
   std::string block_name(const std::string& address, const std::string& ours) {

@@ -14,22 +14,15 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "base/joined.hpp"
+#include "base/url.hpp"
 #include "executor/ssh/connection.hpp"
 
 namespace pgcluster::executor {
 
 using namespace std::chrono_literals;
 
-std::string host_port(const std::string& address, int port) {
-  return (address.find(':') == std::string::npos ? address : "[" + address + "]") + ":" + std::to_string(port);
-}
-
-std::string shown(const HostAccess& host) { return host.user + "@" + host_port(host.address, host.port); }
-
-bool is_ip(const std::string& address) {
-  in6_addr bytes{};
-  return ::inet_pton(AF_INET, address.c_str(), &bytes) == 1 || ::inet_pton(AF_INET6, address.c_str(), &bytes) == 1;
-}
+std::string shown(const HostAccess& host) { return host.user + "@" + net::host_port(host.address, host.port); }
 
 bool is_own_address(const std::string& address) {
   in_addr v4{};
@@ -52,9 +45,7 @@ bool is_own_address(const std::string& address) {
 }
 
 std::string shown_jump(const HostAccess& host) {
-  std::string all;
-  for (const Hop& hop : host.jump) all += (all.empty() ? "" : ",") + to_string(hop);
-  return all;
+  return joined(host.jump, ",", [](const Hop& hop) { return to_string(hop); });
 }
 
 void Sockets::cancel() noexcept {

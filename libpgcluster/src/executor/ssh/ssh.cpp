@@ -8,10 +8,11 @@
 #include <pgcluster/executor/local.hpp>
 
 #include "base/digest.hpp"
-#include "executor/ssh/connection.hpp"
+#include "base/network.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
 #include "executor/ssh/config.hpp"
+#include "executor/ssh/connection.hpp"
 
 namespace pgcluster {
 
@@ -61,7 +62,7 @@ std::string command(const HostAccess& access, std::string_view shell, std::strin
 
 // A shell of the machine itself where the machine is another one: what would be wrecked is not the user's database host but their desk.
 void check_is_here(const HostAccess& host) {
-  if (!executor::is_ip(host.address) || executor::is_own_address(host.address)) return;
+  if (!net::is_ip(host.address) || executor::is_own_address(host.address)) return;
   throw Error(Failure{.code = Code::refused,
                       .message = host.name + " has transport: local, but this machine has no address " + host.address,
                       .hint = "run pgcluster on " + host.name + ", or remove ssh.transport of that host",

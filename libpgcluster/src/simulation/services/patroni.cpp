@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/scram.hpp"
@@ -64,7 +65,7 @@ Json bootstrap_settings(const std::map<std::string, std::string>& config) {
         into = &(*into)[part.substr(0, part.size() - 1)];
         rest.erase(0, part.size());
       }
-    const Json value = text.starts_with('"') ? Json(plain(text)) : Json::parse(text, nullptr, false);
+    const Json value = text.starts_with('"') ? Json(plain(text)) : json::parse(text);
     (*into)[rest] = value.is_discarded() ? Json(text) : value;
   }
   return settings;
@@ -72,17 +73,12 @@ Json bootstrap_settings(const std::map<std::string, std::string>& config) {
 
 std::map<std::string, std::string> parameters(const Json& settings) {
   std::map<std::string, std::string> found;
-  if (settings.is_object() && settings.contains("postgresql") && settings["postgresql"].contains("parameters"))
-    for (const auto& [name, value] : settings["postgresql"]["parameters"].items())
-      found[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  for (const auto& [name, value] : json::at(json::at(settings, "postgresql"), "parameters").items()) found[name] = json::plain(value);
   return found;
 }
 
 int number(const Json& settings, const char* name, int otherwise) {
-  return settings.is_object() && settings.contains(name) && settings[name].is_number_integer() ? settings[name].get<int>() : otherwise;
-}
-bool flag(const Json& settings, const char* name) {
-  return settings.is_object() && settings.contains(name) && settings[name].is_boolean() && settings[name].get<bool>();
+  return json::at(settings, name).is_number_integer() ? json::number<int>(settings, name) : otherwise;
 }
 
 std::string data_dir(const std::map<std::string, std::string>& config) { return value_of(config, "postgresql.data_dir"); }
@@ -238,7 +234,7 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
     else if (now >= cluster.lease)
       cluster.leader.clear();
   }
-  if (cluster.leader.empty() && !cluster.system_id.empty() && now >= cluster.free_from && !flag(cluster.settings, "pause")) {
+  if (cluster.leader.empty() && !cluster.system_id.empty() && now >= cluster.free_from && !json::flag(cluster.settings, "pause")) {
     std::string next;
     for (const std::string& name : hosts) {
       const Member& member = members_[name];
@@ -342,7 +338,7 @@ bool PatroniModel::streams(const Cluster& cluster, const std::string& host, cons
 }
 
 bool PatroniModel::sync(const Cluster& cluster, const std::string& host, SimulatedTime now) const {
-  if (!flag(cluster.settings, "synchronous_mode")) return false;
+  if (!json::flag(cluster.settings, "synchronous_mode")) return false;
   int left = number(cluster.settings, "synchronous_node_count", 1);
   for (const auto& [name, member] : members_)
     if (member.cluster == members_.at(host).cluster && alive(name, member) && streams(cluster, name, member, now) && left-- > 0 && name == host)

@@ -2,8 +2,9 @@
 #include <algorithm>
 #include <sstream>
 
-#include "simulation/services/patroni.hpp"
+#include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
+#include "simulation/services/patroni.hpp"
 
 namespace pgcluster {
 namespace {
@@ -112,7 +113,7 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   const std::string path = path_of(option(input, "url")), method = option(input, "request");
   std::string body = option(input, "data-raw");
   if (body.empty()) body = option(input, "data");
-  const Json json = Json::parse(body, nullptr, false);
+  const Json json = json::parse(body);
   Cluster* cluster = cluster_of(member);
   if (!cluster || cluster->system_id.empty() || !json.is_object() || !dcs_of(host.name, member)) return failed("503", "no cluster");
   const auto hosts = hosts_of(member.cluster);

@@ -4,6 +4,9 @@
 #include <cctype>
 #include <nlohmann/json.hpp>
 
+#include "base/joined.hpp"
+#include "base/strings.hpp"
+
 namespace pgcluster {
 namespace {
 
@@ -32,7 +35,7 @@ void set_flags(RoleState& role, const std::string& words) {
     const auto end = std::min(words.find(' ', at), words.size());
     std::string word = words.substr(at, end - at);
     at = end + 1;
-    std::transform(word.begin(), word.end(), word.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    word = strings::upper(word);
     for (const auto& [name, flag] : known)
       if (word == name || word == std::string("NO") + name) role.*flag = word == name;
   }
@@ -66,8 +69,7 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
       search.reset();
     } else if (one.starts_with("grant execute on function public.user_search") && search) {
       std::set<std::string> all{superuser, quoted(one, '"', at)};
-      search->callers.clear();
-      for (const std::string& caller : all) search->callers += (search->callers.empty() ? "" : ",") + caller;
+      search->callers = joined(all, ",");
     }
   }
   return {};

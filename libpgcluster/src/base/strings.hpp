@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace pgcluster::strings {
+
+/// ASCII letters only; other bytes stay as they are, whatever the locale.
+std::string lower(std::string_view text);
+std::string upper(std::string_view text);
+/// Splits at any of the separators; empty parts are left out.
+std::vector<std::string> split(std::string_view text, std::string_view separators);
+
+}  // namespace pgcluster::strings
