@@ -23,13 +23,13 @@ namespace {
 
 const Program kNothing{};
 
-// A shell that is fed without waiting for it.
+// A shell whose input is written without blocking.
 class Shell {
  public:
   Shell(const char* shell, std::string_view boot) : child_({shell, "-c", std::string(boot)}, input_.theirs()) { input_.close_theirs(); }
   ~Shell() {
     end_input();
-    // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
+    // It ends soon, because its input has ended. The rest of a cancelled program runs on.
     if (!child_.wait(2s)) child_.leave();
   }
   Shell(const Shell&) = delete;
@@ -39,14 +39,14 @@ class Shell {
   std::size_t pending() const { return pending_.size(); }
   void end_input() { ::shutdown(input_.ours(), SHUT_WR); }
 
-  // Moves what can be moved within the time. False: both outputs have ended.
+  // Writes pending input and reads output, for at most the time. False: both outputs have ended.
   bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
     if (!pending_.empty()) {
       const ssize_t size = ::send(input_.ours(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
       if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
-      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // it reads no more: what it says tells why
+      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // the shell reads no more input; its output tells why
     }
-    // One that is slow to read is looked at again soon.
+    // With input pending, return soon to write more of it.
     return child_.read(out, err, pending_.empty() ? time : std::min<std::chrono::milliseconds>(time, 1ms));
   }
 
@@ -62,9 +62,9 @@ class LocalExecutor::Impl {
  public:
   executor::Places places;
   std::atomic<bool> cancelled = false;
-  std::recursive_mutex mutex;  // all hosts are one machine
+  std::recursive_mutex mutex;  // all hosts are this one machine
   std::unique_ptr<Shell> lock_holder;
-  std::string token;  // of the lock; kept when that is lost, so that nothing runs without it
+  std::string token;  // of the lock; kept if the lock is lost, so that no program runs without it
   Clock::time_point beaten{};
 
   void check(const HostAccess& host) const {

@@ -24,7 +24,7 @@ std::vector<std::string> last_lines(const std::string& log) {
 Error lost(const HostAccess& host, const Program& program, const std::string& why) {
   return Error(Failure{.code = Code::connection_lost,
                        .message = "the connection to " + shown(host) + " broke: " + why,
-                       .hint = "what had begun there goes on by itself; apply again once the host answers: it waits for that and sees what was done",
+                       .hint = "the program on the host runs on; apply again once the host answers: it waits for that program and checks its result",
                        .host = host.name,
                        .retryable = true,
                        .state_unknown = !program.dos.empty()});
@@ -48,8 +48,8 @@ Error refused(const HostAccess& host, const Reader& reader) {
                          .host = host.name});
   if (refusal.starts_with("unlocked"))
     return Error(Failure{.code = Code::connection_lost,
-                         .message = "the lock of " + shown(host) + " has ended: nothing was heard from here for too long",
-                         .hint = "apply again: it goes on from what is there",
+                         .message = "the lock of " + shown(host) + " has expired: the host received no heartbeat for too long",
+                         .hint = "apply again to continue",
                          .host = host.name,
                          .retryable = true});
   if (refusal.starts_with("busy"))
@@ -68,7 +68,7 @@ Error unfinished(const HostAccess& host, const Program& program, const Reader& r
   if (reader.began()) {
     Failure failure = lost(host, program, "the program was killed on the host").failure();
     failure.message = "the program on " + shown(host) + " was killed before its end";
-    failure.hint = "did the host shut down, or run out of memory? `journalctl -b -1 -n 50` on the host tells";
+    failure.hint = "did the host shut down, or run out of memory? `journalctl -b -1 -n 50` on the host shows it";
     failure.causes = last_lines(log);
     return Error(std::move(failure));
   }
