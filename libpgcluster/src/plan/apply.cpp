@@ -39,24 +39,24 @@ std::string ago(std::int64_t since) {
 void Engine::lock() {
   std::optional<Error> failed;
   const auto take = [&](const std::string& name, const HostAccess& access) {
-    workers_->post([&, name, access] {
-      std::optional<Error> error;
-      try {
-        if (const auto holder = executor_.lock(access, us_))
-          error = Error({.code = Code::locked,
+    workers_->post(
+        [&, name, access] {
+          if (const auto holder = executor_.lock(access, us_))
+            throw Error({.code = Code::locked,
                          .message = name + " is locked by " + holder->who + ", since " + ago(holder->since),
-                         .hint = "wait for that apply to end; a lock whose holder has died is free within 30 s",
+                         .hint = "wait for that apply to end; the lock of one that has died is released within 30 s",
                          .host = name,
                          .retryable = true});
-      } catch (const Error& broken) {
-        error = broken.with(name);
-      }
-      workers_->tell([&, name, error] {
-        if (error && !failed) failed = error;
-        if (!error) hosts_.at(name).locked = true, hosts_.at(name).last_contact = executor_.now();
-        --running_;
-      });
-    });
+          workers_->tell([&, name] {
+            hosts_.at(name).locked = true;
+            hosts_.at(name).last_contact = executor_.now();
+            --running_;
+          });
+        },
+        [&, name](const Error& error) {
+          if (!failed) failed = error.with(name);
+          --running_;
+        });
     ++running_;
   };
   const auto wait = [&] {

@@ -153,19 +153,15 @@ void Engine::launch(Job job) {
         emit(Event::Kind::step_progress, name, step, what);
       });
   };
-  workers_->post([this, shared, access = host.access, locked = host.locked] {
-    try {
-      if (!locked)
-        if (const auto holder = executor_.lock(access, us_))
-          throw Error(Code::locked, "the lock of " + access.name + " was taken over by " + holder->who + " while the connection was lost");
-      ProgramResult result = executor_.run(access, shared->program);
-      workers_->tell([this, shared, result = std::move(result)]() mutable { completed(*shared, std::move(result)); });
-    } catch (const Error& error) {
-      workers_->tell([this, shared, error] { broken(*shared, error); });
-    } catch (const std::exception& error) {
-      workers_->tell([this, shared, error = Error(Code::internal, error.what())] { broken(*shared, error); });
-    }
-  });
+  workers_->post(
+      [this, shared, access = host.access, locked = host.locked] {
+        if (!locked)
+          if (const auto holder = executor_.lock(access, us_))
+            throw Error(Code::locked, "the lock of " + access.name + " was taken over by " + holder->who + " while the connection was lost");
+        ProgramResult result = executor_.run(access, shared->program);
+        workers_->tell([this, shared, result = std::move(result)]() mutable { completed(*shared, std::move(result)); });
+      },
+      [this, shared](const Error& error) { broken(*shared, error); });
 }
 
 void Engine::completed(Job& job, ProgramResult result) {
@@ -316,21 +312,19 @@ void Engine::beat() {
     if (host.busy || host.dead || !host.locked || now - host.last_contact < beat_every) continue;
     host.busy = true;
     ++running_;
-    workers_->post([this, name = name, access = host.access] {
-      std::optional<Error> lost;
-      try {
-        executor_.beat(access);
-      } catch (const Error& error) {
-        lost = error;
-      }
-      workers_->tell([this, name, lost] {
-        Host& here = hosts_.at(name);
-        here.busy = false;
-        here.last_contact = executor_.now();
-        if (lost) here.locked = false;
-        --running_;
-      });
-    });
+    const auto ended = [this, name = name](bool locked) {
+      Host& here = hosts_.at(name);
+      here.busy = false;
+      here.last_contact = executor_.now();
+      here.locked = here.locked && locked;
+      --running_;
+    };
+    workers_->post(
+        [this, access = host.access, ended] {
+          executor_.beat(access);
+          workers_->tell([ended] { ended(true); });
+        },
+        [ended](const Error&) { ended(false); });
   }
 }
 

@@ -83,7 +83,6 @@ struct PlanOptions {
   /// Hosts that the plan leaves out, as if they were down. Steps may ask them (each answer is Unreadable) and wait for their steps (which the plan
   /// does not have: no wait).
   std::set<std::string> without{};
-  std::function<void(const std::string& host, const std::string& what)> on_progress{};
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
