@@ -182,7 +182,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   }
   if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
   // A cloud that is left goes first: only then do the hosts forget it.
-  Plan made = make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan, std::move(known));
+  Plan made =
+      make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan, std::move(known), without_hint);
   check_quorum(made, topology, without);
   return made;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -43,6 +44,9 @@ struct PlanNode {
   }
 };
 
+/// What else a user may do about a host that an apply has lost, given its name; empty: nothing. Planners add it to the hint of the engine.
+using LostHostHint = std::function<std::string(const std::string& host)>;
+
 struct Plan::Data {
   Hosts hosts;
   std::vector<PlanNode> nodes;          // in a possible order of execution; empty if the plan has no changes
@@ -52,6 +56,7 @@ struct Plan::Data {
   PlanOrigin origin;
   std::size_t unchanged = 0;
   std::size_t parallel = 32;
+  LostHostHint lost_host_hint;
 };
 
 /// The failure of an apply that was cancelled before its end.
@@ -59,8 +64,8 @@ Failure cancelled_failure();
 
 /// Answers that the planner has already.
 using Known = std::vector<std::pair<AskPtr, Answer>>;
-/// The public one, which does not ask again what is known.
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known);
+/// The public make_plan(), without the asks whose answers are known.
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known, LostHostHint lost_host_hint = {});
 
 /// The turn to which a step belongs: that of its member of a rolling group, or one of its own.
 std::string lane_key(const PlanNode& node);

@@ -205,8 +205,8 @@ void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) 
     failure.code = Code::connection_lost;
     failure.message += "; " + ask->at + " cannot be reached";
     failure.hint = "see whether " + ask->at + " is up and apply again to continue";
-    if (plan_.origin.planner == "deploy" && host->second.access.transport != Transport::cloud)
-      failure.hint += "; where it stays down, --without " + ask->at + " plans as if it were not there";
+    if (plan_.lost_host_hint && host->second.access.transport != Transport::cloud)
+      if (const std::string more = plan_.lost_host_hint(ask->at); !more.empty()) failure.hint += "; " + more;
     failure.host = ask->at;
     return;
   }

@@ -167,7 +167,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   return make_plan(hosts, steps, executor, options, Known{});
 }
 
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known) {
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known, LostHostHint lost_host_hint) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
   check_references(steps, options.without);
@@ -177,6 +177,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->warnings = options.warnings;
   data->origin = options.origin;
   data->parallel = options.parallel;
+  data->lost_host_hint = std::move(lost_host_hint);
 
   Projection projection;
   for (auto& [ask, answer] : known)
