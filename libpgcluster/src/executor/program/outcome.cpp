@@ -39,6 +39,14 @@ Error too_late(const HostAccess& host, const Program& program, std::chrono::mill
               .state_unknown = !program.dos.empty()});
 }
 
+Error no_lock(const HostAccess& host, const Places& places, const std::string& log) {
+  return Error(Failure{.code = Code::command_failed,
+                       .message = "cannot write " + places.run + " on " + shown(host),
+                       .hint = "is the disk full, or the system mounted read-only?",
+                       .host = host.name,
+                       .causes = {log}});
+}
+
 Error refused(const HostAccess& host, const Reader& reader) {
   const std::string& refusal = reader.refusal();
   if (refusal.starts_with("unsupported"))

@@ -15,6 +15,8 @@ Error unfinished(const HostAccess& host, const Program& program, const Reader& r
 Error refused(const HostAccess& host, const Reader& reader);
 /// The Error for a host that did not answer in time.
 Error too_late(const HostAccess& host, const Program& program, std::chrono::milliseconds limit);
+/// The Error for a lock that cannot be taken because its files cannot be written. `log` is the standard error of its process.
+Error no_lock(const HostAccess& host, const Places& places, const std::string& log);
 /// The Error for a connection that broke.
 Error lost(const HostAccess& host, const Program& program, const std::string& why);
 

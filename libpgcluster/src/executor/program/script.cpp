@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
@@ -371,6 +372,22 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
           "\nS=" + shell_word(places.state) + "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") +
           "\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
+}
+
+void read_blob(const Script::Blob& blob, const std::function<bool(std::string_view)>& take) {
+  std::ifstream file(blob.path, std::ios::binary);
+  std::string buffer(1U << 20, '\0');
+  for (std::uint64_t left = blob.size; left > 0;) {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
+    file.read(buffer.data(), static_cast<std::streamsize>(most));
+    auto size = static_cast<std::size_t>(file.gcount());
+    if (size == 0) {
+      size = most;
+      std::fill(buffer.begin(), buffer.end(), '\0');
+    }
+    left -= size;
+    if (!take(std::string_view(buffer.data(), size))) return;
+  }
 }
 
 std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -40,6 +41,10 @@ struct Script {
 
 /// The time that a program waits for an older one that still runs on the host.
 inline constexpr std::chrono::seconds kOrphanWait{600};
+
+/// Reads the file of a blob in pieces of at most 1 MiB, until `take` returns false. If the file has become shorter than the blob, zeros fill it up:
+/// the host counts bytes, and then refuses the wrong digest.
+void read_blob(const Script::Blob& blob, const std::function<bool(std::string_view)>& take);
 
 Script render(const Program& program, std::string_view nonce, const Places& places = {}, const std::string& token = {});
 

@@ -1,7 +1,6 @@
 #include <pgcluster/executor/ssh.hpp>
 
 #include <array>
-#include <fstream>
 #include <map>
 
 #include <pgcluster/cloud/cloud.hpp>
@@ -9,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/network.hpp"
+#include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
 #include "executor/ssh/config.hpp"
@@ -217,26 +217,16 @@ class SshExecutor::Impl {
 
   template <class Deadline, class Take, class Idle>
   static void send(Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take, const Idle& idle) {
-    std::ifstream file(blob.path, std::ios::binary);
-    std::string buffer(1U << 20, '\0');
-    for (std::uint64_t left = blob.size; left > 0;) {
-      file.read(buffer.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, buffer.size())));
-      auto size = static_cast<std::uint64_t>(file.gcount());
-      if (size == 0) {
-        // It has become shorter since it was measured. The host counts bytes, and refuses the digest.
-        size = std::min<std::uint64_t>(left, buffer.size());
-        std::fill(buffer.begin(), buffer.end(), '\0');
-      }
-      left -= size;
-      std::string_view rest(buffer.data(), size);
-      // In turns: frames must be read on the way, for they move the deadline.
+    executor::read_blob(blob, [&](std::string_view rest) {
+      // Writes and reads alternate: the frames that come meanwhile move the deadline.
       while (!rest.empty()) {
         const auto piece = rest.substr(0, 256U << 10);
         if (!channel.write(piece, deadline(), idle)) throw Broken{"it takes no more data"};
         rest.remove_prefix(piece.size());
         take(Clock::now());
       }
-    }
+      return true;
+    });
   }
 
   std::optional<LockHolder> lock(const HostAccess& access, const LockHolder& us) {
@@ -250,31 +240,17 @@ class SshExecutor::Impl {
     if (!channel->write(executor::lock_script(us.who, us.since, us.token, places), Clock::now() + 20s)) throw Broken{"it takes no data"};
     const auto deadline = Clock::now() + 60s;
     std::string said, log;
-    std::vector<std::string> lines;
     for (;;) {
       const auto read = channel->read(deadline);
       said += read.out;
       executor::keep_tail(log, read.err);
-      lines.clear();
-      for (std::size_t from = 0, to; (to = said.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(said.substr(from, to - from));
-      // What a login script says comes first.
-      while (!lines.empty() && lines[0] != "ours" && lines[0] != "held" && lines[0] != "broken") lines.erase(lines.begin());
-      if (!lines.empty() && lines[0] == "ours") {
+      if (const auto answer = executor::read_lock_answer(said)) {
+        if (answer->what == executor::LockAnswer::What::held) return answer->holder;
+        if (answer->what == executor::LockAnswer::What::broken) throw executor::no_lock(access, places, log);
         at.lock = std::move(channel);
         at.token = us.token;
         at.beaten = Clock::now();
         return std::nullopt;
-      }
-      if (!lines.empty() && lines[0] == "broken")
-        throw Error(Failure{.code = Code::command_failed,
-                            .message = "cannot write " + places.run + " on " + executor::shown(access),
-                            .hint = "is the disk full, or the system mounted read-only?",
-                            .host = access.name,
-                            .causes = {log}});
-      if (lines.size() >= 4) {
-        LockHolder holder{lines[1], 0, lines[3]};
-        holder.since = std::strtoll(lines[2].c_str(), nullptr, 10);
-        return holder;
       }
       if (read.eof) {
         const executor::Reader nothing(kNothing, "-");
