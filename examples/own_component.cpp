@@ -12,6 +12,12 @@ class NodeExporter final : public pgcluster::Component {
   pgcluster::Steps steps(const pgcluster::NodeView& node) const override {  // a graph, a value
     return pgcluster::sequence(pgcluster::package(node, "prometheus-node-exporter"), pgcluster::service(node, "prometheus-node-exporter"));
   }
+  // What check, status and destroy need to know of it.
+  pgcluster::Needs needs(const pgcluster::NodeView&) const override {
+    return {.packages = {"prometheus-node-exporter"},
+            .ports = {{.number = 9100, .purpose = "the metrics exporter", .unit = "prometheus-node-exporter.service"}},
+            .units = {"prometheus-node-exporter.service"}};
+  }
 };
 
 int main(int argc, char** argv) try {

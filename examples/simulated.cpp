@@ -1,15 +1,12 @@
-// Deploys a spec on a fleet in memory: no hosts, no root, a second instead of minutes. simulated cluster.yaml
-#include <cstdlib>
+// Deploys a spec on a simulated fleet in memory, without hosts or root, in about a second: simulated cluster.yaml
 #include <exception>
 #include <iomanip>
 #include <iostream>
 
-#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
+#include <pgcluster/simulation/services.hpp>
 
 int main(int argc, char** argv) try {
-  // What the example specs take from the environment means nothing to hosts in memory.
-  for (const char* name : {"PGCLUSTER_LAB_KEY", "PGCLUSTER_LAB_KNOWN_HOSTS"}) setenv(name, "unused", 0);
   const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");
   pgcluster::SimulatedExecutor fleet;
   pgcluster::add_service_models(fleet);
@@ -27,7 +24,7 @@ int main(int argc, char** argv) try {
   const auto status = pgcluster::read_status(spec, fleet);
   std::cout << '\n' << status.text() << '\n';
   const auto again = pgcluster::plan_deploy(spec, fleet);
-  std::cout << (again.empty() ? "Planned once more: nothing has to change.\n" : again.text());
+  std::cout << (again.empty() ? "Planned again: no changes.\n" : again.text());
   return again.empty() && status.healthy ? 0 : 1;
 } catch (const std::exception& error) {
   std::cerr << error.what() << '\n';

@@ -15,7 +15,7 @@ CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data",
 # Called on threads of the library, where no Python may run.
 NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
-OPTIONS = {"OperateOptions", "DeployOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
+OPTIONS = {"OperateOptions", "DeployOptions", "LeaderOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
 # Records that people build piece by piece; all others are frozen.
 MUTABLE = {"Spec", "SshSpec", "HostSpec", "UserSpec", "DatabaseSpec", "SpecSecret"}
 NUMBERS = {"int", "long", "unsigned", "std::size_t", "std::int64_t", "std::uint64_t"}
@@ -38,7 +38,7 @@ class Record:
     base: str = ""
     fields: list[Field] = dataclasses.field(default_factory=list)
     methods: set[str] = dataclasses.field(default_factory=set)
-    values: list[tuple[str, str]] | None = None   # of an enum
+    values: list[tuple[str, str, str]] | None = None   # of an enum: name, word, about
 
     @property
     def cpp(self):
@@ -56,6 +56,12 @@ def closing(text, begin):
         if depth == 0:
             return i
     raise ValueError(f"no closing brace after {text[begin:begin + 60]!r}")
+
+
+def word_of(name, about):
+    """A value's word is its name, or the word in quotes that its comment begins with; name, word and the rest of the comment."""
+    quoted = re.match(r'"([^"]+)"(?:: |$)', about)
+    return (name, quoted[1], about[quoted.end():]) if quoted else (name, name, about)
 
 
 def docs(lines):
@@ -154,7 +160,8 @@ class Parser:
             inside = whole[whole.index("{") + 1:whole.rindex("}")]
             values = [(m[1], (m[2] or "").strip()) for m in re.finditer(r"(\w+),?[ \t]*(?:///<(.*))?", re.sub(r"(?m)^\s*//[^/].*$", "", inside))]
             values = [(name, words) for name, words in re.findall(r"(?m)(\w+)\s*(?:,|$|\})[ \t]*(?:///<[ \t]*(.*))?", inside)] if "///<" in inside else values
-            self.records.append(Record(enum[1], about, self.header, outer=owner.cpp if owner else "", values=values))
+            self.records.append(Record(enum[1], about, self.header, outer=owner.cpp if owner else "",
+                                       values=[word_of(name, words.strip()) for name, words in values]))
             return
         kind = re.match(r"(struct|class) (\w+)(?: final)?(?: : (?:public )?([\w:<> ]+?))? \{", flat)
         if kind:
@@ -321,8 +328,8 @@ def write_python(records, types, by_component, out):
     def enum(record, indent):
         lines.append(f"{indent}class {record.name}(Name):")
         lines.append(f'{indent}    """{quoted(record.about) or record.name}"""')
-        for value, about in record.values:
-            lines.extend(["", f'{indent}    {value} = "{value}"'] if about else [f'{indent}    {value} = "{value}"'])
+        for value, word, about in record.values:
+            lines.extend(["", f'{indent}    {value} = "{word}"'] if about else [f'{indent}    {value} = "{word}"'])
             if about:
                 lines.append(f'{indent}    """{quoted(about)}"""')
         lines.append("")
@@ -386,8 +393,8 @@ def write_cpp(records, options, live, out):
         if record.values is not None:
             lines.append(f"template <> struct Enum<{record.cpp}> {{")
             lines.append(f'  static constexpr const char* name = "{record.python}";')
-            lines.append(f"  static constexpr std::array<std::pair<{record.cpp}, const char*>, {len(record.values)}> values{{{{")
-            lines += [f'    {{{record.cpp}::{value}, "{value}"}},' for value, _ in record.values]
+            lines.append(f"  static constexpr std::array<EnumValue<{record.cpp}>, {len(record.values)}> values{{{{")
+            lines += [f'    {{{record.cpp}::{value}, "{value}", "{word}"}},' for value, word, _ in record.values]
             lines += ["  }};", "};"]
     for record in records + options + live:
         if record.values is None:

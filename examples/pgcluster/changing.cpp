@@ -35,7 +35,7 @@ class Log {
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  /// Tells the person where it cannot be written, once.
+  /// Warns once if the log cannot be written.
   void write(std::string line) {
     if (fd_ < 0) return;
     if (!line.ends_with('\n')) line += '\n';
@@ -44,7 +44,7 @@ class Log {
       if (count < 0 && errno == EINTR) continue;
       if (count <= 0) {
         const std::string why = std::strerror(errno);
-        if (!std::exchange(broken_, true)) tell("warning: --log: " + why + "; the log is not whole");
+        if (!std::exchange(broken_, true)) tell("warning: --log: " + why + "; the log is incomplete");
         return;
       }
       at += static_cast<std::size_t>(count);
@@ -82,8 +82,8 @@ void wait_for_answer(const Interrupt& interrupt) {
 void confirm(Session& session, std::size_t changes) {
   if (session.arguments.yes) return;
   if (!session.console.can_ask())
-    throw pgcluster::Error(pgcluster::Code::refused, "not confirmed: there is no terminal to ask at; nothing was changed",
-                           "--yes goes on without asking");
+    throw pgcluster::Error(pgcluster::Code::refused, "not confirmed, because there is no terminal to ask; nothing was changed",
+                           "use --yes to apply without asking");
   const std::string question = "Apply " + number_of(changes) + "? [y/N] ";
   if (::write(STDERR_FILENO, question.data(), question.size()) < 0) session.interrupt.check();
   std::string answer;
@@ -118,7 +118,7 @@ void close(Session& session, const pgcluster::Report& report) {
     return;
   }
   session.console.tell(report.text());
-  if (report.cancelled) session.console.tell("The same command again goes on from here.");
+  if (report.cancelled) session.console.tell("Run the same command again to continue.");
 }
 
 int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
@@ -127,7 +127,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
     for (const pgcluster::Diagnostic& warning : plan.warnings()) console.tell(warning.text());
     const pgcluster::Report report = pgcluster::apply(plan, session.executor);
     log.write(report.json());
-    const std::string nothing = "nothing to do: all " + std::to_string(plan.unchanged()) + " steps hold already";
+    const std::string nothing = "No changes: all " + std::to_string(plan.unchanged()) + " steps are up to date";
     if (console.json()) console.tell(nothing);
     console.answer(console.json() ? report.json() : nothing);
     return status::ok;
@@ -200,10 +200,11 @@ int apply(Session& session) {
 int destroy(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
   if (!session.arguments.yes)
-    throw pgcluster::Error(pgcluster::Code::refused, "destroy removes " + spec.patroni_cluster_name + " with all of its data; nothing was changed",
-                           "if that is what you want: pgcluster destroy -f " + session.arguments.spec + " --yes");
+    throw pgcluster::Error(pgcluster::Code::refused,
+                           "destroy removes " + spec.patroni_cluster_name + " with all its data, so it needs --yes; nothing was changed",
+                           "to remove it: pgcluster destroy -f " + session.arguments.spec + " --yes");
   return plan_and_carry_out(session, spec, [](const pgcluster::Spec& of, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
-    return pgcluster::plan_destroy(of, executor, options_from<pgcluster::DeployOptions>(options));
+    return pgcluster::plan_destroy(of, executor, options);
   });
 }
 

@@ -8,14 +8,15 @@
 namespace command {
 namespace {
 
+using pgcluster::LeaderOptions;
 using pgcluster::MemberOptions;
 using pgcluster::OperateOptions;
 
 const std::string changes =
-    "0 done, or nothing to do; 1 it failed: apply again, it goes on from there; 3 refused: locked, not confirmed,\n"
-    "  or unsafe; 64 wrong usage; 65 the description is wrong; 130 cancelled";
+    "0 done, or nothing to do; 1 it failed: run it again to continue; 3 refused: locked, not confirmed, or unsafe;\n"
+    "  64 wrong usage; 65 the spec is wrong; 130 cancelled";
 
-// In the list of sub-commands one line is enough of what a sub-command is for.
+// The list of sub-commands shows the first line of each description only.
 class Formatter final : public CLI::Formatter {
  public:
   std::string make_subcommand(const CLI::App* sub) const override {
@@ -74,25 +75,25 @@ std::string first_word(int argc, const char* const* argv) {
 CommandLine::CommandLine(Arguments& arguments) : a_(arguments) {
   app_.formatter(std::make_shared<Formatter>());
   app_.set_version_flag("--version", "pgcluster " PGCLUSTER_VERSION, "Show the version");
-  app_.add_flag("--no-color", a_.no_color, "No colours (NO_COLOR in the environment says the same)");
+  app_.add_flag("--no-color", a_.no_color, "No colours (like NO_COLOR in the environment)");
   app_.require_subcommand(1);
   app_.fallthrough();
   reading();
   changing();
   members();
-  add({"help", "Show the help of a sub-command", "", "  pgcluster help apply", "0, or 64 where there is no such sub-command", false}, [](Session&) {
+  add({"help", "Show the help of a sub-command", "", "  pgcluster help apply", "0, or 64 if there is no such sub-command", false}, [](Session&) {
     return status::ok;
-  }).add_option("SUBCOMMAND", help_of_, "The sub-command; none: this list");
+  }).add_option("SUBCOMMAND", help_of_, "The sub-command; without it, this list");
   app_.footer(
-      "The usual way:\n"
-      "  pgcluster validate -f cluster.yaml     is the description right?\n"
+      "A deployment:\n"
+      "  pgcluster validate -f cluster.yaml     is the spec right?\n"
       "  pgcluster check    -f cluster.yaml     are the hosts fit for it?\n"
-      "  pgcluster plan     -f cluster.yaml     what would be done?\n"
-      "  pgcluster apply    -f cluster.yaml     do it\n"
-      "  pgcluster status   -f cluster.yaml     how is it?\n\n"
-      "pgcluster help SUBCOMMAND tells what each is for, with examples.\n\n"
+      "  pgcluster plan     -f cluster.yaml     what would change?\n"
+      "  pgcluster apply    -f cluster.yaml     change it\n"
+      "  pgcluster status   -f cluster.yaml     is the cluster healthy?\n\n"
+      "pgcluster help SUBCOMMAND explains each, with examples.\n\n"
       "Exit status: 0 done or nothing to do, 1 failed or unhealthy, 2 changes pending (plan --detailed-exitcode), 3 refused,\n"
-      "64 wrong usage, 65 the description is wrong, 130 cancelled.");
+      "64 wrong usage, 65 the spec is wrong, 130 cancelled.");
 }
 
 void CommandLine::check_name(const std::string& word) const {
@@ -104,7 +105,7 @@ void CommandLine::check_name(const std::string& word) const {
   throw Usage("unknown sub-command " + word + (meant.empty() ? "; there are " + all : meant));
 }
 
-// What is unknown says more than what is missing because of it.
+// Report an unknown option first: a missing one may only follow from it.
 void CommandLine::explain(const CLI::ParseError& error) const {
   std::vector<std::string> options = options_of(app_), left = app_.remaining();
   if (!sub_command_.empty()) {
@@ -144,105 +145,109 @@ bool CommandLine::parse(int argc, const char* const* argv) {
 CLI::App& CommandLine::add(const About& about, Run run) {
   CLI::App* sub = app_.add_subcommand(about.name, about.short_text + (about.purpose.empty() ? "" : "\n\n" + about.purpose));
   sub->footer("Examples:\n" + about.examples + "\n\nExit status:\n  " + about.statuses);
-  if (about.spec) sub->add_option("-f,--file", a_.spec, "The cluster's description")->required()->type_name("cluster.yaml");
+  if (about.spec) sub->add_option("-f,--file", a_.spec, "The spec of the cluster")->required()->type_name("cluster.yaml");
   runs_[sub] = std::move(run);
   return *sub;
 }
 
 void CommandLine::json(CLI::App& sub, const std::string& what) { sub.add_flag("--json", a_.json, what); }
-void CommandLine::yes(CLI::App& sub) { sub.add_flag("--yes", a_.yes, "Do not ask"); }
+void CommandLine::yes(CLI::App& sub) { sub.add_flag("--yes", a_.yes, "Do not ask for confirmation"); }
 
 void CommandLine::reading() {
-  json(add({"validate", "Check the description; reaches no host",
-            "Reads the description and reports every mistake in it at once, with line, column and what to write instead;\n"
-            "then says what it resolves to: who is in the DCS and what it tolerates, where clients connect.",
-            "  pgcluster validate -f cluster.yaml", "0 it is right, 64 wrong usage, 65 the description is wrong"},
+  json(add({"validate", "Check the spec; connects to no host",
+            "Reads the spec and reports every mistake in it at once, with line, column and what to write instead. Then shows what it\n"
+            "means: which hosts run the DCS, how many of them may be lost, and where clients connect.",
+            "  pgcluster validate -f cluster.yaml", "0 the spec is right, 64 wrong usage, 65 the spec is wrong"},
            validate));
-  json(add({"check", "Check whether the hosts are fit for it; changes nothing",
-            "Asks every host what would be in the way of a deployment: reach, sudo, operating system, ports that others have\n"
-            "taken, clock, disk space, packages. Reports all findings of all hosts.",
+  json(add({"check", "Check whether the hosts are fit for a deployment; changes nothing",
+            "Checks on every host what could prevent a deployment: ssh, sudo, operating system, ports that other programs use, clock,\n"
+            "disk space, packages. Reports all findings of all hosts.",
             "  pgcluster check -f cluster.yaml\n"
             "  pgcluster check -f cluster.yaml --json | jq '.findings[]'",
-            "0 all hosts are fit, 1 some are not, 3 only a stranger's port or the like is in the way, 64 wrong usage,\n"
-            "  65 the description is wrong, 130 cancelled"},
+            "0 all hosts are fit, 1 some are not, 3 the only obstacles are the like of a port that another program uses,\n"
+            "  64 wrong usage, 65 the spec is wrong, 130 cancelled"},
            check));
 
   CLI::App& planned = add({"plan", "Show what apply would do; changes nothing",
-                           "Compares the hosts with the description and shows what would be done: first what is restarted, and in which order,\n"
-                           "then the changes, equal ones of several hosts together. Where stdout is a terminal that it does not fit on, it is shown\n"
-                           "by $PAGER (less -R). apply does this and nothing else.",
-                           "  pgcluster plan -f cluster.yaml --diff              with the files' differences\n"
-                           "  pgcluster plan -f cluster.yaml --out change.plan   to be applied later, as shown\n"
-                           "  pgcluster plan -f cluster.yaml --detailed-exitcode exit status 2 where something would change\n"
-                           "  pgcluster plan -f cluster.yaml --without pg3       pg3 is down; what can be done meanwhile?",
-                           "0 done; 1 it failed; 2 there are changes (only with --detailed-exitcode); 3 refused: unsafe, or a stranger's data;\n"
-                           "  64 wrong usage; 65 the description is wrong; 130 cancelled"},
+                           "Compares the hosts with the spec and shows what apply would do: first the restarts, in their order, then the changes.\n"
+                           "Equal changes of several hosts are shown together. Output that does not fit on the terminal goes through $PAGER\n"
+                           "(less -R). apply does exactly this.",
+                           "  pgcluster plan -f cluster.yaml --diff              with the differences of files\n"
+                           "  pgcluster plan -f cluster.yaml --out change.plan   write the plan, to apply it later\n"
+                           "  pgcluster plan -f cluster.yaml --detailed-exitcode exit status 2 if something would change\n"
+                           "  pgcluster plan -f cluster.yaml --without pg3       pg3 is down: what can be done without it?",
+                           "0 done; 1 it failed; 2 there are changes (only with --detailed-exitcode); 3 refused: unsafe, or data that\n"
+                           "  pgcluster did not make; 64 wrong usage; 65 the spec is wrong; 130 cancelled"},
                           plan);
-  planned.add_flag("--diff", a_.diff, "Show how files would change");
+  planned.add_flag("--diff", a_.diff, "Show the differences of files");
   json(planned);
-  planned.add_flag("--detailed-exitcode", a_.detailed_exitcode, "Exit with 2 where there are changes");
-  planned.add_option("--out", a_.out, "Write the plan for apply")->type_name("FILE");
+  planned.add_flag("--detailed-exitcode", a_.detailed_exitcode, "Exit with 2 if there are changes");
+  planned.add_option("--out", a_.out, "Write the plan to a file, for apply")->type_name("FILE");
   without(planned);
 
-  CLI::App& shown = add({"status", "Show how the cluster is; exit status 1 where it is not healthy",
-                         "Asks every host and shows members, roles, lag, the DCS and its quorum, who holds the VIP, and the addresses for clients.\n"
-                         "It is healthy when there is one leader, every described member runs, the DCS is complete and the VIP is on one host.\n"
-                         "With --watch again every 2 s, until Ctrl-C: in place on a terminal, else a block (--json: a line) for each change.",
+  CLI::App& shown = add({"status", "Show the state of the cluster; exit status 1 if it is not healthy",
+                         "Asks every host and shows members, roles, lag, the DCS and its quorum, who holds the VIP, and the URIs for clients.\n"
+                         "The cluster is healthy if it has one leader, every member of the spec runs, the DCS is complete and one host has the VIP.\n"
+                         "--watch reads it every 2 s until Ctrl-C. A terminal is redrawn; elsewhere each change is a block (--json: a line).",
                          "  pgcluster status -f cluster.yaml\n"
                          "  pgcluster status -f cluster.yaml --watch\n"
                          "  pgcluster status -f cluster.yaml --json | jq -r .leader\n"
                          "  pgcluster status -f cluster.yaml --json --watch | jq -c --unbuffered '[.leader, .healthy]'",
-                         "0 healthy, 1 unhealthy or unreadable, 64 wrong usage, 65 the description is wrong, 130 --watch has ended"},
+                         "0 healthy, 1 unhealthy or unreadable, 64 wrong usage, 65 the spec is wrong, 130 --watch was ended"},
                         show_status);
   json(shown);
-  shown.add_flag("--watch", a_.watch, "Again every 2 s, until Ctrl-C");
+  shown.add_flag("--watch", a_.watch, "Read it every 2 s, until Ctrl-C");
 
   add({"password", "Print the password of a role",
-       "Passwords that the description does not give are generated by the first apply and stand on the database hosts, for root\n"
+       "The first apply generates the passwords that the spec does not give, and keeps them on the database hosts, readable by root\n"
        "only. This prints one of them, and nothing else.",
        "  PGPASSWORD=$(pgcluster password -f cluster.yaml) psql -h 10.77.0.100 -U postgres\n"
        "  pgcluster password -f cluster.yaml app",
-       "0 done, 1 it failed, 3 there is no such password, 64 wrong usage, 65 the description is wrong, 130 cancelled"},
+       "0 done, 1 it failed, 3 there is no such password, 64 wrong usage, 65 the spec is wrong, 130 cancelled"},
       password)
-      .add_option("ROLE", a_.role, "superuser, replication, restapi, pgbouncer, or a user of the description")
+      .add_option("ROLE", a_.role, "superuser, replication, restapi, pgbouncer, or a user of the spec")
       ->capture_default_str();
-  add({"graph", "Print the cluster as a picture's text", "Hosts, what runs on them, and the clients' ways in; reaches no host.",
-       "  pgcluster graph -f cluster.yaml | dot -Tsvg >cluster.svg\n"
+  add({"graph", "Print the topology as a graph (Graphviz DOT, Mermaid or SVG)",
+       "Shows datacenters, hosts, what runs on them with its ports, and how clients reach the cluster. Reads the spec only;\n"
+       "connects to no host. SVG is a picture as it is; DOT and Mermaid are for programs that lay them out.",
+       "  pgcluster graph -f cluster.yaml --format svg >cluster.svg\n"
+       "  pgcluster graph -f cluster.yaml | dot -Tpdf >cluster.pdf\n"
        "  pgcluster graph -f cluster.yaml --format mermaid",
-       "0 done, 64 wrong usage, 65 the description is wrong"},
+       "0 done, 64 wrong usage, 65 the spec is wrong"},
       graph)
-      .add_option("--format", a_.format, "dot (Graphviz) or mermaid")
-      ->check(CLI::IsMember({"dot", "mermaid"}))
+      .add_option("--format", a_.format, "dot (Graphviz), mermaid or svg")
+      ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
       ->capture_default_str();
-  add({"schema", "Print the JSON Schema of descriptions, for editors",
-       "Editors complete and check cluster.yaml by it, from the same table of keys that validate reads by.",
+  add({"schema", "Print the JSON Schema of specs, for editors",
+       "Editors use it to complete and check cluster.yaml. It is made from the same table of keys by which specs are read.",
        "  pgcluster schema >cluster.schema.json", "0 done, 64 wrong usage", false},
       schema);
 }
 
 void CommandLine::changing() {
   CLI::App& applied =
-      add({"apply", "Make the hosts as described; asks first",
-           "Plans, shows the plan, asks, and does it: hosts in parallel, what disturbs one host at a time, replicas before the leader,\n"
-           "with a check after each. Ctrl-C ends it in order, twice at once; whatever ended it, the next apply goes on from there.\n"
-           "With a plan that plan --out has written it does exactly that one, or stops where it does not fit any more.",
+      add({"apply", "Change the hosts to match the spec; asks first",
+           "Makes a plan, shows it, asks, and applies it. Hosts work in parallel; restarts go one host at a time, replicas before the\n"
+           "leader, with a check after each. Ctrl-C finishes what runs, a second Ctrl-C does not wait. However it ended, the next\n"
+           "apply continues from there. With a FILE of plan --out it applies exactly that plan, or stops if the hosts have changed.",
            "  pgcluster apply -f cluster.yaml\n"
-           "  pgcluster apply change.plan -f cluster.yaml        what plan --out has written, or nothing\n"
-           "  pgcluster apply -f cluster.yaml --prune            also remove what stands on hosts no longer described\n"
-           "  pgcluster apply -f cluster.yaml --without pg3      pg3 is down: do what can be done without it\n"
+           "  pgcluster apply change.plan -f cluster.yaml        exactly the plan that plan --out wrote\n"
+           "  pgcluster apply -f cluster.yaml --prune            also clean the hosts that left the spec\n"
+           "  pgcluster apply -f cluster.yaml --without pg3      pg3 is down: change the others\n"
            "  pgcluster apply -f cluster.yaml --yes --json       for programs: one event a line, the report last",
            changes},
           apply);
-  CLI::Option* document = applied.add_option("FILE", a_.plan, "A plan that plan --out has written");
+  CLI::Option* document = applied.add_option("FILE", a_.plan, "A plan that plan --out wrote");
   yes(applied);
-  json(applied, "One event a line on stdout, the report last");
-  applied.add_flag("--prune", a_.prune, "Also clean hosts that are no longer described, data included; --without forgets one")->excludes(document);
+  json(applied, "Print one event a line on stdout, the report last");
+  applied.add_flag("--prune", a_.prune, "Also clean hosts that left the spec, their data included; --without HOST forgets one instead")
+      ->excludes(document);
   without(applied)->excludes(document);
   applied.add_option("--log", a_.log, "Append the events to a file, as lines of JSON")->type_name("FILE");
 
   yes(add({"destroy", "Remove the cluster from its hosts, data included; needs --yes",
-           "Removes everything that pgcluster has put on the hosts, and the databases with all their data. Packages and files that\n"
-           "it has not put there stay. There is no way back but a backup.",
+           "Removes everything that pgcluster put on the hosts, and the databases with all their data. Packages and files that it did\n"
+           "not put there stay. Only a backup brings the data back.",
            "  pgcluster destroy -f cluster.yaml --yes", changes},
           destroy));
 }
@@ -250,11 +255,19 @@ void CommandLine::changing() {
 void CommandLine::members() {
   const auto target = [&](CLI::App& sub, const std::string& what) { sub.add_option("--to", a_.to, what)->type_name("HOST"); };
   const auto member = [&](CLI::App& sub, const std::string& what) { sub.add_option("HOST,--to,--host", a_.host, what); };
+  const auto leading = [this](auto planner) -> Run {
+    return [this, planner](Session& session) {
+      return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+        auto chosen = options_from<LeaderOptions>(options);
+        chosen.to = a_.to;
+        return planner(spec, executor, chosen);
+      });
+    };
+  };
   const auto with = [this](auto planner) -> Run {
     return [this, planner](Session& session) {
       return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
         auto chosen = options_from<MemberOptions>(options);
-        chosen.to = a_.to;
         chosen.host = a_.host;
         return planner(spec, executor, chosen);
       });
@@ -268,45 +281,44 @@ void CommandLine::members() {
   };
 
   target(asks({"switchover", "Hand leadership over to a healthy replica",
-               "The leader ends its work in order and a replica takes over, without loss; clients are cut off for a few seconds. Without\n"
-               "--to the replica that is nearest takes over, a synchronous one before others.",
+               "The leader stops cleanly and a replica takes over. Nothing is lost; clients are cut off for a few seconds. Without --to\n"
+               "a synchronous replica is preferred, then the one that has replayed most.",
                "  pgcluster switchover -f cluster.yaml\n  pgcluster switchover -f cluster.yaml --to pg2", changes},
-              with(pgcluster::plan_switchover)),
-         "The new leader; without it the replica that is nearest");
-  target(asks({"failover", "Promote a replica where no healthy leader is left; may lose data",
-               "For when the cluster does not help itself. What the replica had not received is lost; status shows the lag of each.\n"
-               "Where a leader lives, switchover is the way.",
+              leading(pgcluster::plan_switchover)),
+         "The new leader; without it, the best replica");
+  target(asks({"failover", "Promote a replica if no healthy leader is left; may lose data",
+               "For a cluster that does not recover by itself. What the replica had not received is lost; status shows the lag of each.\n"
+               "If a leader runs, use switchover.",
                "  pgcluster failover -f cluster.yaml --to pg2", changes},
-              with(pgcluster::plan_failover)),
-         "The replica to promote; needed");
+              leading(pgcluster::plan_failover)),
+         "The replica to promote; required");
   member(asks({"restart", "Restart PostgreSQL, one member at a time, the leader last",
-               "Restarts the server in place, member by member, with a check after each. Changed parameters need none of this: apply\n"
-               "restarts what must be restarted, after a switchover.",
+               "Restarts the server in place, member by member, with a check after each. Changed parameters do not need it: apply restarts\n"
+               "what must be restarted, after a switchover.",
                "  pgcluster restart -f cluster.yaml        all members\n  pgcluster restart -f cluster.yaml pg2", changes},
               with(pgcluster::plan_restart)),
          "Only this member");
-  member(asks({"reload", "Have PostgreSQL read its configuration again",
-               "Disturbs nobody. apply does it where it is needed; this is for what others have changed, certificates for example.",
+  member(asks({"reload", "Make PostgreSQL read its configuration again",
+               "Interrupts nobody. apply reloads where it is needed; use this after a change from outside, such as a certificate.",
                "  pgcluster reload -f cluster.yaml\n  pgcluster reload -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reload)),
          "Only this member");
-  member(asks({"reinit", "Copy a replica's data anew from the leader",
-               "Throws away the data of one replica and copies the leader's: for a replica that cannot follow any more. The leader's\n"
-               "data is never touched.",
+  member(asks({"reinit", "Copy a replica's data from the leader again",
+               "Deletes the data of one replica and copies the leader's, for a replica that cannot follow any more. Refused on the leader.",
                "  pgcluster reinit -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reinit)),
-         "The replica; needed");
-  asks({"pause", "No automatic failover until resume",
-        "For work on the cluster that Patroni must not answer by a failover. While it holds, a leader that dies is not replaced.",
+         "The replica; required");
+  asks({"pause", "Stop automatic failover until resume",
+        "For maintenance during which Patroni must not fail over. Until resume, a leader that dies is not replaced.",
         "  pgcluster pause -f cluster.yaml", changes},
        plain(pgcluster::plan_pause));
-  asks({"resume", "Automatic failover again", "Ends what pause has begun: a leader that dies from now on is replaced by a replica again.",
+  asks({"resume", "Start automatic failover again", "Ends pause: from now on, a replica replaces a leader that dies.",
         "  pgcluster resume -f cluster.yaml", changes},
        plain(pgcluster::plan_resume));
 }
 
 CLI::Option* CommandLine::without(CLI::App& sub) {
-  return sub.add_option("--without", a_.without, "As if this host were down: nothing connects to it, what it needs stays pending; repeatable")
+  return sub.add_option("--without", a_.without, "Treat this host as down: do not connect to it, leave its changes pending; repeatable")
       ->type_name("HOST")
       ->allow_extra_args(false);
 }

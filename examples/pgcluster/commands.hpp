@@ -54,7 +54,7 @@ int destroy(Session& session);
 /// Those of a planner that takes more, with these.
 template <class Options>
 Options options_from(const pgcluster::OperateOptions& all) {
-  return {.stop = all.stop, .deadline = all.deadline, .parallel = all.parallel, .poll = all.poll};
+  return {.stop = all.stop, .deadline = all.deadline, .parallel = all.parallel, .poll = all.poll, .components = all.components};
 }
 using Planner = std::function<pgcluster::Plan(const pgcluster::Spec&, pgcluster::Executor&, const pgcluster::OperateOptions&)>;
 int operate(Session& session, const Planner& planner);

@@ -72,7 +72,7 @@ void Console::tell(std::string_view text) const { write(stderr, text); }
 
 void Console::error(const pgcluster::Failure& failure) const {
   if (json_) answer(pgcluster::json(failure));
-  // Findings about a file stand at the beginning of their lines, where editors look for them.
+  // Findings about a file begin with its name: editors parse that.
   if (failure.code == pgcluster::Code::spec_invalid && !failure.diagnostics.empty() && failure.causes.empty()) {
     for (const pgcluster::Diagnostic& finding : failure.diagnostics) tell(finding.text());
     return;
@@ -87,7 +87,7 @@ void Console::error(const pgcluster::Failure& failure) const {
 
 void Console::usage(const std::string& message, const std::string& sub_command) const {
   const std::string hint = "pgcluster " + sub_command + (sub_command.empty() ? "" : " ") + "--help";
-  // The contract has no code of its own for wrong usage.
+  // The contract has no error code for wrong usage.
   if (json_) answer(pgcluster::json(pgcluster::Failure{.code = pgcluster::Code::refused, .message = message, .hint = "see " + hint}));
   tell("error: " + message + "\n  see: " + hint);
 }
@@ -96,9 +96,9 @@ bool Console::close() const {
   const bool flushed = std::fflush(stdout) == 0;
   const int why = errno;
   if (flushed && !std::ferror(stdout)) return true;
-  // Who reads only the first lines (head) has got what he wanted.
+  // A reader of the first lines only (head) has all it wants.
   if (!flushed && why == EPIPE) return true;
-  tell("error: the answer could not be written");
+  tell("error: the output could not be written");
   return false;
 }
 

@@ -39,11 +39,11 @@ void Interrupt::poll() {
   const int now = signals.load();
   if (now == seen_) return;
   if (seen_ == 0) {
-    if (tell && now == 1) tell("stopping: what runs on the hosts comes to its end, nothing more begins (once more: do not wait for it)");
+    if (tell && now == 1) tell("stopping: running steps are finished, no further step starts (Ctrl-C again: do not wait for them)");
     source_.request_stop();
   }
   if (now >= 2) {
-    if (tell && seen_ < 2) tell("breaking off; what still runs on a host goes on there, and the next apply waits for it");
+    if (tell && seen_ < 2) tell("not waiting; steps that still run on a host go on there, and the next apply waits for them");
     executor_.cancel();
   }
   seen_ = now;

@@ -33,11 +33,12 @@ std::string validated_json(const std::string& file, const pgcluster::Topology& t
   std::string members, endpoints;
   for (const std::string& name : topology.dcs_members) members += (members.empty() ? "" : ", ") + quoted(name);
   for (const pgcluster::Endpoint& one : topology.endpoints)
-    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + quoted(one.kind)) + ", \"address\": " + quoted(one.address) +
+    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + quoted(to_string(one.kind))) + ", \"address\": " + quoted(one.address) +
                  ", \"port\": " + std::to_string(one.port) + ", \"uri\": " + quoted(one.uri) + "}";
   return "{\"format\": 1, \"file\": " + quoted(file) + ", \"ok\": true, \"cluster\": " + quoted(topology.cluster) +
-         ", \"dcs\": {\"type\": " + quoted(topology.dcs_type) + ", \"members\": [" + members + "], \"quorum\": " + std::to_string(topology.quorum()) +
-         ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" + endpoints + "], \"warnings\": " + json(warnings) + "}";
+         ", \"dcs\": {\"type\": " + quoted(to_string(topology.dcs_type)) + ", \"members\": [" + members +
+         "], \"quorum\": " + std::to_string(topology.quorum()) + ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" +
+         endpoints + "], \"warnings\": " + json(warnings) + "}";
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ std::vector<std::string> without(const Arguments& arguments, const pgcluster::Sp
     if (!spec.host(name) && !arguments.prune) {
       std::vector<std::string> hosts;
       for (const pgcluster::HostSpec& host : spec.hosts) hosts.push_back(host.name);
-      throw Usage("--without " + name + ": the description has no such host; it has " + joined(hosts));
+      throw Usage("--without " + name + ": the spec has no such host; its hosts are " + joined(hosts));
     }
   return arguments.without;
 }
@@ -76,11 +77,11 @@ int validate(Session& session) {
   }
   std::string text = file + ": ok\n";
   text += "  " + topology.cluster + ": PostgreSQL " + std::to_string(spec.postgresql_version) + " on " + joined(topology.database) + "\n";
-  text += "  " + topology.dcs_type + " on " + joined(topology.dcs_members) + ": quorum " + std::to_string(topology.quorum()) +
+  text += "  " + std::string(to_string(topology.dcs_type)) + " on " + joined(topology.dcs_members) + ": quorum " + std::to_string(topology.quorum()) +
           ", tolerates the loss of " + std::to_string(topology.tolerates()) + "\n";
   std::size_t width = 0;
-  for (const pgcluster::Endpoint& one : topology.endpoints) width = std::max(width, one.kind.size());
-  for (const pgcluster::Endpoint& one : topology.endpoints) text += "  " + padded(one.kind, width + 2) + one.uri + "\n";
+  for (const pgcluster::Endpoint& one : topology.endpoints) width = std::max(width, to_string(one.kind).size());
+  for (const pgcluster::Endpoint& one : topology.endpoints) text += "  " + padded(std::string(to_string(one.kind)), width + 2) + one.uri + "\n";
   for (const pgcluster::Diagnostic& one : warnings) text += one.text() + "\n";
   session.console.answer(text);
   return status::ok;
@@ -115,7 +116,7 @@ int plan(Session& session) {
     session.console.answer(plan->json());
   else
     page(session.console, plan->text(arguments.diff, session.console.color_out()));
-  if (!arguments.out.empty()) session.console.tell("To do this: pgcluster apply " + arguments.out + " -f " + arguments.spec);
+  if (!arguments.out.empty()) session.console.tell("To apply this plan: pgcluster apply " + arguments.out + " -f " + arguments.spec);
   return arguments.detailed_exitcode && !plan->empty() ? status::pending : status::ok;
 }
 

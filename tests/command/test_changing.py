@@ -25,14 +25,14 @@ def test_refusal_as_json(driver):
 def test_yes(driver):
     done = driver("--yes")
     assert done.returncode == 0
-    assert done.stdout.index("9 changes") < done.stdout.index("Done: 9 changed")
+    assert done.stdout.index("9 changes (") < done.stdout.index("Applied 9 changes")
     lines = done.stderr.splitlines()
     assert len(lines) == 9 and all(re.fullmatch(r"pg[123]  demo/(first|second|third)  done \(\d+\.\d s\)", line) for line in lines), done.stderr
 
 
 def test_nothing_to_do(driver):
     done = driver("--done")
-    assert done.returncode == 0 and done.stdout.startswith("nothing to do") and done.stderr == ""
+    assert done.returncode == 0 and done.stdout.startswith("No changes: all ") and done.stderr == ""
 
 
 def test_nothing_to_do_as_json(driver):
@@ -54,7 +54,7 @@ def test_json_is_one_event_a_line_and_the_report_last(driver, tmp_path):
 def test_a_log_that_cannot_be_written_is_told_at_once(driver):
     done = driver("--yes", "--log", "/dev/full")
     told = done.stderr.splitlines()
-    assert done.returncode == 0 and [line for line in told if "--log" in line] == ["warning: --log: No space left on device; the log is not whole"]
+    assert done.returncode == 0 and [line for line in told if "--log" in line] == ["warning: --log: No space left on device; the log is incomplete"]
     assert "--log" in "".join(told[:2]), told
 
 
@@ -82,9 +82,9 @@ def test_a_failure_as_json(driver):
 
 
 def test_asks_on_a_terminal(terminal):
-    session = terminal().until("Apply these 9 changes? [y/N] ").type("y\n").until("Done: 9 changed")
+    session = terminal().until("Apply these 9 changes? [y/N] ").type("y\n").until("Applied 9 changes")
     assert session.status() == 0
-    assert "█" in session.shown and "9 of 9 changes" not in session.shown.split("Done:")[1]
+    assert "█" in session.shown and "9 of 9 changes" not in session.shown.split("Applied ")[1]
 
 
 def test_no_is_the_default(terminal):
@@ -98,34 +98,34 @@ def test_ctrl_c_at_the_question(terminal):
 
 def test_colours(terminal):
     colour = re.compile(r"\x1b\[\d+m")
-    session = terminal("--yes").until("Done:")
+    session = terminal("--yes").until("Applied 9 ")
     assert session.status() == 0 and colour.search(session.shown)
-    session = terminal("--yes", NO_COLOR="1").until("Done:")
+    session = terminal("--yes", NO_COLOR="1").until("Applied 9 ")
     assert session.status() == 0 and not colour.search(session.shown) and "█" in session.shown
 
 
 def test_dumb_terminals_get_plain_lines(terminal):
-    session = terminal("--yes", TERM="dumb").until("Done:")
+    session = terminal("--yes", TERM="dumb").until("Applied 9 ")
     assert session.status() == 0 and "\x1b" not in session.shown and "pg1  demo/first  done" in session.shown
 
 
 def test_ascii(terminal):
-    session = terminal("--yes", LANG="C").until("Done:")
+    session = terminal("--yes", LANG="C").until("Applied 9 ")
     assert session.status() == 0 and session.shown.isascii() and "####" in session.shown
 
 
 def test_first_ctrl_c_ends_in_order(terminal):
     session = terminal("--yes", "--slow", 3000).until("run make")
-    session.type("\x03").until("nothing more begins").until("Cancelled: ")
+    session.type("\x03").until("no further step starts").until("Cancelled after ")
     assert session.status() == 130
     # By its own clock: what ran came to its end, and nothing more began, of three that take 3 s each.
-    assert 3 <= float(re.search(r"Cancelled: 3 changed in (\d+\.\d) s", session.shown)[1]) < 6
+    assert 3 <= float(re.search(r"Cancelled after 3 changes in (\d+\.\d) s", session.shown)[1]) < 6
 
 
 def test_second_ctrl_c_does_not_wait(terminal):
     session = terminal("--yes", "--slow", 20000).until("run make")
     began = time.monotonic()
-    session.type("\x03").until("nothing more begins").type("\x03").until("breaking off")
+    session.type("\x03").until("no further step starts").type("\x03").until("not waiting")
     assert session.status() == 130
     assert time.monotonic() - began < 10
 
@@ -139,7 +139,7 @@ def test_sigterm_as_json(spec, tmp_path):
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     report = json.loads(out.splitlines()[-1])
-    assert report["cancelled"] is True and report["error"]["code"] == "cancelled" and "nothing more begins" in err
+    assert report["cancelled"] is True and report["error"]["code"] == "cancelled" and "no further step starts" in err
 
 
 def test_a_reader_that_goes_away_does_not_end_it(spec):

@@ -87,7 +87,7 @@ def test_options_are_those_of_help(folder, shell):
 WORDS = [
     (["pgcluster", "swi"], ["switchover"]),
     (["pgcluster", "--no-color", "swi"], ["switchover"]),
-    (["pgcluster", "graph", "--format", ""], ["dot", "mermaid"]),
+    (["pgcluster", "graph", "--format", ""], ["dot", "mermaid", "svg"]),
     (["pgcluster", "switchover", "-f", "cluster.yaml", "--to", ""], ["pg1", "pg2", "pg3"]),
     (["pgcluster", "switchover", "--to", ""], []),
     (["pgcluster", "restart", "-f", "cluster.yaml", "pg"], ["pg1", "pg2", "pg3"]),

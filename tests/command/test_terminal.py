@@ -49,7 +49,7 @@ def test_progress_fits_any_width(terminal, columns):
     text = "\n".join(screen.lines)
     for host in ("pg1", "pg2", "pg3"):
         assert f"{host}  changed demo/first, demo/second, demo/third\n" in text
-    assert "Done: 9 changed" in text
+    assert "Applied 9 changes" in text
 
 
 def test_progress_survives_that_the_terminal_changes_its_size(terminal):
@@ -110,7 +110,7 @@ def test_a_long_plan_is_paged(terminal, pager, tmp_path):
 
 
 def test_a_short_plan_is_not(terminal, pager, tmp_path):
-    assert terminal("plan", lines=30, PAGER=str(pager)).until("steps hold already").status() == 0
+    assert terminal("plan", lines=30, PAGER=str(pager)).until("steps are up to date").status() == 0
     assert paged(tmp_path) is None
 
 
@@ -121,7 +121,7 @@ def test_long_lines_count_as_what_they_take(terminal, pager, tmp_path):
 
 def test_nothing_is_paged_elsewhere(driver, pager, tmp_path):
     done = driver("plan", "--diff", env={"PAGER": str(pager)})
-    assert done.returncode == 0 and "\x1b" not in done.stdout and "steps hold already" in done.stdout
+    assert done.returncode == 0 and "\x1b" not in done.stdout and "steps are up to date" in done.stdout
     assert paged(tmp_path) is None
 
 
@@ -131,15 +131,15 @@ def test_json_is_not_paged(terminal, pager, tmp_path):
 
 
 def test_without_the_pager_it_is_shown_all_the_same(terminal):
-    assert terminal("plan", lines=5, PAGER="/nowhere/pager").until("steps hold already").status() == 0
+    assert terminal("plan", lines=5, PAGER="/nowhere/pager").until("steps are up to date").status() == 0
 
 
 def test_a_pager_that_is_left_early(terminal):
-    assert terminal("plan", "--diff", lines=5, PAGER="head -n 1").until("disturb nothing").status() == 0
+    assert terminal("plan", "--diff", lines=5, PAGER="head -n 1").until("No running service is restarted").status() == 0
 
 
 def test_less_shows_colours(terminal):
-    session = terminal("plan", "--diff", lines=10, PAGER="less").until("disturb nothing").type("q")
+    session = terminal("plan", "--diff", lines=10, PAGER="less").until("No running service is restarted").type("q")
     assert session.status() == 0 and "ESC[" not in session.shown
 
 
@@ -250,7 +250,7 @@ def test_without_it(driver, spec, tmp_path):
     assert [warning["path"] for warning in document["warnings"] if "left out" in warning["message"]] == ["hosts.pg3"]
     assert json.loads((tmp_path / "plan").read_text())["options"] == {"without": "pg3"}
     done = driver("apply", "--without", "pg3", "--yes")
-    assert done.returncode == 0 and "hosts.pg3: is left out" in done.stdout and "Done: 4 changed" in done.stdout
+    assert done.returncode == 0 and "hosts.pg3: is left out" in done.stdout and "Applied 4 changes" in done.stdout
 
 
 def test_a_plan_that_cannot_be_written(driver, tmp_path):

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/choice.hpp"
 #include "parts.hpp"
 #include "topology/cloud.hpp"
 
@@ -9,10 +10,10 @@ using namespace pgcluster;
 
 namespace {
 
-ClusterView view_of(const std::string& more) {
+ClusterView view_of(CloudProvider provider) {
   Spec spec = parts::spec();
-  spec.cloud_provider = more;
-  spec.server_location = more == "gcp" ? "europe-west3-a" : "fsn1";
+  spec.cloud_provider = provider;
+  spec.server_location = provider == CloudProvider::gcp ? "europe-west3-a" : "fsn1";
   spec.server_network = "net";
   return parts::cluster(spec);
 }
@@ -28,7 +29,7 @@ bool checked(const StepPtr& step) { return is_checked(std::get<Http>(step->asks(
 
 // Of the primary's balancer, found as wished but for what `bend` does.
 template <typename Bend>
-Decision decision(const std::string& provider, Bend bend) {
+Decision decision(CloudProvider provider, Bend bend) {
   const ClusterView view = view_of(provider);
   const StepPtr step = steps_of(view).at("cluster/cloud/primary");
   Balancer is = cloud_balancers(view.spec, view.topology).at(0).wish;
@@ -46,26 +47,26 @@ Impact impact(const Decision& decision) {
 }  // namespace
 
 TEST_CASE("network and hosts are checked where balancers are wished, but for a host that is left out: its server may be no more") {
-  ClusterView view = view_of("hetzner");
+  ClusterView view = view_of(CloudProvider::hetzner);
   CHECK(checked(steps_of(view).at("cluster/cloud/primary")));
   CHECK_FALSE(checked(steps_of(view).at("cluster/cloud/sync")));
   view.without = {"pg3"};
   CHECK_FALSE(checked(steps_of(view).at("cluster/cloud/primary")));
-  view = view_of("hetzner");
+  view = view_of(CloudProvider::hetzner);
   view.spec.cloud_load_balancer = false;
   for (const auto& [name, step] : steps_of(view)) CHECK_FALSE(checked(step));
 }
 
 TEST_CASE("what is announced of a cloud's balancer") {
-  for (const char* provider : {"aws", "azure", "digitalocean", "gcp", "hetzner"}) {
-    CAPTURE(provider);
+  for (const CloudProvider provider : all_values<CloudProvider>()) {
+    CAPTURE(to_string(provider));
     CHECK(parts::is<Done>(decision(provider, [](Balancer& is) { is.address = "10.0.0.9"; })));
     CHECK(parts::is<Refused>(decision(provider, [](Balancer& is) { is.owner = "another"; })));
     CHECK(parts::is<Refused>(decision(provider, [](Balancer& is) { is.owner.clear(); })));
     CHECK(impact(decision(provider, [](Balancer& is) { is.path = "/"; })) == Impact::none);
     CHECK(impact(decision(provider, [](Balancer& is) { is.is_public = true; })) ==
-          (provider == std::string("hetzner") ? Impact::none : Impact::outage));
-    CHECK(impact(decision(provider, [](Balancer& is) { is.port = 1; })) == (provider == std::string("gcp") ? Impact::outage : Impact::none));
+          (provider == CloudProvider::hetzner ? Impact::none : Impact::outage));
+    CHECK(impact(decision(provider, [](Balancer& is) { is.port = 1; })) == (provider == CloudProvider::gcp ? Impact::outage : Impact::none));
   }
 }
 
@@ -73,17 +74,17 @@ TEST_CASE("only Hetzner's balancers have an IPv6 address, so that only they let 
   Spec spec = parts::spec();
   spec.database_public_access = true;
   spec.database_public_allowed_ips = {"0.0.0.0/0", "::/0"};
-  for (const char* provider : {"aws", "azure", "digitalocean", "gcp", "hetzner"}) {
-    CAPTURE(provider);
+  for (const CloudProvider provider : all_values<CloudProvider>()) {
+    CAPTURE(to_string(provider));
     spec.cloud_provider = provider;
-    CHECK(cloud_balancers(spec, resolve(spec)).at(0).wish.allowed.size() == (provider == std::string("hetzner") ? 2 : 1));
+    CHECK(cloud_balancers(spec, resolve(spec)).at(0).wish.allowed.size() == (provider == CloudProvider::hetzner ? 2 : 1));
   }
 }
 
 TEST_CASE("the cluster file keeps a cloud without its credentials") {
   Spec spec = parts::spec();
   spec.hcloud_api_token.value = "token-of-the-tests";
-  const KnownCloud cloud{.provider = "hetzner", .endpoint = "https://cloud.example.org", .settings = {{"server_location", "fsn1"}}};
+  const KnownCloud cloud{.provider = CloudProvider::hetzner, .endpoint = "https://cloud.example.org", .settings = {{"server_location", "fsn1"}}};
   const std::string file = cluster_file(resolve(spec), {}, {cloud});
   CHECK(file.find("token-of-the-tests") == std::string::npos);
   CHECK(read_cluster_file(file)->clouds == std::vector<KnownCloud>{cloud});

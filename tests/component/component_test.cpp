@@ -39,7 +39,8 @@ TEST_CASE("component: no two of ours have one step or keep one resource") {
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
   for (const ComponentPtr& component : builtin_components())
-    for (const std::string& name : component->secrets(wished)) view.secrets[name] = {name, "secret"};
+    for (const SecretNeed& secret : component->needs(NodeView{view, view.topology.host("pg1"), view.facts.at("pg1")}).secrets)
+      view.secrets[secret.name] = {secret.name, "secret"};
   std::map<std::string, std::string> keepers;
   for (const ComponentPtr& component : builtin_components())
     for (const Steps::Node& node : steps(component, view, "pg1").nodes()) {

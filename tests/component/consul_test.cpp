@@ -9,18 +9,18 @@ namespace {
 
 Spec consul_spec(int hosts = 3) {
   Spec wished = spec(hosts);
-  wished.dcs_type = "consul";
+  wished.dcs_type = DcsType::consul;
   return wished;
 }
 Spec with_client() {
   Spec wished = consul_spec();
-  wished.hosts.push_back({.name = "app1", .address = "10.77.0.21", .roles = {"consul_client"}});
+  wished.hosts.push_back({.name = "app1", .address = "10.77.0.21", .roles = {Role::consul_client}});
   return wished;
 }
 Spec federated() {
   Spec wished = consul_spec();
-  wished.consul_layout = "federated";
-  for (HostSpec& host : wished.hosts) host.roles = {"postgres", "consul"};
+  wished.consul_layout = ConsulLayout::federated;
+  for (HostSpec& host : wished.hosts) host.roles = {Role::postgres, Role::consul};
   wished.hosts[2].datacenter = "dc2";
   return wished;
 }
@@ -68,7 +68,7 @@ TEST_CASE("consul: every answer has a decision") {
 TEST_CASE("consul: without dcs_type consul there is nothing of it") {
   CHECK(steps(consul_component(), cluster(spec()), "pg1").empty());
   CHECK(together(cluster(spec())).empty());
-  CHECK(consul_component()->secrets(spec()).empty());
+  CHECK(secret_names(consul_component(), spec()).empty());
 }
 
 TEST_CASE("consul: a stranger's data or port is refused before anything is installed") {
@@ -157,7 +157,7 @@ TEST_CASE("consul: dead servers stay in the catalog") {
   CHECK(is<Later>(autopilot(said("No cluster leader", 500))));
   Spec apart = consul_spec();
   for (int i = 1; i <= 3; ++i)
-    apart.hosts.push_back({.name = "c" + std::to_string(i), .address = "10.77.0.3" + std::to_string(i), .roles = {"consul"}});
+    apart.hosts.push_back({.name = "c" + std::to_string(i), .address = "10.77.0.3" + std::to_string(i), .roles = {Role::consul}});
   const Steps dedicated = together(cluster(apart));
   const auto nodes = dedicated.nodes();
   CHECK(std::any_of(nodes.begin(), nodes.end(), [](const Steps::Node& one) { return one.step->name() == "cluster/consul/autopilot-dc1"; }));
@@ -192,7 +192,7 @@ TEST_CASE("consul: federated, the home's catalog knows the hosts of the others, 
 }
 
 TEST_CASE("consul: *.consul by the resolver that the host uses") {
-  const auto dns = [&](const std::string& key, const std::vector<Bent>& bents) {
+  const auto dns = [&](ConsulDns key, const std::vector<Bent>& bents) {
     Spec wished = with_client();
     wished.consul_dns = key;
     return decide(steps(consul_component(), cluster(wished), "app1"), "app1/consul/dns", bents);
@@ -203,34 +203,35 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
     return what;
   };
   const Unit runs{.active = "active", .enabled = true, .start_files_current = false};
-  CHECK(writes(dns("auto", {{"app1", "state of systemd-resolved.service", runs}})) ==
+  CHECK(writes(dns(ConsulDns::automatic, {{"app1", "state of systemd-resolved.service", runs}})) ==
         std::vector<std::string>{"write /etc/systemd/resolved.conf.d/pgcluster-consul.conf",
                                  "write /etc/systemd/system/systemd-resolved.service.d/50-pgcluster.conf", "restart systemd-resolved.service"});
-  CHECK(writes(dns("auto", {{"app1", "state of dnsmasq.service", runs}})).at(0) == "write /etc/dnsmasq.d/pgcluster-consul.conf");
-  CHECK(writes(dns("dnsmasq", {})).at(0) == "apt install dnsmasq");
+  CHECK(writes(dns(ConsulDns::automatic, {{"app1", "state of dnsmasq.service", runs}})).at(0) == "write /etc/dnsmasq.d/pgcluster-consul.conf");
+  CHECK(writes(dns(ConsulDns::dnsmasq, {})).at(0) == "apt install dnsmasq");
   const Answer elsewhere = File{.content = "search example.org\nnameserver 10.0.0.2\n"}, here = File{.content = "nameserver 127.0.0.1\n"};
-  CHECK(message(dns("dnsmasq", {{"app1", "/etc/resolv.conf", elsewhere}})).find("names 10.0.0.2, so that nothing there would ask dnsmasq") !=
+  CHECK(message(dns(ConsulDns::dnsmasq, {{"app1", "/etc/resolv.conf", elsewhere}})).find("names 10.0.0.2, so that nothing there would ask dnsmasq") !=
         std::string::npos);
-  CHECK(writes(dns("dnsmasq", {{"app1", "/etc/resolv.conf", here}})).at(0) == "apt install dnsmasq");
-  CHECK(message(dns("systemd-resolved", {{"app1", "/etc/resolv.conf", elsewhere}})).find("names 10.0.0.2, and the package systemd-resolved would") !=
-        std::string::npos);
-  CHECK(writes(dns("systemd-resolved", {{"app1", "/etc/resolv.conf", here}})).at(0).starts_with("apt install systemd-resolved"));
-  CHECK(message(dns("auto", {})).find("uses neither systemd-resolved nor dnsmasq") != std::string::npos);
+  CHECK(writes(dns(ConsulDns::dnsmasq, {{"app1", "/etc/resolv.conf", here}})).at(0) == "apt install dnsmasq");
+  CHECK(message(dns(ConsulDns::systemd_resolved, {{"app1", "/etc/resolv.conf", elsewhere}}))
+            .find("names 10.0.0.2, and the package systemd-resolved would") != std::string::npos);
+  CHECK(writes(dns(ConsulDns::systemd_resolved, {{"app1", "/etc/resolv.conf", here}})).at(0).starts_with("apt install systemd-resolved"));
+  CHECK(message(dns(ConsulDns::automatic, {})).find("uses neither systemd-resolved nor dnsmasq") != std::string::npos);
   const Output named{.out = R"(UNCONN 0 0 0.0.0.0:53 0.0.0.0:* users:(("named",pid=71,fd=7)))"};
-  CHECK(message(dns("auto", {{"app1", "ss ", named}})).find("port 53 of app1 is taken by named") != std::string::npos);
-  CHECK(message(dns("dnsmasq", {{"app1", "ss ", named}})).find("port 53 of app1, wanted for dnsmasq, is taken by named") != std::string::npos);
+  CHECK(message(dns(ConsulDns::automatic, {{"app1", "ss ", named}})).find("port 53 of app1 is taken by named") != std::string::npos);
+  CHECK(message(dns(ConsulDns::dnsmasq, {{"app1", "ss ", named}})).find("port 53 of app1, wanted for dnsmasq, is taken by named") !=
+        std::string::npos);
   const Output global{.out = "Global: 10.0.0.2 127.0.0.1:8600\nLink 2 (eth0): 10.0.0.3\n"};
-  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}}))
+  CHECK(message(dns(ConsulDns::automatic, {{"app1", "state of systemd-resolved.service", runs}, {"app1", "resolvectl", global}}))
             .find("name servers for all links (10.0.0.2)") != std::string::npos);
-  CHECK(is<Later>(dns("auto", {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
+  CHECK(is<Later>(dns(ConsulDns::automatic, {{"app1", "state of dnsmasq.service", Unit{.active = "activating"}}})));
   // In the middle of its restart.
   const Output stub{.out = R"(UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:* users:(("systemd-resolve",pid=71,fd=7)))"};
-  CHECK(message(dns("auto", {{"app1", "state of systemd-resolved.service", Unit{.active = "inactive", .enabled = true}},
-                             {"app1", "resolved.conf.d/pgcluster-consul.conf", File{.content = "x"}},
-                             {"app1", "ss ", stub}}))
+  CHECK(message(dns(ConsulDns::automatic, {{"app1", "state of systemd-resolved.service", Unit{.active = "inactive", .enabled = true}},
+                                           {"app1", "resolved.conf.d/pgcluster-consul.conf", File{.content = "x"}},
+                                           {"app1", "ss ", stub}}))
             .empty());
   Spec none = with_client();
-  none.hosts.back().consul_dns = "none";
+  none.hosts.back().consul_dns = ConsulDns::none;
   for (const Steps::Node& one : steps(consul_component(), cluster(none), "app1").nodes()) CHECK(one.step->name() != "app1/consul/dns");
   // Hosts that do not say that they are clients keep their DNS as it is.
   for (const Steps::Node& one : steps(consul_component(), cluster(with_client()), "pg1").nodes()) CHECK(one.step->name() != "pg1/consul/dns");
@@ -239,8 +240,8 @@ TEST_CASE("consul: *.consul by the resolver that the host uses") {
 TEST_CASE("consul: a host that was a server stays one") {
   ClusterView view = cluster(consul_spec(4));
   Spec before = consul_spec(4);
-  for (std::size_t i : {0u, 1u, 3u}) before.hosts[i].roles = {"postgres", "consul"};
-  before.hosts[2].roles = {"postgres"};
+  for (std::size_t i : {0u, 1u, 3u}) before.hosts[i].roles = {Role::postgres, Role::consul};
+  before.hosts[2].roles = {Role::postgres};
   view.facts["pg4"].cluster = cluster_file(resolve(before));
   view.facts["pg4"].owned = {{"unit:consul.service", "pg4/consul/service"}};
   CHECK(message(decide(steps(consul_component(), view, "pg4"), "pg4/consul/stays")).find("Consul's servers are pg4") != std::string::npos);

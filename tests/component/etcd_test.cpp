@@ -169,7 +169,7 @@ TEST_CASE("etcd: what it says of itself is read as 64 bits without a sign") {
 
 TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   Spec wished = spec(4);
-  wished.hosts.push_back({.name = "web", .address = "10.77.0.30", .roles = {"balancer"}});
+  wished.hosts.push_back({.name = "web", .address = "10.77.0.30", .roles = {Role::balancer}});
   const ClusterView view = cluster(wished);
   const Decision client = decide(steps(etcd_component(), view, "pg4"), "pg4/etcd/packages");
   CHECK(std::get<Install>(std::get<Change>(client).todo.at(0).what).packages == std::vector<std::string>{"etcd-client", "curl"});

@@ -38,7 +38,7 @@ TEST_CASE("haproxy: every answer has a decision") {
 TEST_CASE("haproxy: only on balancers") {
   CHECK(steps(haproxy_component(), cluster(spec()), "pg1").empty());
   Spec apart = balanced();
-  apart.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {"balancer"}});
+  apart.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {Role::balancer}});
   CHECK(steps(haproxy_component(), cluster(apart), "pg1").empty());
   CHECK_FALSE(steps(haproxy_component(), cluster(apart), "lb1").empty());
 }

@@ -27,8 +27,8 @@ TEST_CASE("keepalived: every answer has a decision") {
 }
 
 TEST_CASE("keepalived: its password is eight characters, for root only, and of the secrets") {
-  CHECK(keepalived_component()->secrets(balanced()) == std::vector<std::string>{"keepalived_auth_password"});
-  CHECK(keepalived_component()->secrets(spec()).empty());
+  CHECK(secret_names(keepalived_component(), balanced()) == std::set<std::string>{"keepalived_auth_password"});
+  CHECK(secret_names(keepalived_component(), spec()).empty());
   const Decision config = decide(steps(keepalived_component(), cluster(balanced()), "pg1"), "pg1/keepalived/config");
   const auto& write = std::get<WriteFile>(std::get<Change>(config).todo.at(0).what);
   CHECK(write.mode == 0600);
@@ -107,7 +107,7 @@ TEST_CASE("vip-manager: balancers that left the spec are waited for, not taken f
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
   Spec before = balanced();
-  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {"balancer"}});
+  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {Role::balancer}});
   view.facts["pg1"].cluster = cluster_file(resolve(before));
   const Steps all = vip_manager_component()->cluster_steps(view);
   const Decision free = decide(all, "cluster/vip-manager/free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}});

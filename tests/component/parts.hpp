@@ -48,6 +48,18 @@ inline Steps steps(const ComponentPtr& component, const ClusterView& view, const
   return component->steps(NodeView{view, view.topology.host(host), view.facts.at(host)}.seen_by(*component));
 }
 
+/// Names of the secrets that a component needs on the hosts of a spec.
+inline std::set<std::string> secret_names(const ComponentPtr& component, const Spec& wished) {
+  ClusterView view;
+  view.topology = resolve(wished);
+  view.spec = wished;
+  std::set<std::string> names;
+  const Facts unknown;
+  for (const TopologyHost& host : view.topology.hosts)
+    for (const SecretNeed& secret : component->needs(NodeView{view, host, unknown}).secrets) names.insert(secret.name);
+  return names;
+}
+
 /// What a host with nothing on it answers.
 inline Answer nothing(const Ask& ask) {
   if (std::holds_alternative<Exec>(ask.what)) return Output{.status = 127};

@@ -20,6 +20,15 @@ TEST_CASE("the files of a host") {
   }
 }
 
+TEST_CASE("the program for role changes asks PgBouncer on the spec's port") {
+  Spec spec;
+  CHECK(patroni::role_change_program(spec).content.reveal().starts_with("#!/bin/sh\n"));
+  spec.pgbouncer_listen_port = 16432;
+  const std::string text = patroni::role_change_program(spec).content.reveal();
+  CHECK(text.find(" -p 16432 ") != std::string::npos);
+  CHECK(text.find("6432 ") == text.find("16432 ") + 1);
+}
+
 TEST_CASE("the bootstrap section is found where it begins, with its comment") {
   const ClusterView view = cluster();
   const std::string head = patroni::config_head(view, view.topology.host("pg1")).reveal();

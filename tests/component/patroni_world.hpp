@@ -7,11 +7,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "component/registry.hpp"
+#include "component/parts.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
+#include "component/registry.hpp"
 
 // Three database hosts as Patroni's steps see them, with answers that a test can bend.
 namespace world {
@@ -27,7 +28,7 @@ inline ClusterView cluster(Spec spec) {
   ClusterView view;
   view.topology = resolve(spec);
   for (const TopologyHost& host : view.topology.hosts) view.facts[host.name].memory_bytes = 8ull << 30;
-  for (const std::string& name : patroni_component()->secrets(spec)) view.secrets[name] = {name, "password \"of\" " + name};
+  for (const std::string& name : parts::secret_names(patroni_component(), spec)) view.secrets[name] = {name, "password \"of\" " + name};
   view.spec = std::move(spec);
   return view;
 }

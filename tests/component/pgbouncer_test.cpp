@@ -51,8 +51,8 @@ TEST_CASE("pgbouncer: only on database hosts, and only where it is wanted") {
   Spec off = spec();
   off.pgbouncer_install = false;
   CHECK(steps(pgbouncer_component(), cluster(off), "pg1").empty());
-  CHECK(pgbouncer_component()->secrets(off).empty());
+  CHECK(secret_names(pgbouncer_component(), off).empty());
   Spec mixed = spec();
-  mixed.hosts.push_back({.name = "witness", .address = "10.77.0.20", .roles = {"etcd"}});
+  mixed.hosts.push_back({.name = "witness", .address = "10.77.0.20", .roles = {Role::etcd}});
   CHECK(steps(pgbouncer_component(), cluster(mixed), "witness").empty());
 }

@@ -1,4 +1,4 @@
-#include "component/vip/vip_manager.hpp"
+#include "component/vip/vip.hpp"
 
 #include "parts.hpp"
 

@@ -76,7 +76,7 @@ def test_synchronous_and_asynchronous_replicas_have_ports_of_their_own(cluster, 
 def test_a_second_apply_changes_nothing_also_when_confd_has_rewritten_its_file(cluster):
     units = ["haproxy", "confd", "keepalived", "pgbouncer", "patroni", "etcd"]
     before = {host: processes(cluster, host, units) for host in cluster.hosts}
-    assert "othing" in cluster.apply().stdout
+    assert "No changes" in cluster.apply().stdout
     cluster.inside("pg2", "echo '# by hand' >> /etc/haproxy/haproxy.cfg")
     cluster.wait(lambda: "by hand" not in cluster.inside("pg2", "cat /etc/haproxy/haproxy.cfg"), 60, "that confd has written its file anew")
     cluster.assert_converged()    # soon: confd has reloaded HAProxy, which takes each server for a good one until it has asked it twice

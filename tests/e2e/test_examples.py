@@ -30,5 +30,5 @@ def test_minimal_deploys_and_the_next_one_finds_nothing_to_do(one):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pg1/patroni/config done" in done.stderr and "1/1 members healthy" in done.stdout
     again = example(one, "watch_events")
-    assert (again.returncode, again.stdout) == (0, "Nothing had to change.\n"), again.stdout + again.stderr
+    assert (again.returncode, again.stdout) == (0, "No changes.\n"), again.stdout + again.stderr
     one.assert_converged()

@@ -9,7 +9,7 @@ def test_a_cluster_from_its_beginning_to_its_end(cluster):
     cluster.apply()
     cluster.wait_healthy()
     cluster.assert_converged()
-    assert "othing" in cluster.apply().stdout
+    assert "No changes" in cluster.apply().stdout
 
     cluster.spec["postgresql_parameters"] |= {"work_mem": "7MB", "max_connections": 110}
     cluster.write()

@@ -59,7 +59,7 @@ def test_a_second_apply_changes_nothing(cluster):
         cluster.inside(host, "echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/10-verbose.conf && systemctl reload ssh")
     before = fingerprint(cluster)
     seen = {host: sessions(cluster, host) for host in cluster.hosts}
-    assert "othing" in cluster.apply().stdout
+    assert "No changes" in cluster.apply().stdout
     assert fingerprint(cluster) == before
     for host in cluster.hosts:
         logins, commands = (b - a for a, b in zip(seen[host], sessions(cluster, host)))

@@ -41,12 +41,12 @@ def test_own_component():
     assert re.search(r"^  create +node_exporter/package:prometheus-node-exporter ", block, re.M)
     assert re.search(r"^  start +node_exporter/service:prometheus-node-exporter ", block, re.M)
     assert block.startswith("pg1 pg2 pg3\n"), block
-    assert re.search(r"^Done: \d+ changed", done.stdout, re.M)
+    assert re.search(r"^Applied \d+ changes", done.stdout, re.M)
 
 
 def test_simulated():
     done = run(BUILD / "bin/simulated", SPEC)
-    assert "Planned once more: nothing has to change." in done.stdout
+    assert "Planned again: no changes." in done.stdout
 
 
 def test_watch_events_elsewhere_than_on_a_terminal():
@@ -54,7 +54,7 @@ def test_watch_events_elsewhere_than_on_a_terminal():
     assert "\x1b" not in done.stdout
     steps = re.findall(r"^step_done (\S+)", done.stdout, re.M)
     assert len(steps) == len(set(steps)) and {"pg1/etcd/config", "pg3/patroni/service"} <= set(steps)
-    assert re.search(r"^Done: \d+ changed", done.stdout, re.M)
+    assert re.search(r"^Applied \d+ changes", done.stdout, re.M)
 
 
 def test_watch_events_on_a_terminal():
@@ -76,7 +76,7 @@ def test_watch_events_on_a_terminal():
     for name in ("pg1", "pg2", "pg3", "cluster"):
         row = re.search(rf"^{name} +\[(#+)\] (\d+)/(\d+) ", last, re.M)
         assert row and len(row[1]) == 20 and row[2] == row[3], last
-    assert "Done: " in last and "step_done" not in last
+    assert "Applied " in last and "step_done" not in last
 
 
 @pytest.mark.parametrize("name", NAMES)

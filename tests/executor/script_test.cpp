@@ -363,6 +363,48 @@ TEST_CASE("no secret is ever an argument of any process, or in its environment")
   CHECK(scratch.mode("pw") == 0600);
 }
 
+TEST_CASE("shellcheck finds nothing in a program with every kind of change and ask") {
+  if (std::system("command -v shellcheck >/dev/null") != 0) {
+    MESSAGE("skipped: shellcheck is not installed");
+    return;
+  }
+  Scratch scratch;
+  scratch.put("binary", "x");
+  Run looking{{"true"}, Text("input")};
+  looking.look = Exec{{"cat"}, Text("input")};
+  const Program program{.dos = {{"h", wish(scratch, "x", "it's")},
+                                {"h", WriteBlock{"/etc/hosts", "names", "x\n"}},
+                                {"h", Upload{scratch.path("y"), scratch.path("binary"), sha256_hex("x")}},
+                                {"h", Install{{"curl", "etcd-server"}, {"etcd.service"}}},
+                                {"h", SetUnit{"etcd.service", SetUnit::Go::restart, true}, Unit{.active = "active", .started = 7}},
+                                {"h", SetAccount{"somebody", "/nonexistent", "/bin/false"}},
+                                {"h", looking, Output{0, "input", ""}},
+                                {"h", Run{{"echo", "$x"}}},
+                                {"h", Remove{Remove::Kind::file, "/etc/x"}},
+                                {"h", Remove{Remove::Kind::tree, "/var/lib/x"}},
+                                {"h", Remove{Remove::Kind::block, "/etc/hosts", "names"}},
+                                {"h", Remove{Remove::Kind::package, "curl"}},
+                                {"h", Remove{Remove::Kind::unit, "etcd.service"}}},
+                        .asks = {{"h", FileOf{"/etc/hosts"}},
+                                 {"h", FileOf{"/etc/passwd", false}},
+                                 {"h", PackageOf{"curl"}},
+                                 {"h", UnitOf{"etcd.service", {"/etc/default/etcd"}, {"/etc/hosts"}}},
+                                 {"h", AccountOf{"root"}},
+                                 {"h", Exec{{"true"}}},
+                                 {"h", Exec{{"cat"}, Text("input")}}},
+                        .own = {{"file:/etc/x", "step"}},
+                        .disown = {"file:/etc/y"}};
+  for (std::size_t asks : {program.asks.size(), std::size_t{1}}) {
+    Program one = program;
+    one.asks.resize(asks, one.asks.front());
+    scratch.put("program", executor::render(one, "n0nce", scratch.places, "token").text);
+    // The exceptions are those that comments of the shell files name; comments do not travel.
+    const std::string command = "shellcheck --norc --shell sh --format gcc --exclude SC2086,SC2254,SC2016 " + scratch.path("program") + " >" +
+                                scratch.path("found") + " 2>&1";
+    CHECK_MESSAGE(std::system(command.c_str()) == 0, scratch.get("found"));
+  }
+}
+
 TEST_CASE("a program of which the end is lost does not run at all") {
   Scratch scratch;
   const Program program{.dos = {{"h", wish(scratch, "x", std::string(5000, 'x'))}}};

@@ -12,6 +12,7 @@
 
 #include "base/digest.hpp"
 #include "executor/program/script.hpp"
+#include "executor/program/shell.hpp"
 
 // A scratch root for programs, and the local shell to run them.
 struct Scratch {
@@ -42,7 +43,7 @@ struct Scratch {
   std::string say(const std::string& input, const std::string& before = "") const {
     put("stdin", input);
     const std::string command =
-        before + "sh -c " + pgcluster::shell_word(pgcluster::executor::kBoot) + " <" + path("stdin") + " 2>" + path("stderr");
+        before + "sh -c " + pgcluster::shell_word(pgcluster::shell::boot) + " <" + path("stdin") + " 2>" + path("stderr");
     FILE* pipe = popen(command.c_str(), "r");
     REQUIRE(pipe);
     std::string said;

@@ -81,6 +81,19 @@ TEST_CASE("a cloud that is left is known by what tells its balancers apart: AWS'
   CHECK_MESSAGE(said.find("cloud:aws:2 (eu-central-1) still has load balancers of this cluster") != std::string::npos, said);
 }
 
+TEST_CASE("load balancers at a cloud that this version does not know are not forgotten: the plan is refused") {
+  Fleet fleet;
+  apply_it(fleet, spec_of(scheme_a(3, hetzner)));
+  File& known = fleet.executor.host("pg2").files.at("/var/lib/pgcluster/cluster");
+  const std::string word = "\"hetzner\"";
+  known.content.replace(known.content.find(word), word.size(), "\"another\"");
+  for (const bool destroy : {false, true}) {
+    const Spec spec = spec_of(scheme_a(3, ""));
+    const auto refused = [&] { destroy ? plan_destroy(spec, fleet.executor) : plan_deploy(spec, fleet.executor); };
+    CHECK_THROWS_WITH_AS(refused(), doctest::Contains("pg2 knows load balancers of the cluster at another, which this version does not"), Error);
+  }
+}
+
 TEST_CASE("a cloud whose load balancers are not wished any more leaves the spec without a word") {
   Fleet fleet;
   apply_it(fleet, spec_of(scheme_a(3, hetzner)));

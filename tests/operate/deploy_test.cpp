@@ -382,7 +382,7 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
   DeployOptions prune;
   prune.prune = true;
   SUBCASE("it leads") {
-    MemberOptions to;
+    LeaderOptions to;
     to.to = "pg4";
     APPLY(fleet, plan_switchover(four, fleet.executor, to));
     fleet.executor.advance(1min);
@@ -400,8 +400,8 @@ TEST_CASE("a host that joins later becomes a replica, and one that left is remov
     std::string theirs = ours;
     theirs.replace(theirs.find("test"), 4, "that");
     host.write("/var/lib/pgcluster/cluster", theirs);
-    for (const auto& plan : {plan_deploy, plan_destroy}) {
-      const Failure failure = failure_of([&] { plan(three, fleet.executor, prune); });
+    for (const bool destroy : {false, true}) {
+      const Failure failure = failure_of([&] { destroy ? plan_destroy(three, fleet.executor) : plan_deploy(three, fleet.executor, prune); });
       CHECK(failure.code == Code::refused);
       CHECK(failure.message.find("belongs to the cluster that by now") != std::string::npos);
     }
@@ -495,14 +495,14 @@ TEST_CASE("operations on members") {
   const Spec spec = spec_of(scheme_a());
   DEPLOY(fleet, spec);
   SUBCASE("switchover") {
-    MemberOptions to;
+    LeaderOptions to;
     to.to = "pg3";
     APPLY(fleet, plan_switchover(spec, fleet.executor, to));
     CHECK(fleet.leader(spec) == "pg3");
     CHECK(plan_switchover(spec, fleet.executor, to).empty());
   }
   SUBCASE("failover") {
-    MemberOptions to;
+    LeaderOptions to;
     to.to = "pg2";
     APPLY(fleet, plan_failover(spec, fleet.executor, to));
     CHECK(fleet.leader(spec) == "pg2");

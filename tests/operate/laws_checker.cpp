@@ -26,7 +26,7 @@ void Witness::before(const SimulatedHost&) {
   Moment now;
   for (const HostSpec& host : spec_.hosts) {
     now.members[host.name] = fleet_.patroni->view(host.name);
-    now.health[host.name] = spec_.dcs_type == "consul" ? fleet_.consul->health(host.name) : fleet_.etcd->health(host.name);
+    now.health[host.name] = spec_.dcs_type == DcsType::consul ? fleet_.consul->health(host.name) : fleet_.etcd->health(host.name);
     const SimulatedHost& here = fleet_.executor.host(host.name);
     for (const char* unit : {"etcd.service", "consul.service", "patroni.service", "pgbouncer.service"})
       if (here.active(unit) && !here.down) now.active[host.name].insert(unit);

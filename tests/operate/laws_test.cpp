@@ -41,7 +41,7 @@ void change(Spec& spec, Dice& dice) {
   if (dice.chance(35)) set_parameter(spec, "max_connections", std::to_string(100 + 50 * dice(4)));
   if (dice.chance(15)) set_parameter(spec, "max_worker_processes", std::to_string(8 + dice(3)));
   if (dice.chance(15)) set_parameter(spec, "shared_buffers", std::to_string(128 * (1 + dice(3))) + "MB");
-  if (dice.chance(10)) spec.patroni_watchdog_mode = spec.patroni_watchdog_mode == "off" ? "automatic" : "off";
+  if (dice.chance(10)) spec.patroni_watchdog_mode = spec.patroni_watchdog_mode == WatchdogMode::off ? WatchdogMode::automatic : WatchdogMode::off;
   if (dice.chance(10)) spec.patroni_restapi_password.value = "rest+secret+" + std::to_string(dice(1000));
   if (dice.chance(10)) spec.patroni_superuser_password.value = "super+secret+" + std::to_string(dice(1000));
   if (dice.chance(15) && spec.postgresql_users.size() < 2) {
@@ -201,9 +201,9 @@ void disturbed(Fleet& fleet, const Spec& spec, Dice& dice, int& downs) {
   if (report && (fault == Fault::none || fault == Fault::lost)) CHECK_MESSAGE(report->ok(), report->text() << trial.plan().text());
 }
 
-void random_case(std::uint64_t seed, const std::string& dcs_type = "etcd") {
+void random_case(std::uint64_t seed, DcsType dcs_type = DcsType::etcd) {
   CAPTURE(seed);
-  CAPTURE(dcs_type);
+  CAPTURE(to_string(dcs_type));
   Dice dice(seed);
   Fleet fleet;
   Spec spec = random_spec(dice);
@@ -253,7 +253,7 @@ class Credulous final : public Forwarding {
 TEST_CASE("the laws hold for random clusters, changes and interruptions") {
   // PGCLUSTER_SEED=N looks at one of them.
   if (const char* one = std::getenv("PGCLUSTER_SEED")) {
-    for (const char* dcs_type : {"etcd", "consul"}) random_case(std::strtoull(one, nullptr, 10), dcs_type);
+    for (const DcsType dcs_type : {DcsType::etcd, DcsType::consul}) random_case(std::strtoull(one, nullptr, 10), dcs_type);
     return;
   }
 #ifdef __OPTIMIZE__
@@ -262,7 +262,7 @@ TEST_CASE("the laws hold for random clusters, changes and interruptions") {
   constexpr std::uint64_t cases = 100;
 #endif
   for (std::uint64_t seed = 1; seed <= cases; ++seed) random_case(seed);
-  for (std::uint64_t seed = 1; seed <= cases / 4; ++seed) random_case(seed, "consul");
+  for (std::uint64_t seed = 1; seed <= cases / 4; ++seed) random_case(seed, DcsType::consul);
   for (const std::uint64_t seed : {2556, 2997}) random_case(seed);  // have found something
   for (const Fault fault : {Fault::killed, Fault::failing, Fault::host_down})
     CHECK_MESSAGE(effective[fault] > static_cast<int>(cases / 30), static_cast<int>(fault));

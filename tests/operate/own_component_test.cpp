@@ -1,15 +1,7 @@
-#include <algorithm>
-
+// A user's own component describes itself, and takes part in everything that ours take part in.
 #include <doctest/doctest.h>
 
-#include <pgcluster/component/confd.hpp>
-#include <pgcluster/component/consul.hpp>
-#include <pgcluster/component/etcd.hpp>
-#include <pgcluster/component/haproxy.hpp>
-#include <pgcluster/component/keepalived.hpp>
-#include <pgcluster/component/patroni.hpp>
-#include <pgcluster/component/pgbouncer.hpp>
-#include <pgcluster/component/vip_manager.hpp>
+#include <algorithm>
 
 #include "operate/cluster.hpp"
 
@@ -18,119 +10,146 @@ using namespace operate_test;
 
 namespace {
 
-// A user's own component: a package, a service, and a file that is written after steps of others.
+constexpr const char* unit = "node-exporter.service";
+
+// A metrics exporter with a package, a port, a unit, a secret, a probe, and data.
 class Exporter final : public Component {
  public:
-  explicit Exporter(std::function<std::vector<StepRef>(const NodeView&)> awaited = {}) : awaited_(std::move(awaited)) {}
+  explicit Exporter(int port = 9100, std::string package = "node-exporter") : port_(port), package_(std::move(package)) {}
   std::string name() const override { return "exporter"; }
   Steps steps(const NodeView& node) const override {
-    const Steps config = file(node.step("config"), node.name(), {.path = "/etc/exporter.conf", .content = "x\n"});
-    return parallel(sequence(package(node, "prometheus-node-exporter"), service(node, "prometheus-node-exporter")),
-                    awaited_ ? after(awaited_(node), config) : config);
+    const Text token = Text(node.cluster.secret("exporter_token"));
+    return sequence(packages(node.step(name(), "package"), node.name(), needs(node).packages),
+                    file(node.step(name(), "token"), node.name(), {.path = "/etc/exporter.token", .content = token, .mode = 0600}),
+                    pgcluster::service(node.step(name(), "service"), node.name(), {.unit = unit}));
   }
-  std::vector<std::string> data(const NodeView&) const override { return {"/var/lib/exporter"}; }
+  Needs needs(const NodeView&) const override {
+    return {.packages = {package_},
+            .ports = {{port_, "the metrics exporter", unit}},
+            .units = {unit},
+            .secrets = {{.name = "exporter_token", .roles = {"exporter"}}}};
+  }
+  std::vector<Probe> health(const NodeView& node) const override {
+    return {{probe(node.name()), [](const Answer& answer) -> std::optional<Problem> {
+               const auto* output = std::get_if<Output>(&answer);
+               if (output && output->out == "fine") return std::nullopt;
+               return Problem{.cause = "exporter_silent", .message = "the exporter does not answer", .remedy = "restart it"};
+             }}};
+  }
+  std::vector<std::string> data(const NodeView&) const override { return {"/srv/exporter"}; }
+  static Ask probe(const std::string& host) { return {host, Exec{.argv = {"exporter-probe"}}}; }
 
  private:
-  std::function<std::vector<StepRef>(const NodeView&)> awaited_;
+  int port_;
+  std::string package_;
 };
 
+// The hosts' side of it: which packages apt has, which ports are taken, and how the exporter does.
 class ExporterModel final : public ServiceModel {
+ public:
   std::optional<SimulatedPackage> package(const std::string& name) override {
-    if (name != "prometheus-node-exporter") return std::nullopt;
-    return SimulatedPackage{.units = {"prometheus-node-exporter.service"}};
+    if (name != "node-exporter") return std::nullopt;
+    return SimulatedPackage{.version = "1.9", .units = {unit}};
   }
+  std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) override {
+    if (argv[0] == "exporter-probe") return Output{.out = host.active(unit) && host.name != ill ? "fine" : "ill"};
+    if (argv[0] == "apt-cache") {
+      std::string policy;
+      for (std::size_t i = 2; i < argv.size(); ++i) policy += argv[i] + ":\n  Candidate: " + (argv[i] == "no-such-package" ? "(none)" : "1") + "\n";
+      return Output{.out = policy};
+    }
+    if (argv[0] == "ss" && argv.back() == "-ltunp") return Output{.out = taken};
+    return std::nullopt;
+  }
+  std::string ill{}, taken{};
 };
 
-struct OwnFleet : Fleet {
-  OwnFleet() { executor.add(std::make_shared<ExporterModel>()); }
+struct Scene {
+  Scene() {
+    executor.add(model);  // before the others: the first model that has an answer gives it
+    add_service_models(executor);
+  }
+  std::shared_ptr<ExporterModel> model = std::make_shared<ExporterModel>();
+  SimulatedExecutor executor{};
+  Spec spec = spec_of(scheme_a());
+  std::vector<ComponentPtr> own{std::make_shared<Exporter>()};
 };
 
-DeployOptions with(std::function<std::vector<StepRef>(const NodeView&)> awaited = {}) {
-  return {.components = {std::make_shared<Exporter>(std::move(awaited))}};
-}
-
-std::vector<std::string> after_of(const Plan& plan, const std::string& id) {
-  for (const PlannedChange& change : plan.changes())
-    if (change.id == id) return change.after;
-  FAIL("there is no change " << id);
-  return {};
+bool says(const std::vector<CheckReport::Finding>& findings, const std::string& host, const std::string& words) {
+  return std::any_of(findings.begin(), findings.end(),
+                     [&](const CheckReport::Finding& one) { return one.host == host && one.what.message.find(words) != std::string::npos; });
 }
 
 }  // namespace
 
-TEST_CASE("each step that a component's header declares is in the plans that it names") {
-  const auto planned = [](const std::string& yaml, auto&& awaited) {
-    OwnFleet fleet;
-    CHECK_NOTHROW(plan_deploy(spec_of(yaml), fleet.executor, with(awaited)));
-  };
-  planned(scheme_a(), [](const NodeView& node) -> std::vector<StepRef> {
-    const std::string& host = node.name();
-    return {etcd::healthy(host),      patroni::dcs(host),         patroni::loaded(host), patroni::service(host),  patroni::created(host),
-            patroni::member(host),    patroni::leader(),          patroni::settings(),   patroni::roles(),        patroni::databases(),
-            pgbouncer::listens(host), vip_manager::service(host), vip_manager::free(),   vip_manager::released(), vip_manager::held()};
-  });
-  const std::string scheme_b = scheme_a(
-      3, "cluster_vip: 10.77.0.100\nwith_haproxy_load_balancing: true\nconfd_binary: {url: https://192.0.2.1/confd, sha256: " + std::string(64, 'c') +
-             "}\n");
-  planned(scheme_b, [](const NodeView& node) -> std::vector<StepRef> {
-    const std::string& host = node.name();
-    return {haproxy::packages(host),   haproxy::listens(host), haproxy::serves(host),  confd::service(host),
-            keepalived::service(host), keepalived::free(),     keepalived::released(), keepalived::held()};
-  });
-  planned(scheme_a(3, "dcs_type: consul\n"), [](const NodeView& node) -> std::vector<StepRef> { return {consul::healthy(node.name())}; });
+TEST_CASE("own component: check looks for its port and its package") {
+  Scene scene;
+  scene.model->taken = "tcp LISTEN 0 128 *:9100 *:* users:((\"nginx\",pid=7,fd=5))\n";
+  const CheckReport report = check_hosts(scene.spec, scene.executor, {.components = {std::make_shared<Exporter>(9100, "no-such-package")}});
+  for (const char* host : {"pg1", "pg2", "pg3"}) {
+    CHECK(says(report.findings, host, "port 9100, wanted for the metrics exporter, is taken by nginx"));
+    CHECK(says(report.findings, host, "apt has no no-such-package"));
+  }
+  CHECK_FALSE(says(check_hosts(scene.spec, scene.executor).findings, "pg1", "9100"));  // nobody else wants it
 }
 
-TEST_CASE("an own component waits for steps of others, and its plan says so") {
-  OwnFleet fleet;
-  const Spec spec = spec_of(scheme_a());
-  const Plan plan = plan_deploy(spec, fleet.executor, with([](const NodeView& node) -> std::vector<StepRef> {
-                                  return {patroni::leader(), node.step("service:prometheus-node-exporter")};
-                                }));
-  const std::vector<std::string> before = after_of(plan, "pg2/exporter/config");
-  CHECK(std::find(before.begin(), before.end(), "cluster/patroni/leader") != before.end());
-  CHECK(std::find(before.begin(), before.end(), "pg2/exporter/service:prometheus-node-exporter") != before.end());
-}
-
-TEST_CASE("an own component that waits for a step which no plan has is told so, with the name that was probably meant") {
-  OwnFleet fleet;
+TEST_CASE("own component: two components on one port are an error of the spec, and a finding of check") {
+  Scene scene;
+  const std::vector<ComponentPtr> clashing{std::make_shared<Exporter>(6432)};
+  const CheckReport report = check_hosts(scene.spec, scene.executor, {.components = clashing});
+  CHECK(says(report.findings, "pg1", "port 6432 is wanted by both PgBouncer and the metrics exporter on pg1"));
+  CHECK_FALSE(report.ok());
+  DeployOptions options;
+  options.components = clashing;
   try {
-    plan_deploy(spec_of(scheme_a()), fleet.executor, with([](const NodeView&) -> std::vector<StepRef> { return {{"pg1", "patroni", "servce"}}; }));
-    FAIL("it must not be planned");
+    plan_deploy(scene.spec, scene.executor, options);
+    FAIL("the clash was accepted");
   } catch (const Error& error) {
-    CHECK(error.code() == Code::internal);
-    CHECK(error.message() == "pg1/exporter/config waits for pg1/patroni/servce, and the plan has no such step");
-    CHECK(error.hint() == "did you mean pg1/patroni/service?");
+    CHECK(error.code() == Code::spec_invalid);
+    REQUIRE(error.failure().diagnostics.size() == 1);
+    CHECK(error.failure().diagnostics[0].message == "port 6432 is wanted by both PgBouncer and the metrics exporter on pg1");
   }
 }
 
-TEST_CASE("an own component may wait for every database host, also where one of them is left out") {
-  OwnFleet fleet;
-  const Spec spec = spec_of(scheme_a());
-  DeployOptions options = with([](const NodeView& node) {
-    std::vector<StepRef> all;
-    for (const std::string& name : node.topology().database) all.push_back(patroni::member(name));
-    return all;
-  });
-  REQUIRE(fleet.deploy(spec, options).ok());
-  options.without = {"pg3"};
-  CHECK(plan_deploy(spec, fleet.executor, options).empty());
-}
+TEST_CASE("own component: it is deployed, watched, and removed with its data") {
+  Scene scene;
+  SimulatedExecutor& executor = scene.executor;
+  DeployOptions options;
+  options.components = scene.own;
+  const Plan plan = plan_deploy(scene.spec, executor, options);
+  for (const char* id : {"pg1/exporter/package", "pg1/exporter/token", "pg1/exporter/service", "pg1/secrets/exporter_token"})
+    CHECK_MESSAGE(std::any_of(plan.changes().begin(), plan.changes().end(), [&](const PlannedChange& one) { return one.id == id; }), id);
+  apply(plan, executor).check();
+  CHECK(plan_deploy(scene.spec, executor, options).empty());
 
-TEST_CASE("the steps of an own component carry its name, so that destroy removes its data and stops it before what came first") {
-  OwnFleet fleet;
-  const Spec spec = spec_of(scheme_a());
-  const DeployOptions own = with();
-  REQUIRE(fleet.deploy(spec, own).ok());
-  for (const std::string& name : fleet.executor.hosts()) fleet.executor.host(name).write("/var/lib/exporter/state", "x");
-  const Plan plan = plan_destroy(spec, fleet.executor, own);
-  const auto at = [&](const std::string& id) {
-    const auto& all = plan.changes();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const PlannedChange& change) { return change.id == id; });
-    REQUIRE_MESSAGE(found != all.end(), id);
-    return found - all.begin();
-  };
-  CHECK(at("pg1/exporter/remove:unit:prometheus-node-exporter.service") < at("pg1/patroni/remove:unit:patroni.service"));
-  CHECK(at("pg1/exporter/remove:package:prometheus-node-exporter") < at("pg1/pgcluster/remove:tree:/var/lib/pgcluster"));
-  REQUIRE(apply(plan, fleet.executor).ok());
-  for (const std::string& name : fleet.executor.hosts()) CHECK_FALSE(fleet.executor.host(name).read("/var/lib/exporter/state"));
+  // Its secret was made by apply, stands on each database host, and is given to those who ask for its role.
+  const std::string token = read_password(scene.spec, executor, "exporter", {.components = scene.own});
+  CHECK(token.size() == 32);
+  CHECK(*executor.host("pg2").read("/etc/exporter.token") == token);
+
+  // Its unit and its probe make the cluster unhealthy.
+  const auto status = [&] { return read_status(scene.spec, executor, {.components = scene.own}); };
+  CHECK_MESSAGE(status().healthy, status().text());
+  scene.model->ill = "pg2";
+  const Status ill = status();
+  CHECK_FALSE(ill.healthy);
+  REQUIRE(ill.problems.size() == 1);
+  CHECK(ill.problems[0].host == "pg2");
+  CHECK(ill.problems[0].component == "exporter");
+  CHECK(ill.problems[0].what.cause == "exporter_silent");
+  CHECK(ill.text().find("pg2: the exporter does not answer; restart it") != std::string::npos);
+  scene.model->ill.clear();
+  executor.stop_unit(executor.host("pg3"), unit);
+  const Status stopped = status();
+  REQUIRE(stopped.problems.size() == 2);
+  CHECK(stopped.problems[0].what.cause == "unit_down");
+  CHECK(stopped.problems[0].what.message == "node-exporter.service is inactive");
+  CHECK(read_status(scene.spec, executor).healthy);  // who does not know the component does not miss it
+  apply(plan_deploy(scene.spec, executor, options), executor).check();
+
+  executor.host("pg1").write("/srv/exporter/seen", "data");
+  apply(plan_destroy(scene.spec, executor, {.components = scene.own}), executor).check();
+  for (const char* path : {"/srv/exporter/seen", "/etc/exporter.token", "/var/lib/pgcluster/secrets/exporter_token"})
+    CHECK_MESSAGE(!executor.host("pg1").read(path), path);
+  CHECK_FALSE(executor.host("pg1").active(unit));
 }

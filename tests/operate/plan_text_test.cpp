@@ -21,8 +21,8 @@ std::size_t count(const std::string& text, const std::string& what) {
 
 // How many steps there are, and what they are called, is not what these tests are about.
 std::string without_steps(const std::string& text) {
-  static const std::regex holding("[0-9]+ steps hold"), pending("its [0-9]+ steps stay pending \\([^)]*\\)");
-  return std::regex_replace(std::regex_replace(text, holding, "N steps hold"), pending, "its N steps stay pending (NAMES)");
+  static const std::regex holding("[0-9]+ steps are up to date"), pending("its [0-9]+ steps stay pending \\([^)]*\\)");
+  return std::regex_replace(std::regex_replace(text, holding, "N steps are up to date"), pending, "its N steps stay pending (NAMES)");
 }
 
 }  // namespace
@@ -52,7 +52,7 @@ TEST_CASE("a diff that some hosts share is shown once, with their names; the res
     all.push_back(file(name + "/demo/shared", name, {.path = "/etc/shared", .content = "new\n"}));
     all.push_back(file(name + "/demo/own", name, {.path = "/etc/own", .content = name == "h2" ? "second\n" : "first\n"}));
   }
-  CHECK(make_plan(hosts, parallel(all), executor).text(true) == R"(will disturb nothing that serves
+  CHECK(make_plan(hosts, parallel(all), executor).text(true) == R"(No running service is restarted.
 
 h1 h2 h10
   update     demo/shared  the file differs
@@ -73,7 +73,7 @@ h1 h2 h10
       @@ -0,0 +1,1 @@
       +second
 
-6 changes (3 create, 3 update); 0 steps hold already.
+6 changes (3 create, 3 update); 0 steps are up to date.
 )");
 }
 

@@ -99,11 +99,11 @@ TEST_CASE("what is wanted of a member that is down says that it is down") {
   MemberOptions at;
   at.host = "pg3";
   CHECK_THROWS_WITH_AS(plan_restart(spec, fleet.executor, at), doctest::Contains("pg3 cannot be reached"), Error);
-  at = {};
-  at.to = "pg3";
-  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, at), doctest::Contains("pg3 cannot be reached"), Error);
-  at.to = "pg9";
-  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, at), doctest::Contains("pg9 is not a database host"), Error);
+  LeaderOptions to;
+  to.to = "pg3";
+  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, to), doctest::Contains("pg3 cannot be reached"), Error);
+  to.to = "pg9";
+  CHECK_THROWS_WITH_AS(plan_failover(spec, fleet.executor, to), doctest::Contains("pg9 is not a database host"), Error);
 }
 
 TEST_CASE("with all hosts down there is no way around") {

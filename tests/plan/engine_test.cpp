@@ -6,8 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/plan/plan.hpp>
+#include <pgcluster/simulation/simulated.hpp>
 
 using namespace pgcluster;
 using std::chrono::seconds;
@@ -431,7 +431,7 @@ TEST_CASE("each question is asked once, however many steps have it; the order of
   CHECK(executor.asked == std::vector<Ask>{file, order});
 }
 
-TEST_CASE("a plan in which nothing changes still tells how many steps hold") {
+TEST_CASE("a plan in which nothing changes still tells how many steps are up to date") {
   Fleet fleet(2);
   const Steps steps = parallel(write("h1", "a"), write("h2", "b"));
   CHECK(fleet.apply(steps).ok());

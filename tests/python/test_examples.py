@@ -37,12 +37,12 @@ def test_watch_events():
     out, _ = run("watch_events.py", SPEC, "--simulated")
     rows = re.findall(r"^(pg1|pg2|pg3|cluster) .*?(\d+)/(\d+)", out, re.M)
     assert {name for name, _, _ in rows} == {"pg1", "pg2", "pg3", "cluster"} and all(done == total for _, done, total in rows), out
-    assert "Done: " in out
+    assert "Applied " in out
 
 
 def test_own_component():
     out, _ = run("own_component.py", SPEC, "--simulated")
-    assert "node_exporter/config" in out and "Done: " in out
+    assert "node_exporter/config" in out and "Applied " in out
 
 
 @pytest.mark.parametrize("pool", ["threads", "dask"])
@@ -50,7 +50,7 @@ def test_fleet(tmp_path, pool):
     for i in range(4):
         (tmp_path / f"{i}.yaml").write_text(f"patroni_cluster_name: c{i}\nhosts:\n  pg1: {{ address: 10.77.{i}.11 }}\n")
     out, _ = run("fleet.py", *(["--dask"] if pool == "dask" else []), "--simulated", *sorted(tmp_path.glob("*.yaml")))
-    assert re.findall(r"^(c\d): Done: \d+ changed", out, re.M) == ["c0", "c1", "c2", "c3"], out
+    assert re.findall(r"^(c\d): Applied \d+ changes", out, re.M) == ["c0", "c1", "c2", "c3"], out
 
 
 def test_fleet_is_interrupted_in_order(tmp_path):

@@ -29,7 +29,7 @@ def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
 
     again = pgcluster.plan_deploy(spec, fleet)
     assert not again and again.unchanged() > 10
-    assert pgcluster.apply(again, fleet).text() == "Nothing had to change.\n"
+    assert pgcluster.apply(again, fleet).text() == "No changes.\n"
 
     status = pgcluster.read_status(spec, fleet)
     assert status.healthy and status.leader == "pg1" and status.vip.holders == ("pg1",)
@@ -135,8 +135,9 @@ def test_topology():
     assert topology.dcs_endpoints(2379) == "10.77.0.11:2379,10.77.0.12:2379,10.77.0.13:2379"
     assert {endpoint.kind for endpoint in topology.endpoints} >= {"read-write", "read-only"}
     assert "graph" in pgcluster.graph(topology, small_spec(), "dot")
+    assert pgcluster.graph(topology, small_spec(), "svg").startswith("<svg ")
     with pytest.raises(pgcluster.RefusedError):
-        pgcluster.graph(topology, small_spec(), "svg")
+        pgcluster.graph(topology, small_spec(), "png")
     assert pgcluster.read_cluster_file(pgcluster.cluster_file(topology)).hosts[0].name == "pg1"
     assert pgcluster.read_cluster_file("nonsense") is None
     with pytest.raises(pgcluster.Internal):

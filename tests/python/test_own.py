@@ -60,6 +60,63 @@ def test_an_own_component_beside_the_others():
     assert any(change.action == "remove" and "motd" in change.id for change in pgcluster.plan_deploy(spec, fleet).changes())
 
 
+class Exporter(pgcluster.Component):
+    """Describes itself: a package, a port, a unit, a secret, a probe."""
+
+    def __init__(self, port=9100):
+        super().__init__()
+        self.port = port
+
+    def name(self):
+        return "exporter"
+
+    def steps(self, node):
+        token = pgcluster.Text(node.cluster.secret("exporter_token"))
+        return pgcluster.sequence(
+            pgcluster.packages(node.step("exporter", "package"), node.name(), self.needs(node).packages),
+            pgcluster.file(node.step("exporter", "token"), node.name(), pgcluster.WriteFile("/etc/exporter.token", token)),
+            pgcluster.service(node.step("exporter", "service"), node.name(), pgcluster.ServiceWish("node-exporter.service")))
+
+    def needs(self, node):
+        return pgcluster.Needs(
+            packages=["node-exporter"], ports=[pgcluster.PortNeed(self.port, "the metrics exporter", "node-exporter.service")],
+            units=["node-exporter.service"], secrets=[pgcluster.SecretNeed("exporter_token", roles=["exporter"])])
+
+    def health(self, node):
+        def read(answer):
+            fine = isinstance(answer, pgcluster.File) and answer.content == "fine"
+            return None if fine else pgcluster.Problem("exporter_silent", "the exporter does not answer", "restart it")
+
+        return [pgcluster.Probe(pgcluster.Ask(node.name(), pgcluster.FileOf("/run/exporter")), read)]
+
+
+class ExporterModel(pgcluster.ServiceModel):
+    def package(self, name):
+        return pgcluster.SimulatedPackage("1.9", units=["node-exporter.service"]) if name == "node-exporter" else None
+
+
+def test_a_component_that_describes_itself_takes_part_in_everything():
+    spec, fleet, own = small_spec(), simulated_fleet(), [Exporter()]
+    fleet.add(ExporterModel())
+    clash = [Exporter(port=6432)]
+    with pytest.raises(pgcluster.SpecInvalid, match="the spec is not valid") as refused:
+        pgcluster.plan_deploy(spec, fleet, components=clash)
+    words = "port 6432 is wanted by both PgBouncer and the metrics exporter on pg1"
+    assert [one.message for one in refused.value.diagnostics] == [words]
+    assert words in {one.what.message for one in pgcluster.check_hosts(spec, fleet, components=clash).findings}
+    plan = pgcluster.plan_deploy(spec, fleet, components=own)
+    assert {"pg1/exporter/package", "pg1/exporter/service", "pg1/secrets/exporter_token"} <= {change.id for change in plan.changes()}
+    pgcluster.apply(plan, fleet).check()
+    token = pgcluster.read_password(spec, fleet, "exporter", components=own)
+    assert len(token) == 32 and fleet.host("pg2").read("/etc/exporter.token") == token
+    for host in ("pg1", "pg2", "pg3"):
+        fleet.host(host).write("/run/exporter", "fine" if host != "pg3" else "ill")
+    [problem] = pgcluster.read_status(spec, fleet, components=own).problems
+    assert (problem.host, problem.component, problem.what.cause, problem.what.remedy) == ("pg3", "exporter", "exporter_silent", "restart it")
+    pgcluster.apply(pgcluster.plan_destroy(spec, fleet, components=own), fleet).check()
+    assert fleet.host("pg2").read("/etc/exporter.token") is None
+
+
 def test_a_component_is_asked_for_its_data_on_hosts_that_left():
     looked = []
 

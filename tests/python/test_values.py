@@ -48,7 +48,30 @@ def test_every_finding_at_once():
     assert [one.severity for one in pgcluster.validate(spec)] == [pgcluster.Severity.error]
 
 
+def test_choices_are_enums_that_take_and_equal_their_words():
+    spec = pgcluster.Spec(dcs_type="consul", consul_dns=pgcluster.ConsulDns.systemd_resolved, cloud_provider="hetzner",
+                          ssh=pgcluster.SshSpec(host_key="accept-new", transport="openssh"),
+                          hosts=[pgcluster.HostSpec("pg1", "10.77.0.11", roles=["postgres", pgcluster.Role.consul], consul_dns="none")])
+    assert spec.dcs_type is pgcluster.DcsType.consul and spec.dcs_type == "consul" and spec.consul_dns == "systemd-resolved"
+    assert spec.cloud_provider is pgcluster.CloudProvider.hetzner and spec.ssh.host_key is pgcluster.HostKeyPolicy.accept_new
+    assert spec.hosts[0].roles == ["postgres", "consul"] and spec.hosts[0].consul_dns is pgcluster.ConsulDns.none
+    spec.patroni_watchdog_mode = "off"
+    assert spec.patroni_watchdog_mode is pgcluster.WatchdogMode.off
+    assert pgcluster.Spec(cloud_provider="").cloud_provider is None and pgcluster.Spec().cloud_provider is None
+    assert 'consul_dns: systemd-resolved' in pgcluster.dump(spec) and json.loads(spec.to_json())["ssh"]["host_key"] == "accept-new"
+    with pytest.raises(pgcluster.SpecInvalid, match="has an error"):
+        pgcluster.Spec.from_dict({"dcs_type": "consull", "hosts": {"pg1": {"address": "10.77.0.11"}}})
+
+
+@pytest.mark.parametrize("key, choice", [
+    ("dcs_type", "DcsType"), ("pgbouncer_default_pool_mode", "PoolMode"), ("patroni_watchdog_mode", "WatchdogMode"), ("consul_layout", "ConsulLayout"),
+    ("consul_dns", "ConsulDns"), ("cloud_provider", "CloudProvider")])
+def test_the_words_of_a_choice_are_those_of_the_schema(key, choice):
+    assert [str(one) for one in getattr(pgcluster, choice)] == json.loads(pgcluster.spec_schema())["properties"][key]["enum"]
+
+
 @pytest.mark.parametrize("make, kind, words", [
+    (lambda: pgcluster.Spec(dcs_type="consull"), ValueError, "Spec.dcs_type is 'consull', which is none of etcd, consul"),
     (lambda: pgcluster.Spec(postgresql_port="5432"), TypeError, "Spec.postgresql_port must be int, not str"),
     (lambda: pgcluster.Spec(postgresql_port=True), TypeError, "Spec.postgresql_port must be int, not bool"),
     (lambda: pgcluster.Spec(postgresql_port=2**40), ValueError, "Spec.postgresql_port is out of range"),

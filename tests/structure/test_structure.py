@@ -69,6 +69,17 @@ def test_third_parties_stay_behind_their_walls():
         assert len(files) <= most, f"{name} is included by {sorted(files)}"
 
 
+def test_members_of_the_spec_have_the_words_of_the_key_table():
+    done = subprocess.run([SOURCE / "tools/spec_words", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_each_member_of_the_spec_has_a_comment():
+    lines = (LIBRARY / "include/pgcluster/spec/spec.hpp").read_text().split("\n")
+    silent = [line.strip() for above, line in zip(lines, lines[1:]) if re.fullmatch(r"  [\w:]+(<.*>)? \w+( = [^;]*|\{.*\})?;", line) and "///" not in above]
+    assert len(lines) > 200 and not silent
+
+
 @pytest.mark.parametrize("header", HEADERS, ids=lambda path: path.relative_to(LIBRARY / "include").as_posix())
 def test_each_public_header_compiles_alone(header, tmp_path):
     alone = tmp_path / "alone.cpp"

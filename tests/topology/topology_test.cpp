@@ -39,10 +39,11 @@ TEST_CASE("who does what, where clients go, what is doubtful, and a picture of i
       text += "; ssh " + host.access.user + '@' + host.access.address + ':' + std::to_string(host.access.port) + '\n';
     }
     for (const Endpoint& endpoint : topology.endpoints)
-      text += endpoint.kind + ' ' + endpoint.address + ' ' + std::to_string(endpoint.port) + ' ' + endpoint.uri + '\n';
+      text += std::string(to_string(endpoint.kind)) + ' ' + endpoint.address + ' ' + std::to_string(endpoint.port) + ' ' + endpoint.uri + '\n';
     golden::check(folder / "expected.txt", text + warnings(topology));
     golden::check(folder / "expected.dot", graph(topology, spec, "dot"));
     golden::check(folder / "expected.mmd", graph(topology, spec, "mermaid"));
+    golden::check(folder / "expected.svg", graph(topology, spec, "svg"));
     golden::check(folder / "expected.json", cluster_file(topology));
   }
 }
@@ -59,7 +60,7 @@ TEST_CASE("the DCS stands on the first three database hosts, on five from seven 
     CHECK(topology.with(Role::postgres).size() == topology.database.size());
   }
   Spec spec = spec_of(3);
-  spec.hosts[1].roles = {"etcd", "postgres"};
+  spec.hosts[1].roles = {Role::etcd, Role::postgres};
   const Topology named = resolve(spec);
   CHECK(named.dcs_named);
   CHECK(named.dcs_members == std::vector<std::string>{"pg2"});
@@ -148,15 +149,16 @@ hosts:
 TEST_CASE("endpoints") {
   const Topology vip = resolve(spec_of(3, "cluster_vip: 10.77.0.100\n"));
   REQUIRE(vip.endpoints.size() == 2);
-  CHECK(vip.endpoints[0] == Endpoint{"read-write", "10.77.0.100", 6432, "postgresql://10.77.0.100:6432/postgres?target_session_attrs=read-write"});
-  CHECK(vip.endpoints[1].kind == "read-only");
+  CHECK(vip.endpoints[0] ==
+        Endpoint{EndpointKind::read_write, "10.77.0.100", 6432, "postgresql://10.77.0.100:6432/postgres?target_session_attrs=read-write"});
+  CHECK(vip.endpoints[1].kind == EndpointKind::read_only);
 
   Spec direct = spec_of(2, "pgbouncer_install: false\npostgresql_port: 5433\n");
   direct.hosts[1].patroni_tags = {{"noloadbalance", "true"}};
   const Topology topology = resolve(direct);
   CHECK(topology.endpoints[0].uri == "postgresql://10.77.0.11:5433,10.77.0.12:5433/postgres?target_session_attrs=read-write&connect_timeout=3");
   CHECK(topology.endpoints[1] ==
-        Endpoint{"read-only", "10.77.0.11", 5433, "postgresql://10.77.0.11:5433/postgres?target_session_attrs=prefer-standby"});
+        Endpoint{EndpointKind::read_only, "10.77.0.11", 5433, "postgresql://10.77.0.11:5433/postgres?target_session_attrs=prefer-standby"});
 
   const Spec six = parse_spec("cluster_vip: fd00::100\nhosts: { pg1: { address: fd00::11 }, pg2: { address: fd00::12 } }\n");
   CHECK(resolve(six).endpoints[0].uri == "postgresql://[fd00::100]:6432/postgres?target_session_attrs=read-write");
@@ -173,7 +175,7 @@ TEST_CASE("warnings") {
   CHECK(has(warnings(resolve(spec_of(3))), "all hosts stand in one datacenter, dc1"));
 
   Spec spec = spec_of(4);
-  for (HostSpec& host : spec.hosts) host.roles = {"postgres", "etcd"};
+  for (HostSpec& host : spec.hosts) host.roles = {Role::postgres, Role::etcd};
   CHECK(has(warnings(resolve(spec)), "etcd has 4 members, and survives the loss of 1, no more than with 3"));
 
   spec = spec_of(3);
@@ -222,6 +224,14 @@ hosts: { pg1: { address: 10.77.0.11, ssh: { host: 203.0.113.4, port: 2222 } }, e
   for (const char* bad : {"", "x", "{}", "[]", "null", R"({"format": 2, "cluster": "a", "hosts": []})", R"({"format": 1, "cluster": 5, "hosts": []})",
                           R"({"format": 1, "cluster": "a", "hosts": [{"name": "x"}]})", R"({"format": 1, "cluster": "a", "hosts": [5]})"})
     CHECK_FALSE(read_cluster_file(bad));
+}
+
+TEST_CASE("a cloud that this version does not know is told apart in the cluster file") {
+  const auto known = read_cluster_file(
+      R"({"format": 1, "cluster": "a", "hosts": [], "clouds": [{"provider": "another"}, {"provider": "gcp", "endpoint": "https://gcp.example.org"}]})");
+  REQUIRE(known);
+  CHECK(known->clouds == std::vector<KnownCloud>{{.provider = CloudProvider::gcp, .endpoint = "https://gcp.example.org"}});
+  CHECK(known->unknown_clouds == std::vector<std::string>{"another"});
 }
 
 TEST_CASE("an unknown format of a graph") {

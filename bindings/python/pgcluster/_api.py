@@ -68,7 +68,7 @@ def vip_network_warning(vip: Words, topology: Topology, cidrs: Mapping[str, Sequ
 
 
 def graph(topology: Topology, spec: Spec, format: str) -> str:
-    """The topology as a picture: "dot" or "mermaid"."""
+    """The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a picture without outside references."""
     return _core.graph(topology, spec, format)
 
 
@@ -98,55 +98,64 @@ def plan_deploy(spec: Spec, executor: Executor, *, components: Sequence[Componen
     return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", components: Sequence[Component] = (),
+                    stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                     poll: Callable[[], object] | None = None) -> Plan:
     """Hands leadership over to a healthy replica, `to` or one of Patroni's choice. Options and errors as of plan_deploy."""
-    return _core.plan_switchover(spec, executor, dict(to=to, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_switchover(spec, executor, dict(to=to, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_failover(spec: Spec, executor: Executor, *, to: str, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_failover(spec: Spec, executor: Executor, *, to: str, components: Sequence[Component] = (),
+                  stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                   poll: Callable[[], object] | None = None) -> Plan:
     """Promotes `to` where there is no healthy leader any more. What it had not received is lost. Options and errors as of plan_deploy."""
-    return _core.plan_failover(spec, executor, dict(to=to, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_failover(spec, executor, dict(to=to, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_restart(spec: Spec, executor: Executor, *, host: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_restart(spec: Spec, executor: Executor, *, host: str = "", components: Sequence[Component] = (),
+                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                  poll: Callable[[], object] | None = None) -> Plan:
     """Restarts PostgreSQL on `host`, or on all: replicas first and one member at a time, the leader last. Options and errors as of plan_deploy."""
-    return _core.plan_restart(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_restart(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_reload(spec: Spec, executor: Executor, *, host: str = "", stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_reload(spec: Spec, executor: Executor, *, host: str = "", components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
     """Has PostgreSQL read its configuration again, on `host` or on all. Options and errors as of plan_deploy."""
-    return _core.plan_reload(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_reload(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_reinit(spec: Spec, executor: Executor, *, host: str, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_reinit(spec: Spec, executor: Executor, *, host: str, components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
     """Copies a replica's data anew from the leader; the leader itself is refused. Options and errors as of plan_deploy."""
-    return _core.plan_reinit(spec, executor, dict(host=host, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_reinit(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_pause(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_pause(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+               stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                poll: Callable[[], object] | None = None) -> Plan:
     """Patroni fails over to nobody until plan_resume. Options and errors as of plan_deploy."""
-    return _core.plan_pause(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_pause(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_resume(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def plan_resume(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
     """Patroni fails over again. Options and errors as of plan_deploy."""
-    return _core.plan_resume(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_resume(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_destroy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (), prune: bool = False, stop: StopSource | None = None,
+def plan_destroy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                 stop: StopSource | None = None,
                  deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
     """Removes all that is owned on all hosts, data included. Options and errors as of plan_deploy."""
-    return _core.plan_destroy(spec, executor, dict(components=components, prune=prune, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_destroy(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def plan_from_document(document: str, spec: Spec, executor: Executor, *, components: Sequence[Component] = (), stop: StopSource | None = None,
+def plan_from_document(document: str, spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                       stop: StopSource | None = None,
                        deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
     """A plan's document as a plan again: planned anew with the same planner, spec and options; `spec` gives the secrets.
     Raises Drifted where the promised changes are others now."""
@@ -174,22 +183,25 @@ class PlanDocument:
         return f"<PlanDocument: {len(self.document)} characters>"
 
 
-def read_status(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def read_status(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Status:
     """How the cluster is. Reads only; a host that does not answer is a finding, not an error."""
-    return _core.read_status(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.read_status(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def check_hosts(spec: Spec, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def check_hosts(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> CheckReport:
     """Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages. Reads only."""
-    return _core.check_hosts(spec, executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.check_hosts(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
-def read_password(spec: Spec, executor: Executor, role: str, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+def read_password(spec: Spec, executor: Executor, role: str, *, components: Sequence[Component] = (),
+                  stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                   poll: Callable[[], object] | None = None) -> str:
     """The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec). Raises RefusedError where there is none."""
-    return _core.read_password(spec, executor, role, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.read_password(spec, executor, role, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 # The engine.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "modules.hpp"
+#include "records.hpp"
 
 namespace pgcluster::python {
 namespace {
@@ -90,28 +91,25 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
         },
         Steps());
   }
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    return from_library<std::vector<std::string>>(
-        [&] {
-          const py::function found = override_of("secrets");
-          return found ? load<std::vector<std::string>>(found(give(spec)), about("secrets")) : std::vector<std::string>();
-        },
-        {});
-  }
-  std::vector<std::string> data(const NodeView& node) const override {
-    return from_library<std::vector<std::string>>(
-        [&] {
-          const py::function found = override_of("data");
-          return found ? load<std::vector<std::string>>(found(as_python(node)), about("data")) : std::vector<std::string>();
-        },
-        {});
-  }
+  Needs needs(const NodeView& node) const override { return of_node<Needs>("needs", node); }
+  std::vector<Probe> health(const NodeView& node) const override { return of_node<std::vector<Probe>>("health", node); }
+  std::vector<std::string> data(const NodeView& node) const override { return of_node<std::vector<std::string>>("data", node); }
   ~PyComponent() override {
     const py::gil_scoped_acquire acquired;
     last_.reset();
   }
 
  private:
+  // What the subclass says of a host; nothing where it does not have the function.
+  template <class Result>
+  Result of_node(const char* what, const NodeView& node) const {
+    return from_library<Result>(
+        [&] {
+          const py::function found = override_of(what);
+          return found ? load<Result>(found(as_python(node)), about(what)) : Result();
+        },
+        Result());
+  }
   ViewPtr remembered(const ClusterView& cluster) const { return last_ = view_of(cluster); }
   py::object as_python(const NodeView& node) const { return py::cast(node_of(remembered(node.cluster), node)); }
   py::function override_of(const char* what) const { return py::get_override(static_cast<const Component*>(this), what); }
@@ -245,11 +243,11 @@ void bind_components(py::module_& m) {
           "cluster_steps", [](const Component& self, const View& cluster) { return self.cluster_steps(*cluster.in_library); }, py::arg("cluster"),
           "Work that is nobody's own.")
       .def(
-          "secrets",
-          [](const Component& self, py::handle spec) {
-            return give(self.secrets(load<Spec>(spec, {nullptr, "spec"})));
-          },
-          py::arg("spec"), "Names of the secrets that it needs.")
+          "needs", [](const Component& self, py::handle node) { return give(self.needs(node_from(node))); }, py::arg("node"),
+          "What it needs on the host, as data.")
+      .def(
+          "health", [](const Component& self, py::handle node) { return give(self.health(node_from(node))); }, py::arg("node"),
+          "Questions that tell whether it is well on the host.")
       .def(
           "data", [](const Component& self, py::handle node) { return give(self.data(node_from(node))); }, py::arg("node"),
           "Paths of trees that go only by destroy or prune.");

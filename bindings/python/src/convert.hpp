@@ -40,7 +40,14 @@ struct Table;
 /// Members of a struct that is keyword arguments, or a live object.
 template <class T>
 struct Options;
-/// Names of an enum's values.
+/// A value of an enum: its name in Python, and the word that Python's strings have for it.
+template <class T>
+struct EnumValue {
+  T value;
+  const char* name;
+  const char* word;
+};
+/// The values of an enum; filled by generate.py.
 template <class T>
 struct Enum;
 
@@ -206,6 +213,8 @@ template <class T>
 struct As<std::optional<T>> {
   static std::optional<T> load(py::handle from, const Where& where) {
     if (from.is_none()) return std::nullopt;
+    if constexpr (Named<T>)  // as in YAML, where an empty word is no choice
+      if (PyUnicode_Check(from.ptr()) && PyUnicode_GetLength(from.ptr()) == 0) return std::nullopt;
     return As<T>::load(from, where);
   }
   static py::object give(const std::optional<T>& value) { return value ? As<T>::give(*value) : py::none(); }
@@ -247,15 +256,15 @@ struct As<T> {
     if (!PyUnicode_Check(from.ptr())) wrong_type(where, Enum<T>::name, from);
     const std::string wanted = load_string(from, where);
     std::string all;
-    for (const auto& [value, name] : Enum<T>::values) {
-      if (wanted == name) return value;
-      (all += all.empty() ? "" : ", ") += name;
+    for (const auto& one : Enum<T>::values) {
+      if (wanted == one.word) return one.value;
+      (all += all.empty() ? "" : ", ") += one.word;
     }
     wrong_value(where, "is '" + wanted + "', which is none of " + all);
   }
   static py::object give(T value) {
-    for (const auto& [one, name] : Enum<T>::values)
-      if (one == value) return py::getattr(record_class(Enum<T>::name), name);
+    for (const auto& one : Enum<T>::values)
+      if (one.value == value) return py::getattr(record_class(Enum<T>::name), one.name);
     return py::none();
   }
 };

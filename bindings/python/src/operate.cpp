@@ -47,9 +47,9 @@ void bind_operate(py::module_& m) {
   planner(m, "plan_destroy", &plan_destroy);
   m.def("plan_from_document", [](py::handle document, py::handle spec, py::handle executor, const py::dict& options) {
     const auto words = load<std::string>(document, {nullptr, "plan_from_document(): document"});
-    return with_options<DeployOptions>(
+    return with_options<OperateOptions>(
         "plan_from_document", spec, executor, options,
-        [&](const Spec& wanted, Executor& by, const DeployOptions& made) { return plan_from_document(words, wanted, by, made); });
+        [&](const Spec& wanted, Executor& by, const OperateOptions& made) { return plan_from_document(words, wanted, by, made); });
   });
   m.def("read_status", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_status", spec, executor, options, &read_status));

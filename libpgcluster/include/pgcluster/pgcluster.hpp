@@ -33,6 +33,7 @@
 #include <pgcluster/plan/plan.hpp>
 #include <pgcluster/simulation/services.hpp>
 #include <pgcluster/simulation/simulated.hpp>
+#include <pgcluster/spec/choices.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/step/step_ref.hpp>

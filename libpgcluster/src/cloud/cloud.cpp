@@ -13,12 +13,12 @@ class CloudExecutor::Impl {
   ProgramResult run(const HostAccess& access, const Program& program) {
     if (!access.cloud) throw Error(Code::internal, access.name + " is no cloud");
     executor::CloudSession session(access, options_, cancelled, tokens_);
-    const auto provider = executor::cloud_provider(access.cloud->provider, session);
+    const auto api = executor::cloud_api(access.cloud->provider, session);
     ProgramResult result;
     result.dos.resize(program.dos.size());
     for (std::size_t i = 0; i < program.dos.size(); ++i) {
       if (program.on_do) program.on_do(i);
-      result.dos[i] = carry_out(*provider, program.dos[i]);
+      result.dos[i] = carry_out(*api, program.dos[i]);
       if (result.dos[i].what == DoResult::What::failed || result.dos[i].what == DoResult::What::drifted) break;
     }
     for (const Ask& ask : program.asks) {
@@ -28,8 +28,8 @@ class CloudExecutor::Impl {
         continue;
       }
       const Balancer wish = read_balancer(request->body.reveal());
-      if (is_checked(*request)) provider->check(wish);
-      result.answers.push_back(answer(provider->find(wish)));
+      if (is_checked(*request)) api->check(wish);
+      result.answers.push_back(answer(api->find(wish)));
     }
     return result;
   }
@@ -39,25 +39,25 @@ class CloudExecutor::Impl {
  private:
   static Answer answer(const std::optional<Balancer>& found) { return found ? Answer(Output{.out = text(*found, true)}) : Answer(Absent{}); }
 
-  static DoResult carry_out(executor::CloudProvider& provider, const Do& d) {
+  static DoResult carry_out(executor::CloudApi& api, const Do& d) {
     const auto* send = std::get_if<Send>(&d.what);
     if (!send) throw Error(Code::internal, "a cloud's API has no files, packages or units");
     const Balancer wish = read_balancer(send->request.body.reveal());
     const bool removal = send->request.method == "DELETE";
     try {
-      const auto is = provider.find(wish);
+      const auto is = api.find(wish);
       if (removal ? !is : is && text(*is) == text(wish)) {
-        if (removal && d.was && !std::holds_alternative<Absent>(*d.was)) provider.remove(wish);  // what belongs to it may still be there
+        if (removal && d.was && !std::holds_alternative<Absent>(*d.was)) api.remove(wish);  // what belongs to it may still be there
         return {.what = DoResult::What::skipped};
       }
       if (is && is->owner != wish.owner) return {.what = DoResult::What::drifted, .found = "one that is not this cluster's"};
       if (d.was && !same(*d.was, is)) return {.what = DoResult::What::drifted, .found = is ? "its settings are others" : "it is gone"};
       if (removal)
-        provider.remove(wish);
+        api.remove(wish);
       else if (is)
-        provider.change(wish, *is);
+        api.change(wish, *is);
       else
-        provider.create(wish);
+        api.create(wish);
       return {.what = DoResult::What::done};
     } catch (const Error& error) {
       if (error.code() == Code::cancelled) throw;

@@ -296,18 +296,26 @@ void no_such_network(const std::string& network, const std::string& where) {
 
 std::string within(const std::string& network) { return network.empty() ? std::string() : " in the network " + network; }
 
-void needs_setting(const std::string& provider, const std::string& key, const std::string& example) {
-  throw Error(
-      Failure{.code = Code::spec_invalid, .message = key + " is missing, which " + provider + " needs", .hint = "write " + key + ": " + example});
+void needs_setting(CloudProvider provider, const std::string& key, const std::string& example) {
+  throw Error(Failure{.code = Code::spec_invalid,
+                      .message = key + " is missing, which " + std::string(to_string(provider)) + " needs",
+                      .hint = "write " + key + ": " + example});
 }
 
-std::unique_ptr<CloudProvider> cloud_provider(const std::string& provider, CloudSession& session) {
-  if (provider == "aws") return aws_provider(session);
-  if (provider == "azure") return azure_provider(session);
-  if (provider == "digitalocean") return digitalocean_provider(session);
-  if (provider == "gcp") return gcp_provider(session);
-  if (provider == "hetzner") return hetzner_provider(session);
-  throw Error(Code::internal, "there is no cloud of the name " + provider);
+std::unique_ptr<CloudApi> cloud_api(CloudProvider provider, CloudSession& session) {
+  switch (provider) {
+    case CloudProvider::aws:
+      return aws_api(session);
+    case CloudProvider::gcp:
+      return gcp_api(session);
+    case CloudProvider::azure:
+      return azure_api(session);
+    case CloudProvider::digitalocean:
+      return digitalocean_api(session);
+    case CloudProvider::hetzner:
+      return hetzner_api(session);
+  }
+  throw Error(Code::internal, "this value is no cloud");
 }
 
 }  // namespace pgcluster::executor

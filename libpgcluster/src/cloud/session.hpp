@@ -81,9 +81,9 @@ class CloudSession {
 inline void note(Balancer& is, const std::string& what) { append(is.other, what); }
 
 /// The load balancers of one vendor. Each call throws Error where the API does not do what it should.
-class CloudProvider {
+class CloudApi {
  public:
-  virtual ~CloudProvider() = default;
+  virtual ~CloudApi() = default;
   /// The balancer of the wish's name as it stands, its targets in the wish's words where they are the same hosts; empty where there is none.
   virtual std::optional<Balancer> find(const Balancer& wish) = 0;
   /// Throws Error (spec_invalid) where the wish's network or hosts are not there. Only asks.
@@ -94,13 +94,12 @@ class CloudProvider {
   virtual void remove(const Balancer& wish) = 0;
 };
 
-/// Throws Error (internal) for an unknown one.
-std::unique_ptr<CloudProvider> cloud_provider(const std::string& provider, CloudSession& session);
-std::unique_ptr<CloudProvider> aws_provider(CloudSession& session);
-std::unique_ptr<CloudProvider> azure_provider(CloudSession& session);
-std::unique_ptr<CloudProvider> digitalocean_provider(CloudSession& session);
-std::unique_ptr<CloudProvider> gcp_provider(CloudSession& session);
-std::unique_ptr<CloudProvider> hetzner_provider(CloudSession& session);
+std::unique_ptr<CloudApi> cloud_api(CloudProvider provider, CloudSession& session);
+std::unique_ptr<CloudApi> aws_api(CloudSession& session);
+std::unique_ptr<CloudApi> azure_api(CloudSession& session);
+std::unique_ptr<CloudApi> digitalocean_api(CloudSession& session);
+std::unique_ptr<CloudApi> gcp_api(CloudSession& session);
+std::unique_ptr<CloudApi> hetzner_api(CloudSession& session);
 
 /// Throws Error (spec_invalid): hosts of the wish are none of the cloud's `what`. Nothing where there are none such.
 void no_such_servers(const std::vector<BalancerTarget>& targets, const std::string& what);
@@ -109,6 +108,6 @@ void no_such_servers(const std::vector<BalancerTarget>& targets, const std::stri
 /// " of NETWORK", or nothing.
 std::string within(const std::string& network);
 /// Throws Error (spec_invalid): the provider needs the key.
-[[noreturn]] void needs_setting(const std::string& provider, const std::string& key, const std::string& example);
+[[noreturn]] void needs_setting(CloudProvider provider, const std::string& key, const std::string& example);
 
 }  // namespace pgcluster::executor

@@ -2,16 +2,9 @@
 
 #include "base/strings.hpp"
 
+#include "component/shell.hpp"
+
 namespace pgcluster {
-namespace {
-
-// /usr/lib/apt/apt-helper is there wherever apt is; it checks the digest itself, and leaves nothing behind that fails.
-constexpr const char* download_script = R"sh(f=$1 n=$1.pgcluster
-mkdir -p "${f%/*}" && rm -f -- "$n" || exit 1
-/usr/lib/apt/apt-helper -q download-file "$2" "$n" "SHA256:$3" >&2 || { rm -f -- "$n" "$n.FAILED"; exit 1; }
-chmod 755 -- "$n" && chown root:root -- "$n" && mv -fT -- "$n" "$f")sh";
-
-}  // namespace
 
 StepPtr program_step(const NodeView& node, const std::string& component, const std::string& program_file, const BinarySpec& binary) {
   const std::string host = node.name();
@@ -35,7 +28,7 @@ StepPtr program_step(const NodeView& node, const std::string& component, const s
       d.what = Upload{.path = program_file, .source = binary.path, .sha256 = sha256, .mode = 0755};
       d.was = answer;
     } else {
-      d.what = Run{.argv = {"sh", "-c", download_script, "sh", program_file, binary.url, sha256}, .touches = {"file:" + program_file}, .slow = true};
+      d.what = Run{.argv = {"sh", "-c", shell::download, "sh", program_file, binary.url, sha256}, .touches = {"file:" + program_file}, .slow = true};
     }
     return Change{.todo = {std::move(d)}, .action = found ? Action::update : Action::create, .reason = found ? "another version" : "not there"};
   };

@@ -32,7 +32,23 @@ std::string_view to_string(Transport transport) noexcept {
     case Transport::cloud:
       return "cloud";
   }
-  return "libssh2";
+  return {};
+}
+
+std::string_view to_string(CloudProvider provider) noexcept {
+  switch (provider) {
+    case CloudProvider::aws:
+      return "aws";
+    case CloudProvider::gcp:
+      return "gcp";
+    case CloudProvider::azure:
+      return "azure";
+    case CloudProvider::digitalocean:
+      return "digitalocean";
+    case CloudProvider::hetzner:
+      return "hetzner";
+  }
+  return {};
 }
 
 std::optional<Hop> parse_hop(const std::string& text) {

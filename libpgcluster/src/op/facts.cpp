@@ -4,52 +4,10 @@
 #include <charconv>
 #include <sstream>
 
+#include "op/shell.hpp"
+
 namespace pgcluster {
 namespace {
-
-// "key value" a line. Builtins where they do: a fork costs a millisecond. systemd notes the container that it runs in. The limit is the most that
-// systemd itself may give: what services get by default a unit says that sets none.
-constexpr const char* kFacts = R"sh(
-(
-  . /etc/os-release
-  printf 'os_id %s\nos_version %s\nos_codename %s\n' "$ID" "$VERSION_ID" "$VERSION_CODENAME"
-) 2>/dev/null
-read -r v </proc/sys/kernel/hostname && printf 'hostname %s\n' "$v"
-{ read -r v </proc/sys/kernel/arch; } 2>/dev/null || v=$(uname -m)
-printf 'arch %s\n' "$v"
-while read -r k v u; do
-  case $k in MemTotal:) printf 'memory_kib %s\n' "$v"; break ;; esac
-done </proc/meminfo
-while IFS=':	' read -r k v; do
-  case $k in Cpus_allowed_list) printf 'cpus_allowed %s\n' "$v"; break ;; esac
-done </proc/self/status
-while read -r a b c soft hard u; do
-  case "$a $b $c" in 'Max open files') break ;; esac
-done </proc/1/limits
-printf 'nofile %s\n' "$hard"
-printf 'addr show\nroute show default\n' | ip -o -batch - 2>/dev/null | {
-  r=
-  while read -r n dev family cidr rest; do
-    case $n:$family in
-      default:*) r=${r:-"$dev $family $cidr $rest"} ;;
-      *:inet | *:inet6) printf 'address %s %s\n' "$dev" "$cidr" ;;
-    esac
-  done
-  [ -n "$r" ] || r=$(ip -6 route show default 2>/dev/null)
-  case " $r" in *' dev '*) r=" $r"; r=${r#* dev }; printf 'route %s\n' "${r%% *}" ;; esac
-}
-[ ! -f /run/systemd/container ] || { read -r v </run/systemd/container; printf 'container %s\n' "$v"; }
-printf 'clock %s\n' "$(date +%s)"
-for f in /var/lib/pgcluster/secrets/*; do
-  [ -f "$f" ] || continue
-  printf 'secret %s\n' "${f##*/}"
-  {
-    while IFS= read -r v; do printf '+%s\n' "$v"; done
-    [ -z "$v" ] || printf -- '-%s\n' "$v"
-  } <"$f"
-done
-exit 0
-)sh";
 
 constexpr const char* kOwned = "/var/lib/pgcluster/owned";
 constexpr const char* kCluster = "/var/lib/pgcluster/cluster";
@@ -110,7 +68,7 @@ std::string content(const std::string& host, const Answer& answer, const std::st
 }  // namespace
 
 std::vector<Ask> facts_asks(const std::string& host) {
-  return {{host, Exec{{"sh", "-c", kFacts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, UnitOf{kPlainUnit}}};
+  return {{host, Exec{{"sh", "-c", shell::facts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, UnitOf{kPlainUnit}}};
 }
 
 Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {

@@ -7,12 +7,11 @@
 
 #include "base/joined.hpp"
 #include "component/cloud/cloud.hpp"
-#include "component/consul/consul.hpp"
-#include "component/haproxy/haproxy.hpp"
 #include "component/listening.hpp"
-#include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
+#include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
@@ -21,75 +20,44 @@ constexpr std::int64_t clock_tolerance = 5;  // s; etcd warns at 1 s, certificat
 constexpr std::uint64_t least_disk = 1ull << 30;
 constexpr std::uint64_t comfortable_disk = 5ull << 30;
 
-struct Port {
-  int number;
-  const char* unit;  // ours, which may listen there
-  std::string what;
-};
-
-std::vector<Port> ports_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
-  std::vector<Port> ports;
-  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() && topology.dcs_type == "etcd") {
-    ports.push_back({spec.etcd_client_port, "etcd.service", "etcd's clients"});
-    ports.push_back({spec.etcd_peer_port, "etcd.service", "etcd's peers"});
-  }
-  if (has_consul_agent(spec, host))
-    for (const int port : consul_ports(host)) ports.push_back({port, consul_unit, "Consul"});
-  if (host.has(Role::postgres)) {
-    ports.push_back({spec.postgresql_port, "patroni.service", "PostgreSQL"});
-    ports.push_back({spec.patroni_restapi_port, "patroni.service", "Patroni's REST API"});
-    if (spec.pgbouncer_install) ports.push_back({spec.pgbouncer_listen_port, "pgbouncer.service", "PgBouncer"});
-  }
-  if (host.has(Role::balancer))
-    for (const auto& [name, port] : haproxy_ports(spec)) ports.push_back({port, "haproxy.service", "HAProxy (" + name + ")"});
-  return ports;
-}
-
-std::vector<std::string> packages_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
-  std::vector<std::string> packages;
-  if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end() && topology.dcs_type == "etcd")
-    packages = {"etcd-server", "etcd-client"};
-  if (has_consul_agent(spec, host) && !spec.consul_binary.given()) packages.emplace_back("consul");
-  if (host.has(Role::postgres)) {
-    packages.insert(packages.end(), {"postgresql-" + std::to_string(spec.postgresql_version), "patroni", patroni::dcs_client_package(spec), "curl"});
-    if (spec.pgbouncer_install) packages.push_back("pgbouncer");
-  }
-  if (host.has(Role::balancer)) {
-    packages.push_back("haproxy");
-    if (!spec.cluster_vip.empty()) packages.push_back("keepalived");
-    if (!host.has(Role::postgres)) packages.push_back("curl");
-  }
-  return packages;
-}
-
+// What a host is asked beside its facts.
 struct HostAsks {
   Ask listening, disk, packages;
+  std::vector<Ask> all() const { return {listening, disk, packages}; }
 };
 
-HostAsks asks_of(const Spec& spec, const Topology& topology, const TopologyHost& host) {
-  std::vector<std::string> policy{"apt-cache", "policy"};
-  for (std::string& package : packages_of(spec, topology, host)) policy.push_back(std::move(package));
-  return {{host.name, Exec{.argv = {"ss", "-H", "-ltunp"}}},
-          {host.name, Exec{.argv = {"df", "-Pk", "/", "/var", "/var/lib"}}},
-          {host.name, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+// Each name once, in the order in which components declare them.
+std::vector<std::string> names(const std::vector<Declaration>& declared, std::vector<std::string> Needs::*list) {
+  std::vector<std::string> all;
+  for (const Declaration& one : declared)
+    for (const std::string& name : one.needs.*list)
+      if (std::find(all.begin(), all.end(), name) == all.end()) all.push_back(name);
+  return all;
+}
+
+HostAsks asks_of(const std::string& host, const std::vector<Declaration>& declared) {
+  std::vector<std::string> policy{"apt-cache", "policy"}, df{"df", "-Pk", "/", "/var", "/var/lib"};
+  for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
+  // A directory that is not there yet has no room of its own: df says so on its standard error, and goes on.
+  for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
+  return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
 
 class Examiner {
  public:
   /// `asked`: when the first host was asked.
-  Examiner(CheckReport& report, const Spec& spec, const Topology& topology, std::int64_t asked)
-      : report_(report), spec_(spec), topology_(topology), asked_(asked), answered_(std::max(asked, this_clock())) {}
+  Examiner(CheckReport& report, std::int64_t asked) : report_(report), asked_(asked), answered_(std::max(asked, this_clock())) {}
 
   static std::int64_t this_clock() {
     return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   }
 
-  void examine(const TopologyHost& host, const Facts& facts, const Answers& answers, const HostAsks& asks) {
-    host_ = host.name;
+  void examine(const std::string& host, const Facts& facts, const Answers& answers, const HostAsks& asks, const std::vector<Declaration>& declared) {
+    host_ = host;
     system(facts);
-    ports(host, facts, answers.out(asks.listening));
-    disk(answers.out(asks.disk));
-    packages(host, answers.out(asks.packages));
+    ports(declared, facts, answers.out(asks.listening));
+    disk(answers.get<Output>(asks.disk));
+    packages(declared, answers.out(asks.packages));
   }
 
  private:
@@ -110,27 +78,28 @@ class Examiner {
           "set it right, and let a time service keep it so");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
       add(Severity::warning, Code::refused, "has only " + std::to_string(facts.memory_bytes >> 20) + " MiB of memory",
-          "PostgreSQL, Patroni and " + topology_.dcs_type + " want 1 GiB together");
+          "a database host with all of its services wants 1 GiB");
   }
 
-  void ports(const TopologyHost& host, const Facts& facts, const std::string* listening) {
+  void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
     if (!listening) return add(Severity::warning, Code::command_failed, "which ports are taken cannot be seen", "ss comes with iproute2");
-    for (const Port& port : ports_of(spec_, topology_, host)) {
-      if (owns(facts, std::string("unit:") + port.unit)) continue;
-      std::istringstream lines(*listening);
-      for (std::string line; std::getline(lines, line);)
-        if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) {
-          add(Severity::error, Code::refused,
-              "port " + std::to_string(port.number) + ", wanted for " + port.what + ", is taken by " + listening_process(line),
-              "stop it, or choose another port in the spec");
-          break;
-        }
-    }
+    for (const Declaration& one : declared)
+      for (const PortNeed& port : one.needs.ports) {
+        if (owns(facts, "unit:" + port.unit)) continue;
+        std::istringstream lines(*listening);
+        for (std::string line; std::getline(lines, line);)
+          if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) {
+            add(Severity::error, Code::refused,
+                "port " + std::to_string(port.number) + ", wanted for " + port.purpose + ", is taken by " + listening_process(line),
+                "stop it, or choose another port in the spec");
+            break;
+          }
+      }
   }
 
-  void disk(const std::string* df) {
+  void disk(const Output* df) {
     if (!df) return;
-    std::istringstream lines(*df);
+    std::istringstream lines(df->out);
     std::string line, seen;
     std::getline(lines, line);
     while (std::getline(lines, line)) {
@@ -146,12 +115,12 @@ class Examiner {
     }
   }
 
-  void packages(const TopologyHost& host, const std::string* policy) {
+  void packages(const std::vector<Declaration>& declared, const std::string* policy) {
     if (!policy)
       return add(Severity::warning, Code::command_failed, "apt does not say which packages there are",
                  "run apt-get update on the host, and see what it says");
     std::string missing;
-    for (const std::string& package : packages_of(spec_, topology_, host)) {
+    for (const std::string& package : names(declared, &Needs::packages)) {
       const auto at = policy->find(package + ":\n");
       const auto candidate = at == std::string::npos ? at : policy->find("Candidate:", at);
       if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0) append(missing, package);
@@ -161,8 +130,6 @@ class Examiner {
   }
 
   CheckReport& report_;
-  const Spec& spec_;
-  const Topology& topology_;
   const std::int64_t asked_, answered_;
   std::string host_;
 };
@@ -193,14 +160,18 @@ void examine_cloud(const std::string& cloud, const std::vector<CloudBalancer>& b
 
 CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptions& options) {
   const Topology topology = resolve(spec);
+  const auto view = outline(spec, topology);
+  const std::vector<ComponentPtr> components = with_builtin(options.components);
   CheckReport report;
+  for (const Diagnostic& clash : port_clashes(*view, components))
+    report.findings.push_back({clash.path.substr(std::string("hosts.").size()), clash, Code::spec_invalid});
   std::map<std::string, std::vector<Ask>> asks;
-  std::map<std::string, HostAsks> own;
+  std::map<std::string, std::vector<Declaration>> declared;
   for (const TopologyHost& host : topology.hosts) {
     report.hosts.push_back(host.name);
+    declared[host.name] = declarations(node_of(*view, host), components);
     asks[host.name] = facts_asks(host.name);
-    const HostAsks& more = own.emplace(host.name, asks_of(spec, topology, host)).first->second;
-    asks[host.name].insert(asks[host.name].end(), {more.listening, more.disk, more.packages});
+    for (Ask& ask : asks_of(host.name, declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
   }
   Hosts hosts = hosts_of(topology);
   std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
@@ -212,7 +183,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   }
   const std::int64_t asked = Examiner::this_clock();
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
-  Examiner examiner(report, spec, topology, asked);
+  Examiner examiner(report, asked);
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
       report.findings.push_back(finding(host.name, error->second));
@@ -227,7 +198,8 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
     try {
       given.resize(facts_asks(host.name).size());
-      examiner.examine(host, read_facts(host.name, given), answers, own.at(host.name));
+      const auto& needed = declared.at(host.name);
+      examiner.examine(host.name, read_facts(host.name, given), answers, asks_of(host.name, needed), needed);
     } catch (const Error& error) {
       report.findings.push_back(finding(host.name, error));
     }

@@ -5,6 +5,7 @@
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "op/facts.hpp"
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -21,20 +22,21 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
 
 // Patroni's state does not move by itself: members that ask another DCS than the running ones would begin a second cluster.
 void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left) {
-  const std::string other = topology.dcs_type == "etcd" ? "consul" : "etcd";
+  const std::string wanted(to_string(topology.dcs_type));
+  const std::string other(to_string(topology.dcs_type == DcsType::etcd ? DcsType::consul : DcsType::etcd));
   const auto moved = [&](const std::string& name) {
     return Error(
         {.code = Code::refused,
-         .message = name + " runs " + other + " for this cluster, and dcs_type is " + topology.dcs_type,
+         .message = name + " runs " + other + " for this cluster, and dcs_type is " + wanted,
          .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
-                 topology.dcs_type +
+                 wanted +
                  " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
                  "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
                  "a new cluster",
          .host = name});
   };
   for (const auto& [name, fact] : facts)
-    if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + topology.dcs_type + ".service")) throw moved(name);
+    if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + wanted + ".service")) throw moved(name);
   for (const KnownHost& host : left)
     for (const Role role : host.roles) {
       if (role != Role::etcd && role != Role::consul) continue;
@@ -57,135 +59,195 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
   return clean(node, components, sequence(std::move(allowed), removals(host, units, {})));
 }
 
-}  // namespace
-
-Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
-  if (std::vector<Diagnostic> findings = validate(spec);
-      std::any_of(findings.begin(), findings.end(), [](const Diagnostic& d) { return d.severity == Severity::error; }))
+void check_spec(const Spec& spec, const std::vector<ComponentPtr>& own) {
+  std::vector<Diagnostic> findings = validate(spec);
+  const auto is_error = [](const Diagnostic& one) { return one.severity == Severity::error; };
+  if (std::none_of(findings.begin(), findings.end(), is_error)) {
+    check_extra(spec, own);
+    findings = port_clashes(*outline(spec, resolve(spec)), with_builtin(own));
+  }
+  if (std::any_of(findings.begin(), findings.end(), is_error))
     throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
-  check_extra(spec, options.components);
-  const Topology topology = resolve(spec);
-  const std::set<std::string> named(options.without.begin(), options.without.end());
-  std::set<std::string> without, forgotten;
-  for (const std::string& name : named) (options.prune && !spec.host(name) ? forgotten : without).insert(name);
-  check_left_out(topology, without);
-  Hosts hosts = hosts_of(topology);
-  std::erase_if(hosts, [&](const auto& host) { return without.contains(host.first); });
-  std::vector<ComponentPtr> components = builtin_components();
-  components.insert(components.end(), options.components.begin(), options.components.end());
+}
 
-  PlanOptions plan = plan_options(options);
-  plan.warnings = topology.warnings;
-  plan.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
-  if (options.prune) plan.origin.options["prune"] = "true";
-  plan.without = without;
-  if (!named.empty()) plan.origin.options["without"] = joined(named, ",");
+// A deployment, from the spec to the plan, stage by stage.
+class Deployment {
+ public:
+  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options)
+      : spec_(spec),
+        executor_(executor),
+        options_(options),
+        topology_(resolve(spec)),
+        components_(with_builtin(options.components)),
+        hosts_(hosts_of(topology_)),
+        plan_(plan_options(options)) {
+    plan_.warnings = topology_.warnings;
+    plan_.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
+    if (options.prune) plan_.origin.options["prune"] = "true";
+    if (!options.without.empty())
+      plan_.origin.options["without"] = joined(std::set<std::string>(options.without.begin(), options.without.end()), ",");
+  }
 
-  Known known;
-  // What the steps ask goes along with the question for the facts, so that a plan is one program a host.
-  auto facts = gather_facts(hosts, executor, options, WayOut::leave_out, likely_asks(spec, topology, without), &known);
-  std::vector<KnownHost> left = left_hosts(topology, facts);
-  check_dcs(topology, facts, left);
-  check_beginning(topology, facts, without);
-  if (!spec.cluster_vip.empty()) {
-    // What the interfaces say replaces the guess that a spec alone allows.
+  Plan plan() {
+    leave_out_hosts();
+    ask_hosts();
+    check_vip_network();
+    take_leave_of_hosts();
+    take_leave_of_clouds();
+    make_the_view();
+    Steps all = steps();
+    if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
+    Plan made = make_plan(hosts_, all, executor_, plan_, std::move(known_), without_hint);
+    check_quorum(made, topology_, without_);
+    return made;
+  }
+
+ private:
+  // Hosts that are named in `without` are planned as if they were down; with prune, those that left the spec are forgotten.
+  void leave_out_hosts() {
+    for (const std::string& name : options_.without) (options_.prune && !spec_.host(name) ? forgotten_ : without_).insert(name);
+    check_left_out(topology_, without_);
+    std::erase_if(hosts_, [&](const auto& host) { return without_.contains(host.first); });
+    plan_.without = without_;
+  }
+
+  // What the steps will ask goes along with the question for the facts, so that a plan is one program a host.
+  void ask_hosts() {
+    const auto likely = likely_asks(spec_, topology_, components_, without_);
+    facts_ = gather_facts(hosts_, executor_, options_, WayOut::leave_out, likely, &known_);
+    left_ = left_hosts(topology_, facts_);
+    check_dcs(topology_, facts_, left_);
+    check_beginning(topology_, facts_, without_);
+  }
+
+  // The hosts' own interfaces replace the guess that a spec alone allows.
+  void check_vip_network() {
+    if (spec_.cluster_vip.empty()) return;
     std::map<std::string, std::vector<std::string>> cidrs;
-    for (const std::string& host : without) cidrs[host] = {net::single_address(spec.cluster_vip)};  // nothing is known of it, and nothing to be said
-    for (const auto& [name, fact] : facts)
+    for (const std::string& host : without_)
+      cidrs[host] = {net::single_address(spec_.cluster_vip)};  // its interfaces are unknown: no warning because of it
+    for (const auto& [name, fact] : facts_)
       for (const Facts::Interface& interface : fact.interfaces) cidrs[name].push_back(interface.cidr);
-    std::erase_if(plan.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
-    if (auto warning = vip_network_warning(spec.cluster_vip, topology, cidrs)) plan.warnings.push_back(std::move(*warning));
+    std::erase_if(plan_.warnings, [](const Diagnostic& d) { return d.path == "cluster_vip"; });
+    if (auto warning = vip_network_warning(spec_.cluster_vip, topology_, cidrs)) plan_.warnings.push_back(std::move(*warning));
   }
-  for (const std::string& name : forgotten)
-    if (std::none_of(left.begin(), left.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology, name);
-  std::map<std::string, Facts> left_facts;
-  if (options.prune) {
-    Hosts reach;
-    for (const KnownHost& host : left) {
-      if (forgotten.contains(host.name))
-        plan.warnings.push_back({.severity = Severity::warning,
-                                 .message = "is forgotten, but not cleaned: what stands there stays",
-                                 .hint = "wipe it before it is started again: it would join the cluster",
-                                 .path = "hosts." + host.name});
-      else
-        reach.emplace(host.name, access_of(host, topology));
-    }
-    left_facts = gather_facts(reach, executor, options, WayOut::forget);
-    check_still_ours(topology, left_facts);
-    std::erase_if(left, [&](const KnownHost& host) { return forgotten.contains(host.name); });
-    hosts.insert(reach.begin(), reach.end());
-  } else {
-    for (const KnownHost& host : left)
-      plan.warnings.push_back({.severity = Severity::warning,
-                               .message = "is no longer described, but still belongs to the cluster",
-                               .hint = "apply --prune removes what stands there, its data included",
-                               .path = "hosts." + host.name});
-  }
-  std::vector<KnownCloud> clouds = own_cloud(spec, topology);
-  Steps unclouded;
-  for (const LeftCloud& one : left_clouds(spec, topology, facts)) {
-    if (options.prune) {
-      hosts.emplace(one.access.name, one.access);
-      unclouded = parallel(unclouded, cloud_farewell(topology.cluster, one.access.name, one.cloud));
-      continue;
-    }
-    clouds.push_back(one.cloud);
-    std::string where;
-    for (const auto& [key, value] : one.cloud.settings)
-      if (key == "server_location") where = " (" + value + ")";
-    plan.warnings.push_back({.severity = Severity::warning,
-                             .message = one.access.name + where + " still has load balancers of this cluster, and the spec does not name it any more",
-                             .hint = "apply --prune removes them, with credentials from the variables that the vendor's own tools read",
-                             .path = "cloud_provider"});
-  }
-  std::vector<TopologyHost> staying, leaving;
-  for (const KnownHost& host : left) (options.prune ? leaving : staying).push_back(as_host(host, topology));
-  const auto view = make_view(spec, topology, std::move(facts), components, without, std::move(staying), std::move(leaving));
 
-  std::vector<Steps> all;
-  std::vector<StepRef> gone;
-  for (const TopologyHost& host : view->pruned) gone.push_back(cleaned(host.name));
-  const Text cluster_text = cluster_file(topology, options.prune ? std::vector<KnownHost>{} : left, clouds);
-  for (const TopologyHost& host : topology.hosts) {
-    if (view->leaves_out(host.name)) {
-      plan.warnings.push_back(pending_steps(*view, host, components));
-      continue;
+  void warn(std::string message, std::string hint, std::string path) {
+    plan_.warnings.push_back({.severity = Severity::warning, .message = std::move(message), .hint = std::move(hint), .path = std::move(path)});
+  }
+
+  // Hosts that left the spec: pruned, forgotten, or only warned of.
+  void take_leave_of_hosts() {
+    for (const std::string& name : forgotten_)
+      if (std::none_of(left_.begin(), left_.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology_, name);
+    if (!options_.prune) {
+      for (const KnownHost& host : left_)
+        warn("is no longer described, but still belongs to the cluster", "apply --prune removes what stands there, its data included",
+             "hosts." + host.name);
+      return;
     }
-    const NodeView node{*view, host, view->facts.at(host.name)};
+    Hosts reach;
+    for (const KnownHost& host : left_) {
+      if (forgotten_.contains(host.name))
+        warn("is forgotten, but not cleaned: what stands there stays", "wipe it before it is started again: it would join the cluster",
+             "hosts." + host.name);
+      else
+        reach.emplace(host.name, access_of(host, topology_));
+    }
+    left_facts_ = gather_facts(reach, executor_, options_, WayOut::forget);
+    check_still_ours(topology_, left_facts_);
+    std::erase_if(left_, [&](const KnownHost& host) { return forgotten_.contains(host.name); });
+    hosts_.insert(reach.begin(), reach.end());
+  }
+
+  void take_leave_of_clouds() {
+    clouds_ = own_cloud(spec_, topology_);
+    for (const LeftCloud& one : left_clouds(spec_, topology_, facts_)) {
+      if (options_.prune) {
+        hosts_.emplace(one.access.name, one.access);
+        unclouded_ = parallel(unclouded_, cloud_farewell(topology_.cluster, one.access.name, one.cloud));
+        continue;
+      }
+      clouds_.push_back(one.cloud);
+      std::string where;
+      for (const auto& [key, value] : one.cloud.settings)
+        if (key == "server_location") where = " (" + value + ")";
+      warn(one.access.name + where + " still has load balancers of this cluster, and the spec does not name it any more",
+           "apply --prune removes them, with credentials from the variables that the vendor's own tools read", "cloud_provider");
+    }
+  }
+
+  void make_the_view() {
+    std::vector<TopologyHost> staying, leaving;
+    for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
+    view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving));
+  }
+
+  // A cloud that is left goes first: only then do the hosts forget it.
+  Steps steps() {
+    std::vector<Steps> all;
+    for (const TopologyHost& host : topology_.hosts) {
+      if (view_->leaves_out(host.name))
+        plan_.warnings.push_back(pending_steps(*view_, host, components_));
+      else
+        all.push_back(host_steps(host));
+    }
+    for (const TopologyHost& host : view_->pruned) all.push_back(farewell({*view_, host, left_facts_.at(host.name)}, components_));
+    for (const ComponentPtr& component : components_) all.push_back(component->cluster_steps(*view_));
+    return sequence(std::move(unclouded_), kept_secrets(), parallel(std::move(all)));
+  }
+
+  // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
+  Steps kept_secrets() {
+    Steps secrets = secret_steps(*view_, secret_needs(*view_, components_));
+    if (secrets.empty()) return secrets;
+    auto kept = [](const Answers&) -> Decision { return Done{}; };
+    return sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
+  }
+
+  // What components want there, the file that names the cluster's hosts, and the removal of what nobody wants any more.
+  Steps host_steps(const TopologyHost& host) {
+    const NodeView node{*view_, host, view_->facts.at(host.name)};
     Steps system;
     std::vector<Steps> parts;
-    for (const ComponentPtr& component : components) {
+    for (const ComponentPtr& component : components_) {
       Steps steps = component->steps(node.seen_by(*component));
       if (component->name() == "system")
         system = std::move(steps);
       else
         parts.push_back(std::move(steps));
     }
-    const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = cluster_text});
-    // Who is pruned is forgotten when it is clean: else nobody would go on with it after an interruption.
+    const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_);
+    const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
+    std::vector<StepRef> gone;
+    for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
+    // A pruned host is forgotten when it is clean: else nobody would go on with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
-    std::set<std::string> kept;
-    for (const Steps::Node& one : wanted.nodes())
-      for (const std::string& resource : one.step->keeps()) kept.insert(resource);
-    std::vector<Owned> owned = node.facts.owned;
-    std::erase_if(owned, [](const Owned& one) { return one.resource.starts_with("file:/var/lib/pgcluster/"); });
-    all.push_back(sequence(removals(host.name, owned, kept), std::move(wanted)));
+    return with_removals(node, std::move(wanted));
   }
-  for (const TopologyHost& host : view->pruned) all.push_back(farewell({*view, host, left_facts.at(host.name)}, components));
-  for (const ComponentPtr& component : components) all.push_back(component->cluster_steps(*view));
-  // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
-  Steps secrets = secret_steps(*view, components);
-  if (!secrets.empty()) {
-    auto kept = [](const Answers&) -> Decision { return Done{}; };
-    secrets = sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
-  }
-  if (topology.cloud) hosts.emplace(topology.cloud->name, *topology.cloud);
-  // A cloud that is left goes first: only then do the hosts forget it.
-  Plan made =
-      make_plan(hosts, sequence(std::move(unclouded), std::move(secrets), parallel(std::move(all))), executor, plan, std::move(known), without_hint);
-  check_quorum(made, topology, without);
-  return made;
+
+  const Spec& spec_;
+  Executor& executor_;
+  const DeployOptions& options_;
+  Topology topology_;
+  std::vector<ComponentPtr> components_;
+  Hosts hosts_;
+  PlanOptions plan_;
+  std::set<std::string> without_{}, forgotten_{};
+  std::map<std::string, Facts> facts_{}, left_facts_{};
+  Known known_{};
+  std::vector<KnownHost> left_{};
+  std::vector<KnownCloud> clouds_{};
+  Steps unclouded_{};
+  std::shared_ptr<const ClusterView> view_{};
+};
+
+}  // namespace
+
+Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
+  check_spec(spec, options.components);
+  return Deployment(spec, executor, options).plan();
 }
 
 }  // namespace pgcluster

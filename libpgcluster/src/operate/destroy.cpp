@@ -1,15 +1,15 @@
 #include <algorithm>
 
 #include "component/cloud/cloud.hpp"
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
 
-Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& options) {
+Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& options) {
   const Topology topology = resolve(spec);
   Hosts hosts = hosts_of(topology);
-  std::vector<ComponentPtr> components = builtin_components();
-  components.insert(components.end(), options.components.begin(), options.components.end());
+  const std::vector<ComponentPtr> components = with_builtin(options.components);
   auto facts = gather_facts(hosts, executor, options);
   std::vector<TopologyHost> all = topology.hosts;
   for (const KnownHost& host : left_hosts(topology, facts)) {

@@ -7,22 +7,29 @@
 namespace pgcluster {
 
 Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& given, const Spec& spec, Executor& executor,
-                  const DeployOptions& own) {
+                  const OperateOptions& own) {
   const auto option = [&](const char* name) {
     const auto it = given.find(name);
     return it == given.end() ? std::string() : it->second;
   };
-  DeployOptions deploy = own;
-  deploy.prune = option("prune") == "true";
-  deploy.without.clear();
-  std::istringstream without(option("without"));
-  for (std::string host; std::getline(without, host, ',');) deploy.without.push_back(host);
-  const MemberOptions member{
-      .stop = own.stop, .deadline = own.deadline, .parallel = own.parallel, .poll = own.poll, .to = option("to"), .host = option("host")};
+  const auto with_common = [&]<class Options>(Options options) {
+    options.stop = own.stop;
+    options.deadline = own.deadline;
+    options.parallel = own.parallel;
+    options.poll = own.poll;
+    options.components = own.components;
+    return options;
+  };
+  std::vector<std::string> without;
+  std::istringstream names(option("without"));
+  for (std::string host; std::getline(names, host, ',');) without.push_back(host);
+  const auto deploy = with_common(DeployOptions{.prune = option("prune") == "true", .without = without});
+  const auto leader = with_common(LeaderOptions{.to = option("to")});
+  const auto member = with_common(MemberOptions{.host = option("host")});
   if (planner == "deploy") return plan_deploy(spec, executor, deploy);
-  if (planner == "destroy") return plan_destroy(spec, executor, deploy);
-  if (planner == "switchover") return plan_switchover(spec, executor, member);
-  if (planner == "failover") return plan_failover(spec, executor, member);
+  if (planner == "destroy") return plan_destroy(spec, executor, own);
+  if (planner == "switchover") return plan_switchover(spec, executor, leader);
+  if (planner == "failover") return plan_failover(spec, executor, leader);
   if (planner == "restart") return plan_restart(spec, executor, member);
   if (planner == "reload") return plan_reload(spec, executor, member);
   if (planner == "reinit") return plan_reinit(spec, executor, member);
@@ -59,7 +66,7 @@ Promised read_promised(const std::string& document) {
 
 }  // namespace
 
-Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const DeployOptions& options) {
+Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const OperateOptions& options) {
   const Promised promised = read_promised(document);
   if (promised.version != PGCLUSTER_VERSION)
     throw Error(Code::refused, "the plan was made by version " + promised.version + ", this is " PGCLUSTER_VERSION, "make a new plan");

@@ -3,7 +3,7 @@
 
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
-#include "operate/member.hpp"
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -15,28 +15,29 @@ using std::chrono::seconds;
 struct Scene {
   std::shared_ptr<const ClusterView> view;
   Hosts hosts;
-  std::vector<const TopologyHost*> members;
-  std::map<std::string, MemberState> states;
+  std::vector<const TopologyHost*> hosts_that_answer;
+  patroni::Members members;  ///< of all database hosts; those that cannot be asked do not answer
   std::string leader;
   std::map<std::string, Error> lost{};  ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }
-  int port() const { return view->spec.patroni_restapi_port; }
+  Ask ask(const TopologyHost& host) const { return patroni::member_ask(spec(), host); }
   std::vector<Ask> asks() const {
     std::vector<Ask> all;
-    for (const TopologyHost* host : members) all.push_back(member_ask(*host, port()));
+    for (const TopologyHost* host : hosts_that_answer) all.push_back(ask(*host));
     return all;
   }
-  MemberState state(const Answers& answers, const TopologyHost& host) const { return read_member(answers[member_ask(host, port())]); }
+  const patroni::Member& state(const TopologyHost& host) const { return members.of(host); }
+  patroni::Member state(const Answers& answers, const TopologyHost& host) const { return patroni::read_member(answers[ask(host)]); }
   const TopologyHost& member(const std::string& name) const {
-    for (const TopologyHost* host : members)
+    for (const TopologyHost* host : hosts_that_answer)
       if (host->name == name) return *host;
     if (const auto it = lost.find(name); it != lost.end()) throw it->second;
     throw Error(Code::refused, name + " is not a database host of " + spec().patroni_cluster_name, "see the spec's hosts, or status");
   }
   Run call(const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body) const {
     Run run = patroni::rest_call(*view, host, method, path, body, 90);
-    run.touches = {"unit:patroni.service"};
+    run.touches = {std::string("unit:") + patroni::unit_name};
     return run;
   }
 };
@@ -48,14 +49,14 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   std::map<std::string, std::vector<Ask>> asks;
   for (const TopologyHost* host : topology.with(Role::postgres)) {
     asks[host->name] = facts_asks(host->name);
-    asks[host->name].push_back(member_ask(*host, spec.patroni_restapi_port));
+    asks[host->name].push_back(patroni::member_ask(spec, *host));
   }
   const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
+  Answers states;
   for (const auto& [name, answers] : observed.answers) {
-    scene.states[name] = read_member(answers.back());
+    states.set(asks.at(name).back(), answers.back());
     facts[name] = read_facts(name, {answers.begin(), answers.end() - 1});
-    if (scene.states[name].leads()) scene.leader = name;
   }
   if (facts.empty()) {
     if (!observed.errors.empty()) throw observed.errors.begin()->second;
@@ -63,12 +64,13 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
         {.code = Code::timed_out, .message = "no database host answered in time", .hint = "see whether the hosts are overloaded", .retryable = true});
   }
   scene.lost = observed.errors;
-  scene.view = make_view(spec, topology, std::move(facts), builtin_components());
-  // Hosts that cannot be reached have no part in the plan: what is asked of the rest must not wait for them.
-  for (const auto& [name, error] : observed.errors) scene.hosts.erase(name);
-  std::erase_if(scene.hosts, [&](const auto& host) { return !scene.states.contains(host.first); });
+  // What is asked of the others must not wait for hosts that cannot be reached.
+  std::erase_if(scene.hosts, [&](const auto& host) { return !facts.contains(host.first); });
+  scene.view = make_view(spec, topology, std::move(facts), with_builtin(options.components));
+  scene.members = patroni::read_members(*scene.view, states);
+  if (const TopologyHost* leader = scene.members.leader()) scene.leader = leader->name;
   for (const TopologyHost* host : scene.view->topology.with(Role::postgres))
-    if (scene.hosts.contains(host->name)) scene.members.push_back(host);
+    if (scene.hosts.contains(host->name)) scene.hosts_that_answer.push_back(host);
   return scene;
 }
 
@@ -85,26 +87,16 @@ const std::string& need_leader(const Scene& scene) {
   return scene.leader;
 }
 
-// The replica that loses least: synchronous ones first, then the one that has replayed most.
-std::string best_replica(const Scene& scene) {
-  std::string best;
-  const auto better = [&](const MemberState& a, const MemberState& b) {
-    const bool sync_a = a.role == "sync_standby", sync_b = b.role == "sync_standby";
-    return sync_a != sync_b ? sync_a : a.wal > b.wal;
-  };
-  for (const TopologyHost* host : scene.members) {
-    const MemberState& state = scene.states.at(host->name);
-    const bool barred = std::any_of(host->patroni_tags.begin(), host->patroni_tags.end(),
-                                    [](const auto& tag) { return tag.first == "nofailover" && tag.second == "true"; });
-    if (state.leads() || !state.runs() || barred) continue;
-    if (best.empty() || better(state, scene.states.at(best))) best = host->name;
-  }
-  if (best.empty()) throw Error(Code::refused, "no replica is fit to lead", "see status: a replica must be streaming, and not be tagged nofailover");
-  return best;
+const TopologyHost& fittest_replica(const Scene& scene, const TopologyHost& leader) {
+  if (const TopologyHost* best = scene.members.successor(*scene.view, leader)) return *best;
+  Failure failure{.code = Code::refused, .message = "no replica is fit to lead", .hint = "see status, and mend one of them first"};
+  for (const TopologyHost* host : scene.hosts_that_answer)
+    if (host->name != leader.name) failure.diagnostics.push_back({.message = scene.members.unfit(*scene.view, *host), .path = host->name});
+  throw Error(std::move(failure));
 }
 
 Decision ends_with(const Scene& scene, const Answers& answers, const std::string& to, const std::string& from) {
-  if (!scene.state(answers, scene.member(to)).leads()) return Later{to + " leads"};
+  if (!scene.state(answers, scene.member(to)).leads) return Later{to + " leads"};
   if (!from.empty() && from != to && !scene.state(answers, scene.member(from)).runs()) return Later{from + " follows as a replica"};
   return Done{};
 }
@@ -112,18 +104,18 @@ Decision ends_with(const Scene& scene, const Answers& answers, const std::string
 // `what` of one member, until it shows another mark (start time, load time) than now.
 Steps once(const Scene& scene, const TopologyHost& host, const std::string& what, const Run& run, const Ask& mark, const std::string& now,
            Action action, Impact impact) {
-  auto decide = [=, port = scene.port()](const Answers& answers) -> Decision {
+  const Ask state = scene.ask(host);
+  auto decide = [=](const Answers& answers) -> Decision {
     const std::string* shown = answers.out(mark);
-    const std::string read = mark == member_ask(host, port) ? read_member(answers[mark]).start_time : shown ? *shown : "";
+    const std::string read = mark == state ? patroni::read_member(answers[mark]).start_time : shown ? *shown : "";
     if (read.empty())
       return now.empty() ? Decision(Refused{{.message = host.name + " does not answer", .hint = "see status"}}) : Later{host.name + " is back"};
     if (read != now) return Done{};
     return Change{.todo = {Do{.at = host.name, .what = run, .limit = seconds(120)}}, .action = action, .impact = impact, .reason = "asked for"};
   };
   const Steps step = make_step(host.name + "/patroni/" + what, {.asks = {mark}, .decide = decide, .settle = seconds(120)});
-  const Ask state = member_ask(host, scene.port());
   auto healthy = [=, name = host.name](const Answers& answers) -> Decision {
-    if (read_member(answers[state]).runs()) return Done{};
+    if (patroni::read_member(answers[state]).runs()) return Done{};
     return Later{name + " runs again"};
   };
   return sequence(step, gate(host.name + "/patroni/healthy-after-" + what, {.asks = {state}, .decide = healthy, .settle = seconds(300)}));
@@ -131,7 +123,7 @@ Steps once(const Scene& scene, const TopologyHost& host, const std::string& what
 
 std::vector<const TopologyHost*> chosen(const Scene& scene, const std::string& host) {
   if (!host.empty()) return {&scene.member(host)};
-  std::vector<const TopologyHost*> all = scene.members;
+  std::vector<const TopologyHost*> all = scene.hosts_that_answer;
   std::stable_partition(all.begin(), all.end(), [&](const TopologyHost* one) { return one->name != scene.leader; });
   return all;
 }
@@ -139,10 +131,10 @@ std::vector<const TopologyHost*> chosen(const Scene& scene, const std::string& h
 Plan set_pause(const Spec& spec, Executor& executor, const OperateOptions& options, bool pause) {
   const Scene scene = look(spec, executor, options);
   const TopologyHost& at = scene.member(need_leader(scene));
-  const Ask ask = member_ask(at, scene.port());
+  const Ask ask = scene.ask(at);
   const Run run = scene.call(at, "PATCH", "/config", pause ? R"({"pause":true})" : R"({"pause":null})");
   auto decide = [=](const Answers& answers) -> Decision {
-    const MemberState state = read_member(answers[ask]);
+    const patroni::Member state = patroni::read_member(answers[ask]);
     if (!state.answers) return Later{at.name + " answers"};
     if (state.paused == pause) return Done{};
     return Change{.todo = {Do{.at = at.name, .what = run}},
@@ -155,22 +147,19 @@ Plan set_pause(const Spec& spec, Executor& executor, const OperateOptions& optio
 
 }  // namespace
 
-Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options) {
+Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& options) {
   const Scene scene = look(spec, executor, options);
   const std::string from = need_leader(scene);
-  const std::string to = options.to.empty() ? best_replica(scene) : options.to;
-  const MemberState target = scene.states.contains(scene.member(to).name) ? scene.states.at(to) : MemberState{};
-  if (from != to && !target.runs())
-    throw Error({.code = Code::refused,
-                 .message = to + " is not fit to lead: it is " + (target.state.empty() ? "silent" : target.state),
-                 .hint = "see status",
-                 .host = to});
+  const std::string to = options.to.empty() ? fittest_replica(scene, scene.member(from)).name : scene.member(options.to).name;
+  if (from != to)
+    if (const std::string why = scene.members.unfit(*scene.view, scene.member(to)); !why.empty())
+      throw Error({.code = Code::refused, .message = to + " is not fit to lead: " + why, .hint = "see status", .host = to});
   const TopologyHost& leader = scene.member(from);
   Run run = scene.call(leader, "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + to + "\"}");
-  run.look = rest_code(leader, scene.port(), "/primary");
+  run.look = patroni::rest_code(spec, leader, "/primary");
   auto decide = [=](const Answers& answers) -> Decision {
     Decision end = ends_with(scene, answers, to, from);
-    if (!std::holds_alternative<Later>(end) || !scene.state(answers, scene.member(from)).leads()) return end;
+    if (!std::holds_alternative<Later>(end) || !scene.state(answers, scene.member(from)).leads) return end;
     return Change{.todo = {Do{.at = from, .what = run, .was = Output{.out = "200"}, .limit = seconds(120)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,
@@ -180,16 +169,15 @@ Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& 
   return finish(scene, step, executor, options, "switchover", {{"to", to}});
 }
 
-Plan plan_failover(const Spec& spec, Executor& executor, const MemberOptions& options) {
+Plan plan_failover(const Spec& spec, Executor& executor, const LeaderOptions& options) {
   if (options.to.empty())
-    throw Error(Code::refused, "failover needs to know which replica is to lead", "say --to HOST; status shows the replicas and their lag");
+    throw Error(Code::refused, "failover needs to know which replica is to lead", "name it (--to HOST); status shows the replicas and their lag");
   const Scene scene = look(spec, executor, options);
   const TopologyHost& to = scene.member(options.to);
-  if (!scene.states.at(to.name).answers)
-    throw Error({.code = Code::refused, .message = to.name + " does not answer", .hint = "see status", .host = to.name});
+  if (!scene.state(to).answers) throw Error({.code = Code::refused, .message = to.name + " does not answer", .hint = "see status", .host = to.name});
   const Run run = scene.call(to, "POST", "/failover", R"({"candidate":")" + to.name + "\"}");
   auto decide = [=](const Answers& answers) -> Decision {
-    if (scene.state(answers, to).leads()) return Done{};
+    if (scene.state(answers, to).leads) return Done{};
     return Change{.todo = {Do{.at = to.name, .what = run, .limit = seconds(120)}},
                   .action = Action::switchover,
                   .impact = scene.leader.empty() ? Impact::data : Impact::switchover,
@@ -203,8 +191,8 @@ Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& opt
   const Scene scene = look(spec, executor, options);
   std::vector<Steps> all;
   for (const TopologyHost* host : chosen(scene, options.host))
-    all.push_back(once(scene, *host, "restart", scene.call(*host, "POST", "/restart", "{}"), member_ask(*host, scene.port()),
-                       scene.states.at(host->name).start_time, Action::restart, host->name == scene.leader ? Impact::outage : Impact::restart));
+    all.push_back(once(scene, *host, "restart", scene.call(*host, "POST", "/restart", "{}"), scene.ask(*host), scene.state(*host).start_time,
+                       Action::restart, host->name == scene.leader ? Impact::outage : Impact::restart));
   return finish(scene, sequence(std::move(all)), executor, options, "restart", {{"host", options.host}});
 }
 
@@ -212,7 +200,8 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
   const Scene scene = look(spec, executor, options);
   std::map<std::string, std::vector<Ask>> asks;
   const auto loaded = [&](const TopologyHost& host) {
-    return Ask{host.name, Exec{.argv = psql(scene.spec(), {"-c", "select pg_conf_load_time()"}), .about = {"unit:patroni.service"}}};
+    return Ask{host.name,
+               Exec{.argv = psql(scene.spec(), {"-c", "select pg_conf_load_time()"}), .about = {std::string("unit:") + patroni::unit_name}}};
   };
   const auto members = chosen(scene, options.host);
   for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};
@@ -233,8 +222,7 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
   const TopologyHost& host = scene.member(options.host);
   if (host.name == need_leader(scene))
     throw Error({.code = Code::refused, .message = host.name + " leads: its data is the cluster's", .hint = "switch over first", .host = host.name});
-  const std::string data = "/var/lib/postgresql/" + std::to_string(spec.postgresql_version) + "/main";
-  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", data}, .about = {"unit:patroni.service"}}};
+  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", postgresql_data_dir(spec)}, .about = {std::string("unit:") + patroni::unit_name}}};
   const Observed observed = observe(scene.hosts, {{host.name, {birth}}}, executor, plan_options(options));
   const auto it = observed.answers.find(host.name);
   const auto* output = it == observed.answers.end() ? nullptr : std::get_if<Output>(&it->second.front());

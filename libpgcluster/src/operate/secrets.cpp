@@ -1,8 +1,8 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
-#include <set>
 
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -22,33 +22,14 @@ std::string new_password() {
   return password;
 }
 
-std::set<std::string> names_of(const Spec& spec, const std::vector<ComponentPtr>& components) {
-  std::set<std::string> names;
-  for (const ComponentPtr& component : components)
-    for (std::string& name : component->secrets(spec)) names.insert(std::move(name));
-  return names;
-}
-
 }  // namespace
 
-const SpecSecret* spec_secret(const Spec& spec, const std::string& name) {
-  const SpecSecret* found = nullptr;
-  if (name == "patroni_superuser_password") found = &spec.patroni_superuser_password;
-  if (name == "patroni_replication_password") found = &spec.patroni_replication_password;
-  if (name == "patroni_restapi_password") found = &spec.patroni_restapi_password;
-  if (name == "pgbouncer_auth_password") found = &spec.pgbouncer_auth_password;
-  if (name == "consul_encrypt_key") found = &spec.consul_encrypt_key;
-  for (const UserSpec& user : spec.postgresql_users)
-    if (name == "postgresql_users." + user.name + ".password") found = &user.password;
-  return found && found->given() ? found : nullptr;
-}
-
-std::map<std::string, Secret> resolve_secrets(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts,
-                                              const std::vector<ComponentPtr>& components) {
+std::map<std::string, Secret> resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology,
+                                              const std::map<std::string, Facts>& facts) {
   std::map<std::string, Secret> secrets;
-  for (const std::string& name : names_of(spec, components)) {
-    if (const SpecSecret* given = spec_secret(spec, name)) {
-      secrets[name] = {name, given->value};
+  for (const auto& [name, need] : needs) {
+    if (need.given.given()) {
+      secrets[name] = {name, need.given.value};
       continue;
     }
     std::string value, from;
@@ -70,15 +51,14 @@ std::map<std::string, Secret> resolve_secrets(const Spec& spec, const Topology& 
   return secrets;
 }
 
-Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& components) {
+Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNeed>& needs) {
   std::vector<Steps> hosts;
-  const std::set<std::string> names = names_of(view.spec, components);
   for (const std::string& host : view.topology.database) {
     if (view.leaves_out(host)) continue;
     // One after the other, so that others wait for the last one only: they go in one program anyway.
     std::vector<Steps> steps;
-    for (const std::string& name : names)
-      if (!spec_secret(view.spec, name))
+    for (const auto& [name, need] : needs)
+      if (!need.given.given())
         steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
     hosts.push_back(sequence(std::move(steps)));
   }
@@ -86,17 +66,20 @@ Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& com
 }
 
 std::string read_password(const Spec& spec, Executor& executor, const std::string& role, const OperateOptions& options) {
-  static const std::map<std::string, std::string> known{{"superuser", "patroni_superuser_password"},
-                                                        {"replication", "patroni_replication_password"},
-                                                        {"restapi", "patroni_restapi_password"},
-                                                        {"pgbouncer", "pgbouncer_auth_password"}};
-  std::string name = "postgresql_users." + role + ".password";
-  if (const auto it = known.find(role); it != known.end()) name = it->second;
-  if (role == spec.patroni_superuser_username) name = known.at("superuser");
-  if (role == spec.patroni_replication_username) name = known.at("replication");
-  if (role == spec.patroni_restapi_username) name = known.at("restapi");
-  if (const SpecSecret* given = spec_secret(spec, name)) return given->value;
   const Topology topology = resolve(spec);
+  const auto needs = secret_needs(*outline(spec, topology), with_builtin(options.components));
+  std::string name, known;
+  for (const auto& [one, need] : needs)
+    if (!need.roles.empty()) known += (known.empty() ? "" : ", ") + need.roles.front();
+  for (const auto& [one, need] : needs) {
+    if (std::find(need.roles.begin(), need.roles.end(), role) == need.roles.end()) continue;
+    if (need.given.given()) return need.given.value;
+    name = one;
+    break;
+  }
+  const Error unknown(Code::refused, "no password of " + role + " is known: the spec gives none, and no host has one",
+                      "roles are " + known + "; generated passwords exist after the first apply");
+  if (name.empty()) throw unknown;
   // Each database host has it: one that answers is enough.
   Hosts hosts;
   for (const std::string& host : topology.database) {
@@ -108,8 +91,7 @@ std::string read_password(const Spec& spec, Executor& executor, const std::strin
   for (const std::string& host : topology.database)
     if (const auto it = facts.find(host); it != facts.end() && it->second.secrets.contains(name)) return it->second.secrets.at(name);
   if (!errors.empty()) throw errors.begin()->second;
-  throw Error(Code::refused, "no password of " + role + " is known: the spec gives none, and no host has one",
-              "roles are superuser, replication, restapi, pgbouncer and the users of the spec; generated passwords exist after the first apply");
+  throw unknown;
 }
 
 }  // namespace pgcluster

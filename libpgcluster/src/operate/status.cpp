@@ -1,191 +1,216 @@
+// Reads how the cluster is: the members from Patroni, the VIP from the hosts, all else from what the components declare.
 #include <algorithm>
 
 #include "base/url.hpp"
+#include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
-#include "component/consul/consul.hpp"
-#include "component/haproxy/haproxy.hpp"
-#include "operate/member.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/vip/vip.hpp"
+#include "operate/declared.hpp"
 #include "operate/view.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
 
-// Everything that is asked of one host, in one program.
-struct HostQuestions {
-  std::optional<Ask> member, dcs, vip, balancer;
-  std::vector<Ask> units;
-  std::vector<Ask> all() const {
-    std::vector<Ask> asks = units;
-    for (const auto* ask : {&member, &dcs, &vip, &balancer})
-      if (*ask) asks.push_back(**ask);
-    return asks;
-  }
+// A question about one component on one host.
+struct Question {
+  std::string component;
+  Probe probe;
 };
 
-HostQuestions questions(const Spec& spec, const Topology& topology, const TopologyHost& host) {
-  HostQuestions q;
-  const auto unit = [&](const char* name) { q.units.push_back({host.name, UnitOf{name}}); };
-  const bool member = std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end();
-  if (member && topology.dcs_type == "etcd") {
-    q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=http://" + host.address + ":" + std::to_string(spec.etcd_client_port),
-                                         "--command-timeout=2s", "--dial-timeout=1s", "endpoint", "health"}}};
-    unit("etcd.service");
-  }
-  if (has_consul_agent(spec, host)) {
-    unit(consul_unit);
-    if (member) q.dcs = consul_health_ask(host);
-  }
-  if (host.has(Role::postgres)) {
-    q.member = member_ask(host, spec.patroni_restapi_port);
-    unit("patroni.service");
-    if (spec.pgbouncer_install) unit("pgbouncer.service");
-    if (!spec.cluster_vip.empty() && !with_haproxy(spec)) unit("vip-manager.service");
-  }
-  if (host.has(Role::balancer)) {
-    unit("haproxy.service");
-    if (spec.confd_install && spec.confd_binary.given()) unit("confd.service");
-    if (!spec.cluster_vip.empty()) unit("keepalived.service");
-    q.balancer = haproxy_ask(spec, host.name);
-  }
-  if (!spec.cluster_vip.empty()) q.vip = Ask{host.name, Exec{.argv = {"ip", "-o", "addr", "show", "to", spec.cluster_vip}}};
-  return q;
+Probe unit_probe(const std::string& host, const std::string& unit) {
+  return {{host, UnitOf{unit}}, [unit](const Answer& answer) -> std::optional<Problem> {
+            const auto* state = std::get_if<Unit>(&answer);
+            if (!state) return Problem{.cause = "unit_missing", .message = unit + " is not installed", .remedy = "apply installs it"};
+            if (state->active == "active") return std::nullopt;
+            return Problem{.cause = "unit_down",
+                           .message = unit + " is " + state->active,
+                           .remedy = "journalctl -u " + unit + " on the host says why; apply starts it again"};
+          }};
 }
 
-// Its balancers' addresses are where clients go; what is wrong with it stands among the hosts.
-void status_of_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, Status& status) {
-  Status::Host state{.name = cloud, .reachable = observed.answers.contains(cloud), .problems = {}};
-  if (!state.reachable) {
-    const auto error = observed.errors.find(cloud);
-    state.problems.push_back(error == observed.errors.end() ? "it did not answer in time"
-                                                            : std::string(to_string(error->second.code())) + ": " + error->second.message());
-  } else {
-    status.endpoints.clear();
+std::vector<Question> questions(const NodeView& node, const std::vector<ComponentPtr>& components) {
+  std::vector<Question> all;
+  for (const Declaration& one : declarations(node, components)) {
+    for (const std::string& unit : one.needs.units) all.push_back({one.component->name(), unit_probe(node.name(), unit)});
+    for (Probe& probe : one.component->health(node.seen_by(*one.component))) all.push_back({one.component->name(), std::move(probe)});
   }
-  for (std::size_t i = 0; state.reachable && i < balancers.size(); ++i) {
-    const CloudBalancer& one = balancers[i];
-    if (!one.wanted) continue;
-    const auto* output = std::get_if<Output>(&observed.answers.at(cloud)[i]);
-    const Balancer is = read_balancer(output ? output->out : "");
-    if (!output || is.owner != one.wish.owner)
-      state.problems.push_back("there is no load balancer " + one.wish.name);
-    else if (is.address.empty())
-      state.problems.push_back("the load balancer " + one.wish.name + " has no address yet");
-    else
-      status.endpoints.push_back({one.kind, is.address, is.port,
-                                  "postgresql://" + net::host_port(is.address, is.port) +
-                                      "/postgres?target_session_attrs=" + (one.role == "primary" ? "read-write" : "any")});
-  }
-  status.hosts.push_back(std::move(state));
+  return all;
 }
 
-}  // namespace
-
-Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options) {
-  const Topology topology = resolve(spec);
-  Status status{.cluster = topology.cluster, .endpoints = topology.endpoints};
-  Hosts hosts = hosts_of(topology);
-  std::map<std::string, HostQuestions> asked;
-  std::map<std::string, std::vector<Ask>> asks;
-  for (const TopologyHost& host : topology.hosts) {
-    hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
-    asked[host.name] = questions(spec, topology, host);
-    asks[host.name] = asked[host.name].all();
+class Reading {
+ public:
+  Reading(const Spec& spec, const OperateOptions& options)
+      : view_(outline(spec, resolve(spec))), topology_(view_->topology), components_(with_builtin(options.components)) {
+    if (with_cloud_balancer(spec)) balancers_ = cloud_balancers(spec, topology_);
+    status_.cluster = topology_.cluster;
+    status_.endpoints = topology_.endpoints;
   }
-  const std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
-  if (!balancers.empty()) hosts.emplace(topology.cloud->name, *topology.cloud);
-  for (const CloudBalancer& one : balancers) asks[topology.cloud->name].push_back(balancer_ask(topology.cloud->name, one.wish));
-  const Observed observed = observe(hosts, asks, executor, plan_options(options));
-  if (!spec.cluster_vip.empty()) status.vip = Status::Vip{.address = spec.cluster_vip, .holders = {}};
-  status.dcs = {.type = topology.dcs_type, .members = topology.dcs_members, .healthy_members = {}, .quorum = topology.quorum()};
 
-  std::int64_t leader_wal = 0;
-  std::map<std::string, std::int64_t> wal;
-  std::size_t leaders = 0;
-  for (const TopologyHost& host : topology.hosts) {
-    Status::Host state{.name = host.name, .reachable = observed.answers.contains(host.name), .problems = {}};
-    Answers answers;
-    if (state.reachable) {
-      const auto& given = observed.answers.at(host.name);
-      for (std::size_t i = 0; i < asks[host.name].size() && i < given.size(); ++i) answers.set(asks[host.name][i], given[i]);
-    } else {
-      const auto error = observed.errors.find(host.name);
-      state.problems.push_back(error == observed.errors.end() ? "it did not answer in time"
-                                                              : std::string(to_string(error->second.code())) + ": " + error->second.message());
+  Status read(Executor& executor, const OperateOptions& options) {
+    ask(executor, options);
+    for (const TopologyHost& host : topology_.hosts) read_host(host);
+    read_members();
+    read_vip();
+    read_dcs();
+    read_cloud();
+    status_.healthy = status_.problems.empty();
+    return std::move(status_);
+  }
+
+ private:
+  void ask(Executor& executor, const OperateOptions& options) {
+    Hosts hosts = hosts_of(topology_);
+    std::map<std::string, std::vector<Ask>> asks;
+    for (const TopologyHost& host : topology_.hosts) {
+      hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
+      questions_[host.name] = questions(node_of(*view_, host), components_);
+      for (const Question& one : questions_[host.name]) asks[host.name].push_back(one.probe.ask);
+      if (has_vip()) asks[host.name].push_back(vip_ask(view_->spec, host.name));
     }
-    const HostQuestions& q = asked[host.name];
-    if (state.reachable)
-      for (const Ask& ask : q.units) {
-        const auto* unit = answers.get<Unit>(ask);
-        const std::string& name = std::get<UnitOf>(ask.what).name;
-        if (!unit)
-          state.problems.push_back(name + " is not installed");
-        else if (unit->active != "active")
-          state.problems.push_back(name + " is " + unit->active);
-      }
-    if (q.member) {
-      const MemberState member = state.reachable ? read_member(answers[*q.member]) : MemberState{};
-      Status::Member one{.name = host.name,
-                         .address = host.address,
+    for (const CloudBalancer& one : balancers_) {
+      hosts.emplace(topology_.cloud->name, *topology_.cloud);
+      asks[topology_.cloud->name].push_back(balancer_ask(topology_.cloud->name, one.wish));
+    }
+    observed_ = observe(hosts, asks, executor, plan_options(options));
+    for (const auto& [name, given] : observed_.answers)
+      for (std::size_t i = 0; i < given.size() && i < asks[name].size(); ++i) answers_.set(asks[name][i], given[i]);
+  }
+
+  bool has_vip() const { return !view_->spec.cluster_vip.empty(); }
+  bool reachable(const std::string& host) const { return observed_.answers.contains(host); }
+
+  // What keeps the host, or the cloud, from answering.
+  std::string silence(const std::string& host) const {
+    const auto error = observed_.errors.find(host);
+    if (error == observed_.errors.end()) return "it did not answer in time";
+    return std::string(to_string(error->second.code())) + ": " + error->second.message();
+  }
+
+  void found(const std::string& host, const std::string& component, Problem problem) {
+    for (Status::Host& one : status_.hosts)
+      if (one.name == host && problem.severity == Severity::error) one.problems.push_back(problem.message);
+    auto& list = problem.severity == Severity::error ? status_.problems : status_.warnings;
+    list.push_back({host, component, std::move(problem)});
+  }
+
+  void read_host(const TopologyHost& host) {
+    status_.hosts.push_back({.name = host.name, .reachable = reachable(host.name), .problems = {}});
+    if (!reachable(host.name))
+      return found(host.name, "",
+                   {.cause = "host_unreachable",
+                    .message = silence(host.name),
+                    .remedy = "see whether the host runs and whether ssh reaches it; --without " + host.name + " plans as if it were down"});
+    for (const Question& one : questions_[host.name])
+      if (auto problem = one.probe.read(answers_[one.probe.ask])) found(host.name, one.component, std::move(*problem));
+  }
+
+  void read_members() {
+    const patroni::Members members = patroni::read_members(*view_, answers_);
+    std::vector<std::string> leaders;
+    for (const auto& [host, member] : members.all)
+      if (member.leads) leaders.push_back(host->name);
+    if (leaders.size() == 1) status_.leader = leaders.front();
+    for (const auto& [host, member] : members.all) {
+      Status::Member one{.name = host->name,
+                         .address = host->address,
                          .role = member.role,
-                         .state = member.state,
+                         .state = member.answers          ? member.shown_state()
+                                  : reachable(host->name) ? "stopped"
+                                                          : "unreachable",
                          .timeline = member.timeline,
                          .lag_bytes = {},
                          .pending_restart = member.pending_restart};
-      if (!member.answers) one.state = state.reachable ? "stopped" : "unreachable";
-      if (member.leads()) {
-        ++leaders;
-        status.leader = host.name;
-        leader_wal = member.wal;
-      } else if (member.answers) {
-        wal[host.name] = member.wal;
-      }
-      status.paused = status.paused || member.paused;
-      if (state.reachable && !member.answers) state.problems.push_back("Patroni does not answer");
-      if (member.answers && !member.runs()) state.problems.push_back("PostgreSQL is " + member.state);
-      status.members.push_back(std::move(one));
+      if (member.answers && !member.leads && leaders.size() == 1) one.lag_bytes = members.lag(*host);
+      status_.paused = status_.paused || member.paused;
+      // One that runs and does not stream is no replica yet, though its own Patroni sees nothing wrong.
+      if (member.answers && member.runs() && !member.fine())
+        found(host->name, "patroni",
+              {.cause = "replica_not_streaming",
+               .message = "PostgreSQL is " + member.shown_state() + ", and does not stream from the leader",
+               .remedy = "read PostgreSQL's log on the host; reinit copies its data anew"});
+      if (member.pending_restart)
+        found(host->name, "patroni",
+              {.cause = "restart_pending",
+               .message = "a changed setting waits for a restart of PostgreSQL",
+               .remedy = "pgcluster apply or pgcluster restart restarts the members in a safe order",
+               .severity = Severity::warning});
+      status_.members.push_back(std::move(one));
     }
-    if (q.dcs && state.reachable) {
-      bool serves = answers.out(*q.dcs);
-      if (topology.dcs_type == "consul") {
-        const auto servers = read_consul_servers(answers[*q.dcs]);
-        serves = std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host.name && one.serves(); });
-      }
-      if (serves)
-        status.dcs.healthy_members.push_back(host.name);
+    if (leaders.size() > 1)
+      for (const std::string& name : leaders)
+        found(name, "patroni",
+              {.cause = "several_leaders",
+               .message = "it is one of " + std::to_string(leaders.size()) + " members that say they lead",
+               .remedy = "stop Patroni on all but the one that the DCS names, and see where the network is cut"});
+    if (leaders.empty() && !members.all.empty())
+      found("", "patroni",
+            {.cause = "no_leader", .message = "no member leads", .remedy = "mend the members' own problems; failover --to HOST promotes a replica"});
+  }
+
+  void read_vip() {
+    if (!has_vip()) return;
+    status_.vip = Status::Vip{.address = view_->spec.cluster_vip, .holders = {}};
+    for (const TopologyHost& host : topology_.hosts)
+      if (const std::string* out = answers_.out(vip_ask(view_->spec, host.name)); out && !out->empty()) status_.vip->holders.push_back(host.name);
+    if (status_.vip->holders.size() != 1)
+      found("", "",
+            {.cause = "vip_not_on_one_host",
+             .message = status_.vip->address + (status_.vip->holders.empty() ? " is on no host" : " is on several hosts"),
+             .remedy = "see the service that holds it on the hosts; it follows the leader within seconds"});
+  }
+
+  // A member of the DCS is healthy if its component sees no problem there.
+  void read_dcs() {
+    status_.dcs = {.type = topology_.dcs_type, .members = topology_.dcs_members, .healthy_members = {}, .quorum = topology_.quorum()};
+    for (const std::string& name : topology_.dcs_members)
+      if (reachable(name) && std::none_of(status_.problems.begin(), status_.problems.end(),
+                                          [&](const Status::Finding& one) { return one.host == name && one.component == to_string(topology_.dcs_type); }))
+        status_.dcs.healthy_members.push_back(name);
+    const std::size_t up = status_.dcs.healthy_members.size();
+    status_.dcs.healthy = up == status_.dcs.members.size();
+    status_.dcs.tolerates = up >= status_.dcs.quorum ? up - status_.dcs.quorum : 0;
+  }
+
+  // Clients go to the addresses of the cloud's balancers; problems of these stand among the hosts, at the cloud's name.
+  void read_cloud() {
+    if (balancers_.empty()) return;
+    const std::string& cloud = topology_.cloud->name;
+    status_.hosts.push_back({.name = cloud, .reachable = reachable(cloud), .problems = {}});
+    const auto missing = [&](const std::string& message, const std::string& remedy) {
+      found(cloud, "cloud", {.cause = "balancer_missing", .message = message, .remedy = remedy});
+    };
+    if (!reachable(cloud))
+      return found(cloud, "cloud",
+                   {.cause = "cloud_unreachable", .message = silence(cloud), .remedy = "see the cloud's status, the credentials and the network"});
+    status_.endpoints.clear();
+    for (const CloudBalancer& one : balancers_) {
+      if (!one.wanted) continue;
+      const auto* output = answers_.get<Output>(balancer_ask(cloud, one.wish));
+      const Balancer is = read_balancer(output ? output->out : "");
+      if (!output || is.owner != one.wish.owner)
+        missing("there is no load balancer " + one.wish.name, "apply makes it");
+      else if (is.address.empty())
+        missing("the load balancer " + one.wish.name + " has no address yet", "wait a minute, and look again");
       else
-        state.problems.push_back(topology.dcs_type + " is not healthy");
+        status_.endpoints.push_back({one.kind, is.address, is.port,
+                                     "postgresql://" + net::host_port(is.address, is.port) + "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
     }
-    if (q.balancer && state.reachable) {
-      const HaproxyState haproxy = read_haproxy(answers[*q.balancer]);
-      if (!haproxy.answers)
-        state.problems.push_back("HAProxy does not answer");
-      else if (haproxy.up("master").empty())
-        state.problems.push_back("HAProxy sees no leader: port " + std::to_string(spec.haproxy_listen_port.master) + " leads nowhere");
-    }
-    if (q.vip && state.reachable)
-      if (const std::string* out = answers.out(*q.vip); out && !out->empty()) status.vip->holders.push_back(host.name);
-    status.hosts.push_back(std::move(state));
   }
-  if (!balancers.empty()) status_of_cloud(topology.cloud->name, balancers, observed, status);
-  if (leaders == 1)
-    for (Status::Member& member : status.members)
-      if (wal.contains(member.name)) member.lag_bytes = std::max<std::int64_t>(0, leader_wal - wal.at(member.name));
-  if (leaders > 1) {
-    status.leader.clear();
-    for (Status::Host& host : status.hosts)
-      for (const Status::Member& member : status.members)
-        if (member.name == host.name && member.role == "leader")
-          host.problems.push_back("it is one of " + std::to_string(leaders) + " members that say they lead");
-  }
-  const std::size_t up = status.dcs.healthy_members.size();
-  status.dcs.healthy = up == status.dcs.members.size();
-  status.dcs.tolerates = up >= status.dcs.quorum ? up - status.dcs.quorum : 0;
-  const bool members_run = std::all_of(status.members.begin(), status.members.end(), [](const Status::Member& one) {
-    return one.role == "leader" || one.role == "standby_leader" ? one.state == "running" : one.state == "streaming";
-  });
-  status.healthy = leaders == 1 && members_run && status.dcs.healthy && (!status.vip || status.vip->holders.size() == 1);
-  return status;
-}
+
+  std::shared_ptr<const ClusterView> view_;
+  const Topology& topology_;
+  std::vector<ComponentPtr> components_;
+  std::vector<CloudBalancer> balancers_{};
+  std::map<std::string, std::vector<Question>> questions_{};
+  Observed observed_{};
+  Answers answers_{};
+  Status status_{};
+};
+
+}  // namespace
+
+Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options) { return Reading(spec, options).read(executor, options); }
 
 }  // namespace pgcluster

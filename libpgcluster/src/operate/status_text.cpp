@@ -41,13 +41,18 @@ std::string Status::text(bool color) const {
                     member.timeline ? std::to_string(member.timeline) : "", member.lag_bytes ? bytes(*member.lag_bytes) : "",
                     member.pending_restart ? "restart pending" : ""});
   out += table(rows) + "\n";
-  rows = {{dcs.type, std::to_string(dcs.healthy_members.size()) + "/" + std::to_string(dcs.members.size()) + " members healthy, quorum " +
-                         std::to_string(dcs.quorum) + ", " + std::to_string(dcs.tolerates) + " more may fail"}};
+  rows = {{std::string(to_string(dcs.type)), std::to_string(dcs.healthy_members.size()) + "/" + std::to_string(dcs.members.size()) +
+                                                 " members healthy, quorum " + std::to_string(dcs.quorum) + ", " + std::to_string(dcs.tolerates) +
+                                                 " more may fail"}};
   if (vip) rows.push_back({"vip", vip->address + (vip->holders.empty() ? " held by nobody" : " on " + joined(vip->holders))});
-  for (const Endpoint& endpoint : endpoints) rows.push_back({endpoint.kind, endpoint.uri});
+  for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
   out += table(rows);
-  for (const Host& host : hosts)
-    for (const std::string& problem : host.problems) out += "  " + paint("31", host.name + ": " + problem) + "\n";
+  const auto line = [&](const char* color_code, const Finding& one) {
+    out += "  " + paint(color_code, (one.host.empty() ? cluster : one.host) + ": " + one.what.message) +
+           (one.what.remedy.empty() ? "" : "; " + one.what.remedy) + "\n";
+  };
+  for (const Finding& one : problems) line("31", one);
+  for (const Finding& one : warnings) line("33", one);
   return out;
 }
 
@@ -63,8 +68,8 @@ std::string Status::json() const {
                                {"timeline", member.timeline ? Json(member.timeline) : Json(nullptr)},
                                {"lag_bytes", member.lag_bytes ? Json(*member.lag_bytes) : Json(nullptr)},
                                {"pending_restart", member.pending_restart}});
-  json["dcs"] = {{"type", dcs.type},       {"members", dcs.members}, {"healthy_members", dcs.healthy_members},
-                 {"healthy", dcs.healthy}, {"quorum", dcs.quorum},   {"tolerates", dcs.tolerates}};
+  json["dcs"] = {{"type", to_string(dcs.type)}, {"members", dcs.members}, {"healthy_members", dcs.healthy_members},
+                 {"healthy", dcs.healthy},      {"quorum", dcs.quorum},   {"tolerates", dcs.tolerates}};
   if (vip)
     json["vip"] = {
         {"address", vip->address}, {"holder", vip->holders.size() == 1 ? Json(vip->holders[0]) : Json(nullptr)}, {"holders", vip->holders}};
@@ -75,6 +80,18 @@ std::string Status::json() const {
   json["endpoints"] = Json::array();
   for (const Endpoint& endpoint : endpoints)
     json["endpoints"].push_back({{"kind", endpoint.kind}, {"address", endpoint.address}, {"port", endpoint.port}, {"uri", endpoint.uri}});
+  const auto list = [](const std::vector<Finding>& all) {
+    Json found = Json::array();
+    for (const Finding& one : all)
+      found.push_back({{"host", one.host.empty() ? Json(nullptr) : Json(one.host)},
+                       {"component", one.component.empty() ? Json(nullptr) : Json(one.component)},
+                       {"cause", one.what.cause},
+                       {"message", one.what.message},
+                       {"remedy", one.what.remedy}});
+    return found;
+  };
+  json["problems"] = list(problems);
+  json["warnings"] = list(warnings);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

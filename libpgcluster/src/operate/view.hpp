@@ -28,7 +28,8 @@ std::string without_hint(const std::string& host);
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way = WayOut::none,
                                           const std::map<std::string, std::vector<AskPtr>>& also = {}, Known* known = nullptr);
 /// What the steps of the spec will ask, as far as that can be told without facts: all but little of it. By host; empty where it cannot be told.
-std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::set<std::string>& without);
+std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::vector<ComponentPtr>& components,
+                                                       const std::set<std::string>& without);
 
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
@@ -47,16 +48,17 @@ void check_quorum(const Plan& plan, const Topology& topology, const std::set<std
 /// What stays undone on a host that is left out, by the names of its steps.
 Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components);
 
-/// The value of every secret that the components name. Throws refused where hosts disagree.
-std::map<std::string, Secret> resolve_secrets(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts,
-                                              const std::vector<ComponentPtr>& components);
-/// The password that the spec gives for a secret's name; null where it gives none.
-const SpecSecret* spec_secret(const Spec& spec, const std::string& name);
+/// The value of every secret: as the spec gives it, as the hosts keep it, or a new one. Throws refused where hosts disagree.
+std::map<std::string, Secret> resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology,
+                                              const std::map<std::string, Facts>& facts);
 /// Generated secrets, on every database host, before anything uses them.
-Steps secret_steps(const ClusterView& view, const std::vector<ComponentPtr>& components);
+Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNeed>& needs);
 
 /// Steps that remove what a host owns and nobody keeps any more: units first, then packages, then files.
 Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept);
+/// `wanted`, and the removal of what the host owns and no step of `wanted` keeps. What may conflict goes first; a package of a component that stays
+/// goes last, and takes the lane.
+Steps with_removals(const NodeView& node, Steps wanted);
 /// All that the host owns, what the components keep for good, and our own state. The data comes before the last of what is owned: a plan that
 /// goes on after an interruption finds it again.
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops);
@@ -83,6 +85,6 @@ HostAccess access_of(const KnownHost& left, const Topology& topology);
 
 /// The planner of a plan's document, by name.
 Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& options, const Spec& spec, Executor& executor,
-                  const DeployOptions& own);
+                  const OperateOptions& own);
 
 }  // namespace pgcluster

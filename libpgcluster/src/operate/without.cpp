@@ -30,9 +30,10 @@ void check_left_out(const Topology& topology, const std::set<std::string>& names
     if (std::none_of(topology.hosts.begin(), topology.hosts.end(), [&](const TopologyHost& host) { return host.name == name; }))
       throw not_a_host(topology, name);
   const std::size_t members = remaining(topology.dcs_members, names).size();
+  const std::string dcs(to_string(topology.dcs_type));
   if (members < topology.quorum())
     throw Error(Code::refused,
-                "without " + joined(names) + " " + topology.dcs_type + " has " + std::to_string(members) + " of its " +
+                "without " + joined(names) + " " + dcs + " has " + std::to_string(members) + " of its " +
                     std::to_string(topology.dcs_members.size()) + " members, and the quorum is " + std::to_string(topology.quorum()),
                 "bring one of its hosts back first: without a quorum nothing can be changed safely");
   if (remaining(topology.database, names).empty())
@@ -40,22 +41,23 @@ void check_left_out(const Topology& topology, const std::set<std::string>& names
 }
 
 void check_beginning(const Topology& topology, const std::map<std::string, Facts>& facts, const std::set<std::string>& without) {
+  const std::string dcs(to_string(topology.dcs_type));
   std::vector<std::string> missing;
   for (const std::string& member : topology.dcs_members)
     if (without.contains(member)) missing.push_back(member);
-  const bool begun =
-      std::any_of(facts.begin(), facts.end(), [&](const auto& one) { return owns(one.second, "unit:" + topology.dcs_type + ".service"); });
+  const bool begun = std::any_of(facts.begin(), facts.end(), [&](const auto& one) { return owns(one.second, "unit:" + dcs + ".service"); });
   if (begun || missing.empty()) return;
-  throw Error(Code::refused, topology.dcs_type + " begins with all of its members: the first deployment cannot do without " + joined(missing),
-              "bring it up first, or describe other members by roles: [" + topology.dcs_type + "]");
+  throw Error(Code::refused, dcs + " begins with all of its members: the first deployment cannot do without " + joined(missing),
+              "bring it up first, or describe other members by roles: [" + dcs + "]");
 }
 
 void check_quorum(const Plan& plan, const Topology& topology, const std::set<std::string>& without) {
   if (without.empty() || remaining(topology.dcs_members, without).size() > topology.quorum()) return;
+  const std::string dcs(to_string(topology.dcs_type));
   for (const PlannedChange& change : plan.changes()) {
-    if (change.component != topology.dcs_type || !disturbs(change.impact)) continue;
+    if (change.component != dcs || !disturbs(change.impact)) continue;
     throw Error({.code = Code::refused,
-                 .message = topology.dcs_type + " on " + change.host + " would " + std::string(to_string(change.action)) + " (" + change.reason +
+                 .message = dcs + " on " + change.host + " would " + std::string(to_string(change.action)) + " (" + change.reason +
                             "), and without " + joined(without) + " the quorum needs every member that is left",
                  .hint = "bring a member back first, or take out of the spec what needs the restart",
                  .host = change.host,

@@ -31,8 +31,9 @@ std::string_view to_string(Event::Kind kind) noexcept {
 }
 
 Failure cancelled_failure() {
-  return {
-      .code = Code::cancelled, .message = "cancelled; what had begun was ended, the rest was not begun", .hint = "apply again: it goes on from here"};
+  return {.code = Code::cancelled,
+          .message = "cancelled: the running steps were finished, the others were not started",
+          .hint = "apply again to continue"};
 }
 
 const Report& Report::check() const {
@@ -54,8 +55,9 @@ std::string Report::text() const {
     if (step.state == StepReport::State::blocked) ++blocked;
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f s", static_cast<double>(took.count()) / 1000);
-  if (steps.empty() && ok()) return "Nothing had to change.\n";
-  text += (ok() ? "Done: " : cancelled ? "Cancelled: " : "Failed: ") + std::to_string(changed) + " changed in " + seconds;
+  if (steps.empty() && ok()) return "No changes.\n";
+  text += ok() ? "Applied " : cancelled ? "Cancelled after " : "Failed after ";
+  text += std::to_string(changed) + (changed == 1 ? " change in " : " changes in ") + seconds;
   if (!failures.empty()) text += ", " + std::to_string(failures.size()) + " failed";
   if (blocked > 0) text += ", " + std::to_string(blocked) + " blocked";
   return text + ".\n";

@@ -48,7 +48,7 @@ std::string colored_diff(const std::string& diff, const Style& style, const std:
 
 using Changes = std::vector<const PlannedChange*>;
 
-// What disturbs, in its order: "will restart: pg2, pg3; then switchover from pg1; then pg1".
+// The disturbing changes in their order: "Will restart: pg2, pg3; then switchover from pg1; then pg1".
 std::string headline(const std::vector<PlannedChange>& changes, const Style& style) {
   struct Turn {
     Action action;
@@ -70,8 +70,8 @@ std::string headline(const std::vector<PlannedChange>& changes, const Style& sty
     auto& hosts = turns.back().hosts;
     if (!change.host.empty() && (hosts.empty() || hosts.back() != change.host)) hosts.push_back(change.host);
   }
-  if (turns.empty()) return "will disturb nothing that serves\n";
-  std::string text = at_most ? "will at most " : "will ";
+  if (turns.empty()) return "No running service is restarted.\n";
+  std::string text = at_most ? "Will at most " : "Will ";
   Action said = Action::switchover;  // the action word that the reader has in mind
   for (const Turn& turn : turns) {
     const bool first = &turn == &turns.front();
@@ -192,11 +192,11 @@ std::string Plan::text(bool diff, bool color) const {
       if (diff) text += diffs(line, style);
     }
   }
-  if (data_->changes.empty()) return text + "Nothing has to change: all " + std::to_string(unchanged()) + " steps hold already.\n";
+  if (data_->changes.empty()) return text + "No changes: all " + std::to_string(unchanged()) + " steps are up to date.\n";
   std::string summary;
   for (const auto& [action, count] : counts) append(summary, std::to_string(count) + " " + action);
   return text + "\n" + std::to_string(data_->changes.size()) + (data_->changes.size() == 1 ? " change (" : " changes (") + summary + "); " +
-         std::to_string(unchanged()) + " steps hold already.\n";
+         std::to_string(unchanged()) + " steps are up to date.\n";
 }
 
 }  // namespace pgcluster

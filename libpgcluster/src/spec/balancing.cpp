@@ -28,7 +28,7 @@ void check_balancing(const Spec& s, std::vector<Diagnostic>& findings) {
     unused("confd_binary", s.confd_binary.given());
     unused("keepalived_virtual_router_id", s.keepalived_virtual_router_id != 0);
     for (const HostSpec& host : s.hosts)
-      if (has_role(host, "balancer")) warning("hosts." + host.name + ".roles", "has the role balancer, which does nothing here", hint);
+      if (has_role(host, Role::balancer)) warning("hosts." + host.name + ".roles", "has the role balancer, which does nothing here", hint);
     return;
   }
   if (s.confd_install && !s.confd_binary.given())

@@ -6,6 +6,7 @@
 
 #include "spec/keys.hpp"
 #include "spec/roles.hpp"
+#include "spec/validate.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -28,7 +29,7 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
     findings.push_back({Severity::error, std::move(message), std::move(hint), std::move(path)});
   };
   const Spec defaults;
-  if (s.dcs_type != "consul") {
+  if (s.dcs_type != DcsType::consul) {
     const auto unused = [&](const char* key, bool set) {
       if (set) warning(key, "says nothing without dcs_type: consul", "write dcs_type: consul, or remove it");
     };
@@ -37,10 +38,11 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
     unused("consul_binary", s.consul_binary.given());
     unused("consul_dns", s.consul_dns != defaults.consul_dns);
     unused("consul_encrypt_key", s.consul_encrypt_key.given());
+    if (is_faulty(findings, "dcs_type")) return;
     for (const HostSpec& host : s.hosts)
-      for (const char* role : {"consul", "consul_client"})
-        if (has_role(host, role) && s.dcs_type == "etcd")
-          error("hosts." + host.name + ".roles", std::string(role) + " is a role here, but dcs_type is etcd",
+      for (const Role role : {Role::consul, Role::consul_client})
+        if (has_role(host, role))
+          error("hosts." + host.name + ".roles", std::string(to_string(role)) + " is a role here, but dcs_type is etcd",
                 "remove the role, or write dcs_type: consul");
     return;
   }
@@ -53,11 +55,11 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
     if (!host.datacenter.empty() && !std::regex_match(host.datacenter, label))
       error("hosts." + host.name + ".datacenter", words::shown(host.datacenter) + " cannot be part of a name in DNS, which clients get with Consul",
             "write small letters, digits, and '-' between them, like dc1");
-    servers[consul_datacenter_of(s, host)] += has_role(host, "consul") ? 1u : 0u;
+    servers[consul_datacenter_of(s, host)] += has_role(host, Role::consul) ? 1u : 0u;
   }
   if (s.consul_encrypt_key.given() && !is_key(s.consul_encrypt_key.value))
     error("consul_encrypt_key", "is not the base64 of 16, 24 or 32 bytes", "write what `consul keygen` prints, or remove it: one is made");
-  if (s.consul_layout != "federated" || s.hosts.empty()) return;
+  if (s.consul_layout != ConsulLayout::federated || s.hosts.empty()) return;
   if (servers.size() < 2) {
     error("consul_layout", "federated needs hosts in several datacenters, and all are in " + servers.begin()->first,
           "write datacenter: … in the hosts, or consul_layout: stretched");

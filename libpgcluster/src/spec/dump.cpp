@@ -47,6 +47,20 @@ class Writer {
   Node node(const std::optional<int>& value, const std::string&, const Rule&) const { return yaml::scalar(std::to_string(value.value_or(0)), true); }
   Node node(const std::string& value, const std::string&, const Rule&) const { return text(value); }
   Node node(const std::optional<std::string>& value, const std::string&, const Rule&) const { return text(value.value_or("")); }
+  template <Choice E>
+  Node node(E value, const std::string&, const Rule&) const {
+    return text(std::string(to_string(value)));
+  }
+  template <Choice E>
+  Node node(const std::optional<E>& value, const std::string&, const Rule&) const {
+    return text(value ? std::string(to_string(*value)) : "");
+  }
+  template <Choice E>
+  Node node(const std::vector<E>& value, const std::string&, const Rule&) const {
+    Node out = list();
+    for (const E item : value) out.items.push_back(text(std::string(to_string(item))));
+    return out;
+  }
   Node node(const SpecSecret& value, const std::string& path, const Rule&) const {
     Node out = yaml::scalar(value.value, false);
     if (const auto space = value.origin.find(' '); space != std::string::npos) {

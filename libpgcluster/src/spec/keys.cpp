@@ -5,9 +5,6 @@ namespace {
 
 Rule range(std::int64_t min, std::int64_t max) { return {.min = min, .max = max}; }
 Rule port() { return range(1, 65535); }
-Rule one_of(std::vector<std::string_view> values, std::vector<std::string_view> later = {}) {
-  return {.values = std::move(values), .later = std::move(later)};
-}
 Rule like(Format format) { return {.format = format}; }
 Rule needed(Format format) { return {.required = true, .format = format}; }
 
@@ -19,115 +16,130 @@ template <>
 const std::vector<Key<Spec>>& of<Spec>() {
   using S = Spec;
   static const std::vector<Key<Spec>> keys{
-      {"patroni_cluster_name", &S::patroni_cluster_name, "Name of the cluster: Patroni's scope, and part of names everywhere.",
-       needed(Format::cluster_name)},
-      {"postgresql_version", &S::postgresql_version, "Major version of PostgreSQL. Debian 13 has 17.", range(10, 18)},
-      {"postgresql_port", &S::postgresql_port, "Port of PostgreSQL.", port()},
-      {"postgresql_parameters", &S::postgresql_parameters, "Settings of PostgreSQL for all members, as in postgresql.conf.",
-       like(Format::parameters)},
-      {"postgresql_pg_hba", &S::postgresql_pg_hba, "Further lines of pg_hba.conf, before the last ones of pgcluster.", like(Format::hba)},
-      {"postgresql_users", &S::postgresql_users, "Roles to create."},
-      {"postgresql_databases", &S::postgresql_databases, "Databases to create."},
-      {"postgresql_encoding", &S::postgresql_encoding, "Encoding of the cluster's databases.", needed(Format::word)},
-      {"postgresql_locale", &S::postgresql_locale, "Locale of the cluster's databases.", needed(Format::word)},
-      {"postgresql_data_checksums", &S::postgresql_data_checksums, "Checksums of data pages; only at initdb."},
-      {"dcs_type", &S::dcs_type, "Where Patroni keeps the cluster's state.", one_of({"etcd", "consul"})},
-      {"cluster_vip", &S::cluster_vip, "An address that follows the leader.", like(Format::ip)},
-      {"vip_interface", &S::vip_interface, "Interface of the VIP; without it the one in whose network the host's address is.",
+      {"patroni_cluster_name", &S::patroni_cluster_name,
+       "Name of the cluster: Patroni's scope, and part of the names of services and load balancers.", needed(Format::cluster_name)},
+      {"postgresql_version", &S::postgresql_version,
+       "Major version of PostgreSQL, which the hosts' package repositories must have. Debian 13 has 17.", range(10, 18)},
+      {"postgresql_port", &S::postgresql_port, "TCP port of PostgreSQL.", port()},
+      {"postgresql_parameters", &S::postgresql_parameters,
+       "PostgreSQL settings for all members, as in postgresql.conf. A removed setting returns to its default.", like(Format::parameters)},
+      {"postgresql_pg_hba", &S::postgresql_pg_hba, "Additional lines of pg_hba.conf, inserted before the last rules of pgcluster.",
+       like(Format::hba)},
+      {"postgresql_users", &S::postgresql_users, "PostgreSQL roles to create. A role that is removed from the list stays in the database."},
+      {"postgresql_databases", &S::postgresql_databases, "Databases to create. A database that is removed from the list is kept."},
+      {"postgresql_encoding", &S::postgresql_encoding, "Character encoding of the databases, set by initdb.", needed(Format::word)},
+      {"postgresql_locale", &S::postgresql_locale, "Locale of the databases, set by initdb.", needed(Format::word)},
+      {"postgresql_data_checksums", &S::postgresql_data_checksums, "Checksums on data pages, set by initdb."},
+      {"dcs_type", &S::dcs_type, "Store that keeps Patroni's state (DCS)."},
+      {"cluster_vip", &S::cluster_vip, "Virtual IP address for clients. It follows the leader; with HAProxy it follows a working balancer.",
+       like(Format::ip)},
+      {"vip_interface", &S::vip_interface, "Network interface of the VIP. Without it, the interface in whose network the host's address is.",
        like(Format::interface)},
-      {"pgbouncer_install", &S::pgbouncer_install, "PgBouncer in front of each PostgreSQL."},
-      {"pgbouncer_listen_port", &S::pgbouncer_listen_port, "Port of PgBouncer.", port()},
-      {"pgbouncer_max_client_conn", &S::pgbouncer_max_client_conn, "Most connections of clients; no more than the unit's LimitNOFILE allows.",
+      {"pgbouncer_install", &S::pgbouncer_install, "Run PgBouncer in front of PostgreSQL on each database host."},
+      {"pgbouncer_listen_port", &S::pgbouncer_listen_port, "TCP port of PgBouncer.", port()},
+      {"pgbouncer_max_client_conn", &S::pgbouncer_max_client_conn,
+       "Maximum number of client connections to a PgBouncer, capped by LimitNOFILE of its unit.", range(1, kMany)},
+      {"pgbouncer_max_db_connections", &S::pgbouncer_max_db_connections, "Maximum number of server connections to one database; 0 means no limit.",
+       range(0, kMany)},
+      {"pgbouncer_default_pool_size", &S::pgbouncer_default_pool_size, "Maximum number of server connections of one user to one database.",
        range(1, kMany)},
-      {"pgbouncer_max_db_connections", &S::pgbouncer_max_db_connections, "Most connections to one database; 0: no limit.", range(0, kMany)},
-      {"pgbouncer_default_pool_size", &S::pgbouncer_default_pool_size, "Server connections of one user and database.", range(1, kMany)},
-      {"pgbouncer_default_pool_mode", &S::pgbouncer_default_pool_mode, "When a server connection goes back to the pool.",
-       one_of({"session", "transaction", "statement"})},
-      {"pgbouncer_max_prepared_statements", &S::pgbouncer_max_prepared_statements, "Prepared statements kept for pools of transactions; 0: none.",
+      {"pgbouncer_default_pool_mode", &S::pgbouncer_default_pool_mode,
+       "When a server connection returns to the pool: at the end of the session, transaction or statement."},
+      {"pgbouncer_max_prepared_statements", &S::pgbouncer_max_prepared_statements,
+       "Prepared statements that PgBouncer keeps on a server connection in the modes transaction and statement; 0 turns their support off.",
        range(0, kMany)},
-      {"pgbouncer_query_wait_timeout", &S::pgbouncer_query_wait_timeout, "Seconds that a query waits for a server connection; 0: for ever.",
-       range(0, kMany)},
-      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "HAProxy in front of the members."},
-      {"haproxy_listen_port", &S::haproxy_listen_port, "Ports of HAProxy."},
-      {"haproxy_maxconn", &S::haproxy_maxconn, "Most connections; no more than the unit's LimitNOFILE allows."},
-      {"haproxy_timeout", &S::haproxy_timeout, "How long a session may be idle."},
-      {"haproxy_extra", &S::haproxy_extra, "Further sections of haproxy.cfg, which stand at its end as they are.", like(Format::lines)},
-      {"confd_install", &S::confd_install, "confd keeps HAProxy's servers equal to Patroni's members; it needs confd_binary."},
-      {"confd_binary", &S::confd_binary, "confd, of a version with etcd's v3 API: a path on this machine, or url and sha256."},
-      {"confd_interval", &S::confd_interval, "Seconds between two looks of confd.", range(1, 3600)},
+      {"pgbouncer_query_wait_timeout", &S::pgbouncer_query_wait_timeout,
+       "Seconds that a query may wait for a server connection before PgBouncer disconnects the client; 0 means no limit.", range(0, kMany)},
+      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "Run HAProxy, which leads clients to the leader or to replicas by the port."},
+      {"haproxy_listen_port", &S::haproxy_listen_port, "TCP ports of HAProxy."},
+      {"haproxy_maxconn", &S::haproxy_maxconn, "Maximum numbers of connections through HAProxy, capped by LimitNOFILE of its unit."},
+      {"haproxy_timeout", &S::haproxy_timeout, "Time after which HAProxy closes an idle session."},
+      {"haproxy_extra", &S::haproxy_extra, "Additional sections, appended unchanged to haproxy.cfg.", like(Format::lines)},
+      {"confd_install", &S::confd_install, "Run confd, which adapts HAProxy's servers to the members of Patroni. Needs confd_binary."},
+      {"confd_binary", &S::confd_binary, "Program of confd, built with etcd's v3 API: a path on the controller, or url and sha256."},
+      {"confd_interval", &S::confd_interval, "Seconds between two checks of confd.", range(1, 3600)},
       {"keepalived_virtual_router_id", &S::keepalived_virtual_router_id,
-       "VRRP's number of the VIP, of its own in the network; 0: the last byte of cluster_vip.", range(0, 255)},
-      {"cloud_provider", &S::cloud_provider, "Whose servers the hosts are; its load balancers then stand in front.",
-       one_of({"aws", "gcp", "azure", "digitalocean", "hetzner"})},
-      {"cloud_load_balancer", &S::cloud_load_balancer, "One load balancer of the cloud for each role; false: HAProxy where it is asked for."},
-      {"cloud_api_endpoint", &S::cloud_api_endpoint, "Another address of the cloud's API.", like(Format::url)},
-      {"server_location", &S::server_location, "Region (azure, hetzner: location) of the servers; for gcp their zone.", like(Format::word)},
-      {"server_network", &S::server_network,
-       "The servers' network: aws: subnets, with commas between them; gcp: NETWORK/SUBNET; azure: VNET/SUBNET; digitalocean: id of the VPC; hetzner: "
-       "name or id.",
+       "VRRP router ID of the VIP, unique in its network; 0 means the last byte of cluster_vip.", range(0, 255)},
+      {"cloud_provider",
+       &S::cloud_provider,
+       "Cloud that runs the hosts. Its load balancers replace HAProxy unless cloud_load_balancer is false.",
+       {.may_be_blank = true}},
+      {"cloud_load_balancer", &S::cloud_load_balancer,
+       "Create a load balancer of the cloud for each role. false: none; HAProxy where it is enabled."},
+      {"cloud_api_endpoint", &S::cloud_api_endpoint, "URL of the cloud's API instead of the provider's own.", like(Format::url)},
+      {"server_location", &S::server_location, "Region of the hosts. azure, hetzner: their location; gcp: their zones, separated by commas.",
        like(Format::word)},
-      {"database_public_access", &S::database_public_access, "The cloud's load balancers also have public addresses."},
-      {"database_public_allowed_ips", &S::database_public_allowed_ips, "Networks that may connect to a public address, like 203.0.113.0/24.",
-       like(Format::network)},
-      {"hetzner_load_balancer_type", &S::hetzner_load_balancer_type, "Type of Hetzner's load balancers.", needed(Format::word)},
-      {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Size of DigitalOcean's load balancers.", range(1, 100)},
-      {"azure_resource_group", &S::azure_resource_group, "Resource group of the servers.", like(Format::word)},
+      {"server_network", &S::server_network,
+       "Network of the hosts. aws: subnets, separated by commas; gcp: NETWORK/SUBNET; azure: VNET/SUBNET; digitalocean: ID of the VPC; hetzner: name "
+       "or ID.",
+       like(Format::word)},
+      {"database_public_access", &S::database_public_access, "Give the cloud's load balancers public addresses."},
+      {"database_public_allowed_ips", &S::database_public_allowed_ips,
+       "Networks that may connect to the public addresses, like 203.0.113.0/24. Required with database_public_access.", like(Format::network)},
+      {"hetzner_load_balancer_type", &S::hetzner_load_balancer_type, "Type of the load balancers at Hetzner.", needed(Format::word)},
+      {"digital_ocean_load_balancer_size_unit", &S::digital_ocean_load_balancer_size_unit, "Number of nodes of a load balancer at DigitalOcean.",
+       range(1, 100)},
+      {"azure_resource_group", &S::azure_resource_group, "Azure resource group of the hosts.", like(Format::word)},
       {"azure_network_security_group", &S::azure_network_security_group,
-       "Its network security group, which holds the allow list of a public address.", like(Format::word)},
-      {"hcloud_api_token", &S::hcloud_api_token, "Hetzner's token; without it HCLOUD_TOKEN."},
-      {"do_api_token", &S::do_api_token, "DigitalOcean's token; without it DIGITALOCEAN_ACCESS_TOKEN or DIGITALOCEAN_TOKEN."},
-      {"aws_access_key_id", &S::aws_access_key_id, "AWS's key; without it AWS_ACCESS_KEY_ID."},
-      {"aws_secret_access_key", &S::aws_secret_access_key, "The secret of it; without it AWS_SECRET_ACCESS_KEY."},
-      {"aws_session_token", &S::aws_session_token, "The token of a temporary key; without it AWS_SESSION_TOKEN."},
+       "Azure network security group of the hosts, which receives rules for database_public_allowed_ips.", like(Format::word)},
+      {"hcloud_api_token", &S::hcloud_api_token, "API token for Hetzner. Default: HCLOUD_TOKEN of the environment."},
+      {"do_api_token", &S::do_api_token, "API token for DigitalOcean. Default: DIGITALOCEAN_ACCESS_TOKEN or DIGITALOCEAN_TOKEN of the environment."},
+      {"aws_access_key_id", &S::aws_access_key_id, "Access key ID for AWS. Default: AWS_ACCESS_KEY_ID of the environment."},
+      {"aws_secret_access_key", &S::aws_secret_access_key, "Secret access key for AWS. Default: AWS_SECRET_ACCESS_KEY of the environment."},
+      {"aws_session_token", &S::aws_session_token, "Session token of a temporary key for AWS. Default: AWS_SESSION_TOKEN of the environment."},
       {"gcp_service_account_contents", &S::gcp_service_account_contents,
-       "Google's service account (JSON, may be in base64); without it the file of GOOGLE_APPLICATION_CREDENTIALS.", like(Format::lines)},
-      {"azure_client_id", &S::azure_client_id, "Azure's service principal; without it AZURE_CLIENT_ID."},
-      {"azure_secret", &S::azure_secret, "Its secret; without it AZURE_CLIENT_SECRET."},
-      {"azure_tenant", &S::azure_tenant, "Its tenant; without it AZURE_TENANT_ID."},
-      {"azure_subscription_id", &S::azure_subscription_id, "The subscription; without it AZURE_SUBSCRIPTION_ID."},
-      {"patroni_superuser_username", &S::patroni_superuser_username, "PostgreSQL's superuser.", needed(Format::identifier)},
-      {"patroni_superuser_password", &S::patroni_superuser_password, "Its password; without it one is made."},
-      {"patroni_replication_username", &S::patroni_replication_username, "The role that replicas connect with.", needed(Format::identifier)},
-      {"patroni_replication_password", &S::patroni_replication_password, "Its password; without it one is made."},
-      {"patroni_restapi_username", &S::patroni_restapi_username, "Who may change something by Patroni's REST API.", needed(Format::identifier)},
-      {"patroni_restapi_password", &S::patroni_restapi_password, "The password for it; without it one is made."},
-      {"patroni_restapi_port", &S::patroni_restapi_port, "Port of Patroni's REST API.", port()},
-      {"pgbouncer_auth_password", &S::pgbouncer_auth_password, "Password of the role pgbouncer, which looks up the others'; without it one is made."},
-      {"patroni_ttl", &S::patroni_ttl, "Seconds after which a silent leader loses its place; at least loop_wait + 2 * retry_timeout.",
+       "Service account for Google Cloud, as JSON or its base64. Default: the file that GOOGLE_APPLICATION_CREDENTIALS of the environment names.",
+       like(Format::lines)},
+      {"azure_client_id", &S::azure_client_id, "Client ID of the service principal for Azure. Default: AZURE_CLIENT_ID of the environment."},
+      {"azure_secret", &S::azure_secret, "Client secret of the service principal for Azure. Default: AZURE_CLIENT_SECRET of the environment."},
+      {"azure_tenant", &S::azure_tenant, "Tenant ID of the service principal for Azure. Default: AZURE_TENANT_ID of the environment."},
+      {"azure_subscription_id", &S::azure_subscription_id, "Subscription ID for Azure. Default: AZURE_SUBSCRIPTION_ID of the environment."},
+      {"patroni_superuser_username", &S::patroni_superuser_username, "Name of PostgreSQL's superuser.", needed(Format::identifier)},
+      {"patroni_superuser_password", &S::patroni_superuser_password, "Password of the superuser. Without it, apply generates one."},
+      {"patroni_replication_username", &S::patroni_replication_username, "Name of the role that replicas connect with.", needed(Format::identifier)},
+      {"patroni_replication_password", &S::patroni_replication_password, "Password of the replication role. Without it, apply generates one."},
+      {"patroni_restapi_username", &S::patroni_restapi_username, "User name for changes through Patroni's REST API.", needed(Format::identifier)},
+      {"patroni_restapi_password", &S::patroni_restapi_password, "Password for changes through Patroni's REST API. Without it, apply generates one."},
+      {"patroni_restapi_port", &S::patroni_restapi_port, "TCP port of Patroni's REST API.", port()},
+      {"pgbouncer_auth_password", &S::pgbouncer_auth_password,
+       "Password of the role pgbouncer, with which PgBouncer looks up other passwords. Without it, apply generates one."},
+      {"patroni_ttl", &S::patroni_ttl, "Seconds after which a silent leader loses its lock; at least patroni_loop_wait + 2 * patroni_retry_timeout.",
        range(20, 86400)},
-      {"patroni_loop_wait", &S::patroni_loop_wait, "Seconds between two looks of Patroni.", range(1, 3600)},
-      {"patroni_retry_timeout", &S::patroni_retry_timeout, "Seconds for which Patroni tries again to reach the DCS or PostgreSQL.", range(3, 3600)},
-      {"patroni_master_start_timeout", &S::patroni_master_start_timeout, "Seconds that a crashed leader may take to start before it fails over.",
-       range(0, 86400)},
-      {"patroni_maximum_lag_on_failover", &S::patroni_maximum_lag_on_failover, "Bytes that a replica may lag behind and still become leader.",
-       range(0, std::numeric_limits<std::int64_t>::max())},
-      {"patroni_maximum_lag_on_replica", &S::patroni_maximum_lag_on_replica, "How far a replica may lag behind and still serve reads.",
+      {"patroni_loop_wait", &S::patroni_loop_wait, "Seconds between two runs of Patroni's main loop.", range(1, 3600)},
+      {"patroni_retry_timeout", &S::patroni_retry_timeout, "Seconds for which Patroni repeats a failed request to the DCS or to PostgreSQL.",
+       range(3, 3600)},
+      {"patroni_master_start_timeout", &S::patroni_master_start_timeout,
+       "Seconds that a crashed leader has to start again before Patroni fails over; 0 means at once.", range(0, 86400)},
+      {"patroni_maximum_lag_on_failover", &S::patroni_maximum_lag_on_failover,
+       "Bytes that a replica may lag behind the leader and still become leader.", range(0, std::numeric_limits<std::int64_t>::max())},
+      {"patroni_maximum_lag_on_replica", &S::patroni_maximum_lag_on_replica, "Lag up to which a replica serves reads, like 100MB.",
        needed(Format::size)},
-      {"failsafe_mode", &S::failsafe_mode, "A leader that sees all members goes on without the DCS."},
-      {"synchronous_mode", &S::synchronous_mode, "A commit waits for a synchronous replica."},
-      {"synchronous_mode_strict", &S::synchronous_mode_strict, "Without a synchronous replica nothing is written; needs synchronous_mode."},
-      {"synchronous_node_count", &S::synchronous_node_count, "How many replicas are synchronous.", range(1, 64)},
-      {"patroni_watchdog_mode", &S::patroni_watchdog_mode, "A watchdog that resets a leader which hangs.", one_of({"off", "automatic", "required"})},
-      {"etcd_client_port", &S::etcd_client_port, "Port of etcd for clients.", port()},
-      {"etcd_peer_port", &S::etcd_peer_port, "Port of etcd for its members.", port()},
+      {"failsafe_mode", &S::failsafe_mode, "While the DCS is down, a leader that reaches all members keeps running."},
+      {"synchronous_mode", &S::synchronous_mode, "Replicate synchronously: a commit waits for a synchronous replica."},
+      {"synchronous_mode_strict", &S::synchronous_mode_strict, "Block writes while there is no synchronous replica. Needs synchronous_mode."},
+      {"synchronous_node_count", &S::synchronous_node_count, "Number of synchronous replicas.", range(1, 64)},
+      {"patroni_watchdog_mode", &S::patroni_watchdog_mode,
+       "Whether Patroni arms a watchdog, which resets the host of a leader that hangs. automatic: where the host has one; required: a member without "
+       "one never leads."},
+      {"etcd_client_port", &S::etcd_client_port, "TCP port of etcd for clients.", port()},
+      {"etcd_peer_port", &S::etcd_peer_port, "TCP port of etcd for its members.", port()},
       {"consul_layout", &S::consul_layout,
-       "stretched: one Consul datacenter over all sites; federated: one for each of the hosts' datacenters, and the cluster's state in one of them.",
-       one_of({"stretched", "federated"})},
+       "stretched: one Consul datacenter over all sites. federated: one for each datacenter of the hosts; one of them keeps the cluster's state."},
       {"consul_datacenter", &S::consul_datacenter,
-       "Consul's datacenter that holds the cluster's state; without it dc1, and federated that of the first database host.", like(Format::dns_label)},
-      {"consul_binary", &S::consul_binary, "Consul's program, instead of the package: a path on this machine, or url and sha256."},
+       "Consul datacenter that keeps the cluster's state. Default: dc1; federated: the datacenter of the first database host.",
+       like(Format::dns_label)},
+      {"consul_binary", &S::consul_binary, "Program of Consul instead of the package: a path on the controller, or url and sha256."},
       {"consul_dns", &S::consul_dns,
-       "Which resolver of the hosts with the role consul_client asks Consul for *.consul; auto: the one that the host uses.",
-       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
-      {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip, 16, 24 or 32 bytes as base64; without it one is made."},
-      {"sysctl_set", &S::sysctl_set, "Set kernel parameters that suit a database."},
-      {"sysctl_conf", &S::sysctl_conf, "Further kernel parameters; they win over ours.", like(Format::sysctl)},
-      {"disable_thp", &S::disable_thp, "Turn transparent huge pages off."},
-      {"etc_hosts", &S::etc_hosts, "Names and addresses of all hosts in a marked block of /etc/hosts."},
-      {"ntp_enabled", &S::ntp_enabled, "Keep the clocks right."},
+       "Resolver that forwards *.consul to Consul on hosts with the role consul_client. auto: the one that the host uses."},
+      {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip: 16, 24 or 32 bytes in base64. Without it, apply generates one."},
+      {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
+      {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
+      {"disable_thp", &S::disable_thp, "Turn off transparent huge pages."},
+      {"etc_hosts", &S::etc_hosts, "Keep the names and addresses of all hosts in a marked block of /etc/hosts."},
+      {"ntp_enabled", &S::ntp_enabled, "Keep the clocks synchronised by a time service."},
       {"ssh", &S::ssh, "How ssh reaches the hosts."},
-      {"hosts", &S::hosts, "The hosts by name; the first database host is preferred as leader at bootstrap.", {.required = true}},
-      {"extra", &S::extra, "What your own components need, by their names.", like(Format::yaml)},
+      {"hosts", &S::hosts, "The hosts by name. The first database host is the preferred leader at bootstrap.", {.required = true}},
+      {"extra", &S::extra, "Settings of your own components, by component.", like(Format::yaml)},
   };
   return keys;
 }
@@ -136,17 +148,13 @@ template <>
 const std::vector<Key<HostSpec>>& of<HostSpec>() {
   using H = HostSpec;
   static const std::vector<Key<HostSpec>> keys{
-      {"address", &H::address, "IP address of the cluster's own traffic.", needed(Format::ip)},
-      {"datacenter", &H::datacenter, "Where the host stands.", {.format = Format::word, .fallback = "dc1"}},
-      {"roles",
-       &H::roles,
-       "What the host does; without it: a database node.",
-       {.values = {"postgres", "etcd", "consul", "consul_client", "balancer"}}},
+      {"address", &H::address, "IP address for the traffic between the hosts.", needed(Format::ip)},
+      {"datacenter", &H::datacenter, "Datacenter of the host, default dc1.", {.format = Format::word, .fallback = "dc1"}},
+      {"roles", &H::roles, "What the host does. Without roles it is a database node."},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
-      {"cloud_id", &H::cloud_id, "The cloud's id of this server; without it found by address or name.", like(Format::word)},
-      {"ssh", &H::ssh, "How ssh reaches this host, where it differs."},
-      {"consul_dns", &H::consul_dns, "As the cluster's key of the same name, where this host differs.",
-       one_of({"auto", "systemd-resolved", "dnsmasq", "none"})},
+      {"cloud_id", &H::cloud_id, "The cloud's ID of this server. Without it, the server is found by address or name.", like(Format::word)},
+      {"ssh", &H::ssh, "How ssh reaches this host, where it differs from the cluster."},
+      {"consul_dns", &H::consul_dns, "consul_dns of this host, where it differs from the cluster.", {.may_be_blank = true}},
   };
   return keys;
 }
@@ -156,15 +164,17 @@ const std::vector<Key<HaproxyPorts>>& of<HaproxyPorts>() {
   using P = HaproxyPorts;
   static const Rule optional = range(0, 65535);
   static const std::vector<Key<HaproxyPorts>> keys{
-      {"master", &P::master, "To the leader.", port()},
-      {"replicas", &P::replicas, "To all replicas; 0: none.", optional},
-      {"replicas_sync", &P::replicas_sync, "To synchronous replicas; 0: none.", optional},
-      {"replicas_async", &P::replicas_async, "To asynchronous replicas; 0: none.", optional},
-      {"stats", &P::stats, "HAProxy's statistics, by HTTP.", port()},
-      {"master_direct", &P::master_direct, "To the leader's PostgreSQL, past PgBouncer; 0: none.", optional},
-      {"replicas_direct", &P::replicas_direct, "To all replicas, past PgBouncer; 0: none.", optional},
-      {"replicas_sync_direct", &P::replicas_sync_direct, "To synchronous replicas, past PgBouncer; 0: none.", optional},
-      {"replicas_async_direct", &P::replicas_async_direct, "To asynchronous replicas, past PgBouncer; 0: none.", optional},
+      {"master", &P::master, "Port that leads to the leader.", port()},
+      {"replicas", &P::replicas, "Port that leads to all replicas; 0: none.", optional},
+      {"replicas_sync", &P::replicas_sync, "Port that leads to synchronous replicas; 0: none.", optional},
+      {"replicas_async", &P::replicas_async, "Port that leads to asynchronous replicas; 0: none.", optional},
+      {"stats", &P::stats, "Port of HAProxy's statistics (HTTP), which apply and the check of the VIP read.", port()},
+      {"master_direct", &P::master_direct, "Port that leads to the leader's PostgreSQL, not through PgBouncer; 0: none.", optional},
+      {"replicas_direct", &P::replicas_direct, "Port that leads to PostgreSQL of all replicas, not through PgBouncer; 0: none.", optional},
+      {"replicas_sync_direct", &P::replicas_sync_direct, "Port that leads to PostgreSQL of synchronous replicas, not through PgBouncer; 0: none.",
+       optional},
+      {"replicas_async_direct", &P::replicas_async_direct, "Port that leads to PostgreSQL of asynchronous replicas, not through PgBouncer; 0: none.",
+       optional},
   };
   return keys;
 }
@@ -173,9 +183,9 @@ template <>
 const std::vector<Key<HaproxyMaxconn>>& of<HaproxyMaxconn>() {
   using M = HaproxyMaxconn;
   static const std::vector<Key<HaproxyMaxconn>> keys{
-      {"global", &M::global, "Of all ports together.", range(1, kMany)},
-      {"master", &M::master, "Of a port to the leader.", range(1, kMany)},
-      {"replica", &M::replica, "Of a port to replicas.", range(1, kMany)},
+      {"global", &M::global, "Maximum for all ports together.", range(1, kMany)},
+      {"master", &M::master, "Maximum for each port to the leader.", range(1, kMany)},
+      {"replica", &M::replica, "Maximum for each port to replicas.", range(1, kMany)},
   };
   return keys;
 }
@@ -184,8 +194,8 @@ template <>
 const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>() {
   using T = HaproxyTimeout;
   static const std::vector<Key<HaproxyTimeout>> keys{
-      {"client", &T::client, "On the client's side.", needed(Format::duration)},
-      {"server", &T::server, "On the server's side.", needed(Format::duration)},
+      {"client", &T::client, "Idle time of the client, in HAProxy's notation: 60m, 30s.", needed(Format::duration)},
+      {"server", &T::server, "Idle time of the server, in HAProxy's notation: 60m, 30s.", needed(Format::duration)},
   };
   return keys;
 }
@@ -194,8 +204,8 @@ template <>
 const std::vector<Key<BinarySpec>>& of<BinarySpec>() {
   using B = BinarySpec;
   static const std::vector<Key<BinarySpec>> keys{
-      {"url", &B::url, "Where the hosts download it.", needed(Format::url)},
-      {"sha256", &B::sha256, "What its SHA-256 must be.", needed(Format::sha256)},
+      {"url", &B::url, "URL that the hosts download the program from.", needed(Format::url)},
+      {"sha256", &B::sha256, "SHA-256 of the download, in hexadecimal.", needed(Format::sha256)},
   };
   return keys;
 }
@@ -204,8 +214,11 @@ template <>
 const std::vector<Key<UserSpec>>& of<UserSpec>() {
   static const std::vector<Key<UserSpec>> keys{
       {"name", &UserSpec::name, "Name of the role.", needed(Format::database)},
-      {"password", &UserSpec::password, "Its password; without it one is made."},
-      {"flags", &UserSpec::flags, "Attributes as of CREATE ROLE: LOGIN,CREATEDB,NOSUPERUSER.", {.format = Format::flags, .fallback = "LOGIN"}},
+      {"password", &UserSpec::password, "Password of the role. Without it, apply generates one."},
+      {"flags",
+       &UserSpec::flags,
+       "Attributes as in CREATE ROLE, in any case, separated by commas: LOGIN,CREATEDB,NOSUPERUSER. Default: LOGIN.",
+       {.format = Format::flags, .fallback = "LOGIN"}},
   };
   return keys;
 }
@@ -215,10 +228,10 @@ const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>() {
   using D = DatabaseSpec;
   static const std::vector<Key<DatabaseSpec>> keys{
       {"db", &D::db, "Name of the database.", needed(Format::database)},
-      {"owner", &D::owner, "Who owns it: one of postgresql_users, or the superuser, who it is without this.", like(Format::database)},
-      {"encoding", &D::encoding, "Its encoding, where it differs from postgresql_encoding.", like(Format::word)},
-      {"lc_collate", &D::lc_collate, "Its collation, where it differs from postgresql_locale.", like(Format::word)},
-      {"lc_ctype", &D::lc_ctype, "Its classes of characters, where they differ from postgresql_locale.", like(Format::word)},
+      {"owner", &D::owner, "Owner of the database: one of postgresql_users, or the superuser, which is the default.", like(Format::database)},
+      {"encoding", &D::encoding, "Character encoding, where it differs from postgresql_encoding.", like(Format::word)},
+      {"lc_collate", &D::lc_collate, "Collation, where it differs from postgresql_locale.", like(Format::word)},
+      {"lc_ctype", &D::lc_ctype, "Character classification, where it differs from postgresql_locale.", like(Format::word)},
   };
   return keys;
 }
@@ -227,34 +240,38 @@ template <>
 const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
   using S = SshSpec;
   static const std::vector<Key<SshSpec>> keys{
-      {"user", &S::user, "Who logs in; others than root use sudo.", {.format = Format::word, .fallback = "root"}},
-      {"port", &S::port, "Port of sshd.", {.min = 1, .max = 65535, .fallback = "22"}},
+      {"user", &S::user, "Login name, default root. Another user needs sudo.", {.format = Format::word, .fallback = "root"}},
+      {"port", &S::port, "TCP port of sshd, default 22.", {.min = 1, .max = 65535, .fallback = "22"}},
       {"private_key",
        &S::private_key,
-       "Path of a private key, or several; without it the agent's and the usual ones.",
+       "Path of a private key, or several. Without it, the keys of the agent and the usual files.",
        {.format = Format::path, .one_or_many = true}},
-      {"passphrase", &S::passphrase, "Passphrase of the private keys that have one and are not in the agent."},
-      {"password", &S::password,
-       "Password of the user, for hosts that take no key; tried after the keys, and at the host itself only, never at a hop."},
-      {"sudo_password", &S::sudo_password, "Password of the user for sudo; without it sudo must ask for none."},
-      {"known_hosts", &S::known_hosts, "Path of the file of known host keys.", {.format = Format::path, .fallback = "~/.ssh/known_hosts"}},
+      {"passphrase", &S::passphrase, "Passphrase of encrypted private keys that the agent does not have."},
+      {"password", &S::password, "Password of the user, tried after the keys. Only the host itself gets it, never a jump host."},
+      {"sudo_password", &S::sudo_password, "Password of the user for sudo. Without it, sudo must not ask for one."},
+      {"known_hosts",
+       &S::known_hosts,
+       "Path of the file of known host keys, default ~/.ssh/known_hosts.",
+       {.format = Format::path, .fallback = "~/.ssh/known_hosts"}},
       {"host_key",
        &S::host_key,
-       "Whether a host that is not known yet is trusted; a changed key never is.",
-       {.values = {"strict", "accept-new"}, .fallback = "strict"}},
+       "strict, the default: refuse a host whose key is not known. accept-new: trust it and save its key. A changed key is always refused.",
+       {.fallback = "strict"}},
       {"jump",
        &S::jump,
-       "The way to the host, as user@host:port, one or several in their order; none: straight. Each is logged in to with the same keys.",
+       "Jump hosts as user@host:port, one or several in order; none: connect directly. All use the same keys.",
        {.format = Format::hop, .one_or_many = true}},
       {"config",
        &S::config,
-       "Path of the ssh_config that gives what is not said here, for hosts and hops that are named (ssh.host: db1), never for IP addresses; none: no "
-       "file.",
+       "Path of an ssh_config, default ~/.ssh/config. It supplies what is not set here for hosts and jump hosts that are written as names (ssh.host: "
+       "db1), never for IP addresses; none: read no file.",
        {.format = Format::path_or_none, .fallback = "~/.ssh/config"}},
       {"transport",
        &S::transport,
-       "libssh2; openssh: the system's ssh client, for FIDO keys, certificates, GSSAPI and old RSA keys; local: no ssh, the host is this machine.",
-       {.values = {"libssh2", "openssh", "local"}, .fallback = "libssh2"}},
+       "libssh2, the default: built in. openssh: the system's ssh client, for FIDO keys, certificates, GSSAPI and old RSA keys. local: no ssh, the "
+       "host is this "
+       "machine.",
+       {.words = {"libssh2", "openssh", "local"}, .fallback = "libssh2"}},
   };
   return keys;
 }
@@ -262,7 +279,8 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
 template <>
 const std::vector<Key<SshSpec>>& of<SshSpec, HostSpec>() {
   static const std::vector<Key<SshSpec>> keys = [] {
-    std::vector<Key<SshSpec>> all{{"host", &SshSpec::host, "ssh goes to this name or address instead.", like(Format::host_or_ip)}};
+    std::vector<Key<SshSpec>> all{
+        {"host", &SshSpec::host, "Name or address that ssh connects to instead of the host's address.", like(Format::host_or_ip)}};
     for (Key<SshSpec> key : of<SshSpec, Spec>()) {
       key.rule.fallback = {};  // what a host does not say is as in the cluster's ssh
       all.push_back(key);
@@ -277,12 +295,12 @@ const std::vector<Tag>& patroni_tags() {
   static const std::vector<Tag> tags{
       {"nofailover", boolean, "Never becomes leader."},
       {"noloadbalance", boolean, "Serves no reads of clients."},
-      {"clonefrom", boolean, "New replicas are preferably copied from it."},
+      {"clonefrom", boolean, "Preferred source of new replicas."},
       {"nosync", boolean, "Never becomes a synchronous replica."},
-      {"nostream", boolean, "Follows by archived WAL only."},
+      {"nostream", boolean, "Replicates from archived WAL only."},
       {"replicatefrom", host, "Replicates from this member instead of the leader."},
-      {"failover_priority", number, "Among equals the highest becomes leader; 0: never."},
-      {"sync_priority", number, "Among equals the highest becomes synchronous; 0: never."},
+      {"failover_priority", number, "Priority among equally good candidates at a failover, the highest first; 0: never becomes leader."},
+      {"sync_priority", number, "Priority among equally good candidates for a synchronous replica, the highest first; 0: never."},
   };
   return tags;
 }

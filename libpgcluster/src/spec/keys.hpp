@@ -1,14 +1,18 @@
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include <pgcluster/spec/spec.hpp>
+
+#include "base/choice.hpp"
 
 // The table of keys of cluster.yaml. Reading, dumping, checking and the JSON Schema all walk it; a key is added here and nowhere else.
 namespace pgcluster::keys {
@@ -46,12 +50,28 @@ struct Rule {
   bool required = false;
   std::int64_t min = std::numeric_limits<std::int64_t>::min();
   std::int64_t max = std::numeric_limits<std::int64_t>::max();
-  std::vector<std::string_view> values{};  ///< empty: any
-  std::vector<std::string_view> later{};   ///< known values of later versions
+  std::vector<std::string_view> words{};  ///< of a choice: the words that the key takes; empty: all of the choice
   Format format = Format::any;
   bool one_or_many = false;     ///< a list that may be written as its only item
+  bool may_be_blank = false;    ///< an optional choice: "" means none
   std::string_view fallback{};  ///< the default where the member itself is empty
 };
+
+/// The words that a key of a choice takes.
+template <Choice E>
+std::vector<std::string_view> words(const Rule& rule) {
+  if (!rule.words.empty()) return rule.words;
+  std::vector<std::string_view> all;
+  for (const E value : all_values<E>()) all.push_back(to_string(value));
+  return all;
+}
+
+/// The value that a word stands for, where the key takes it.
+template <Choice E>
+std::optional<E> choice(const Rule& rule, std::string_view word) {
+  const auto known = words<E>(rule);
+  return std::find(known.begin(), known.end(), word) == known.end() ? std::nullopt : value_of<E>(word);
+}
 
 /// Maps within the spec that are nothing but keys.
 template <class T>
@@ -59,10 +79,13 @@ concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn>
 
 template <class Owner>
 struct Members {
-  using Type = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
-                            std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
-                            std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
-                            HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*>;
+  using Type =
+      std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
+                   std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
+                   std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
+                   HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*,
+                   ConsulLayout Owner::*, ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
+                   std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
 };
 template <class Owner>
 requires(Group<Owner> || std::same_as<Owner, BinarySpec>) struct Members<Owner> {

@@ -15,6 +15,7 @@
 #include "base/paths.hpp"
 #include "base/strings.hpp"
 #include "spec/keys.hpp"
+#include "spec/validate.hpp"
 #include "spec/words.hpp"
 #include "spec/yaml.hpp"
 
@@ -89,9 +90,9 @@ class Reader {
     findings_.push_back({Severity::error, broken.message, broken.hint, {}, file_, std::max(broken.line, 1), std::max(broken.column, 1)});
   }
 
-  /// What validate() found, with the places of what it is about; without what follows from an earlier finding.
-  void add(std::vector<Diagnostic> more) {
-    for (Diagnostic& d : more) {
+  /// Adds what validate() finds, with the places of what it is about; without what follows from an earlier finding.
+  void check(const Spec& spec) {
+    for (Diagnostic& d : validate_read(spec, findings_)) {
       if (silenced_.contains(d.path)) continue;
       d.file = file_;
       for (std::string path = d.path;;) {
@@ -262,6 +263,39 @@ class Reader {
     if (findings_.size() == before) out = found;
   }
 
+  template <Choice E>
+  std::optional<E> choice(const Node& node, const std::string& path, const Rule& rule, const std::string& word) {
+    auto found = keys::choice<E>(rule, word);
+    if (found) return found;
+    Misfit wrong = unknown_word(word, keys::words<E>(rule));
+    error(node, path, std::move(wrong.message), std::move(wrong.hint));
+    return std::nullopt;
+  }
+  template <Choice E>
+  void value(const Node& node, const std::string& path, const Rule& rule, std::optional<E>& out) {
+    const auto word = text(node, path);
+    if (!word || (word->empty() && rule.may_be_blank)) return;
+    if (word->empty()) return error(node, path, "is empty", "write a value, or remove the key");
+    out = choice<E>(node, path, rule, *word);
+  }
+  template <Choice E>
+  void value(const Node& node, const std::string& path, const Rule& rule, E& out) {
+    std::optional<E> found;
+    value(node, path, rule, found);
+    out = found.value_or(out);
+  }
+  template <Choice E>
+  void value(const Node& node, const std::string& path, const Rule& rule, std::vector<E>& out) {
+    std::set<std::string> seen;
+    items(node, path, [&](const Node& item, const std::string& here) {
+      const auto word = text(item, here);
+      if (!word) return;
+      if (word->empty()) return error(item, here, "is empty", "write a value, or remove it");
+      if (!seen.insert(*word).second) return error(item, here, *word + " stands here a second time", "remove one of them");
+      if (const auto one = choice<E>(item, here, rule, *word)) out.push_back(*one);
+    });
+  }
+
   void value(const Node& node, const std::string& path, const Rule&, SpecSecret& out) {
     if (node.kind == Node::Kind::scalar && node.tag == "!spec") {
       if (secrets_ == nullptr) {
@@ -285,12 +319,9 @@ class Reader {
       value(node, path, rule, out.emplace_back());
       return;
     }
-    if (node.kind != Node::Kind::list) {
-      wants(node, path, rule.one_or_many ? "a string or a list of strings" : "a list",
-            node.kind == Node::Kind::scalar ? "write [" + node.text + "]" : "");
-      return;
-    }
-    for (std::size_t i = 0; i < node.items.size(); ++i) value(node.items[i], at(path, i), rule, out.emplace_back());
+    items(
+        node, path, [&](const Node& item, const std::string& here) { value(item, here, rule, out.emplace_back()); },
+        rule.one_or_many ? "a string or a list of strings" : "a list");
   }
 
   void value(const Node& node, const std::string& path, const Rule& rule, Pairs& out) {
@@ -320,6 +351,16 @@ class Reader {
     for (std::size_t i = 0; i < node.items.size(); ++i)
       out.items[i] = followed(node.items[i], node.kind == Node::Kind::map ? join(path, node.keys[i].text) : at(path, i));
     return out;
+  }
+
+  // Items of a list of words.
+  template <class What>
+  void items(const Node& node, const std::string& path, What what, std::string_view wanted = "a list") {
+    if (node.kind != Node::Kind::list) {
+      wants(node, path, wanted, node.kind == Node::Kind::scalar ? "write [" + node.text + "]" : "");
+      return;
+    }
+    for (std::size_t i = 0; i < node.items.size(); ++i) what(node.items[i], at(path, i));
   }
 
   // Entries of a map, each key once.
@@ -476,7 +517,7 @@ Spec parse_spec(const std::string& text, const std::string& name, const std::str
   Spec spec;
   try {
     spec = reader.read(yaml::parse(text));
-    reader.add(validate(spec));
+    reader.check(spec);
   } catch (const yaml::Broken& broken) {
     reader.broken(broken);
   }

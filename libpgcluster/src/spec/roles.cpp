@@ -4,33 +4,34 @@
 
 namespace pgcluster {
 
-std::string_view dcs_role(const Spec& spec) { return spec.dcs_type; }
+Role dcs_role(const Spec& spec) { return spec.dcs_type == DcsType::consul ? Role::consul : Role::etcd; }
 
-bool has_role(const HostSpec& host, std::string_view role) { return std::find(host.roles.begin(), host.roles.end(), role) != host.roles.end(); }
+bool has_role(const HostSpec& host, Role role) { return std::find(host.roles.begin(), host.roles.end(), role) != host.roles.end(); }
 
-bool is_database(const HostSpec& host) { return host.roles.empty() || has_role(host, "postgres"); }
+bool is_database(const HostSpec& host) { return host.roles.empty() || has_role(host, Role::postgres); }
 
 bool is_balancer(const Spec& spec, const HostSpec& host) {
-  const bool named = std::any_of(spec.hosts.begin(), spec.hosts.end(), [](const HostSpec& one) { return has_role(one, "balancer"); });
-  return named ? has_role(host, "balancer") : is_database(host);
+  const bool named = std::any_of(spec.hosts.begin(), spec.hosts.end(), [](const HostSpec& one) { return has_role(one, Role::balancer); });
+  return named ? has_role(host, Role::balancer) : is_database(host);
 }
 
 bool with_haproxy(const Spec& spec) { return spec.with_haproxy_load_balancing && !with_cloud_balancer(spec); }
 
-bool with_cloud_balancer(const Spec& spec) { return !spec.cloud_provider.empty() && spec.cloud_load_balancer; }
+bool with_cloud_balancer(const Spec& spec) { return spec.cloud_provider && spec.cloud_load_balancer; }
 
 bool dcs_is_named(const Spec& spec) {
   return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
 }
 
 std::string consul_home(const Spec& spec) {
-  if (!spec.consul_datacenter.empty() || spec.consul_layout != "federated") return spec.consul_datacenter.empty() ? "dc1" : spec.consul_datacenter;
+  if (!spec.consul_datacenter.empty() || spec.consul_layout != ConsulLayout::federated)
+    return spec.consul_datacenter.empty() ? "dc1" : spec.consul_datacenter;
   const auto first = std::find_if(spec.hosts.begin(), spec.hosts.end(), is_database);
   return first == spec.hosts.end() || first->datacenter.empty() ? "dc1" : first->datacenter;
 }
 
 std::string consul_datacenter_of(const Spec& spec, const HostSpec& host) {
-  return spec.consul_layout != "federated" ? consul_home(spec) : host.datacenter.empty() ? "dc1" : host.datacenter;
+  return spec.consul_layout != ConsulLayout::federated ? consul_home(spec) : host.datacenter.empty() ? "dc1" : host.datacenter;
 }
 
 std::vector<const HostSpec*> dcs_hosts(const Spec& spec) {
@@ -38,7 +39,7 @@ std::vector<const HostSpec*> dcs_hosts(const Spec& spec) {
   const bool named = dcs_is_named(spec);
   for (const HostSpec& host : spec.hosts)
     if ((named ? has_role(host, dcs_role(spec)) : is_database(host)) &&
-        (spec.dcs_type != "consul" || consul_datacenter_of(spec, host) == consul_home(spec)))
+        (spec.dcs_type != DcsType::consul || consul_datacenter_of(spec, host) == consul_home(spec)))
       members.push_back(&host);
   if (!named) members.resize(std::min<std::size_t>(members.size(), members.size() >= 7 ? 5 : 3));
   return members;

@@ -8,9 +8,9 @@
 
 namespace pgcluster {
 
-/// The role of the DCS's members: "etcd" or "consul".
-std::string_view dcs_role(const Spec& spec);
-bool has_role(const HostSpec& host, std::string_view role);
+/// The role of the DCS's members: etcd or consul.
+Role dcs_role(const Spec& spec);
+bool has_role(const HostSpec& host, Role role);
 /// A host without roles is a database node.
 bool is_database(const HostSpec& host);
 /// A host that names the role, or, where none does, every database host.

@@ -19,9 +19,7 @@ Json limits(const char* type, const Rule& rule) {
 
 Json string(const Rule& rule, bool may_be_empty) {
   Json json{{"type", "string"}};
-  if (!rule.values.empty()) {
-    json["enum"] = rule.values;
-  } else if (rule.format == Format::ip) {
+  if (rule.format == Format::ip) {
     json["anyOf"] = Json::array({{{"format", "ipv4"}}, {{"format", "ipv6"}}});
     if (may_be_empty) json["anyOf"].push_back({{"maxLength", 0}});
   } else if (const auto pattern = keys::pattern(rule.format); !pattern.empty()) {
@@ -54,11 +52,7 @@ Json tags() {
 }
 
 // The type of a key; `owner` is its record as it is by default.
-Json type(bool value, const Rule& rule) {
-  Json json{{"type", "boolean"}, {"default", value}};
-  if (rule.values.size() == 1) json["enum"] = Json::array({rule.values.front() == "true"});
-  return json;
-}
+Json type(bool value, const Rule&) { return {{"type", "boolean"}, {"default", value}}; }
 Json type(int value, const Rule& rule) {
   Json json = limits("integer", rule);
   json["default"] = value;
@@ -83,6 +77,26 @@ Json type(const std::optional<std::string>&, const Rule& rule) {
   Json json = string(rule, false);
   if (!rule.fallback.empty()) json["default"] = rule.fallback;
   return json;
+}
+template <Choice E>
+Json choice(const Rule& rule) {
+  return {{"type", "string"}, {"enum", keys::words<E>(rule)}};
+}
+template <Choice E>
+Json type(E value, const Rule& rule) {
+  Json json = choice<E>(rule);
+  json["default"] = to_string(value);
+  return json;
+}
+template <Choice E>
+Json type(const std::optional<E>&, const Rule& rule) {
+  Json json = choice<E>(rule);
+  if (!rule.fallback.empty()) json["default"] = rule.fallback;
+  return json;
+}
+template <Choice E>
+Json type(const std::vector<E>&, const Rule& rule) {
+  return {{"type", "array"}, {"items", choice<E>(rule)}, {"uniqueItems", true}};
 }
 Json type(const SpecSecret&, const Rule&) { return {{"type", "string"}}; }
 Json type(const std::vector<std::string>&, const Rule& rule) {

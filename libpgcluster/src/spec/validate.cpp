@@ -1,3 +1,5 @@
+#include "spec/validate.hpp"
+
 #include <algorithm>
 #include <map>
 #include <regex>
@@ -37,11 +39,6 @@ bool matches(const std::string& value, Format format) {
 bool has_control(std::string_view value) {
   return std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
 }
-
-struct Misfit {
-  std::string message;
-  std::string hint;
-};
 
 // What a string of a format has to look like, in words.
 std::optional<Misfit> misfit(const std::string& value, Format format) {
@@ -117,7 +114,7 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
 
 class Checker {
  public:
-  explicit Checker(const Spec& spec) : spec_(spec) {}
+  Checker(const Spec& spec, std::vector<Diagnostic> found) : spec_(spec), read_(found.size()), findings_(std::move(found)) {}
 
   std::vector<Diagnostic> check() {
     record(spec_, "", keys::of<Spec>());
@@ -131,6 +128,7 @@ class Checker {
     check_consul(spec_, findings_);
     roles_and_databases();
     check_parameters(spec_, findings_);
+    findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);
   }
 
@@ -141,9 +139,7 @@ class Checker {
   void warning(std::string path, std::string message, std::string hint) {
     findings_.push_back({Severity::warning, std::move(message), std::move(hint), std::move(path)});
   }
-  bool faulty(std::string_view path) const {
-    return std::any_of(findings_.begin(), findings_.end(), [&](const Diagnostic& d) { return d.path == path && d.severity == Severity::error; });
-  }
+  bool faulty(std::string_view path) const { return is_faulty(findings_, path); }
 
   bool faulty_below(std::string_view path) const {
     return std::any_of(findings_.begin(), findings_.end(), [&](const Diagnostic& d) { return d.path.starts_with(path); });
@@ -169,18 +165,7 @@ class Checker {
       }
       return;
     }
-    const auto in = [&](const auto& list) { return std::find(list.begin(), list.end(), value) != list.end(); };
-    if (in(rule.later)) {
-      error(path, value + " is not supported by this version of pgcluster",
-            rule.values.size() == 1 ? "write " + std::string(rule.values.front()) + ", or remove it" : "write " + words::one_of(rule.values));
-    } else if (!rule.values.empty() && !in(rule.values)) {
-      const auto near = words::nearest(value, rule.values);
-      error(path, "unknown value " + words::shown(value),
-            near.empty() || rule.values.size() < 3 ? "write " + words::one_of(rule.values)
-                                                   : "did you mean " + std::string(near) + "? It takes " + words::one_of(rule.values));
-    } else if (auto wrong = misfit(value, rule.format)) {
-      error(path, std::move(wrong->message), std::move(wrong->hint));
-    }
+    if (auto wrong = misfit(value, rule.format)) error(path, std::move(wrong->message), std::move(wrong->hint));
   }
   void count(long value, const std::string& path, const Rule& rule) {
     if (value >= rule.min && value <= rule.max) return;
@@ -189,9 +174,7 @@ class Checker {
           bounded ? "write " + std::to_string(rule.min) + " to " + std::to_string(rule.max) : "write " + std::to_string(rule.min) + " or more");
   }
 
-  void value(bool value, const std::string& path, const Rule& rule) {
-    if (!rule.values.empty()) word(value ? "true" : "false", path, rule);
-  }
+  void value(bool, const std::string&, const Rule&) {}
   void value(int value, const std::string& path, const Rule& rule) { count(value, path, rule); }
   void value(long value, const std::string& path, const Rule& rule) { count(value, path, rule); }
   void value(const std::optional<int>& value, const std::string& path, const Rule& rule) {
@@ -202,6 +185,28 @@ class Checker {
     if (!value) return;
     if (value->empty()) error(path, "is empty", "write a value, or remove the key");
     word(*value, path, rule);
+  }
+  // The compiler has checked the value, but not that this key takes it.
+  template <Choice E>
+  void value(E value, const std::string& path, const Rule& rule) {
+    if (keys::choice<E>(rule, to_string(value))) return;
+    Misfit wrong = unknown_word(to_string(value), keys::words<E>(rule));
+    error(path, std::move(wrong.message), std::move(wrong.hint));
+  }
+  template <Choice E>
+  void value(const std::optional<E>& one, const std::string& path, const Rule& rule) {
+    if (one) value(*one, path, rule);
+  }
+  template <Choice E>
+  void value(const std::vector<E>& all, const std::string& path, const Rule& rule) {
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      const std::string here = path + '[' + std::to_string(i) + ']';
+      const auto here_at = all.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(all.begin(), here_at, all[i]) != here_at)
+        error(here, std::string(to_string(all[i])) + " stands here a second time", "remove one of them");
+      else
+        value(all[i], here, rule);
+    }
   }
   void value(const SpecSecret& value, const std::string& path, const Rule& rule) {
     if (rule.format != Format::lines && has_control(value.value))
@@ -296,9 +301,8 @@ class Checker {
       }
       database |= is_database(host) || faulty_below(path + ".roles");
       tags(host, path + ".patroni_tags");
-      const std::string_view other = spec_.dcs_type == "etcd" ? "consul" : "etcd";
-      if (has_role(host, other) && !faulty("dcs_type") && other == "etcd")
-        error(path + ".roles", "etcd is a role here, but dcs_type is " + spec_.dcs_type, "remove the role, or write dcs_type: etcd");
+      if (spec_.dcs_type == DcsType::consul && has_role(host, Role::etcd))
+        error(path + ".roles", "etcd is a role here, but dcs_type is consul", "remove the role, or write dcs_type: etcd");
     }
     if (spec_.hosts.empty()) return;
     if (!database) error("hosts", "no host is a database node", "remove roles from a host, or add postgres to them");
@@ -316,7 +320,7 @@ class Checker {
   void transports() {
     const HostSpec* local = nullptr;
     for (const HostSpec& host : spec_.hosts) {
-      if (host.ssh.transport.value_or(spec_.ssh.transport.value_or("libssh2")) != "local") continue;
+      if (host.ssh.transport.value_or(spec_.ssh.transport.value_or(Transport::libssh2)) != Transport::local) continue;
       const std::string path = "hosts." + host.name + ".ssh.";
       if (local) {
         error(host.ssh.transport ? path + "transport" : "ssh.transport",
@@ -409,11 +413,11 @@ class Checker {
         if (spec_.pgbouncer_install) used.emplace_back("pgbouncer_listen_port", spec_.pgbouncer_listen_port);
         used.emplace_back("patroni_restapi_port", spec_.patroni_restapi_port);
       }
-      if (dcs.contains(&host) && spec_.dcs_type == "etcd") {
+      if (dcs.contains(&host) && spec_.dcs_type == DcsType::etcd && !faulty("dcs_type")) {
         used.emplace_back("etcd_client_port", spec_.etcd_client_port);
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
-      if (spec_.dcs_type == "consul" && (is_database(host) || has_role(host, "consul") || has_role(host, "consul_client")))
+      if (spec_.dcs_type == DcsType::consul && (is_database(host) || has_role(host, Role::consul) || has_role(host, Role::consul_client)))
         for (const int port : {8300, 8301, 8302, 8500, 8600}) used.emplace_back("Consul", port);
       if (with_haproxy(spec_) && is_balancer(spec_, host))
         for (const auto& key : keys::of<HaproxyPorts>())
@@ -567,11 +571,25 @@ class Checker {
   }
 
   const Spec& spec_;
+  std::size_t read_;  ///< how many of the findings are the reader's
   std::vector<Diagnostic> findings_;
 };
 
 }  // namespace
 
-std::vector<Diagnostic> validate(const Spec& spec) { return Checker(spec).check(); }
+Misfit unknown_word(std::string_view word, const std::vector<std::string_view>& known) {
+  const auto near = words::nearest(word, known);
+  return {"unknown value " + words::shown(word), near.empty() || known.size() < 3
+                                                     ? "write " + words::one_of(known)
+                                                     : "did you mean " + std::string(near) + "? It takes " + words::one_of(known)};
+}
+
+bool is_faulty(const std::vector<Diagnostic>& findings, std::string_view path) {
+  return std::any_of(findings.begin(), findings.end(), [&](const Diagnostic& d) { return d.path == path && d.severity == Severity::error; });
+}
+
+std::vector<Diagnostic> validate_read(const Spec& spec, std::vector<Diagnostic> found) { return Checker(spec, std::move(found)).check(); }
+
+std::vector<Diagnostic> validate(const Spec& spec) { return validate_read(spec, {}); }
 
 }  // namespace pgcluster

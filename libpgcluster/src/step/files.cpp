@@ -128,7 +128,7 @@ StepPtr packages(std::string name, std::string host, std::vector<std::string> pa
   return make_step(std::move(name), {.asks = asks, .decide = decide, .keeps = keeps});
 }
 
-StepPtr absent(std::string name, std::string host, std::string resource) {
+StepPtr absent(std::string name, std::string host, std::string resource, Impact package_impact) {
   const auto colon = resource.find(':');
   const std::string kind = resource.substr(0, colon);
   const std::string what = colon == std::string::npos ? "" : resource.substr(colon + 1);
@@ -151,6 +151,7 @@ StepPtr absent(std::string name, std::string host, std::string resource) {
   } else if (kind == "package") {
     ask.what = PackageOf{what};
     remove.kind = Remove::Kind::package;
+    impact = package_impact;
   } else if (kind == "block") {
     const auto hash = what.rfind('#');
     const std::string path = what.substr(0, hash);

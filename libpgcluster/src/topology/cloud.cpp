@@ -19,7 +19,7 @@ HostAccess cloud_access(const Spec& spec, const KnownCloud& known) {
   credential("azure_subscription_id", spec.azure_subscription_id);
   cloud.settings = known.settings;
   HostAccess access;
-  access.name = access.address = "cloud:" + known.provider;
+  access.name = access.address = "cloud:" + std::string(to_string(known.provider));
   access.transport = Transport::cloud;
   access.cloud = std::move(cloud);
   return access;

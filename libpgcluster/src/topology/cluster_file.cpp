@@ -2,6 +2,8 @@
 
 #include <pgcluster/topology/topology.hpp>
 
+#include "base/choice.hpp"
+
 namespace pgcluster {
 
 namespace {
@@ -23,7 +25,7 @@ std::string cluster_file(const Topology& topology, const std::vector<KnownHost>&
   for (const TopologyHost& host : topology.hosts) json["hosts"].push_back(host_json(host));
   for (const KnownHost& host : left) json["hosts"].push_back(host_json(host));
   for (const KnownCloud& cloud : clouds) {
-    nlohmann::ordered_json one{{"provider", cloud.provider}};
+    nlohmann::ordered_json one{{"provider", to_string(cloud.provider)}};
     if (!cloud.endpoint.empty()) one["endpoint"] = cloud.endpoint;
     for (const auto& [key, value] : cloud.settings)
       if (!value.empty()) one["settings"][key] = value;
@@ -54,7 +56,13 @@ std::optional<KnownCluster> read_cluster_file(const std::string& text) {
       known.hosts.push_back(std::move(host));
     }
     for (const auto& one : json.value("clouds", nlohmann::json::array())) {
-      KnownCloud cloud{.provider = one.at("provider").get<std::string>(), .endpoint = one.value("endpoint", "")};
+      const auto word = one.at("provider").get<std::string>();
+      const auto provider = value_of<CloudProvider>(word);
+      if (!provider) {
+        known.unknown_clouds.push_back(word);
+        continue;
+      }
+      KnownCloud cloud{.provider = *provider, .endpoint = one.value("endpoint", "")};
       const auto settings = one.value("settings", nlohmann::json::object());
       for (const auto& [key, value] : settings.items()) cloud.settings.emplace_back(key, value.get<std::string>());
       known.clouds.push_back(std::move(cloud));

@@ -1,9 +1,9 @@
 #include <pgcluster/topology/topology.hpp>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
+#include "base/choice.hpp"
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "base/paths.hpp"
@@ -14,8 +14,6 @@
 
 namespace pgcluster {
 namespace {
-
-constexpr std::array kRoles{Role::postgres, Role::etcd, Role::consul, Role::consul_client, Role::balancer};
 
 // What the host says, else what the cluster says, else the default.
 HostAccess access(const Spec& spec, const HostSpec& host) {
@@ -28,9 +26,8 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
   access.user = own.user.value_or(all.user.value_or("root"));
   for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(expand_home(key));
   access.known_hosts = {expand_home(own.known_hosts.value_or(all.known_hosts.value_or("~/.ssh/known_hosts")))};
-  access.accept_new_host_key = own.host_key.value_or(all.host_key.value_or("strict")) == "accept-new";
-  const std::string transport = own.transport.value_or(all.transport.value_or("libssh2"));
-  access.transport = transport == "openssh" ? Transport::openssh : transport == "local" ? Transport::local : Transport::libssh2;
+  access.accept_new_host_key = own.host_key.value_or(all.host_key.value_or(HostKeyPolicy::strict)) == HostKeyPolicy::accept_new;
+  access.transport = own.transport.value_or(all.transport.value_or(Transport::libssh2));
   const auto secret = [&](SpecSecret SshSpec::*member, const char* name) {
     const SpecSecret& found = (own.*member).given() ? own.*member : all.*member;
     return found.given() ? Text(Secret{name, found.value}) : Text();
@@ -53,8 +50,8 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
 }
 
 std::optional<HostAccess> cloud_access(const Spec& spec) {
-  if (spec.cloud_provider.empty()) return std::nullopt;
-  return cloud_access(spec, {.provider = spec.cloud_provider,
+  if (!spec.cloud_provider) return std::nullopt;
+  return cloud_access(spec, {.provider = *spec.cloud_provider,
                              .endpoint = spec.cloud_api_endpoint,
                              .settings = {{"server_location", spec.server_location},
                                           {"azure_resource_group", spec.azure_resource_group},
@@ -77,10 +74,10 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
   if (balancers.empty()) return {};
   const HaproxyPorts& ports = spec.haproxy_listen_port;
   std::vector<Endpoint> found;
-  for (const auto& [kind, port] : {std::pair<const char*, int>{"read-write", ports.master},
-                                   {"read-only", ports.replicas},
-                                   {"read-only-sync", ports.replicas_sync},
-                                   {"read-only-async", ports.replicas_async}}) {
+  for (const auto& [kind, port] : {std::pair{EndpointKind::read_write, ports.master},
+                                   {EndpointKind::read_only, ports.replicas},
+                                   {EndpointKind::read_only_sync, ports.replicas_sync},
+                                   {EndpointKind::read_only_async, ports.replicas_async}}) {
     if (port == 0) continue;
     const std::string wanted = found.empty() ? "read-write" : "any";
     if (spec.cluster_vip.empty())
@@ -97,12 +94,13 @@ std::vector<Endpoint> named_endpoints(const Spec& spec) {
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string& cluster = spec.patroni_cluster_name;
   // Elsewhere than in the leader's own datacenter the plain name is empty.
-  std::vector<std::pair<std::string, std::string>> names{
-      {"read-write", spec.consul_layout == "federated" ? cluster + "-master.query.consul" : "master." + cluster + ".service.consul"},
-      {"read-only", "replica." + cluster + ".service.consul"}};
+  std::vector<std::pair<EndpointKind, std::string>> names{
+      {EndpointKind::read_write,
+       spec.consul_layout == ConsulLayout::federated ? cluster + "-master.query.consul" : "master." + cluster + ".service.consul"},
+      {EndpointKind::read_only, "replica." + cluster + ".service.consul"}};
   if (spec.synchronous_mode) {
-    names.emplace_back("read-only-sync", "sync-replica." + cluster + ".service.consul");
-    names.emplace_back("read-only-async", "async-replica." + cluster + ".service.consul");
+    names.emplace_back(EndpointKind::read_only_sync, "sync-replica." + cluster + ".service.consul");
+    names.emplace_back(EndpointKind::read_only_async, "async-replica." + cluster + ".service.consul");
   }
   std::vector<Endpoint> found;
   for (const auto& [kind, name] : names)
@@ -118,10 +116,10 @@ std::vector<Endpoint> addressed_endpoints(const Spec& spec, const Topology& topo
   if (writers.empty()) return {};
   std::vector<Endpoint> found;
   if (!spec.cluster_vip.empty()) {
-    found.push_back({"read-write", spec.cluster_vip, port,
+    found.push_back({EndpointKind::read_write, spec.cluster_vip, port,
                      "postgresql://" + net::host_port(spec.cluster_vip, port) + "/postgres?target_session_attrs=read-write"});
   } else {
-    found.push_back({"read-write", writers.front()->address, port, multi_host_uri(writers, port, "read-write")});
+    found.push_back({EndpointKind::read_write, writers.front()->address, port, multi_host_uri(writers, port, "read-write")});
   }
   // The first host is preferred as leader: for reads it comes last, so that a client finds a replica at once, and also one that knows no
   // more than address and port.
@@ -130,13 +128,13 @@ std::vector<Endpoint> addressed_endpoints(const Spec& spec, const Topology& topo
     if (!tagged(*host, "noloadbalance")) readers.push_back(host);
   if (readers.empty()) readers = writers;
   if (readers.front() == writers.front()) std::rotate(readers.begin(), readers.begin() + 1, readers.end());
-  found.push_back({"read-only", readers.front()->address, port, multi_host_uri(readers, port, "prefer-standby")});
+  found.push_back({EndpointKind::read_only, readers.front()->address, port, multi_host_uri(readers, port, "prefer-standby")});
   return found;
 }
 
 // The names of scheme C stand beside a VIP or balancers, and in place of a list of hosts.
 std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
-  if (spec.dcs_type != "consul") return addressed_endpoints(spec, topology);
+  if (spec.dcs_type != DcsType::consul) return addressed_endpoints(spec, topology);
   std::vector<Endpoint> found;
   if (with_haproxy(spec) || !spec.cluster_vip.empty()) found = addressed_endpoints(spec, topology);
   for (Endpoint& one : named_endpoints(spec)) found.push_back(std::move(one));
@@ -150,7 +148,7 @@ void warn(const Spec& spec, Topology& topology) {
     topology.warnings.push_back({Severity::warning, std::move(message), std::move(hint), std::move(path)});
   };
   const std::size_t members = topology.dcs_members.size();
-  const std::string dcs = topology.dcs_type;
+  const std::string dcs(to_string(topology.dcs_type));
   if (members == 0) {
     warning("nobody keeps the DCS", "name " + dcs + " in the roles of three hosts", "hosts");
   } else if (members < 3) {
@@ -185,26 +183,18 @@ void warn(const Spec& spec, Topology& topology) {
 
 }  // namespace
 
-std::string_view to_string(Role role) noexcept {
-  switch (role) {
-    case Role::postgres:
-      return "postgres";
-    case Role::etcd:
-      return "etcd";
-    case Role::consul:
-      return "consul";
-    case Role::consul_client:
-      return "consul_client";
-    case Role::balancer:
-      return "balancer";
+std::string_view to_string(EndpointKind kind) noexcept {
+  switch (kind) {
+    case EndpointKind::read_write:
+      return "read-write";
+    case EndpointKind::read_only:
+      return "read-only";
+    case EndpointKind::read_only_sync:
+      return "read-only-sync";
+    case EndpointKind::read_only_async:
+      return "read-only-async";
   }
-  return "postgres";
-}
-
-std::optional<Role> role_from(std::string_view name) noexcept {
-  for (const Role role : kRoles)
-    if (to_string(role) == name) return role;
-  return std::nullopt;
+  return {};
 }
 
 bool TopologyHost::has(Role role) const noexcept { return std::find(roles.begin(), roles.end(), role) != roles.end(); }
@@ -236,7 +226,6 @@ Topology resolve(const Spec& spec) {
     dcs.insert(host->name);
     topology.dcs_members.push_back(host->name);
   }
-  const auto dcs_as = role_from(dcs_role(spec));
   for (const HostSpec& written : spec.hosts) {
     TopologyHost host;
     host.name = written.name;
@@ -244,11 +233,11 @@ Topology resolve(const Spec& spec) {
     host.datacenter = written.datacenter.empty() ? "dc1" : written.datacenter;
     host.patroni_tags = written.patroni_tags;
     host.access = access(spec, written);
-    for (const Role role : kRoles) {
+    for (const Role role : all_values<Role>()) {
       const bool has = role == Role::postgres   ? is_database(written)
                        : role == Role::balancer ? with_haproxy(spec) && is_balancer(spec, written)
-                       : dcs_as == role         ? dcs.contains(written.name) || (role == Role::consul && has_role(written, "consul"))
-                                                : has_role(written, to_string(role));
+                       : role == dcs_role(spec) ? dcs.contains(written.name) || (role == Role::consul && has_role(written, Role::consul))
+                                                : has_role(written, role);
       if (has) host.roles.push_back(role);
     }
     if (host.has(Role::postgres)) topology.database.push_back(host.name);

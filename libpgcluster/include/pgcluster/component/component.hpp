@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <pgcluster/base/memo.hpp>
+#include <pgcluster/component/needs.hpp>
 #include <pgcluster/op/facts.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
@@ -78,19 +79,22 @@ struct NodeView {
   NodeView seen_by(const Component& asked) const;
 };
 
-/// A part of the system. Its functions are pure, and are called on the thread that plans.
+/// A part of the system. It describes itself: its steps, what it needs, how to see that it is well, and which data it keeps. Its functions are
+/// pure, and are called on the thread that plans.
 class Component {
  public:
   virtual ~Component() = default;
   /// Middle part of its steps' names, and its key in `extra`: "node_exporter". Unique among the components of a plan.
   virtual std::string name() const = 0;
-  /// What this host needs; empty Steps where it needs nothing. Waiting for other hosts is done by gates.
+  /// The steps of one host, in order; none where the host does not have the component. Gates wait for other hosts.
   virtual Steps steps(const NodeView& node) const = 0;
-  /// Work that is nobody's own (SQL on the leader, Patroni's dynamic settings); after it asks all candidates it chooses where to act.
+  /// Work that belongs to no host (SQL on the leader, Patroni's dynamic settings): it asks all candidates and then chooses where to act.
   virtual Steps cluster_steps(const ClusterView&) const { return {}; }
-  /// Names of the secrets that it needs, each made by apply where the spec does not give it.
-  virtual std::vector<std::string> secrets(const Spec&) const { return {}; }
-  /// Removing what it keeps also removes data (only by destroy or prune): paths of trees.
+  /// What the component needs on the host. Must not use secrets, and must do without facts: they are empty before the host was asked.
+  virtual Needs needs(const NodeView&) const { return {}; }
+  /// Questions that tell whether the component is well on the host, beside the state of its units. Under the same terms as needs().
+  virtual std::vector<Probe> health(const NodeView&) const { return {}; }
+  /// Paths of directories with data that only destroy and prune remove.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }
 };
 /// Components are shared, and never changed.

@@ -47,9 +47,14 @@ struct SshConfig {
   friend bool operator==(const SshConfig&, const SshConfig&) = default;
 };
 
+/// A cloud that has load balancers for the cluster.
+enum class CloudProvider { aws, gcp, azure, digitalocean, hetzner };
+/// The word of the provider: "hetzner".
+std::string_view to_string(CloudProvider provider) noexcept;
+
 /// How to reach the API of a cloud. Empty members are taken from the environment variables that the vendor's own tools read.
 struct CloudAccess {
-  std::string provider;                                         ///< aws, gcp, azure, digitalocean, hetzner
+  CloudProvider provider;
   std::string endpoint{};                                       ///< replaces the vendor's own address; https, or http on loopback
   std::vector<std::pair<std::string, Text>> credentials{};      ///< by the spec's keys
   std::vector<std::pair<std::string, std::string>> settings{};  ///< other parameters of the API: location, network

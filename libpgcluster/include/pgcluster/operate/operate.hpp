@@ -16,15 +16,24 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What all planners take.
+/// What every planner and reader takes.
 struct OperateOptions {
   std::stop_token stop{};
-  std::chrono::seconds deadline{120};  ///< for asking the hosts
-  std::size_t parallel = 32;           ///< hosts at once
-  std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
+  std::chrono::seconds deadline{120};      ///< for asking the hosts
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
 };
 
-/// What plan_deploy and its kin take: what all planners do, and more. No base class: {.prune = true} would be warned of then (-Wextra).
+/// The options of another planner as those that all have in common.
+template <class Options>
+OperateOptions common_options(const Options& options) {
+  return {.stop = options.stop, .deadline = options.deadline, .parallel = options.parallel, .poll = options.poll, .components = options.components};
+}
+
+// Each planner has just the options that it heeds. They have no base class: {.prune = true} would be warned of then (-Wextra).
+
+/// What plan_deploy takes.
 struct DeployOptions {
   std::stop_token stop{};
   std::chrono::seconds deadline{120};      ///< for asking the hosts
@@ -32,33 +41,41 @@ struct DeployOptions {
   std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
   bool prune = false;                      ///< also remove what stands on hosts that left the spec, data included; refused where one leads
-  /// plan_deploy: hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and
-  /// stand in a warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart. With prune also hosts
-  /// that left the spec and are gone for good: they are forgotten.
+  /// Hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and stand in a
+  /// warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart. With prune also hosts that left
+  /// the spec and are gone for good: they are forgotten.
   std::vector<std::string> without{};
-  /// What all planners take of it.
-  operator OperateOptions() const { return {.stop = stop, .deadline = deadline, .parallel = parallel, .poll = poll}; }
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
 
 /// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
 /// Throws Error: spec_invalid, refused, or a host's own (host_unreachable, auth_failed, …).
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 
-/// What the planners for members take: what all planners do, and more.
+/// What the planners take that change who leads.
+struct LeaderOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};      ///< for asking the hosts
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
+  std::string to{};                        ///< the new leader; empty: the fit replica that is least behind (failover needs a name)
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// What the planners for single members take.
 struct MemberOptions {
   std::stop_token stop{};
-  std::chrono::seconds deadline{120};  ///< for asking the hosts
-  std::size_t parallel = 32;           ///< hosts at once
-  std::function<void()> poll{};        ///< called on the calling thread at least every 100 ms
-  std::string to{};                    ///< switchover, failover: the new leader; empty: Patroni chooses
-  std::string host{};                  ///< restart, reload, reinit: this member; empty: all (reinit needs one)
-  /// What all planners take of it.
-  operator OperateOptions() const { return {.stop = stop, .deadline = deadline, .parallel = parallel, .poll = poll}; }
+  std::chrono::seconds deadline{120};                                ///< for asking the hosts
+  std::size_t parallel = 32;                                         ///< hosts at once
+  std::function<void()> poll{};                                      ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};                            ///< the user's own, beside ours
+  std::string host{};                                                ///< this member; empty: all (reinit needs one)
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
-/// Hands leadership over to a healthy replica; one that does not run is refused. Throws as plan_deploy does.
-Plan plan_switchover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+/// Hands leadership over to a replica that Patroni lets lead; another one is refused with the reason. Throws as plan_deploy does.
+Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& options = {});
 /// Promotes `to` (needed) where there is no healthy leader any more. What it had not received is lost. Throws as plan_deploy does.
-Plan plan_failover(const Spec& spec, Executor& executor, const MemberOptions& options = {});
+Plan plan_failover(const Spec& spec, Executor& executor, const LeaderOptions& options = {});
 /// Restarts PostgreSQL, replicas first and one member at a time, the leader last. Throws as plan_deploy does.
 Plan plan_restart(const Spec& spec, Executor& executor, const MemberOptions& options = {});
 /// Has PostgreSQL read its configuration again. Throws as plan_deploy does.
@@ -70,11 +87,11 @@ Plan plan_pause(const Spec& spec, Executor& executor, const OperateOptions& opti
 /// Patroni fails over again. Throws as plan_deploy does.
 Plan plan_resume(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 /// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
-Plan plan_destroy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
+Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
 /// A plan's document (Plan::document) as a plan again: planned anew with the same planner, spec and options.
 /// `spec` gives the secrets that the document only names. Throws Error (drifted) where the promised changes are others now.
-Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const DeployOptions& options = {});
+Plan plan_from_document(const std::string& document, const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
 /// How a cluster is. Reads only; a host that does not answer is a finding, not an error.
 struct Status {
@@ -90,7 +107,7 @@ struct Status {
   };
   /// The distributed configuration store: etcd, or Consul.
   struct Dcs {
-    std::string type;
+    DcsType type = DcsType::etcd;
     std::vector<std::string> members;  ///< described
     std::vector<std::string> healthy_members;
     bool healthy = false;  ///< every described member is
@@ -108,8 +125,14 @@ struct Status {
     bool reachable = false;
     std::vector<std::string> problems;
   };
+  /// A problem and where it is.
+  struct Finding {
+    std::string host{};       ///< empty: of the cluster as a whole
+    std::string component{};  ///< the component that saw it; empty: none in particular
+    Problem what;
+  };
   std::string cluster;
-  bool healthy = false;
+  bool healthy = false;  ///< there is no problem
   bool paused = false;
   std::string leader;  ///< empty: none
   std::vector<Member> members;
@@ -117,6 +140,8 @@ struct Status {
   std::optional<Vip> vip;
   std::vector<Host> hosts;
   std::vector<Endpoint> endpoints;
+  std::vector<Finding> problems;  ///< what makes it unhealthy
+  std::vector<Finding> warnings;  ///< what is not broken yet
 
   /// For people; `color` adds ANSI colours.
   std::string text(bool color = false) const;

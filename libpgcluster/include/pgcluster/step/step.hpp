@@ -272,7 +272,8 @@ Ask journal_ask(const std::string& host, const std::string& unit);
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
 /// A resource of ours is removed, and its line in the list of owned resources with it. `resource` is in the form of Owned.
-StepPtr absent(std::string name, std::string host, std::string resource);
+/// `package_impact` is the effect of removing a package that may still be in use.
+StepPtr absent(std::string name, std::string host, std::string resource, Impact package_impact = Impact::none);
 
 /// A condition that other steps or the services fulfil.
 struct GateWish {

@@ -11,13 +11,6 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What a host does in the cluster.
-enum class Role { postgres, etcd, consul, consul_client, balancer };
-/// The role's name in a spec: "consul_client".
-std::string_view to_string(Role role) noexcept;
-/// The role of that name; empty where there is none.
-std::optional<Role> role_from(std::string_view name) noexcept;
-
 /// A host with all defaults filled in.
 struct TopologyHost {
   std::string name;
@@ -31,12 +24,22 @@ struct TopologyHost {
   friend bool operator==(const TopologyHost&, const TopologyHost&) = default;
 };
 
+/// What an endpoint leads to.
+enum class EndpointKind {
+  read_write,       ///< "read-write": the leader
+  read_only,        ///< "read-only": replicas
+  read_only_sync,   ///< "read-only-sync": the synchronous replicas
+  read_only_async,  ///< "read-only-async": the asynchronous replicas
+};
+/// The word of the kind: "read-only-sync".
+std::string_view to_string(EndpointKind kind) noexcept;
+
 /// Where clients connect. Where there is no single address for a kind, the URI names all database hosts and libpq chooses among them;
 /// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
 /// With load balancing they are those of the balancers, or of the VIP that one of these holds. With Consul `address` is a name in DNS; names stand
 /// beside balancers and VIP, and in place of a list of hosts.
 struct Endpoint {
-  std::string kind;  ///< read-write, read-only, read-only-sync, read-only-async
+  EndpointKind kind;
   std::string address;
   int port = 0;
   std::string uri;  ///< libpq, no password
@@ -47,7 +50,7 @@ struct Endpoint {
 struct Topology {
   std::string cluster;
   std::vector<TopologyHost> hosts;  ///< in the spec's order
-  std::string dcs_type;
+  DcsType dcs_type = DcsType::etcd;
   std::vector<std::string> dcs_members;  ///< names; of federated Consul the servers whose KV holds the cluster
   bool dcs_named = false;                ///< some host names a DCS role; else placed by default
   std::vector<std::string> database;     ///< names, in the spec's order; the first is preferred as leader
@@ -76,7 +79,7 @@ Topology resolve(const Spec& spec);
 std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topology& topology,
                                               const std::map<std::string, std::vector<std::string>>& cidrs = {});
 
-/// The topology as a picture: "dot" or "mermaid"; throws Error (refused) for another format.
+/// The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a self-contained picture. Pure; throws Error (refused) for another format.
 std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
 
 /// A host as the cluster file has it.
@@ -89,7 +92,7 @@ struct KnownHost {
 };
 /// A cloud with load balancers of the cluster, as the cluster file has it: without credentials.
 struct KnownCloud {
-  std::string provider;
+  CloudProvider provider;
   std::string endpoint{};  ///< empty: the vendor's own
   Pairs settings{};        ///< where the servers are, by the spec's keys
   friend bool operator==(const KnownCloud&, const KnownCloud&) = default;
@@ -99,6 +102,7 @@ struct KnownCluster {
   std::string cluster;
   std::vector<KnownHost> hosts;
   std::vector<KnownCloud> clouds;
+  std::vector<std::string> unknown_clouds{};  ///< words of providers that this version does not know
 };
 /// Names, access and roles of all hosts, and of those that are no longer described but still stand: what /var/lib/pgcluster/cluster holds (JSON).
 std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {}, const std::vector<KnownCloud>& clouds = {});

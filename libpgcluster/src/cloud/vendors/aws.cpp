@@ -26,7 +26,7 @@ int parsed(const std::string& text) { return std::atoi(text.c_str()); }
 
 Form named(const char* list, const std::string& value) { return {{member(list, 1), value}}; }
 
-class Aws final : public CloudProvider {
+class Aws final : public CloudApi {
  public:
   explicit Aws(CloudSession& session) : session_(session), elb_(query("elasticloadbalancing", "2015-12-01")), ec2_(query("ec2", "2016-11-15")) {}
 
@@ -138,7 +138,7 @@ class Aws final : public CloudProvider {
   AwsQuery query(const char* service, const char* version) {
     if (region_.empty()) {
       region_ = session_.setting("server_location");
-      if (region_.empty()) needs_setting("aws", "server_location", "eu-central-1");
+      if (region_.empty()) needs_setting(CloudProvider::aws, "server_location", "eu-central-1");
       key_ = {.id = session_.credential("aws_access_key_id", {"AWS_ACCESS_KEY_ID"}),
               .secret = session_.credential("aws_secret_access_key", {"AWS_SECRET_ACCESS_KEY"}),
               .token = session_.credential("aws_session_token", {"AWS_SESSION_TOKEN"}, false)};
@@ -189,7 +189,7 @@ class Aws final : public CloudProvider {
   std::string vpc(const Balancer& wish) {
     if (!vpc_.empty()) return vpc_;
     const auto all = strings::split(wish.network, ",");
-    if (all.empty()) needs_setting("aws", "server_network", "subnet-0a1b2c");
+    if (all.empty()) needs_setting(CloudProvider::aws, "server_network", "subnet-0a1b2c");
     Form form;
     for (const std::string& one : all) form.emplace_back("SubnetId." + std::to_string(form.size() + 1), one);
     const Xml found = ec2_.call("DescribeSubnets", form, "InvalidSubnetID");
@@ -438,6 +438,6 @@ class Aws final : public CloudProvider {
 
 }  // namespace
 
-std::unique_ptr<CloudProvider> aws_provider(CloudSession& session) { return std::make_unique<Aws>(session); }
+std::unique_ptr<CloudApi> aws_api(CloudSession& session) { return std::make_unique<Aws>(session); }
 
 }  // namespace pgcluster::executor

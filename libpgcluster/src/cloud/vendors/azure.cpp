@@ -18,13 +18,13 @@ std::string last(const std::string& id) { return id.substr(id.rfind('/') + 1); }
 
 std::string plain(const std::string& text) { return text.ends_with("/32") ? text.substr(0, text.size() - 3) : text; }
 
-class Azure final : public CloudProvider {
+class Azure final : public CloudApi {
  public:
   explicit Azure(CloudSession& session) : session_(session) {
     const std::string vendors = "https://management.azure.com";
     base_ = session.endpoint(vendors);
     group_ = session.setting("azure_resource_group");
-    if (group_.empty()) needs_setting("azure", "azure_resource_group", "the resource group of the servers");
+    if (group_.empty()) needs_setting(CloudProvider::azure, "azure_resource_group", "the resource group of the servers");
     scope_ = "/subscriptions/" + session.credential("azure_subscription_id", {"AZURE_SUBSCRIPTION_ID"}) + "/resourceGroups/" + group_ +
              "/providers/Microsoft.Network/";
     session_.authorize_by(nullptr);
@@ -257,6 +257,6 @@ class Azure final : public CloudProvider {
 
 }  // namespace
 
-std::unique_ptr<CloudProvider> azure_provider(CloudSession& session) { return std::make_unique<Azure>(session); }
+std::unique_ptr<CloudApi> azure_api(CloudSession& session) { return std::make_unique<Azure>(session); }
 
 }  // namespace pgcluster::executor

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 constexpr int idle_time = 600;  // seconds that a session may say nothing: the most there is
 
-class DigitalOcean final : public CloudProvider {
+class DigitalOcean final : public CloudApi {
  public:
   explicit DigitalOcean(CloudSession& session) : session_(session), base_(session.endpoint("https://api.digitalocean.com") + "/v2") {
     session_.authorize_by([token = session.credential("do_api_token", {"DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"})](HttpRequest& request) {
@@ -192,6 +192,6 @@ class DigitalOcean final : public CloudProvider {
 
 }  // namespace
 
-std::unique_ptr<CloudProvider> digitalocean_provider(CloudSession& session) { return std::make_unique<DigitalOcean>(session); }
+std::unique_ptr<CloudApi> digitalocean_api(CloudSession& session) { return std::make_unique<DigitalOcean>(session); }
 
 }  // namespace pgcluster::executor

@@ -51,7 +51,7 @@ std::string sign_rs256(const std::string& key, const std::string& text) {
 
 std::string last(const std::string& url) { return url.substr(url.rfind('/') + 1); }
 
-class Gcp final : public CloudProvider {
+class Gcp final : public CloudApi {
  public:
   explicit Gcp(CloudSession& session) : session_(session), zones_(strings::split(session.setting("server_location"), ",")) {
     std::string contents = session.credential("gcp_service_account_contents", {"GOOGLE_CREDENTIALS", "GCP_SERVICE_ACCOUNT_CONTENTS"}, false);
@@ -65,7 +65,7 @@ class Gcp final : public CloudProvider {
       if (json::text(account_, key).empty())
         throw Error(Code::auth_failed, std::string("the credentials are no service account of Google's: ") + key + " is missing",
                     "give the JSON of a service account's key by GOOGLE_APPLICATION_CREDENTIALS or gcp_service_account_contents");
-    if (zones_.empty()) needs_setting("gcp", "server_location", "europe-west3-a, or several zones of a region with commas between them");
+    if (zones_.empty()) needs_setting(CloudProvider::gcp, "server_location", "europe-west3-a, or several zones of a region with commas between them");
     region_ = zones_[0].substr(0, zones_[0].rfind('-'));
     project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + json::text(account_, "project_id");
     session_.authorize_by(nullptr);
@@ -385,6 +385,6 @@ class Gcp final : public CloudProvider {
 
 }  // namespace
 
-std::unique_ptr<CloudProvider> gcp_provider(CloudSession& session) { return std::make_unique<Gcp>(session); }
+std::unique_ptr<CloudApi> gcp_api(CloudSession& session) { return std::make_unique<Gcp>(session); }
 
 }  // namespace pgcluster::executor

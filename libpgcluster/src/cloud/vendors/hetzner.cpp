@@ -12,7 +12,7 @@ using Json = nlohmann::json;
 
 std::string id_of(const Json& in) { return json::at(in, "id").is_number_integer() ? std::to_string(json::at(in, "id").get<std::int64_t>()) : ""; }
 
-class Hetzner final : public CloudProvider {
+class Hetzner final : public CloudApi {
  public:
   explicit Hetzner(CloudSession& session) : session_(session), base_(session.endpoint("https://api.hetzner.cloud/v1", "HCLOUD_ENDPOINT")) {
     session_.authorize_by([token = session.credential("hcloud_api_token", {"HCLOUD_TOKEN"})](HttpRequest& request) {
@@ -85,7 +85,7 @@ class Hetzner final : public CloudProvider {
               {"services", Json::array({service(wish)})},
               {"targets", Json::array()}};
     const std::string where = session_.setting("server_location");
-    if (where.empty()) needs_setting("hetzner", "server_location", "fsn1");
+    if (where.empty()) needs_setting(CloudProvider::hetzner, "server_location", "fsn1");
     body["location"] = where;
     if (!wish.network.empty()) body["network"] = std::stoll(network(wish));
     for (const BalancerTarget& one : wish.targets) body["targets"].push_back(target(wish, needed(wish, one)));
@@ -272,6 +272,6 @@ class Hetzner final : public CloudProvider {
 
 }  // namespace
 
-std::unique_ptr<CloudProvider> hetzner_provider(CloudSession& session) { return std::make_unique<Hetzner>(session); }
+std::unique_ptr<CloudApi> hetzner_api(CloudSession& session) { return std::make_unique<Hetzner>(session); }
 
 }  // namespace pgcluster::executor

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pgcluster/component/component.hpp>
@@ -10,10 +11,15 @@
 // Load balancers of a cloud: what is wished of each, and the steps that make them so. The executor knows the vendors' APIs.
 namespace pgcluster {
 
+/// The members that a balancer leads to.
+enum class BalancerRole { primary, replica, sync };
+/// The word of the role, which the names of the balancer and of its step end with: "primary".
+std::string_view to_string(BalancerRole role) noexcept;
+
 /// A role's balancer: what it should be, or that there should be none.
 struct CloudBalancer {
-  std::string role;  ///< primary, replica, sync
-  std::string kind;  ///< of the endpoint: read-write, …
+  BalancerRole role;
+  EndpointKind kind;
   Balancer wish;
   bool wanted = true;
 };

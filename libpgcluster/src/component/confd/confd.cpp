@@ -25,12 +25,12 @@ constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgc
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   std::string nodes = "\"127.0.0.1:8500\"";
-  if (node.topology().dcs_type == "etcd")
+  if (node.topology().dcs_type == DcsType::etcd)
     nodes = joined(node.topology().dcs_members, ", ", [&](const std::string& name) {
       return '"' + net::http_url(node.topology().host(name).address, node.spec().etcd_client_port) + '"';
     });
   return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                     node.topology().dcs_type, node.spec().confd_interval, nodes);
+                     to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
 }
 
 std::string resource_text(const NodeView& node) {
@@ -110,6 +110,13 @@ class Confd final : public Component {
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
                  service(confd::service(host), host, wish)));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
+    Needs all{.units = {unit}};
+    if (const std::string& path = node.spec().confd_binary.path; !path.empty()) all.programs.push_back({"confd_binary", path});
+    return all;
   }
 };
 

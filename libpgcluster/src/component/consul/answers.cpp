@@ -10,12 +10,12 @@ namespace pgcluster {
 using Json = nlohmann::json;
 
 bool has_consul_agent(const Spec& spec, const TopologyHost& host) {
-  if (spec.dcs_type != "consul") return false;
+  if (spec.dcs_type != DcsType::consul) return false;
   return host.has(Role::consul) || host.has(Role::postgres) || host.has(Role::consul_client) || (host.has(Role::balancer) && with_confd(spec));
 }
 
 std::string consul_datacenter(const Spec& spec, const TopologyHost& host) {
-  return spec.consul_layout == "federated" ? host.datacenter : consul_home(spec);
+  return spec.consul_layout == ConsulLayout::federated ? host.datacenter : consul_home(spec);
 }
 
 std::vector<std::string> consul_datacenters(const ClusterView& cluster) {
@@ -33,15 +33,24 @@ std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, cons
   return servers;
 }
 
-std::vector<int> consul_ports(const TopologyHost& host) {
-  return host.has(Role::consul) ? std::vector<int>{8300, 8301, 8302, 8500, 8600} : std::vector<int>{8301, 8500, 8600};
+std::vector<PortNeed> consul_ports(const TopologyHost& host) {
+  std::vector<PortNeed> all{{.number = 8301, .purpose = "Consul's gossip", .unit = consul_unit, .udp = true},
+                            {.number = 8500, .purpose = "Consul's HTTP API", .unit = consul_unit, .reach = Reach::host},
+                            {.number = 8600, .purpose = "Consul's DNS", .unit = consul_unit, .reach = Reach::host, .udp = true}};
+  if (host.has(Role::consul)) {
+    all.push_back({.number = 8300, .purpose = "Consul's servers", .unit = consul_unit});
+    all.push_back({.number = 8302, .purpose = "Consul's gossip between datacenters", .unit = consul_unit, .udp = true});
+  }
+  std::sort(all.begin(), all.end(), [](const PortNeed& a, const PortNeed& b) { return a.number < b.number; });
+  return all;
 }
 
 const char* consul_program(const Spec& spec) { return spec.consul_binary.given() ? "/usr/local/bin/consul" : "/usr/bin/consul"; }
 
 std::string consul_url(const std::string& path, const ClusterView& cluster) {
   std::string url = "http://127.0.0.1:8500" + path;
-  if (cluster.spec.consul_layout == "federated") url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
+  if (cluster.spec.consul_layout == ConsulLayout::federated)
+    url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
   return url;
 }
 

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/consul/consul.hpp"
+#include "component/consul/shell.hpp"
 #include "component/listening.hpp"
 
 namespace pgcluster {
@@ -36,7 +37,7 @@ Text agent_text(const NodeView& node) {
   json["client_addr"] = "127.0.0.1";
   json["retry_join"] = addresses(servers);
   json["retry_interval"] = "1s";
-  if (server && spec.consul_layout == "federated") {
+  if (server && spec.consul_layout == ConsulLayout::federated) {
     std::vector<std::string> others;
     for (const TopologyHost* one : node.topology().with(Role::consul))
       if (consul_datacenter(spec, *one) != datacenter) others.push_back(one->address);
@@ -57,17 +58,16 @@ Text agent_text(const NodeView& node) {
 }
 
 // ":8600 " of what ss prints.
-int port_of(const std::vector<int>& ports, const std::string& line) {
-  for (const int port : ports)
-    if (line.find(":" + std::to_string(port) + " ") != std::string::npos) return port;
+int port_of(const std::vector<PortNeed>& ports, const std::string& line) {
+  for (const PortNeed& port : ports)
+    if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) return port.number;
   return 0;
 }
 
 // "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
 Ask keyring_ask(const NodeView& node) {
-  return {node.name(), Exec{.argv = {"sh", "-c", R"(k=$(cat); [ ! -e "$1" ] || case $(cat "$1") in *"\"$k\""*) ;; *) echo another ;; esac)",
-                                     "keyring", consul_keyring_file},
-                            .input = node.cluster.secret("consul_encrypt_key")}};
+  return {node.name(),
+          Exec{.argv = {"sh", "-c", shell::keyring, "keyring", consul_keyring_file}, .input = node.cluster.secret("consul_encrypt_key")}};
 }
 
 }  // namespace
@@ -141,8 +141,8 @@ StepPtr consul_config(const NodeView& node) {
       file("config", host, {.path = consul_agent_file, .content = agent_text(node), .mode = 0640, .owner = "root", .group = "consul"});
   const Ask data{host, FileOf{std::string(consul_data_dir) + "/node-id", false}};
   std::string filter;
-  const std::vector<int> wanted = consul_ports(node.host);
-  for (const int port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port);
+  const std::vector<PortNeed> wanted = consul_ports(node.host);
+  for (const PortNeed& port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port.number);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();

@@ -114,7 +114,7 @@ class Consul final : public Component {
   std::string name() const override { return "consul"; }
 
   Steps steps(const NodeView& node) const override {
-    if (node.topology().dcs_type != "consul") return {};
+    if (node.topology().dcs_type != DcsType::consul) return {};
     if (!node.has(Role::consul) && is_server(node)) return stays(node);
     if (!has_consul_agent(node.spec(), node.host)) return {};
     const auto step = [&](const char* what) { return node.step("consul", what); };
@@ -124,9 +124,7 @@ class Consul final : public Component {
     if (node.spec().consul_binary.given()) wish.start_files.emplace_back(consul_program(node.spec()));
     if (node.has(Role::postgres)) wish.load_files = {consul_services_file};
     wish.reloadable = !wish.load_files.empty();
-    std::vector<std::string> installed{"curl"};
-    if (!node.spec().consul_binary.given()) installed.emplace_back("consul");
-    Steps program = packages(step("packages"), host, installed, {wish.unit});
+    Steps program = packages(step("packages"), host, needs(node).packages, {wish.unit});
     if (node.spec().consul_binary.given())
       program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
     const std::vector<std::string> reload = wish.reloadable ? std::vector<std::string>{"/bin/kill -HUP $MAINPID"} : std::vector<std::string>{};
@@ -143,11 +141,33 @@ class Consul final : public Component {
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
-    return cluster.topology.dcs_type == "consul" ? consul_cluster_steps(cluster) : Steps{};
+    return cluster.topology.dcs_type == DcsType::consul ? consul_cluster_steps(cluster) : Steps{};
   }
 
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    return spec.dcs_type == "consul" ? std::vector<std::string>{"consul_encrypt_key"} : std::vector<std::string>{};
+  Needs needs(const NodeView& node) const override {
+    const Spec& spec = node.spec();
+    if (!has_consul_agent(spec, node.host)) return {};
+    Needs all{.packages = {"curl"},
+              .ports = consul_ports(node.host),
+              .units = {consul_unit},
+              .accounts = {"consul"},
+              .directories = {consul_data_dir},
+              .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
+    if (!spec.consul_binary.given()) all.packages.emplace_back("consul");
+    if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
+    return all;
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (node.topology().dcs_type != DcsType::consul || !node.has(Role::consul)) return {};
+    return {{consul_health_ask(node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
+               const std::vector<ConsulServer> servers = read_consul_servers(answer);
+               if (std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host && one.serves(); }))
+                 return std::nullopt;
+               return Problem{.cause = "dcs_unhealthy",
+                              .message = "consul is not healthy",
+                              .remedy = "read the journal of consul.service on the host; Consul needs a majority of its servers"};
+             }}};
   }
 
   std::vector<std::string> data(const NodeView& node) const override {

@@ -17,7 +17,7 @@ inline constexpr const char* consul_keyring_file = "/var/lib/consul/serf/local.k
 inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
 inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
 /// What a host's agent listens on; 8300 and 8302 are a server's.
-std::vector<int> consul_ports(const TopologyHost& host);
+std::vector<PortNeed> consul_ports(const TopologyHost& host);
 /// A server says who leads only when it has a quorum: the other hosts may still be busy with apt.
 constexpr std::chrono::seconds consul_patience{300};
 

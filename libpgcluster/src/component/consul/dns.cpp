@@ -10,7 +10,8 @@ namespace pgcluster {
 namespace {
 
 struct Resolver {
-  std::string name, unit, file, content;
+  ConsulDns name;
+  std::string unit, file, content;
   std::vector<std::string> packages;
 
   ServiceWish wish() const {
@@ -22,7 +23,7 @@ struct Resolver {
 };
 
 const Resolver& resolved() {
-  static const Resolver one{"systemd-resolved",
+  static const Resolver one{ConsulDns::systemd_resolved,
                             "systemd-resolved.service",
                             "/etc/systemd/resolved.conf.d/pgcluster-consul.conf",
                             "# Written by pgcluster.\n[Resolve]\nDNS=127.0.0.1:8600\nDomains=~consul\n",
@@ -30,8 +31,11 @@ const Resolver& resolved() {
   return one;
 }
 const Resolver& dnsmasq() {
-  static const Resolver one{
-      "dnsmasq", "dnsmasq.service", "/etc/dnsmasq.d/pgcluster-consul.conf", "# Written by pgcluster.\nserver=/consul/127.0.0.1#8600\n", {"dnsmasq"}};
+  static const Resolver one{ConsulDns::dnsmasq,
+                            "dnsmasq.service",
+                            "/etc/dnsmasq.d/pgcluster-consul.conf",
+                            "# Written by pgcluster.\nserver=/consul/127.0.0.1#8600\n",
+                            {"dnsmasq"}};
   return one;
 }
 
@@ -60,13 +64,14 @@ std::vector<std::string> name_servers(const Answer& answer) {
   return found;
 }
 
-std::string wanted_by(const NodeView& node) {
+ConsulDns wanted_by(const NodeView& node) {
   const HostSpec* host = node.spec().host(node.name());
-  return host && !host->consul_dns.empty() ? host->consul_dns : node.spec().consul_dns;
+  return host ? host->consul_dns.value_or(node.spec().consul_dns) : node.spec().consul_dns;
 }
 
 StepPtr resolver_step(const NodeView& node) {
-  const std::string host = node.name(), wanted = wanted_by(node);
+  const std::string host = node.name();
+  const ConsulDns wanted = wanted_by(node);
   const std::vector<Resolver> all{resolved(), dnsmasq()};
   std::vector<Ask> asks;
   std::vector<Ask> units;
@@ -92,7 +97,7 @@ StepPtr resolver_step(const NodeView& node) {
     for (std::size_t i = all.size(); i-- > 0;) {
       const auto* unit = answers.get<Unit>(units[i]);
       const bool runs = unit && unit->active != "inactive" && unit->active != "failed";
-      if (wanted == all[i].name || (wanted == "auto" && unit && (runs || answers.get<File>(files[i]->asks().front())))) which = i;
+      if (wanted == all[i].name || (wanted == ConsulDns::automatic && unit && (runs || answers.get<File>(files[i]->asks().front())))) which = i;
     }
     const std::string* listening = answers.out(port);
     const std::string server = listening && !listening->empty() ? listening_process(*listening, "another program") : "";
@@ -113,19 +118,19 @@ StepPtr resolver_step(const NodeView& node) {
     const bool runs = unit && unit->active == "active";
     if (unit && (unit->active == "activating" || unit->active == "reloading" || unit->active == "deactivating"))
       return Later{one.unit + " is active (it is " + unit->active + ")", Impact::none, Action::update};
-    if (!runs && one.name == "dnsmasq" && !server.empty() && server != "dnsmasq" && listening->find("127.0.0.53") == std::string::npos)
+    if (!runs && one.name == ConsulDns::dnsmasq && !server.empty() && server != "dnsmasq" && listening->find("127.0.0.53") == std::string::npos)
       return Refused{
           {.message = "port 53 of " + host + ", wanted for dnsmasq, is taken by " + server, .hint = "stop it, or write consul_dns: auto" + none}};
-    if (const std::string others = one.name == "systemd-resolved" ? other_servers(answers.out(global)) : ""; !others.empty())
+    if (const std::string others = one.name == ConsulDns::systemd_resolved ? other_servers(answers.out(global)) : ""; !others.empty())
       return Refused{{.message = "systemd-resolved on " + host + " has name servers for all links (" + others +
                                  "): it would ask them for *.consul, and Consul for the rest",
                       .hint = "give them to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
     const std::vector<std::string> asked = name_servers(answers[resolv]);
     const auto here = [](const std::string& address) { return address.starts_with("127.") || address == "::1"; };
-    if (one.name == "dnsmasq" && !asked.empty() && std::none_of(asked.begin(), asked.end(), here))
+    if (one.name == ConsulDns::dnsmasq && !asked.empty() && std::none_of(asked.begin(), asked.end(), here))
       return Refused{{.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", so that nothing there would ask dnsmasq for *.consul",
                       .hint = "give dnsmasq those servers (server= in /etc/dnsmasq.d), and write nameserver 127.0.0.1 into /etc/resolv.conf" + none}};
-    if ((!unit || unit->masked) && one.name == "systemd-resolved" && !std::all_of(asked.begin(), asked.end(), here))
+    if ((!unit || unit->masked) && one.name == ConsulDns::systemd_resolved && !std::all_of(asked.begin(), asked.end(), here))
       return Refused{
           {.message = "/etc/resolv.conf on " + host + " names " + joined(asked) + ", and the package systemd-resolved would replace it",
            .hint = "install it yourself and give those servers to the link (DNS= in its .network file), or use dnsmasq: consul_dns: dnsmasq" + none}};
@@ -158,7 +163,7 @@ StepPtr resolver_step(const NodeView& node) {
 }  // namespace
 
 Steps consul_dns(const NodeView& node) {
-  if (wanted_by(node) == "none") return {};
+  if (wanted_by(node) == ConsulDns::none) return {};
   return resolver_step(node);
 }
 

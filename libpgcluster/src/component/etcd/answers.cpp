@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/etcd/etcd.hpp"
+#include "component/etcd/shell.hpp"
 #include "op/answer_json.hpp"
 
 namespace pgcluster {
@@ -17,10 +18,6 @@ bool is_member(const ClusterView& cluster, const std::string& host) {
   return std::find(members.begin(), members.end(), host) != members.end();
 }
 
-// etcdctl takes its whole timeout to find that nobody listens, so that is looked at before: a connection is refused at once.
-constexpr const char* own_member = R"(: 2>/dev/null <>"/dev/tcp/$1" || exit 1
-url=$2; shift 2
-exec etcdctl --endpoints="$url" --command-timeout=2s "$@")";
 
 // The gateway writes such numbers as strings, etcdctl as numbers.
 std::string hexadecimal(const Json& number) {
@@ -42,7 +39,6 @@ std::string hexadecimal(const Json& number) {
 // Linearizable: an answer of etcd 3.5 means that there is a quorum. 3.4 does not know the word, and tells what it has, as it tells etcdctl.
 constexpr const char* members_body = R"({"linearizable":true})";
 constexpr const char* members_path = "/v3/cluster/member/list";
-constexpr const char* any_members = R"(b=$1 p=$2; shift 2; for u; do curl -sf -m 2 --connect-timeout 1 -d "$b" "$u$p" && exit; done; exit 1)";
 
 }  // namespace
 
@@ -51,15 +47,15 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   Exec exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, net::http_url(host.address, port, members_path)},
             .about = {"unit:etcd.service", "dcs:members"}};
   if (!is_member(cluster, host.name)) {
-    exec.argv = {"sh", "-c", any_members, "sh", members_body, members_path};
+    exec.argv = {"sh", "-c", shell::any_member, "sh", members_body, members_path};
     for (const std::string& name : cluster.topology.dcs_members) exec.argv.push_back(net::http_url(cluster.topology.host(name).address, port));
   }
   return {host.name, exec};
 }
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
   const int port = cluster.spec.etcd_client_port;
-  return {host.name, Exec{.argv = {"bash", "-c", own_member, "etcdctl", host.address + "/" + std::to_string(port), net::http_url(host.address, port),
-                                   "endpoint", "status", "-w", "json"},
+  return {host.name, Exec{.argv = {"bash", "-c", shell::own_member, "etcdctl", host.address + "/" + std::to_string(port),
+                                   net::http_url(host.address, port), "endpoint", "status", "-w", "json"},
                           .about = {"unit:etcd.service", "dcs:members"}}};
 }
 

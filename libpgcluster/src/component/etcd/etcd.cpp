@@ -54,7 +54,7 @@ StepPtr healthy(const NodeView& node) {
     std::sort(names.begin(), names.end());
     return moved(view->topology, names);
   };
-  const Ask journal = journal_ask(node.name(), "etcd.service");
+  const Ask journal = journal_ask(node.name(), etcd_unit);
   return gate(etcd::healthy(node.name()), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
 }
 
@@ -97,21 +97,44 @@ WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
   return unit_notes(wish, {}, more + "\n[Unit]\nStartLimitIntervalSec=0\n");
 }
 
+const std::vector<std::string> guest_packages{"etcd-client", "curl"};
+
 class Etcd final : public Component {
  public:
   std::string name() const override { return "etcd"; }
 
   Steps steps(const NodeView& node) const override {
     const Topology& topology = node.topology();
-    if (topology.dcs_type != "etcd") return {};
-    if (std::find(topology.dcs_members.begin(), topology.dcs_members.end(), node.name()) == topology.dcs_members.end()) return guest(node);
-    ServiceWish wish{.unit = "etcd.service", .settle = etcd_patience};
+    if (topology.dcs_type != DcsType::etcd) return {};
+    if (!is_member(node)) return guest(node);
+    ServiceWish wish{.unit = etcd_unit, .settle = etcd_patience};
     wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
-        packages(node.step("etcd", "packages"), node.name(), {"etcd-server", "etcd-client", "curl"}, {wish.unit}),
+        packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}),
         rolling("etcd", node.name(), restart_order(node.cluster), sequence(service(node.step("etcd", "service"), node.name(), wish), healthy(node))));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (node.topology().dcs_type != DcsType::etcd) return {};
+    if (!is_member(node)) return node.has(Role::postgres) ? Needs{.packages = guest_packages} : Needs{};
+    return {.packages = {"etcd-server", "etcd-client", "curl"},
+            .ports = {{node.spec().etcd_client_port, "etcd's clients", etcd_unit}, {node.spec().etcd_peer_port, "etcd's peers", etcd_unit}},
+            .units = {etcd_unit},
+            .accounts = {"etcd"},
+            .directories = {etcd_data_dir}};
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (node.topology().dcs_type != DcsType::etcd || !is_member(node)) return {};
+    // A linearizable read: the member answers only while it sees a quorum.
+    return {{etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
+               if (!read_etcd_members(answer).empty()) return std::nullopt;
+               return Problem{.cause = "dcs_unhealthy",
+                              .message = "etcd is not healthy",
+                              .remedy = "read the journal of etcd.service on the host; etcd needs a majority of its members"};
+             }}};
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
@@ -119,6 +142,11 @@ class Etcd final : public Component {
   }
 
  private:
+  static bool is_member(const NodeView& node) {
+    const auto& members = node.topology().dcs_members;
+    return std::find(members.begin(), members.end(), node.name()) != members.end();
+  }
+
   // A host that is no member: as a database host it asks the DCS all the same.
   static Steps guest(const NodeView& node) {
     if (owns_etcd(node.cluster, node.name())) {
@@ -129,7 +157,7 @@ class Etcd final : public Component {
                   {.asks = {}, .decide = [why = moved(node.topology(), members)](const Answers&) -> Decision { return why; }});
     }
     if (!node.has(Role::postgres)) return {};
-    return packages(node.step("etcd", "packages"), node.name(), {"etcd-client", "curl"});
+    return packages(node.step("etcd", "packages"), node.name(), guest_packages);
   }
 };
 
@@ -137,7 +165,7 @@ class Etcd final : public Component {
 
 bool owns_etcd(const ClusterView& cluster, const std::string& host) {
   const auto facts = cluster.facts.find(host);
-  return facts != cluster.facts.end() && owns(facts->second, "unit:etcd.service");
+  return facts != cluster.facts.end() && owns(facts->second, std::string("unit:") + etcd_unit);
 }
 
 ComponentPtr etcd_component() { return std::make_shared<Etcd>(); }

@@ -130,7 +130,7 @@ StepPtr serves(const NodeView& node) {
       if (host.has(Role::postgres)) joining.push_back(host.name);
   for (const std::string& name : node.topology().database)
     if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
-  auto decide = [=, mark = haproxy_mark(node), dcs = node.topology().dcs_type](const Answers& answers) -> Decision {
+  auto decide = [=, mark = haproxy_mark(node), dcs = std::string(to_string(node.topology().dcs_type))](const Answers& answers) -> Decision {
     const HaproxyState state = read_haproxy(answers[ask]);
     if (!state.answers || state.mark != mark) return Later{"HAProxy serves with its present configuration"};
     std::vector<std::string> wanted = joining, has;
@@ -177,10 +177,33 @@ class Haproxy final : public Component {
     Steps config = with_confd(node.spec()) ? after({confd::service(host)}, rendered_step(node)) : after_where_planned(gone, config_step(node));
     std::vector<StepRef> known{patroni::leader()};
     for (const std::string& name : node.topology().database) known.push_back(patroni::member(name));
-    return sequence(stranger_step(node), packages(haproxy::packages(host), host, {"haproxy", "curl"}, {haproxy_unit}),
+    return sequence(stranger_step(node), packages(haproxy::packages(host), host, needs(node).packages, {haproxy_unit}),
                     parallel(config, file(step("unit"), host, drop_in(node, wish))),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
                     after(known, serves(node)));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!node.has(Role::balancer)) return {};
+    Needs all{.packages = {"haproxy", "curl"}, .ports = {}, .units = {haproxy_unit}, .accounts = {"haproxy"}};
+    for (const auto& [name, port] : haproxy_ports(node.spec()))
+      all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
+    return all;
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (!node.has(Role::balancer)) return {};
+    return {{haproxy_ask(node.spec(), node.name()), [port = node.spec().haproxy_listen_port.master](const Answer& answer) -> std::optional<Problem> {
+               const HaproxyState state = read_haproxy(answer);
+               if (!state.answers)
+                 return Problem{.cause = "balancer_silent",
+                                .message = "HAProxy does not answer",
+                                .remedy = "read the journal of haproxy.service on the host; apply starts it again"};
+               if (!state.up("master").empty()) return std::nullopt;
+               return Problem{.cause = "balancer_without_leader",
+                              .message = "HAProxy sees no leader: port " + std::to_string(port) + " leads nowhere",
+                              .remedy = "see whether a member leads, and whether this host reaches its Patroni and its port"};
+             }}};
   }
 };
 

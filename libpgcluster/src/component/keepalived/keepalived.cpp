@@ -7,6 +7,7 @@
 
 #include "base/network.hpp"
 #include "component/haproxy/haproxy.hpp"
+#include "component/keepalived/shell.hpp"
 #include "component/registry.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
@@ -20,13 +21,6 @@ constexpr const char* drop_in_file = "/etc/systemd/system/keepalived.service.d/5
 constexpr const char* secret_name = "keepalived_auth_password";
 constexpr const char* header = "# Written by pgcluster.\n";
 
-// Frontends, not a process: a HAProxy that is there and does not answer is as good as none. Where the leader is, is not asked: each balancer
-// leads to it, so that the VIP stays in a failover.
-constexpr const char* check_program = R"BASH(#!/bin/bash
-# Does HAProxy serve here? For Keepalived, as nobody. usage: vip-check STATISTICS-PORT READ-WRITE-PORT
-code=$(curl -s --noproxy '*' -m 1 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/haproxy-ok") && [[ $code == 200 ]] || exit 1
-exec timeout 1 bash -c ': <>"/dev/tcp/127.0.0.1/$1"' - "$2" 2>/dev/null
-)BASH";
 
 int router_id(const Spec& spec) {
   if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
@@ -139,9 +133,9 @@ class Keepalived final : public Component {
     // Who is pruned is spoken to until it speaks no more.
     std::vector<StepRef> silent;
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));
-    return sequence(packages(step("packages"), host, {"keepalived"}, {wish.unit}),
+    return sequence(packages(step("packages"), host, needs(node).packages, {wish.unit}),
                     parallel(after_where_planned(silent, config_step(node)),
-                             file(step("check"), host, {.path = check_file, .content = check_program, .mode = 0755}),
+                             file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
                              file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
                     after({haproxy::listens(host), keepalived::released()},
                           rolling("keepalived", host, holder_last(node.cluster), service(keepalived::service(host), host, wish))));
@@ -153,8 +147,9 @@ class Keepalived final : public Component {
     return parallel(vip_free(cluster, by), vip_released(cluster, by), vip_held(cluster, by));
   }
 
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    return wanted(spec) ? std::vector<std::string>{secret_name} : std::vector<std::string>{};
+  Needs needs(const NodeView& node) const override {
+    if (!wanted(node.spec()) || !node.has(Role::balancer)) return {};
+    return {.packages = {"keepalived"}, .units = {keepalived_unit}, .secrets = {{.name = secret_name}}};
   }
 
  private:

@@ -6,6 +6,7 @@
 #include "base/network.hpp"
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "spec/roles.hpp"
 
@@ -89,7 +90,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (spec.patroni_superuser_username != "postgres")
     out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
-  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(spec.patroni_watchdog_mode) + "\n";
+  out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(std::string(to_string(spec.patroni_watchdog_mode))) + "\n";
   if (!host.patroni_tags.empty()) out += "\ntags:\n";
   for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
   return out;
@@ -166,34 +167,20 @@ ServiceWish service_wish() {
 
 // HAProxy does not cut those that came before its last reload, and who has resolved a name stays where it led.
 bool cuts_sessions(const Spec& spec) {
-  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == "consul");
+  return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == DcsType::consul);
 }
 
 WriteFile role_change_program(const Spec& spec) {
-  return {
-      .path = role_change_path,
-      .content =
-          "#!/bin/sh\n"
-          "# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,\n"
-          "# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.\n"
-          "case \"$1 $2\" in\n"
-          "  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;\n"
-          "  on_role_change*) ;;\n"
-          "  *) exit 0 ;;\n"
-          "esac\n"
-          "console() { psql -XAtqw -h /var/run/postgresql -p " +
-          std::to_string(spec.pgbouncer_listen_port) +
-          " -U pgbouncer -d pgbouncer \"$@\"; }\n"
-          "console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do\n"
-          "  [ \"$name\" = pgbouncer ] || console -c \"KILL \\\"$name\\\"\" -c \"RESUME \\\"$name\\\"\" </dev/null\n"
-          "done\n",
-      .mode = 0755};
+  std::string text = shell::role_change;
+  const std::string port = " -p 6432 ";
+  text.replace(text.find(port), port.size(), " -p " + std::to_string(spec.pgbouncer_listen_port) + " ");
+  return {.path = role_change_path, .content = std::move(text), .mode = 0755};
 }
 
 WriteFile drop_in(const Spec& spec) {
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
-  if (spec.patroni_watchdog_mode != "off")
+  if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
   // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
   lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";

@@ -8,6 +8,7 @@
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "op/answer_json.hpp"
 
 namespace pgcluster::patroni {
@@ -15,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-bool on_consul(const ClusterView& view) { return view.topology.dcs_type == "consul"; }
+bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
 // "10.77.0.11:2379" of each member of etcd.
 std::vector<std::string> endpoints(const ClusterView& view) {
@@ -49,7 +50,7 @@ std::string dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
     // A session ends by its TTL only: gossip declares a host dead long before its PostgreSQL has stopped. Services are the agent's own.
     std::string out = "consul:\n  host: \"127.0.0.1:8500\"\n  register_service: false\n  checks: []\n";
-    if (view.spec.consul_layout == "federated") out += "  dc: \"" + consul_home(view.spec) + "\"\n";
+    if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
     return out;
   }
   std::string out = "etcd3:\n  hosts:\n";
@@ -68,7 +69,7 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   return steps;
 }
 
-const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == "consul" ? "python3-consul" : "python3-etcd"; }
+const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == DcsType::consul ? "python3-consul" : "python3-etcd"; }
 
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) {
@@ -77,13 +78,7 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
     return ask;
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
-  std::vector<std::string> argv{
-      "sh",
-      "-c",
-      R"(b="{\"key\":\"$1\",\"range_end\":\"$2\",\"keys_only\":true}"; shift 2; for e; do curl -sf -m 3 --connect-timeout 1 -d "$b" "http://$e/v3/kv/range" && exit; done; exit 1)",
-      "members",
-      to_base64(prefix + "/"),
-      to_base64(prefix + "0")};
+  std::vector<std::string> argv{"sh", "-c", shell::etcd_members, "members", to_base64(prefix + "/"), to_base64(prefix + "0")};
   for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }
@@ -92,10 +87,7 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) return consul_key_ask(view, host, "initialize");
   // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
   // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
-  std::vector<std::string> argv{
-      "sh", "-c",
-      R"(k=$1; shift; for e; do o=$(curl -sf --fail-early -m 3 --connect-timeout 1 -d "{\"key\":\"$k\"}" "http://$e/v3/kv/range" --next -sf -m 3 "http://$e/version") && { printf %s "$o"; exit; }; done; exit 1)",
-      "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
+  std::vector<std::string> argv{"sh", "-c", shell::etcd_initialize, "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
   for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }

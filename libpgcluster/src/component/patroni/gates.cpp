@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -22,12 +23,6 @@ Refused has_died(const TopologyHost& host) {
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
 
-// Of a server that is being made: the disk's room, and what Patroni said of its last tries. One that is there is not looked at further.
-constexpr const char* making_script = R"sh([ ! -e "$1/PG_VERSION" ] || exit 0
-df -Pk /var/lib/postgresql | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/free \1/p'
-journalctl -u patroni.service --since "-$2s" -o cat --no-pager | sed -n 's/^.*failed to bootstrap.*/failed/p; s/^pg_basebackup: error: /why /p; s/^initdb: error: /why /p' | tail -n 20
-:)sh";
-
 struct Making {
   long free_mib = -1;
   int failed = 0;
@@ -44,24 +39,13 @@ Making read_making(const std::string* out) {
   return making;
 }
 
-// Of a server that is not ours: its data, and ports that are taken. Where ours is set up nothing is looked at.
-constexpr const char* foreign_script = R"sh(d=$1 b=$2 ours=$3; shift 3
-{ while read -r one _; do [ "$one" != "$ours" ] || exit 0; done </var/lib/pgcluster/owned; } 2>/dev/null
-[ ! -e "$d/PG_VERSION" ] || echo "data $(LC_ALL=C "$b/pg_controldata" "$d" 2>/dev/null | sed -n 's/^Database system identifier: *//p')"
-for p; do
-  h=$(printf %04X "$p")
-  ! grep -qiE "^ *[0-9]+: [0-9A-F]+:$h [0-9A-F]+:0000 0A" /proc/net/tcp /proc/net/tcp6 2>/dev/null ||
-    echo "port $p $(ss -H -ltnp "sport = :$p" 2>/dev/null | sed -n '1s/.*(("\([^"]*\)".*/\1/p')"
-done
-:)sh";
-
 }  // namespace
 
 StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string name = host.name + "/patroni/stranger";
   const Spec& spec = view->spec;
   const std::string data = postgresql_data_dir(spec);
-  const Ask look{host.name, Exec{.argv = {"sh", "-c", foreign_script, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
                                           std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
   // Asked nevertheless: the same questions to fresh hosts and to deployed ones are one program to either.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
@@ -175,11 +159,11 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
   if (host.name != first.name) asks.push_back(unit_ask(first));
-  auto decide = [=, is_first = host.name == first.name, dcs = view->topology.dcs_type](const Answers& answers) -> Decision {
+  auto decide = [=, is_first = host.name == first.name, type = view->topology.dcs_type](const Answers& answers) -> Decision {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
-    return Later{is_first ? dcs + " answers with a quorum" + (dcs == "etcd" ? ", and has seen each member once" : "")
+    return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has begun the cluster"};
   };
   return gate(dcs(host.name), {.asks = asks, .decide = decide, .settle = seconds(300)});
@@ -187,9 +171,9 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
   const Ask ask = member_ask(view->spec, host);
-  const Ask look{host.name,
-                 Exec{.argv = {"sh", "-c", making_script, "sh", postgresql_data_dir(view->spec), std::to_string(3 * view->spec.patroni_loop_wait)},
-                      .about = {"unit:patroni.service"}}};
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::making_server, "sh", postgresql_data_dir(view->spec),
+                                          std::to_string(3 * view->spec.patroni_loop_wait)},
+                                 .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached

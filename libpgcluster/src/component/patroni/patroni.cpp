@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "component/pgbouncer/pgbouncer.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
@@ -26,15 +27,11 @@ class Patroni final : public Component {
     const auto view = shared(node.cluster);
     const std::string& host = node.name();
     const Spec& spec = view->spec;
-    const std::string version = std::to_string(spec.postgresql_version);
 
     // Before the package: else it makes a server of its own and starts it.
     const StepPtr no_server = file(node.step("patroni", "createcluster"), host,
                                    {.path = "/etc/postgresql-common/createcluster.d/50-pgcluster.conf", .content = "create_main_cluster = false\n"});
-    const StepPtr installed =
-        packages(node.step("patroni", "packages"), host,
-                 {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
-                 {patroni::unit_name, "postgresql.service"});
+    const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, "postgresql.service"});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
     Steps files = parallel(patroni::config_step(view, node.host), unit_file);
@@ -77,11 +74,38 @@ class Patroni final : public Component {
         parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
   }
 
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    std::vector<std::string> names{"patroni_superuser_password", "patroni_replication_password", "patroni_restapi_password"};
-    if (spec.pgbouncer_install) names.push_back("pgbouncer_auth_password");
-    for (const UserSpec& user : spec.postgresql_users) names.push_back("postgresql_users." + user.name + ".password");
-    return names;
+  Needs needs(const NodeView& node) const override {
+    if (!node.has(Role::postgres)) return {};
+    const Spec& spec = node.spec();
+    const std::string version = std::to_string(spec.postgresql_version);
+    Needs all{.packages = {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
+              .ports = {{spec.postgresql_port, "PostgreSQL", patroni::unit_name, Reach::clients},
+                        {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
+              .units = {patroni::unit_name},
+              .accounts = {"postgres"},
+              .directories = {postgresql_data_dir(spec)},
+              .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
+                          {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
+                          {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
+    for (const UserSpec& user : spec.postgresql_users)
+      all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});
+    if (spec.pgbouncer_install) all.secrets.push_back(pgbouncer_secret(spec));
+    return all;
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (!node.has(Role::postgres)) return {};
+    return {{patroni::member_ask(node.spec(), node.host), [](const Answer& answer) -> std::optional<Problem> {
+               const patroni::Member member = patroni::read_member(answer);
+               if (!member.answers)
+                 return Problem{.cause = "patroni_silent",
+                                .message = "Patroni does not answer",
+                                .remedy = "read the journal of patroni.service on the host; apply starts it again"};
+               if (member.runs()) return std::nullopt;
+               return Problem{.cause = "postgresql_down",
+                              .message = "PostgreSQL is " + member.state,
+                              .remedy = "read the journal of patroni.service on the host; reinit copies a replica's data anew"};
+             }}};
   }
 
   std::vector<std::string> data(const NodeView& node) const override {

@@ -59,14 +59,19 @@ Ask unit_ask(const TopologyHost& host);
 /// Whether the answer to unit_ask() says that Patroni comes up no more by itself.
 bool died(const Answers& answers, const TopologyHost& host);
 
-/// What a member's own Patroni says. /cluster is never asked: it is up to a loop_wait old.
+/// The state of a member as its own Patroni reports it (GET /patroni). GET /cluster is not used: it is up to loop_wait old.
 struct Member {
   bool answers = false;
   bool leads = false;
-  std::string state;     ///< running, starting, creating replica, …
-  bool streams = false;  ///< a replica that receives WAL
-  bool sync = false;     ///< a synchronous standby
-  bool nofailover = false;
+  std::string role;         ///< leader, standby_leader, replica, sync_standby, quorum_standby; empty where it does not answer
+  std::string state;        ///< running, starting, creating replica, …
+  std::string replication;  ///< replication_state of a replica: "streaming"; empty where Patroni does not tell
+  bool streams = false;     ///< a replica that receives WAL
+  bool sync = false;        ///< a synchronous standby
+  bool nofailover = false;  ///< by the tag of that name, or failover_priority 0
+  bool paused = false;      ///< automatic failover is off for the cluster
+  int timeline = 0;
+  std::string start_time;  ///< of the postmaster
   std::string scope, name;
   std::int64_t location = 0;  ///< of a leader: written; of a replica: replayed
   std::int64_t received = 0;
@@ -74,6 +79,10 @@ struct Member {
   std::set<std::string> pending;  ///< names of the parameters that want it
   std::string settings;           ///< the cluster's, as GET /config gives them; empty where not known
 
+  /// `state`, or how a running replica replicates: "streaming".
+  const std::string& shown_state() const { return !leads && state == "running" && !replication.empty() ? replication : state; }
+  /// The server runs; a replica whose Patroni does not tell how it replicates counts.
+  bool runs() const { return state == "running" && (leads || replication.empty() || streams); }
   bool fine() const { return answers && state == "running" && (leads || streams); }
   /// On its way to be fine, as far as one can see.
   bool rising() const { return !fine() && (state == "running" || state == "starting" || state == "restarting" || state == "creating replica"); }
@@ -96,13 +105,17 @@ struct Members {
   const Member& of(const TopologyHost& host) const;
   /// Empty where none leads, or several.
   const TopologyHost* leader() const;
-  /// Who could take over from `from`: streaming, close behind, allowed to; null where nobody can.
+  /// Why Patroni would not let this replica take over from the leader; empty where it would. The one rule for who may lead.
+  std::string unfit(const ClusterView& view, const TopologyHost& host) const;
+  /// The fit replica that is least behind; null where there is none.
   const TopologyHost* successor(const ClusterView& view, const TopologyHost& from) const;
   /// How far it is behind the leader in bytes.
   std::int64_t lag(const TopologyHost& host) const;
 };
 Members read_members(const ClusterView& view, const Answers& answers);
 
+/// The HTTP status of a path of the host's own REST API, as text: "200".
+Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& path);
 /// A request to the host's own REST API, with its password, through curl's standard input.
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds);

@@ -136,7 +136,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     if (!to) return Later{"a replica could take over from " + host.name, Impact::switchover, Action::switchover};
     Run run = rest_call(*view, host, "POST", "/switchover", R"({"leader":")" + host.name + R"(","candidate":")" + to->name + "\"}", 120);
     run.touches = {std::string("unit:") + unit_name};
-    run.look = Exec{.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(view->spec, host) + "/leader"}};
+    run.look = rest_code(view->spec, host, "/leader");
     return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "200"}, .limit = seconds(150)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,

@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -79,7 +80,7 @@ StepPtr settings_step(const View& view) {
     run.touches = {"dcs:config"};
     // Still the leader, and nobody has changed the settings since.
     const std::string base = rest_base(view->spec, *leader);
-    run.look = Exec{.argv = {"sh", "-c", R"(curl -s -m 3 -o /dev/null -w '%{http_code} ' "$1/leader"; curl -s -m 3 "$1/config")", "sh", base}};
+    run.look = Exec{.argv = {"sh", "-c", shell::settings_look, "sh", base}};
     return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
                   .action = Action::update,
                   .impact = diff.parameters ? Impact::reload : Impact::none,

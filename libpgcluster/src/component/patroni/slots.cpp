@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/sql.hpp"
 
 namespace pgcluster::patroni {
@@ -44,7 +45,7 @@ std::vector<const TopologyHost*> candidates(const ClusterView& view) {
 
 // Patroni does all of this by itself, only later: what goes wrong with it is no reason to fail.
 std::vector<std::string> tried(const std::vector<std::string>& argv) {
-  std::vector<std::string> all{"sh", "-c", "\"$@\" || :", "sh"};
+  std::vector<std::string> all{"sh", "-c", shell::tried, "sh"};
   all.insert(all.end(), argv.begin(), argv.end());
   return all;
 }

@@ -12,6 +12,11 @@ namespace {
 
 using Json = nlohmann::json;
 
+bool barred_by_priority(const Json& tags) {
+  const Json& priority = json::at(tags, "failover_priority");
+  return priority.is_number_integer() && priority.get<std::int64_t>() <= 0;
+}
+
 // For curl's configuration file.
 std::string quoted(const std::string& value) {
   std::string out = "\"";
@@ -71,10 +76,17 @@ Member read_member(const Answer& answer) {
   found.state = json::text(state, "state");
   const std::string role = json::text(state, "role");
   found.leads = role == "primary" || role == "master" || role == "standby_leader";
-  found.streams = json::text(state, "replication_state") == "streaming";
+  found.role = role == "standby_leader" ? role : found.leads ? "leader" : "replica";
+  if (!found.leads && json::flag(state, "sync_standby")) found.role = "sync_standby";
+  if (!found.leads && json::flag(state, "quorum_standby")) found.role = "quorum_standby";
+  found.replication = json::text(state, "replication_state");
+  found.streams = found.replication == "streaming";
+  found.paused = json::flag(state, "pause");
+  found.timeline = json::number<int>(state, "timeline");
+  found.start_time = json::text(state, "postmaster_start_time");
   found.sync = json::flag(state, "sync_standby") || json::flag(state, "quorum_standby");
   const Json &tags = json::at(state, "tags"), &own = json::at(state, "patroni"), &xlog = json::at(state, "xlog");
-  found.nofailover = json::flag(tags, "nofailover");
+  found.nofailover = json::flag(tags, "nofailover") || barred_by_priority(tags);
   found.scope = json::text(own, "scope");
   found.name = json::text(own, "name");
   found.location = found.leads ? json::number(xlog, "location") : json::number(xlog, "replayed_location");
@@ -106,14 +118,27 @@ std::int64_t Members::lag(const TopologyHost& host) const {
   return first && first->name != host.name ? std::max<std::int64_t>(0, of(*first).location - of(host).location) : 0;
 }
 
+std::string Members::unfit(const ClusterView& view, const TopologyHost& host) const {
+  const Member& member = of(host);
+  if (!member.answers) return "its Patroni does not answer";
+  if (member.leads) return "it leads already";
+  if (!member.fine()) return "it is " + member.shown_state() + ", not streaming";
+  if (member.nofailover) return "its tags bar it from leading (nofailover, or failover_priority 0)";
+  if (const auto behind = lag(host), most = static_cast<std::int64_t>(view.spec.patroni_maximum_lag_on_failover); behind > most)
+    return "it is " + std::to_string(behind) + " bytes behind the leader, and patroni_maximum_lag_on_failover is " + std::to_string(most);
+  if (view.spec.synchronous_mode && !member.sync) {
+    std::string others;
+    for (const auto& [one, state] : all)
+      if (state.sync) others += (others.empty() ? "; " : ", ") + one->name;
+    return "it is not a synchronous standby" + (others.empty() ? "" : others + (others.find(',') == std::string::npos ? " is" : " are"));
+  }
+  return {};
+}
+
 const TopologyHost* Members::successor(const ClusterView& view, const TopologyHost& from) const {
   const TopologyHost* best = nullptr;
-  for (const auto& [host, member] : all) {
-    if (host->name == from.name || !member.fine() || member.leads || member.nofailover || lag(*host) > view.spec.patroni_maximum_lag_on_failover)
-      continue;
-    if (view.spec.synchronous_mode && !member.sync) continue;
-    if (!best || lag(*host) < lag(*best)) best = host;
-  }
+  for (const auto& [host, member] : all)
+    if (host->name != from.name && unfit(view, *host).empty() && (!best || lag(*host) < lag(*best))) best = host;
   return best;
 }
 
@@ -123,6 +148,11 @@ Members read_members(const ClusterView& view, const Answers& answers) {
   const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
   for (std::size_t i = 0; i < hosts.size(); ++i) members.all.emplace_back(hosts[i], answers.read((*asks)[i], read_member));
   return members;
+}
+
+Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& path) {
+  return {.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(spec, host) + path},
+          .about = {"unit:patroni.service"}};
 }
 
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,

@@ -1,6 +1,8 @@
 // PgBouncer in front of PostgreSQL: passwords are looked up in the database, so it knows only its own.
 #include <algorithm>
 
+#include "component/listening.hpp"
+#include "component/pgbouncer/pgbouncer.hpp"
 #include <pgcluster/component/pgbouncer.hpp>
 
 #include "component/listening.hpp"
@@ -44,7 +46,7 @@ Text main_text(const NodeView& node) {
   add("auth_query", "SELECT usename, passwd FROM public.user_search($1)");
   add("admin_users", spec.patroni_superuser_username);
   add("stats_users", "pgbouncer");
-  add("pool_mode", spec.pgbouncer_default_pool_mode);
+  add("pool_mode", std::string(to_string(spec.pgbouncer_default_pool_mode)));
   add("max_client_conn", std::to_string(max_clients(node)));
   add("max_db_connections", std::to_string(spec.pgbouncer_max_db_connections));
   add("default_pool_size", std::to_string(spec.pgbouncer_default_pool_size));
@@ -107,7 +109,7 @@ class PgBouncer final : public Component {
     wish.load_files = {main_file, users_file};
     const std::string more =
         "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
-    return sequence(packages(step("packages"), node.name(), {"pgbouncer"}, {unit}),
+    return sequence(packages(step("packages"), node.name(), needs(node).packages, {unit}),
                     parallel(file(step("config"), node.name(), secret_file(main_file, main_text(node))),
                              file(step("listen"), node.name(), secret_file(listen_file, listen_text(node))),
                              file(step("users"), node.name(), secret_file(users_file, users_text(node))),
@@ -115,8 +117,14 @@ class PgBouncer final : public Component {
                     rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
   }
 
-  std::vector<std::string> secrets(const Spec& spec) const override {
-    return spec.pgbouncer_install ? std::vector<std::string>{"pgbouncer_auth_password"} : std::vector<std::string>{};
+  Needs needs(const NodeView& node) const override {
+    const Spec& spec = node.spec();
+    if (!spec.pgbouncer_install || !node.has(Role::postgres)) return {};
+    return {.packages = {"pgbouncer"},
+            .ports = {{spec.pgbouncer_listen_port, "PgBouncer", unit, Reach::clients}},
+            .units = {unit},
+            .accounts = {"postgres"},
+            .secrets = {pgbouncer_secret(spec)}};
   }
 };
 

@@ -8,20 +8,10 @@
 
 #include "base/joined.hpp"
 #include "base/network.hpp"
+#include "component/vip/shell.hpp"
 
 namespace pgcluster {
 namespace {
-
-// Sends a packet that nobody reads, so that the kernel asks the network whose the address is: needs nothing but bash and iproute2. What the kernel
-// remembers of earlier is forgotten first: a cluster that was destroyed just now had the address.
-constexpr const char* probe = R"(exec 2>/dev/null
-ip neigh flush to "$1"
-for i in 1 2 3 4 5 6; do
-  echo >"/dev/udp/$1/9"
-  sleep 0.2
-  ip neigh show to "$1" | grep -o "lladdr .* REACHABLE" && break
-done
-:)";
 
 bool owns(const ClusterView& cluster, const std::string& unit) {
   for (const auto& [host, facts] : cluster.facts)
@@ -71,7 +61,7 @@ Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper) {
   for (const std::string& host : keeper.hosts)
     if (from.empty() && !cluster.leaves_out(host)) from = host;
   if (from.empty()) return {};
-  const Ask ask{from, Exec{.argv = {"bash", "-c", probe, "probe", vip}}};
+  const Ask ask{from, Exec{.argv = {"bash", "-c", shell::probe, "probe", vip}}};
   auto decide = [ask, vip, left = joined(forgotten_balancers(cluster))](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     if (!out || out->empty()) return Done{};

@@ -1,5 +1,5 @@
 // The virtual IP address, on the host whose Patroni leads and nowhere else.
-#include "component/vip/vip_manager.hpp"
+#include "component/vip/vip.hpp"
 
 #include <fmt/format.h>
 
@@ -9,6 +9,7 @@
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
+#include "component/vip/shell.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -82,14 +83,19 @@ class VipManager final : public Component {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     const auto step = [&](const char* what) { return node.step("vip-manager", what); };
     ServiceWish wish{.unit = unit, .start_files = {unit_file, program_file}, .settle = std::chrono::seconds(30)};
-    return sequence(packages(step("packages"), node.name(), {"curl", "iputils-arping"}),
-                    parallel(file(step("program"), node.name(), {.path = program_file, .content = vip_manager_program, .mode = 0755}),
+    return sequence(packages(step("packages"), node.name(), needs(node).packages),
+                    parallel(file(step("program"), node.name(), {.path = program_file, .content = shell::vip_manager, .mode = 0755}),
                              file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
                              file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                              file(step("notes"), node.name(), unit_notes(wish))),
                     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
                     after({patroni::service(node.name()), vip_manager::released()},
                           rolling("vip-manager", node.name(), {}, service(vip_manager::service(node.name()), node.name(), wish))));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
+    return {.packages = {"curl", "iputils-arping"}, .units = {unit}};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -13,6 +13,7 @@
 #include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
+#include "executor/program/shell.hpp"
 
 namespace pgcluster {
 
@@ -93,7 +94,7 @@ ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program)
   const std::string nonce = random_hex(12);
   const executor::Script script = executor::render(program, nonce, impl_->places, impl_->token);
   executor::Reader reader(program, nonce);
-  Shell shell("sh", executor::kBoot);
+  Shell shell("sh", shell::boot);
   executor::Deadline deadline(script, script.text.size());
   shell.feed(script.stdin_head());
   std::string log;
@@ -127,7 +128,7 @@ std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const Lock
   const std::lock_guard guard(impl_->mutex);
   impl_->check(host);
   unlock(host);
-  auto shell = std::make_unique<Shell>("bash", executor::kLockBoot);
+  auto shell = std::make_unique<Shell>("bash", shell::lock_boot);
   shell->feed(executor::lock_script(us.who, us.since, us.token, impl_->places));
   std::string out, err;
   const auto deadline = Clock::now() + 60s;

@@ -6,7 +6,7 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
-#include "executor/program/prelude.hpp"
+#include "executor/program/shell.hpp"
 
 namespace pgcluster::executor {
 namespace {
@@ -161,13 +161,10 @@ struct Renderer {
     if (run.look && was) {
       needs.more = true;
       limit += run.look->limit + milliseconds(6'000);
-      text = "L=" + seconds(run.look->limit) + "\n" + command(run.look->argv, run.look->input) + R"( >>"$T/o" 2>>"$T/e")" + "\nif same_output " +
-             shell_word(std::to_string(was->status) + " " + to_base64(was->out)) + " $?; then\nL=" + seconds(d.limit) +
-             "\n: >\"$T/e\"\n: >\"$T/o\"\n";
+      text = "L=" + seconds(run.look->limit) + "\n" + command(run.look->argv, run.look->input) + "\nif same_output " +
+             shell_word(std::to_string(was->status) + " " + to_base64(was->out)) + " $? " + seconds(d.limit) + "; then\n";
     }
-    text += command(run.argv, run.input) + R"( >>"$T/o" 2>>"$T/e"
-rc=$?
-[ "$rc" != 0 ] || what=done)";
+    text += command(run.argv, run.input) + "\nended $?";
     if (run.look && was) text += "\nfi";
     return text;
   }
@@ -222,7 +219,7 @@ rc=$?
     needs.dos = needs.scratch = true;
     body += "load_owned\n";
     for (const Owned& owned : program.own) body += "own " + shell_word(owned.resource) + " " + shell_word(owned.step) + "\n";
-    body += "if ! save_owned; then put 'broken cannot write the list of what is ours'; exit 0; fi\n";
+    body += "save_owned || { list_not_written; exit 0; }\n";
   }
 
   void disowned() {
@@ -230,7 +227,7 @@ rc=$?
     needs.dos = needs.scratch = true;
     body += "if [ -z \"$stop\" ]; then\nload_owned\n";
     for (const std::string& resource : program.disown) body += "strike " + shell_word(resource) + "\n";
-    body += "save_owned || put 'broken cannot write the list of what is ours'\nfi\n";
+    body += "save_owned || list_not_written\nfi\n";
   }
 
   void asks() {
@@ -302,33 +299,12 @@ rc=$?
     asking += "L=30\nbring\n";
     limit += apart;
     if (commands < 2) {
-      body += kPreludeAsks + asking;
+      body += shell::prelude_asks + ("\n" + asking);
       return;
     }
     // One timeout for all asks is faster than one for each, and rarely too short.
     limit += together + milliseconds(6'000);
-    body += "A=" + shell_word(kPreludeAsks + asking) + R"sh(
-( trap - PIPE; exec timeout -k 5 )sh" +
-            seconds(together) + R"sh( sh /dev/fd/4 4<<END
-umask 077
-trap '' HUP PIPE
-exec 4<&-
-set -f
-N=$N
-R=$Q
-T=\$R/program.d
-nl='
-'
-tab='	'
-put() { printf '\\n%s %s .\\n' "\$N" "\$*" >&3; }
-x() { ( trap - PIPE; exec "\$@" 3>&- ) </dev/null; }
-xi() { ( trap - PIPE; exec "\$@" 3>&- ); }
-$A
-exit 0
-END
-) </dev/null || { put again; L=30; eval "$A"; }
-A=
-)sh";
+    body += "A=" + shell_word(shell::prelude_asks + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
   }
 };
 
@@ -351,26 +327,25 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   renderer.disowned();
   renderer.asks();
   const Needs& needs = renderer.needs;
-  std::string text = "pgcluster_program() {\n";
-  text += kPreludeBase;
-  text += "spoilt=\nunits_written=\nlate=\n";
-  if (needs.scratch) text += "[ -d \"$T\" ] || mkdir -- \"$T\" || { put \"broken cannot make $T\"; exit 0; }\n";
-  if (needs.dos) text += kPreludeDos;
+  std::string text = "pgcluster_program() {\nset -- " + std::string(nonce) +
+                     words({token, places.run, places.state, std::to_string(kOrphanWait.count()), places.need_systemd ? "1" : "0"}) + "\n";
+  const auto part = [&text](const char* shell) { (text += shell) += "\n"; };
+  part(shell::prelude);
+  if (needs.scratch) text += "scratch\n";
+  if (needs.dos) part(shell::prelude_dos);
   text += renderer.spools;
-  if (needs.apt) text += kPreludeApt;
-  if (needs.units) text += kPreludeUnits;
-  if (needs.more) text += kPreludeMore;
+  if (needs.apt) part(shell::prelude_apt);
+  if (needs.units) part(shell::prelude_units);
+  if (needs.more) part(shell::prelude_more);
   text += renderer.body;
   if (!renderer.blobs.empty()) {
     text += "rm -f --";
     for (std::size_t i = 0; i < renderer.blobs.size(); ++i) text += " \"$S/upload." + std::to_string(i) + "\"";
     text += "\n";
   }
-  if (needs.scratch) text += "set +f\nrm -f -- \"$T\"/*\n";
-  text += "put end\n}\n";
-  text += "N=" + std::string(nonce) + "\nK=" + shell_word(token) + "\nR=" + shell_word(places.run) + "\nQ=" + shell_word(shell_word(places.run)) +
-          "\nS=" + shell_word(places.state) + "\nW=" + std::to_string(kOrphanWait.count()) + "\nV=" + (places.need_systemd ? "1" : "0") +
-          "\npgcluster_program\n";
+  if (needs.scratch) text += "sweep\n";
+  // The call is the last word: of a program that was cut short nothing runs.
+  text += "put end\n}\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
 }
 
@@ -395,37 +370,7 @@ std::string lock_script(const std::string& who, std::int64_t since, const std::s
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
   };
-  // bash, because it needs read -t. It contains no secret. It answers, after an empty line (a login script may print text without a newline), "ours",
-  // or "held" and the three lines of lock.info.
-  std::string text = "umask 022\nexport LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin\ncd /\ntrap '' PIPE\n";
-  text += "R=" + shell_word(places.run) + " who=" + shell_word(one_line(who)) + " since=" + std::to_string(since) +
-          " token=" + shell_word(one_line(token)) + "\n";
-  text += R"sh(
-[ -d "$R" ] || mkdir -p -- "$R" || { printf '\nbroken\n'; exit 0; }
-exec 8>>"$R/lock" || { printf '\nbroken\n'; exit 0; }
-if ! flock -n 8; then
-  held() {
-    w= s=0 t=
-    { IFS= read -r w; read -r s; IFS= read -r t; } 2>/dev/null <"$R/lock.info"
-  }
-  held
-  # Our own, of a connection that broke: that process ends 30 s after our last beat at the latest.
-  if [ "$t" != "$token" ] || ! flock -w 31 8; then
-    held
-    printf '\nheld\n'
-    printf '%s\n' "$w" "$s" "$t"
-    exit 0
-  fi
-fi
-printf '%s\n' "$who" "$since" "$token" >"$R/lock.info.new" && mv -fT -- "$R/lock.info.new" "$R/lock.info" || { printf '\nbroken\n'; exit 0; }
-printf '\nours\n'
-while IFS= read -r -t 30 beat; do
-  [ "$beat" != unlock ] || break
-done
-rm -f -- "$R/lock.info"
-[ "$beat" != unlock ] || echo unlocked
-)sh";
-  return to_base64(text) + "\n";
+  return to_base64("set --" + words({places.run, one_line(who), std::to_string(since), one_line(token)}) + "\n" + shell::lock + "\n") + "\n";
 }
 
 }  // namespace pgcluster::executor

@@ -21,10 +21,6 @@ struct Places {
   bool need_systemd = true;
 };
 
-/// The constant command of the shell on the host: it reads a length and that many bytes from its standard input, then runs them.
-/// A program that arrives incomplete does not run at all.
-inline constexpr std::string_view kBoot = R"sh(IFS= read -r n && p=$(head -c "$n"; echo x) && eval "${p%x}")sh";
-
 /// A program as text for a POSIX shell. The blobs follow it on the standard input.
 struct Script {
   struct Blob {
@@ -111,9 +107,8 @@ class Reader {
 /// The names of all units for which the program asks, each once, in order.
 std::vector<std::string> asked_units(const Program& program);
 
-/// The script of the process that holds a host's lock. `bash -c` with kLockBoot reads it as one line of base64 on its standard input; heartbeats
-/// follow.
-inline constexpr std::string_view kLockBoot = R"sh(IFS= read -r -t 30 p && eval "$(printf %s "$p" | base64 -d)")sh";
+/// The script of the process that holds a host's lock. `bash -c` with shell::lock_boot reads it as one line of base64 on its standard input;
+/// heartbeats follow.
 std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places = {});
 
 }  // namespace pgcluster::executor

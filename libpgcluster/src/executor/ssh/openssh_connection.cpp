@@ -17,6 +17,8 @@
 
 #include <pgcluster/base/error.hpp>
 
+#include "executor/ssh/shell.hpp"
+
 namespace pgcluster::executor {
 
 using namespace std::chrono_literals;
@@ -25,25 +27,6 @@ namespace {
 
 constexpr std::string_view kIn = "pgcluster-is-in";
 constexpr std::string_view kAsks = "-asks-for ";
-
-// Starts ssh, and ends it when its own standard input ends: when we shut it down, or when this process ends.
-constexpr const char* kKeeper = R"sh("$@" </dev/null & p=$!
-exec >/dev/null 2>&1
-IFS= read -r x
-kill "$p"
-wait "$p")sh";
-
-// ssh runs this for a secret. Its standard error leads to us, and so does a server's banner: only who knows the word of this connection, which
-// stands in the file alone, gets an answer; and no question that a server made up gets the passphrase.
-constexpr const char* kAskpass = R"sh(#!/bin/sh
-case $1 in
-  'Enter passphrase for '*) what=passphrase ;;
-  *assword*) what=password ;;
-  *) exit 1 ;;
-esac
-printf '\n@WORD@-asks-for %s\n' "$what" >&2
-IFS= read -r answer <&2 && printf '%s\n' "$answer"
-)sh";
 
 // Only a client of the master: it must never connect by itself.
 std::vector<std::string> client(const std::string& socket, const std::string& command) {
@@ -94,9 +77,8 @@ OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& r
   std::string target;
   folder_.write("config", openssh_config(host, target), 0600);
   word_ = random_word();
-  std::string askpass = kAskpass;
-  askpass.replace(askpass.find("@WORD@"), 6, word_);
-  folder_.write("askpass", askpass, 0700);
+  folder_.write("word", word_ + "\n", 0600);
+  folder_.write("askpass", shell::askpass, 0700);
   const Sockets::Login login(sockets);
   SocketPair control;
   talk_ = std::make_unique<SocketPair>();
@@ -104,7 +86,7 @@ OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& r
   master_ = std::make_unique<Child>(
       std::vector<std::string>{"sh",
                                "-c",
-                               kKeeper,
+                               shell::keeper,
                                "sh",
                                "ssh",
                                "-F",

@@ -11,6 +11,7 @@
 #include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
+#include "executor/program/shell.hpp"
 #include "executor/ssh/config.hpp"
 #include "executor/ssh/connection.hpp"
 
@@ -169,7 +170,7 @@ class SshExecutor::Impl {
     const std::string nonce = random_hex(12);
     const executor::Script script = executor::render(program, nonce, places, host(access.name).token);
     executor::Reader reader(program, nonce);
-    const auto channel = exec(access, "sh", executor::kBoot);
+    const auto channel = exec(access, "sh", shell::boot);
     Host& at = host(access.name);
     const HostAccess& reached = at.resolved;
     std::uint64_t bytes = script.text.size();
@@ -235,7 +236,7 @@ class SshExecutor::Impl {
       if (at.lock && at.connection->is_shut()) at.drop();
       if (at.lock) unlock(at);
     }
-    auto channel = exec(access, "bash", executor::kLockBoot);
+    auto channel = exec(access, "bash", shell::lock_boot);
     Host& at = host(access.name);
     if (!channel->write(executor::lock_script(us.who, us.since, us.token, places), Clock::now() + 20s)) throw Broken{"it takes no data"};
     const auto deadline = Clock::now() + 60s;

@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "simulation/services/patroni.hpp"
 
 namespace pgcluster {
@@ -45,7 +46,10 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   if (member.phase == Phase::starting) json["state"] = "starting";
   Json tags = Json::object();
   for (const auto& [path, text] : member.config)
-    if (path.starts_with("tags.")) tags[path.substr(5)] = text == "true" ? Json(true) : text == "false" ? Json(false) : Json(unquoted(text));
+    if (path.starts_with("tags.")) {
+      const Json number = Json::parse(text, nullptr, false);
+      tags[path.substr(5)] = number.is_number() || number.is_boolean() ? number : Json(unquoted(text));
+    }
   if (!tags.empty()) json["tags"] = tags;
   if ((member.phase != Phase::running && member.phase != Phase::first_roles) || !cluster) return json.dump();
   // As Patroni says it: of a server that takes writes, whoever leads in the DCS.
@@ -217,13 +221,13 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
 }
 
 std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
-  if (argv.size() > 4 && argv[0] == "sh" && argv[2] == "\"$@\" || :") {
+  if (argv.size() > 4 && argv[0] == "sh" && argv[2] == shell::tried) {
     auto output = exec(host, {argv.begin() + 4, argv.end()}, input);
     if (output) output->status = 0;
     return output;
   }
   const bool script = argv[0] == "sh" && argv.size() > 4;
-  const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2].starts_with("curl ");
+  const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2] == shell::settings_look;
   const bool server = argv[0] == "setpriv" && argv.size() > 4 && argv[4].ends_with("/psql");
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
   if (argv[0] == "curl" || looks || server) tick(now);
@@ -234,7 +238,7 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     const std::string is = curl(host, {"curl", "%{http_code}", argv[4] + "/leader"}, "", now).out;
     return Output{.out = is + " " + curl(host, {"curl", argv[4] + "/config"}, "", now).out};
   }
-  if (script && argv[2].find("pg_controldata") != std::string::npos) {
+  if (script && argv[2] == shell::foreign_server) {
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
     return Output{.out = id ? "data " + *id + "\n" : ""};
   }

@@ -1,9 +1,4 @@
-
-#include "component/vip/vip_manager.hpp"
-
-namespace pgcluster {
-
-const char* const vip_manager_program = R"BASH(#!/bin/bash
+#!/bin/bash
 # Holds the cluster's virtual IP address as a lease, while the Patroni of this host says that it leads.
 # The address is added with a lifetime of 4 s and renewed every half second: whatever is frozen or killed, the kernel takes it away.
 # usage: vip-manager ADDRESS/LENGTH INTERFACE URL     URL: /leader of the Patroni of this host
@@ -113,6 +108,3 @@ while :; do
   fi
   sleep 0.5
 done
-)BASH";
-
-}  // namespace pgcluster

@@ -1,13 +1,9 @@
-#include "executor/program/prelude.hpp"
-
-namespace pgcluster::executor {
-
-// Runs in a shell of its own, all asks under one timeout; where that was too short it runs again here, with a timeout for each.
-// C: files whose content is brought, K: their size, O: outputs that are not empty, P: their paths. All of these go at the end, by one tar.
-const char* const kPreludeAsks = R"sh(
-C= K=0 O= P=
+# Asks. This part may run in a shell of its own, all asks under one limit; if that was too short it runs again in the program's shell, with a limit
+# for each ask.
+# C: files whose content is sent, K: their size, O: outputs that are not empty, P: their paths. One tar sends all of them at the end.
+C='' K=0 O='' P=''
 lines() { while IFS= read -r l; do printf '\n%s %s %s .\n' "$N" "$1" "$l"; done >&3; }
-# WANTED LISTED FILE...: the content is wanted of the first so many, and of the next where it is short; of the rest only what stat says.
+# files WANTED LISTED FILE...: send the content of the first WANTED files, of the next LISTED if they are short; of the rest only what stat says.
 files() {
   w=$1 h=$(($1 + $2)) n=0 W=$nl H=$nl B=
   shift 2
@@ -17,6 +13,7 @@ files() {
     [ -e "$f" ] || put "gone $f"
   done
   IFS=$nl
+  # shellcheck disable=SC2086  # paths, a line each
   set -- "$@" $P
   IFS="$nl$tab "
   s=$(x stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null)
@@ -37,7 +34,7 @@ files() {
         if [ "$s" -gt 65536 ]; then B=$B$nl$f; continue; fi ;;
     esac
     K=$((K + s))
-    # What the kernel makes up has no size; and a frame must not become too long.
+    # Files of the kernel have no size, and a frame must not become too long: send these alone.
     case $f in /proc/* | /sys/*) one=1 ;; *) one= ;; esac
     if [ -n "$one" ] || [ "$K" -gt 8388608 ]; then
       { printf '\n%s content =' "$N"; base64 -w0 <"$f"; printf ' %s %s .\n' "$?" "$f"; } >&3
@@ -49,6 +46,7 @@ $s
 END
   [ -n "$B" ] || return
   IFS=$nl
+  # shellcheck disable=SC2086  # paths, a line each
   set -- $B
   IFS="$nl$tab "
   sums "$@"
@@ -68,6 +66,7 @@ $s
 END
 }
 packages() {
+  # shellcheck disable=SC2016  # dpkg-query's own variables
   { x dpkg-query -W -f "\n$N package "'${db:Status-Abbrev}|${Package}|${Version} .\n' -- "$@" 2>/dev/null; put "packages $?"; } >&3
 }
 units() {
@@ -102,14 +101,13 @@ bring() {
   printf '\n%s tar =' "$N" >&3
   {
     IFS="$nl "
+    # shellcheck disable=SC2086  # names
     set -- $O
     IFS=$nl
+    # shellcheck disable=SC2086  # paths, a line each
     set -- "$@" $C
     x tar -chP --format=gnu -b 1 --hard-dereference --no-recursion -C "$T" -f - "$@" 2>/dev/null
     printf %s "$?"
   } | base64 -w0 >&3
   printf ' .\n' >&3
 }
-)sh";
-
-}  // namespace pgcluster::executor

@@ -1,0 +1,26 @@
+# pgcluster_embed(TARGET FILE.sh…): each shell file becomes a constant of the target, `extern const char* const pgcluster::shell::FILE`.
+# A file that begins with #! is a program on hosts, and is embedded byte for byte. Any other file is text for a shell that pgcluster starts: its comment lines
+# and last newline are left out. No string or here-document in such a file may have a line that begins with #.
+# One generated source holds all constants. Other sources need no generated header, so compiler caches find their objects in any build folder.
+function(pgcluster_embed target)
+  set(source "// Made of shell files by cmake/PgclusterEmbed.cmake.\nnamespace pgcluster::shell {\n")
+  foreach(file IN LISTS ARGN)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} text)
+    if(NOT text MATCHES "^#!")
+      string(REGEX REPLACE "\n *#[^\n]*" "" text "\n${text}")
+      string(REGEX REPLACE "^\n|\n$" "" text "${text}")
+    endif()
+    string(FIND "${text}" ")sh\"" end)
+    if(NOT end EQUAL -1)
+      message(FATAL_ERROR "${file} has the end of the string that it is embedded in: )sh\"")
+    endif()
+    cmake_path(GET file STEM name)
+    string(APPEND source "// ${file}\nextern const char* const ${name};\nconst char* const ${name} = R\"sh(${text})sh\";\n")
+  endforeach()
+  string(APPEND source "}\n")
+  set(generated ${CMAKE_CURRENT_BINARY_DIR}/shell.cpp)
+  file(WRITE ${generated}.new "${source}")
+  file(COPY_FILE ${generated}.new ${generated} ONLY_IF_DIFFERENT)
+  target_sources(${target} PRIVATE ${generated})
+endfunction()

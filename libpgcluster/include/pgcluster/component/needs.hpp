@@ -1,0 +1,68 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <pgcluster/base/error.hpp>
+#include <pgcluster/op/answer.hpp>
+#include <pgcluster/op/ask.hpp>
+#include <pgcluster/spec/spec.hpp>
+
+namespace PGCLUSTER_API pgcluster {
+
+/// Who connects to a port: processes of the same host, hosts of the cluster, or clients of the database.
+enum class Reach { host, cluster, clients };
+
+/// A TCP port on which a component listens.
+struct PortNeed {
+  int number = 0;
+  std::string purpose;           ///< for people: "PgBouncer", "etcd's peers"
+  std::string unit{};            ///< the unit that listens there: "pgbouncer.service"
+  Reach reach = Reach::cluster;  ///< who connects
+  bool udp = false;              ///< the same port by UDP, too
+  friend bool operator==(const PortNeed&, const PortNeed&) = default;
+};
+/// A program that a component copies from the controller to the host.
+struct ProgramNeed {
+  std::string key;   ///< the key of the spec that names it, for messages: "confd_binary"
+  std::string path;  ///< on the controller
+  friend bool operator==(const ProgramNeed&, const ProgramNeed&) = default;
+};
+/// A password or key. Where the spec does not give it, apply makes one and keeps it on every database host.
+struct SecretNeed {
+  std::string name;                  ///< unique in the cluster: "patroni_restapi_password"
+  SpecSecret given{};                ///< as the spec has it
+  std::vector<std::string> roles{};  ///< names by which people ask for it (read_password): "superuser", "postgres"
+  friend bool operator==(const SecretNeed&, const SecretNeed&) = default;
+};
+
+/// What a component needs on one host, as data. check, status, the secrets, the clash of ports and the removal of a host loop over it.
+struct Needs {
+  std::vector<std::string> packages{};     ///< names for the host's package manager
+  std::vector<PortNeed> ports{};           ///< where it listens
+  std::vector<std::string> units{};        ///< systemd units that run while all is well: "etcd.service"
+  std::vector<std::string> accounts{};     ///< users of the system
+  std::vector<std::string> directories{};  ///< where it keeps much: their file systems need room
+  std::vector<ProgramNeed> programs{};     ///< files of the controller
+  std::vector<SecretNeed> secrets{};       ///< what it must know
+  friend bool operator==(const Needs&, const Needs&) = default;
+};
+
+/// Something that is wrong with a running cluster, and what to do about it.
+struct Problem {
+  std::string cause;                    ///< a stable word: "unit_down", "dcs_unhealthy"
+  std::string message;                  ///< "patroni.service is failed"
+  std::string remedy{};                 ///< what to do next
+  std::vector<std::string> evidence{};  ///< lines of a log, or what a service said
+  Severity severity = Severity::error;  ///< a warning does not make the cluster unhealthy
+  friend bool operator==(const Problem&, const Problem&) = default;
+};
+/// One question about the health of a component on a host.
+struct Probe {
+  Ask ask;
+  std::function<std::optional<Problem>(const Answer&)> read;  ///< pure and total: the problem that the answer shows, or none
+};
+
+}  // namespace pgcluster

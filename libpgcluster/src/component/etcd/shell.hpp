@@ -1,0 +1,9 @@
+#pragma once
+
+/// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
+namespace pgcluster::shell {
+
+extern const char* const any_member;
+extern const char* const own_member;
+
+}  // namespace pgcluster::shell

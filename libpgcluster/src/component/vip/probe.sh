@@ -1,0 +1,11 @@
+# shellcheck shell=bash
+# Prints the link-layer address of the host that answers for ADDRESS, if any. Sends a packet that nobody reads, so that the kernel asks the network:
+# this needs nothing but bash and iproute2. Forget first what the kernel remembers: a cluster that was just destroyed may have had the address.
+exec 2>/dev/null
+ip neigh flush to "$1"
+for _ in 1 2 3 4 5 6; do
+  echo >"/dev/udp/$1/9"
+  sleep 0.2
+  ip neigh show to "$1" | grep -o "lladdr .* REACHABLE" && break
+done
+:

@@ -1,0 +1,9 @@
+#pragma once
+
+/// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
+namespace pgcluster::shell {
+
+extern const char* const probe;
+extern const char* const vip_manager;  ///< a program on the host
+
+}  // namespace pgcluster::shell

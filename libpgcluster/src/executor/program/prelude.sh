@@ -1,0 +1,48 @@
+# What every program begins with, as the body of a function: NONCE TOKEN RUN STATE WAIT SYSTEMD
+#   NONCE    the first word of every frame
+#   TOKEN    of the lock under which the program may run; empty: it needs none
+#   RUN      the run directory
+#   STATE    the state directory
+#   WAIT     how many seconds to wait for an older program
+#   SYSTEMD  1: systemd must run
+# Frames go to descriptor 3, one a line, "NONCE word fields .". An empty line comes before each, so that output without a newline cannot spoil it.
+# A fork costs more than anything else here: tests and loops are builtins, and asks of one kind are one call.
+N=$1 K=$2 R=$3 S=$4 W=$5 V=$6
+umask 077
+trap '' HUP PIPE
+export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+cd /
+set -f
+exec 3>&1 1>&2
+nl='
+'
+tab='	'
+stop='' spoilt='' units_written='' late=''
+put() { printf '\n%s %s .\n' "$N" "$*" >&3; }
+put hi
+if [ "$V" = 1 ] && [ ! -d /run/systemd/system ]; then put unsupported; exit 0; fi
+[ -d "$R" ] || (umask 022; exec mkdir -p -- "$R")
+if ! command exec 9>>"$R/program"; then put "broken cannot write $R/program"; exit 0; fi
+if ! flock -w "$W" 9; then
+  read -r pid <"$R/program"
+  put "busy $pid"
+  exit 0
+fi
+# An apply that was stopped for too long has lost its lock, and another one may run.
+if [ -n "$K" ]; then
+  k=
+  { read -r k; read -r k; IFS= read -r k; } 2>/dev/null <"$R/lock.info"
+  if [ "$k" != "$K" ]; then put unlocked; exit 0; fi
+fi
+printf '%s\n' "$$" >"$R/program"
+T=$R/program.d
+put up
+b() { if [ -s "$1" ]; then tail -c 262144 -- "$1" | base64 -w0; else printf -- -; fi; }
+x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
+xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }
+scratch() { [ -d "$T" ] || mkdir -- "$T" || { put "broken cannot make $T"; exit 0; }; }
+sweep() {
+  set +f
+  rm -f -- "$T"/*
+}

@@ -1,0 +1,58 @@
+# Packages, by apt and dpkg.
+have() {
+  s=$(dpkg-query -W -f '${db:Status-Abbrev}|' -- "$@" 2>/dev/null) || return 1
+  case "|$s" in *'|'[!hi]*|*'|'?[!i]*) return 1 ;; esac
+}
+apt() {
+  x apt-get -y -q -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Languages=none "$@"
+}
+configure() { x dpkg --force-confold --force-confdef --configure -a; }
+interrupted() {
+  set +f
+  for f in /var/lib/dpkg/updates/*; do
+    if [ -e "$f" ]; then set -f; return 0; fi
+  done
+  set -f
+  return 1
+}
+last_lines() { say "--- the last lines of apt:"; tail -n 25 -- "$T/o" >&2; }
+# install NAMES PACKAGES UNITS: lists of words. The units are masked meanwhile, unless they run.
+# shellcheck disable=SC2086
+install() {
+  if have $1; then what=skipped; return; fi
+  m=
+  for u in $3; do systemctl is-active -q -- "$u" || m="$m $u"; done
+  if [ -n "$m" ] && ! x systemctl mask --runtime -q -- $m; then return; fi
+  updated=
+  if interrupted; then configure; fi
+  if [ -z "$(find /var/lib/apt/lists /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>/dev/null)" ]; then apt update; updated=1; fi
+  tries=0
+  while :; do
+    apt --no-install-recommends install -- $2
+    rc=$?
+    if [ "$rc" = 0 ]; then what='done'; return; fi
+    tries=$((tries + 1))
+    if [ "$rc" = 124 ] || [ "$tries" -ge 3 ]; then break; fi
+    if grep -q 'dpkg was interrupted' "$T/e"; then
+      configure
+    elif [ -z "$updated" ] && grep -Eq 'Unable to locate package|has no installation candidate|Unable to fetch|Failed to fetch|Version .* was not found' "$T/e"; then
+      apt update
+      updated=1
+    else
+      break
+    fi
+    : >"$T/e"
+  done
+  last_lines
+}
+purge() {
+  s=$(dpkg-query -W -f '${db:Status-Abbrev}' -- "$1" 2>/dev/null)
+  case $s in ''|un*) what=skipped; return ;; esac
+  if interrupted; then configure; fi
+  case $1 in
+    postgresql-[0-9]*)
+      # Purging such a package removes the clusters' data, too, unless debconf says no.
+      printf '%s %s/postrm_purge_data boolean false\n' "$1" "$1" | debconf-set-selections 2>/dev/null ;;
+  esac
+  if apt remove -- "$1" && apt purge -- "$1"; then what='done'; else rc=$?; last_lines; fi
+}

@@ -1,0 +1,70 @@
+// What goes from a host: what nobody describes any more, or all that is ours.
+#include <algorithm>
+
+#include "operate/view.hpp"
+
+namespace pgcluster {
+
+namespace {
+
+// The kind of a resource that can be removed: "unit" of "unit:etcd.service"; empty for others.
+std::string removable(const std::string& resource) {
+  const std::string kind = resource.substr(0, resource.find(':'));
+  return kind == "unit" || kind == "package" || kind == "file" || kind == "block" || kind == "tree" ? kind : std::string();
+}
+
+StepPtr removal_step(const std::string& host, const Owned& one, Impact package_impact = Impact::none) {
+  const std::string component = component_of(one.step);
+  return absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource, package_impact);
+}
+
+}  // namespace
+
+Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept) {
+  std::vector<Steps> units, packages, files;
+  for (const Owned& one : owned) {
+    const std::string kind = removable(one.resource);
+    if (kind.empty() || kept.contains(one.resource)) continue;
+    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(removal_step(host, one));
+  }
+  return sequence(parallel(units), parallel(packages), parallel(files));
+}
+
+Steps with_removals(const NodeView& node, Steps wanted) {
+  std::set<std::string> kept, components;
+  for (const Steps::Node& one : wanted.nodes()) {
+    components.insert(component_of(one.step->name()));
+    for (const std::string& resource : one.step->keeps()) kept.insert(resource);
+  }
+  std::vector<Owned> before;
+  std::vector<Steps> after_wanted;
+  for (const Owned& one : node.facts.owned) {
+    if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
+    // A package of a component that stays may be in use until what replaces it is there; its scripts may restart services.
+    if (removable(one.resource) == "package" && components.contains(component_of(one.step)))
+      after_wanted.push_back(removal_step(node.name(), one, Impact::restart));
+    else
+      before.push_back(one);
+  }
+  return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)));
+}
+
+StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
+
+Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
+  std::vector<Owned> others;
+  for (const Owned& one : node.facts.owned)
+    if (!one.resource.starts_with("unit:")) others.push_back(one);
+  std::vector<Steps> data;
+  for (const ComponentPtr& component : components) {
+    // Data of a component that has nothing here is a stranger's, or of a server that nobody would have stopped.
+    const auto& owned = node.facts.owned;
+    if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
+    for (const std::string& tree : component->data(node.seen_by(*component)))
+      data.push_back(absent(removal(node.name(), component->name(), "tree:" + tree), node.name(), "tree:" + tree));
+  }
+  return sequence(std::move(stops), parallel(data), removals(node.name(), others, {}),
+                  absent(cleaned(node.name()), node.name(), "tree:/var/lib/pgcluster"));
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,93 @@
+#include <pgcluster/spec/choices.hpp>
+
+#include "base/choice.hpp"
+
+namespace pgcluster {
+
+std::string_view to_string(DcsType type) noexcept {
+  switch (type) {
+    case DcsType::etcd:
+      return "etcd";
+    case DcsType::consul:
+      return "consul";
+  }
+  return {};
+}
+
+std::string_view to_string(Role role) noexcept {
+  switch (role) {
+    case Role::postgres:
+      return "postgres";
+    case Role::etcd:
+      return "etcd";
+    case Role::consul:
+      return "consul";
+    case Role::consul_client:
+      return "consul_client";
+    case Role::balancer:
+      return "balancer";
+  }
+  return {};
+}
+
+std::optional<Role> role_from(std::string_view name) noexcept { return value_of<Role>(name); }
+
+std::string_view to_string(PoolMode mode) noexcept {
+  switch (mode) {
+    case PoolMode::session:
+      return "session";
+    case PoolMode::transaction:
+      return "transaction";
+    case PoolMode::statement:
+      return "statement";
+  }
+  return {};
+}
+
+std::string_view to_string(WatchdogMode mode) noexcept {
+  switch (mode) {
+    case WatchdogMode::off:
+      return "off";
+    case WatchdogMode::automatic:
+      return "automatic";
+    case WatchdogMode::required:
+      return "required";
+  }
+  return {};
+}
+
+std::string_view to_string(ConsulLayout layout) noexcept {
+  switch (layout) {
+    case ConsulLayout::stretched:
+      return "stretched";
+    case ConsulLayout::federated:
+      return "federated";
+  }
+  return {};
+}
+
+std::string_view to_string(ConsulDns resolver) noexcept {
+  switch (resolver) {
+    case ConsulDns::automatic:
+      return "auto";
+    case ConsulDns::systemd_resolved:
+      return "systemd-resolved";
+    case ConsulDns::dnsmasq:
+      return "dnsmasq";
+    case ConsulDns::none:
+      return "none";
+  }
+  return {};
+}
+
+std::string_view to_string(HostKeyPolicy policy) noexcept {
+  switch (policy) {
+    case HostKeyPolicy::strict:
+      return "strict";
+    case HostKeyPolicy::accept_new:
+      return "accept-new";
+  }
+  return {};
+}
+
+}  // namespace pgcluster

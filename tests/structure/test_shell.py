@@ -1,0 +1,86 @@
+"""Shell stands in files that the build embeds, and shellcheck finds nothing in any shell file of this tree."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+LIBRARY = SOURCE / "libpgcluster/src"
+PROGRAM = LIBRARY / "executor/program"
+# The pieces of one program, in its order. A piece alone lacks the variables and functions of the others.
+PIECES = [PROGRAM / name for name in ("prelude.sh", "prelude_dos.sh", "prelude_apt.sh", "prelude_units.sh", "prelude_more.sh", "prelude_asks.sh", "together.sh")]
+# Programs that clusters already have on their hosts: a directive would change the file.
+EXCEPT = {"vip_check.sh": "SC2016"}  # $1 is the inner bash's
+
+
+def shell_of(path):
+    """sh or bash, by the first line; None where it is no shell."""
+    with path.open("rb") as file:
+        first = file.readline(80).decode("utf-8", "replace")
+    found = re.match(r"#!.*\b(sh|bash)\b|# shellcheck shell=(sh|bash)\b", first)
+    return found and (found[1] or found[2])
+
+
+def everything():
+    for folder, folders, files in os.walk(SOURCE):
+        folders[:] = [name for name in folders if not name.startswith(".git") and name not in ("build", "cases", "__pycache__") and not (pathlib.Path(folder) / name).is_symlink()]
+        yield from (pathlib.Path(folder) / name for name in files)
+
+
+FILES = sorted(path for path in everything() if path not in PIECES and (path.suffix in (".sh", ".bash") or shell_of(path)))
+
+
+def findings(text, shell, *options, folder=SOURCE):
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    done = subprocess.run(["shellcheck", "--shell", shell, "--format", "gcc", "--norc", *options, "-"], input=text, text=True, capture_output=True, cwd=folder)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_shellcheck_finds_nothing(path):
+    shell = shell_of(path)
+    assert shell, f"{path}: the first line names no shell: #!/bin/sh or # shellcheck shell=sh"
+    options = ["--exclude", EXCEPT[path.name]] if path.name in EXCEPT else []
+    assert not findings(path.read_text(), shell, "--external-sources", *options, folder=path.parent)
+
+
+def test_shellcheck_finds_nothing_in_the_pieces_of_a_program_together():
+    text = "pgcluster_program() {\n" + "".join(path.read_text() for path in PIECES) + '}\npgcluster_program "$@"\n'
+    assert not findings(text, "sh")
+
+
+def test_shellcheck_finds_nothing_in_the_lines_of_units():
+    units = [path for path in (SOURCE / "tests/cases/component").rglob("*") if path.suffix in (".service", ".conf")]
+    lines = {found for path in units for found in re.findall(r"^Exec\w+=[-+@:!]*/bin/sh -c '(.*)'$", path.read_text(), re.M)}
+    assert len(lines) > 5
+    found = {line: findings(line + "\n", "sh") for line in lines}
+    assert not {line: said for line, said in found.items() if said}
+
+
+def test_an_error_is_found():
+    assert "SC2086" in findings("rm $1\n", "sh")
+
+
+def test_each_shell_file_of_the_library_is_embedded_once():
+    listed = []
+    for cmake in LIBRARY.glob("*/CMakeLists.txt"):
+        for names in re.findall(r"pgcluster_embed\(pgcluster\s([^)]*)\)", cmake.read_text()):
+            listed += [cmake.parent / name for name in names.split()]
+    assert sorted(listed) == sorted(LIBRARY.rglob("*.sh"))
+    names = [path.stem for path in listed]
+    assert len(set(names)) == len(names), "two constants of one name"
+
+
+def test_no_shell_stands_in_a_source():
+    """What a shell is started with, and what lands on a host, is a constant of the build."""
+    sources = {path: path.read_text() for path in LIBRARY.rglob("*.[ch]pp")}
+    started = re.compile(r'"(?:ba)?sh",\s*"-c",\s*(?!shell::)\S+')
+    found = [f"{path.relative_to(LIBRARY)}: {one}" for path, text in sources.items() for one in [*started.findall(text), *re.findall(r'"#!/bin/\w+', text)]]
+    # The simulated services recognise such commands; they start none.
+    found = [one for one in found if not one.startswith("simulation/")]
+    assert not found, "\n".join(found)
