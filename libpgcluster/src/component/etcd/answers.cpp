@@ -18,7 +18,6 @@ bool is_member(const ClusterView& cluster, const std::string& host) {
   return std::find(members.begin(), members.end(), host) != members.end();
 }
 
-
 // The gateway writes such numbers as strings, etcdctl as numbers.
 std::string hexadecimal(const Json& number) {
   std::uint64_t id = 0;
