@@ -1,4 +1,4 @@
-// From a description to a running cluster, in a few lines: minimal cluster.yaml
+// From a spec to a running cluster in a few lines: minimal cluster.yaml
 #include <exception>
 #include <iostream>
 
@@ -6,16 +6,16 @@
 #include <pgcluster/operate/operate.hpp>
 
 int main(int argc, char** argv) try {
-  const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");  // every finding at once, or a valid spec
+  const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");  // a valid spec, or an error with every finding
   pgcluster::SshExecutor ssh;
 
-  const auto plan = pgcluster::plan_deploy(spec, ssh);  // observes, changes nothing
+  const auto plan = pgcluster::plan_deploy(spec, ssh);  // reads the hosts, changes nothing
   std::cout << plan.text();
 
   const auto show = [](const pgcluster::Event& event) {
     if (event.kind == pgcluster::Event::Kind::step_done) std::cerr << event.step << " done\n";
   };
-  pgcluster::apply(plan, ssh, {.on_event = show}).check();  // throws on a failed report
+  pgcluster::apply(plan, ssh, {.on_event = show}).check();  // throws if the apply failed
 
   std::cout << pgcluster::read_status(spec, ssh).text();
 } catch (const std::exception& error) {

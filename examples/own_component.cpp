@@ -1,4 +1,4 @@
-// A component of one's own beside those of the library: Prometheus' node exporter on every host.
+// A component of your own beside the built-in ones: the Prometheus node exporter on every host.
 #include <exception>
 #include <iostream>
 #include <memory>
@@ -9,7 +9,7 @@
 class NodeExporter final : public pgcluster::Component {
  public:
   std::string name() const override { return "node_exporter"; }
-  pgcluster::Steps steps(const pgcluster::NodeView& node) const override {  // a graph, a value
+  pgcluster::Steps steps(const pgcluster::NodeView& node) const override {  // a graph of steps
     return pgcluster::sequence(pgcluster::package(node, "prometheus-node-exporter"), pgcluster::service(node, "prometheus-node-exporter"));
   }
   // What check, status and destroy need to know of it.

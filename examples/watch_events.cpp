@@ -1,4 +1,4 @@
-// Deploys, and draws from the events how far each host is; elsewhere than on a terminal a line for each step. watch_events cluster.yaml
+// Deploys, and draws a progress bar for each host from the events; without a terminal, a line for each step: watch_events cluster.yaml
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,14 +20,14 @@ using pgcluster::Event;
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// One line a host, drawn over in place.
+/// One line for each host, redrawn in place.
 class Board {
  public:
   explicit Board(const pgcluster::Plan& plan) {
     for (const pgcluster::PlannedChange& change : plan.changes()) ++rows_[owner(change.id)].total;
   }
 
-  /// On the thread that called apply, as all callbacks: no locks.
+  /// Like all callbacks it runs on the thread that called apply: no locks are needed.
   void on(const Event& event) {
     if (event.step.empty()) return;
     Row& row = rows_[owner(event.step)];
@@ -48,7 +48,7 @@ class Board {
     std::string doing{};
   };
 
-  // "pg1" of "pg1/etcd/config"; what is nobody's own is the cluster's.
+  // "pg1" of "pg1/etcd/config", "cluster" of steps that belong to no host.
   static std::string owner(const std::string& step) {
     const std::string host = pgcluster::host_of(step);
     return host.empty() ? "cluster" : host;
@@ -78,7 +78,7 @@ int main(int argc, char** argv) try {
   pgcluster::SshExecutor ssh;
   const auto plan = pgcluster::plan_deploy(spec, ssh);
 
-  // Ctrl-C ends it in order: what runs on the hosts ends, nothing more begins, and the next apply goes on from there.
+  // Ctrl-C: running steps finish, no further step starts, and the next apply continues from there.
   std::signal(SIGINT, [](int) { interrupted = 1; });
   std::stop_source stop;
   const auto poll = [&] {

@@ -1,4 +1,4 @@
-"""Runs all parts of the tests one after the other, says how long each took, and closes with `N passed, N failed, N skipped`."""
+"""Runs the parts of the tests side by side, says how long each took, and closes with `N passed, N failed, N skipped`."""
 
 import argparse
 import concurrent.futures
@@ -6,31 +6,29 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as xml
 
+import lanes
+
 SOURCE = pathlib.Path(__file__).resolve().parents[1]
 BUILD = SOURCE / "build/release"
 ASAN = {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
         "LSAN_OPTIONS": f"print_suppressions=0:suppressions={SOURCE / 'tests/leaks.txt'}"}
 TSAN = {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"}
-parts = []
+COMPILING = 15    # a niceness: hosts and whatever looks at a clock come first
+
+# Seconds that files of tests/e2e take alone. The long ones begin first.
+SECONDS = {}
 
 
-def part(name, run):
-    print(f"\n== {name}", flush=True)
-    began = time.monotonic()
-    passed, failed, skipped = run()
-    parts.append((name, passed, failed, skipped, time.monotonic() - began))
-    return failed == 0
-
-
-def build(preset="release"):
-    for command in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset]):
-        if subprocess.run(["nice", "-n", "10", *command], cwd=SOURCE).returncode != 0:
+def build(preset="release", *targets):
+    for command in (["cmake", "--preset", preset], ["cmake", "--build", "--preset", preset, *(["--target", *targets] if targets else [])]):
+        if subprocess.run(command, cwd=SOURCE).returncode != 0:
             return 0, 1, 0
     return 1, 0, 0
 
@@ -41,7 +39,7 @@ def doctest(program):
     if program.name == "executor_test" and "LSAN_OPTIONS" in environment:
         environment["ASAN_OPTIONS"] += ":fast_unwind_on_malloc=0"
     try:
-        done = subprocess.run(["nice", "-n", "10", program], cwd=SOURCE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
+        done = subprocess.run([program], cwd=SOURCE, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=1800)
     except subprocess.TimeoutExpired as hung:
         print(f"{program.name}: not through after 30 minutes\n{(hung.stdout or b'')[-4000:]}")
         return 0, 1, 0
@@ -88,14 +86,14 @@ def clouds():
     if not made.exists() or made.read_text() != wanted:
         for command in (["/usr/bin/python3", "-m", "venv", "--clear", "--system-site-packages", folder],
                         [folder / "bin/python", "-m", "pip", "install", "--quiet", "-r", SOURCE / "tests/cloud/requirements.txt"]):
-            if subprocess.run(["nice", "-n", "10", *command]).returncode != 0:
+            if subprocess.run(command).returncode != 0:
                 return 0, 1, 0
         made.write_text(wanted)
     return pytest("tests/cloud", python=folder / "bin/python")
 
 
 def lab_selftest():
-    done = subprocess.run([SOURCE / "tests/lab/selftest"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    done = subprocess.run([SOURCE / "tests/lab/selftest"], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     print(done.stdout)
     counts = re.findall(r"(\d+) passed, (\d+) failed, (\d+) skipped", done.stdout)
     passed, failed, skipped = map(int, counts[-1]) if counts else (0, 1, 0)
@@ -109,13 +107,8 @@ def sanitized(preset, options):
     if build(preset)[1]:
         return 0, 1, 0
     folder = SOURCE / "build" / preset
-    before = dict(os.environ)
     os.environ.update(options, PGCLUSTER_COMMAND=str(folder / "bin/pgcluster"))
-    try:
-        return tuple(sum(column) for column in zip(unit(folder), pytest("tests/e2e/test_sanitized.py")))
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    return tuple(sum(column) for column in zip(unit(folder), pytest("tests/e2e/test_sanitized.py")))
 
 
 def python_package(long=False):
@@ -124,14 +117,15 @@ def python_package(long=False):
     environment, wheels, python = folder / "venv", folder / "dist", folder / "venv/bin/python"
     for old in (environment, wheels):
         shutil.rmtree(old, ignore_errors=True)
-    # As the library's own build, whose objects the compiler cache has.
-    settings = [f"--config-settings=build-dir={folder}/cmake", "--config-settings=cmake.define.CMAKE_CXX_COMPILER_LAUNCHER=ccache",
-                "--config-settings=cmake.define.CMAKE_CXX_COMPILER=/usr/bin/c++", "--config-settings=cmake.define.CMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]
+    # As the library's own build, and beside it: so the compiler cache has its objects.
+    settings = [f"--config-settings=build-dir={SOURCE}/build/wheel",
+                *(f"--config-settings=cmake.define.{name}={value}" for name, value in {
+                    "CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CMAKE_CXX_COMPILER": "/usr/bin/c++", "CMAKE_CXX_FLAGS_RELEASE": "-O2 -DNDEBUG", "PGCLUSTER_UNITY": "ON"}.items())]
     needed = ["build", "mypy", "pytest", "rich", "distributed"]
 
     def do(*words):
         print("+", *map(str, words), flush=True)
-        return subprocess.run(["nice", "-n", "10", *map(str, words)], cwd=SOURCE).returncode == 0
+        return subprocess.run([*map(str, words)], cwd=SOURCE).returncode == 0
 
     if not (do("/usr/bin/python3", "-m", "venv", environment)
             and do(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *needed)
@@ -148,7 +142,8 @@ def python_package(long=False):
 
 
 def fuzz():
-    """Each fuzzer for PGCLUSTER_FUZZ_SECONDS (60), two at a time. What they have found interesting stays in build/fuzz/corpus, and is where they go on."""
+    """Each fuzzer for PGCLUSTER_FUZZ_SECONDS (60) of processor time, two at a time. What they have found interesting stays in build/fuzz/corpus, and is where
+    they go on."""
     seconds = max(1, int(os.environ.get("PGCLUSTER_FUZZ_SECONDS", "60")))
     if build("fuzz")[1]:
         return 0, 1, 0
@@ -165,59 +160,124 @@ def fuzz():
         corpus = folder / "corpus" / target
         corpus.mkdir(parents=True, exist_ok=True)
         crash = folder / f"crash-{target}"
-        return target, crash, subprocess.run(
-            ["nice", "-n", "10", folder / f"tests/fuzz/fuzz_{target}", f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1",
-             f"-exact_artifact_path={crash}", corpus, seeds], text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        used, inputs, status = 0.0, 0, 0
+        # libFuzzer counts the clock's seconds, of which it does not get all while other parts run.
+        while status == 0 and seconds - used > seconds / 20:
+            process = subprocess.Popen(
+                [folder / f"tests/fuzz/fuzz_{target}", f"-max_total_time={max(1, round(seconds - used))}", "-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1",
+                 f"-exact_artifact_path={crash}", corpus, seeds], text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            output = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status = os.waitstatus_to_exitcode(status)
+            used += usage.ru_utime + usage.ru_stime
+            counted = re.search(r"stat::number_of_executed_units: *(\d+)", output)
+            inputs += int(counted[1]) if counted else 0
+            if not counted:
+                break
+        return target, crash, used, inputs, status, output
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for target, crash, done in pool.map(run, targets):
-            inputs = re.search(r"stat::number_of_executed_units: *(\d+)", done.stdout)
-            print(f"{target}: {inputs[1] if inputs else 0} inputs, {'nothing found' if done.returncode == 0 else f'status {done.returncode}, the input is {crash}'}", flush=True)
-            if done.returncode != 0 or not inputs or inputs[1] == "0":
-                print(done.stdout[-6000:])
+        for target, crash, used, inputs, status, output in pool.map(run, targets):
+            print(f"{target}: {inputs} inputs in {used:.0f} s, {'nothing found' if status == 0 else f'status {status}, the input is {crash}'}", flush=True)
+            if status != 0 or inputs == 0:
+                print(output[-6000:])
                 failed += 1
     return len(targets) - failed, failed, 0
+
+
+def lab_base():
+    """What all labs stand on, made once; a lab that cannot run here is for the parts that need one to tell."""
+    lab = SOURCE / "tests/lab/lab"
+    if subprocess.run([lab, "doctor"], stdout=subprocess.DEVNULL).returncode == 0:
+        subprocess.run([lab, "base", "--warm"])
+    return 0, 0, 0
+
+
+def command(folder):
+    os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
+    return pytest(folder)
+
+
+def e2e_files():
+    """Without that of another build's command."""
+    files = [path.name for path in (SOURCE / "tests/e2e").glob("test_*.py") if path.stem != "test_sanitized"]
+    return sorted(files, key=lambda name: (-SECONDS.get(name, 1000), name))
+
+
+# What each part runs, in the order in which they begin.
+WORK = {
+    "the command": lambda long: build("release", "pgcluster_command"),
+    "build": lambda long: build(),
+    "unit, golden and simulated": lambda long: unit(),
+    "command": lambda long: command("tests/command"),
+    "structure": lambda long: pytest("tests/structure"),
+    "examples": lambda long: pytest("tests/examples"),
+    "python": python_package,
+    "consumers, packages, docs": lambda long: pytest("tests/consumer"),
+    "clouds' load balancers": lambda long: clouds(),
+    "fuzzers": lambda long: fuzz(),
+    "address and undefined behaviour": lambda long: sanitized("asan", ASAN),
+    "threads": lambda long: sanitized("tsan", TSAN),
+    "the labs' base": lambda long: lab_base(),
+    "the lab itself": lambda long: lab_selftest(),
+    **{f"e2e {name}": lambda long, name=name: pytest(f"tests/e2e/{name}", *(["--long"] if long else [])) for name in e2e_files()},
+}
+ONLY = {
+    "unit": ["unit, golden and simulated"],
+    "command": ["command", "structure"],
+    "cloud": ["clouds' load balancers"],
+    "consumer": ["examples", "consumers, packages, docs"],
+    "python": ["python"],
+    "lab": ["the lab itself"],
+    "e2e": ["the labs' base", *(f"e2e {name}" for name in e2e_files())],
+    "fuzz": ["fuzzers"],
+    "sanitizers": ["address and undefined behaviour", "threads"],
+}
+AFTER = {
+    "build": ("the command",),
+    "the labs' base": (),
+    "the lab itself": (),
+    "fuzzers": (),
+    "e2e test_examples.py": ("the labs' base", "build"),
+    "e2e test_python.py": ("the labs' base", "python"),    # which installs the package that this one uses
+}
+
+
+def chosen_parts(only, long):
+    names = ["the command", "build", *([name for name in WORK if long or name not in ONLY["sanitizers"]] if only is None else ONLY[only])]
+    for name in dict.fromkeys(names):
+        of_labs = name.startswith("e2e ") or name in ("the lab itself", "the labs' base")
+        after = AFTER.get(name, ("the command", "the labs' base") if of_labs else ("build",))
+        compiles = name in ("the command", "build", "fuzzers") or name in ONLY["sanitizers"]
+        yield lanes.Part(name, [sys.executable, __file__, "--part", name, *(["--long"] if long else [])], "labs" if of_labs else "work", after,
+                         COMPILING if compiles else 0)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--long", action="store_true", help="more moments and faults; takes hours")
-    options.add_argument("--only", choices=["unit", "command", "cloud", "consumer", "python", "lab", "e2e", "fuzz", "sanitizers"], help="one part")
+    options.add_argument("--only", choices=ONLY, help="one part")
+    options.add_argument("--labs", type=int, default=2, help="how many labs of hosts run at a time (2)")
+    options.add_argument("--part", help=argparse.SUPPRESS)
     chosen = options.parse_args()
-    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    # Everywhere as the presets have it, so that all builds of this tree find each other's objects.
+    os.environ.update(PYTHONDONTWRITEBYTECODE="1", CCACHE_BASEDIR=str(SOURCE), CCACHE_NOHASHDIR="1")
+    if chosen.part:
+        signal.signal(signal.SIGINT, lambda *_: None)    # it is for the programs below, which clean up
+        counts = WORK[chosen.part](chosen.long)
+        lanes.leave(counts)
+        sys.exit(1 if counts[1] else 0)
 
-    def wanted(name):
-        return chosen.only in (None, name)
-
-    if part("build", build):
-        if wanted("unit"):
-            part("unit, golden and simulated", unit)
-        if wanted("command"):
-            os.environ.update(PGCLUSTER_BINARY=str(BUILD / "bin/pgcluster"), PGCLUSTER_DRIVER=str(BUILD / "tests/command/command_driver"))
-            part("command", lambda: pytest("tests/command"))
-            part("structure", lambda: pytest("tests/structure"))
-        if wanted("cloud"):
-            part("clouds' load balancers", clouds)
-        if wanted("consumer"):
-            part("examples", lambda: pytest("tests/examples"))
-            part("consumers, packages, docs", lambda: pytest("tests/consumer"))
-        # Before the tests end to end, one of which is of the package that this installs.
-        if wanted("python"):
-            part("python", lambda: python_package(chosen.long))
-        if wanted("lab"):
-            part("the lab itself", lab_selftest)
-        if wanted("e2e"):
-            part("end to end", lambda: pytest("tests/e2e", *(["--long"] if chosen.long else [])))
-        if wanted("fuzz"):
-            part("fuzzers", fuzz)
-        if chosen.only == "sanitizers" or (chosen.long and wanted("sanitizers")):
-            part("address and undefined behaviour", lambda: sanitized("asan", ASAN))
-            part("threads", lambda: sanitized("tsan", TSAN))
-    print("\n== how long each part took")
-    for name, passed, failed, skipped, took in parts:
-        print(f"{name:30} {took:7.0f} s   {passed} passed, {failed} failed, {skipped} skipped")
-    passed, failed, skipped = (sum(column) for column in list(zip(*parts))[1:4])
+    parts = list(chosen_parts(chosen.only, chosen.long))
+    began = time.monotonic()
+    lanes.Lanes(SOURCE / "build/parts", work=1, labs=chosen.labs).run(parts)
+    print("\n== how long each part took, slowest first")
+    for part in sorted(parts, key=lambda part: -part.took):
+        passed, failed, skipped = part.counts
+        print(f"{part.name:32} {part.took:6.0f} s   {passed} passed, {failed} failed, {skipped} skipped")
+    passed, failed, skipped = (sum(column) for column in zip(*(part.counts for part in parts)))
+    print(f"{'all, side by side':32} {time.monotonic() - began:6.0f} s")
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)
 

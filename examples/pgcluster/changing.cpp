@@ -18,7 +18,7 @@
 namespace command {
 namespace {
 
-// The events of an apply as lines of JSON, for root alone.
+// The file of --log: the events of an apply as lines of JSON, readable by its owner only.
 class Log {
  public:
   explicit Log(const Session& session) : session_(session) {
@@ -52,7 +52,7 @@ class Log {
   }
 
  private:
-  // Above the progress while there is some.
+  // Goes above the progress lines, if there are any.
   void tell(const std::string& line) const {
     if (session_.interrupt.tell)
       session_.interrupt.tell(line);
@@ -67,7 +67,7 @@ class Log {
 
 std::string number_of(std::size_t changes) { return changes == 1 ? "this change" : "these " + std::to_string(changes) + " changes"; }
 
-// Until there is something to read, or it is to stop: a signal that comes just before the wait is not lost.
+// Waits for input or a signal. Signals are blocked until ppoll() waits, so that none is lost in between.
 void wait_for_answer(const Interrupt& interrupt) {
   sigset_t stops, before;
   sigemptyset(&stops);

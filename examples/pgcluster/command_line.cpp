@@ -39,7 +39,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
-// "; did you mean NAME?" where one is near.
+// "; did you mean NAME?" if a known name is similar.
 std::string near(const std::string& word, const std::vector<std::string>& names) {
   const std::string* best = nullptr;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
@@ -63,7 +63,7 @@ std::vector<std::string> options_of(const CLI::App& app) {
   return names;
 }
 
-// The first word that is no option: global options take no values.
+// The first word that is not an option. Global options have no values.
 std::string first_word(int argc, const char* const* argv) {
   for (int i = 1; i < argc; ++i)
     if (argv[i][0] != '-') return argv[i];

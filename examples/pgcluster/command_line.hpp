@@ -13,20 +13,20 @@ namespace command {
 
 using Run = std::function<int(Session&)>;
 
-/// The sub-commands, their options and what each does: the one place that says what may stand on the command line.
+/// The sub-commands, their options and their functions. Everything that a command line may contain is defined here.
 class CommandLine {
  public:
   explicit CommandLine(Arguments& arguments);
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
-  /// Whether there is something to do: help and version are answered here, on stdout. Throws Usage, with what was probably meant.
+  /// False if nothing is left to do: parse() itself prints help and version, on stdout. Throws Usage, with what was probably meant.
   bool parse(int argc, const char* const* argv);
-  /// The sub-command's name where it is one, "" before parse() has seen it.
+  /// The name of the sub-command; "" before parse(), or if there is none.
   const std::string& sub_command() const { return sub_command_; }
-  /// What the sub-command on the command line does.
+  /// Runs the sub-command of the command line.
   const Run& chosen() const { return runs_.at(app_.get_subcommands().front()); }
-  /// For whoever needs to know all options: completion, manual pages.
+  /// All options, for completions and manual pages.
   const CLI::App& app() const { return app_; }
 
  private:

@@ -11,7 +11,7 @@
 
 namespace command {
 
-/// What stands on the command line.
+/// The parsed command line.
 struct Arguments {
   std::string spec;
   std::string plan;  ///< a plan's document
@@ -31,7 +31,7 @@ struct Arguments {
   bool no_color = false;
 };
 
-/// What every sub-command works with.
+/// What every sub-command needs.
 struct Session {
   const Arguments& arguments;
   const Console& console;
@@ -39,19 +39,19 @@ struct Session {
   Interrupt& interrupt;
 };
 
-// Each returns the exit status. Those that read:
+// Each returns the exit status. These only read:
 int validate(Session& session);
 int check(Session& session);
 int plan(Session& session);
 int show_status(Session& session);
-int watch(Session& session, const pgcluster::Spec& spec);  ///< the status again and again
+int watch(Session& session, const pgcluster::Spec& spec);  ///< shows the status until Ctrl-C
 int password(Session& session);
 int graph(Session& session);
 int schema(Session& session);
-// Those that change something:
+// These change something:
 int apply(Session& session);
 int destroy(Session& session);
-/// Those of a planner that takes more, with these.
+/// The options of a planner that has more of them, with the common ones taken over.
 template <class Options>
 Options options_from(const pgcluster::OperateOptions& all) {
   return {.stop = all.stop, .deadline = all.deadline, .parallel = all.parallel, .poll = all.poll, .components = all.components};
@@ -59,10 +59,10 @@ Options options_from(const pgcluster::OperateOptions& all) {
 using Planner = std::function<pgcluster::Plan(const pgcluster::Spec&, pgcluster::Executor&, const pgcluster::OperateOptions&)>;
 int operate(Session& session, const Planner& planner);
 
-/// The hosts of --without; throws Usage for one that the description does not have.
+/// The hosts of --without; throws Usage for one that is not in the spec.
 std::vector<std::string> without(const Arguments& arguments, const pgcluster::Spec& spec);
 
-/// Calls `ask` with the options of the session, and shows meanwhile that the hosts are being asked.
+/// Calls `ask` with the options of the session, and shows a spinner meanwhile.
 void asking(Session& session, const pgcluster::Spec& spec, const std::function<void(const pgcluster::OperateOptions&)>& ask);
 
 }  // namespace command

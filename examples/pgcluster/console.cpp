@@ -102,7 +102,7 @@ bool Console::close() const {
   return false;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_string(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {
@@ -124,9 +124,10 @@ std::string json(const std::vector<pgcluster::Diagnostic>& findings) {
   std::string out;
   for (const pgcluster::Diagnostic& one : findings) {
     out += out.empty() ? "[" : ", ";
-    out += "{\"severity\": " + quoted(one.severity == pgcluster::Severity::error ? "error" : "warning") + ", \"message\": " + quoted(one.message);
-    if (!one.hint.empty()) out += ", \"hint\": " + quoted(one.hint);
-    if (!one.path.empty()) out += ", \"path\": " + quoted(one.path);
+    out += "{\"severity\": " + json_string(one.severity == pgcluster::Severity::error ? "error" : "warning") +
+           ", \"message\": " + json_string(one.message);
+    if (!one.hint.empty()) out += ", \"hint\": " + json_string(one.hint);
+    if (!one.path.empty()) out += ", \"path\": " + json_string(one.path);
     if (one.line > 0) out += ", \"line\": " + std::to_string(one.line) + ", \"column\": " + std::to_string(one.column);
     out += "}";
   }

@@ -21,13 +21,13 @@ constexpr int cancelled = 130;
 
 int status_of(pgcluster::Code code) noexcept;
 
-/// The command was called in a way that it does not understand.
+/// A wrong command line.
 class Usage : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// Where answers, progress and errors go, and how they look there.
+/// Writes answers, progress and errors to stdout and stderr, with or without colours.
 class Console {
  public:
   Console(bool json, bool no_color);
@@ -36,19 +36,19 @@ class Console {
   /// ANSI colours on stdout, on stderr.
   bool color_out() const noexcept { return color_out_; }
   bool color_err() const noexcept { return color_err_; }
-  /// Lines on stderr (stdout) can be drawn over.
+  /// stderr (stdout) is a terminal that can be redrawn.
   bool live() const noexcept { return live_; }
   bool live_out() const noexcept { return live_out_; }
-  /// Somebody is there to answer a question.
+  /// A person can answer a question: stdin and stderr are terminals.
   bool can_ask() const noexcept;
 
-  /// The answer: stdout, ending with a newline.
+  /// Writes the answer to stdout, with a newline at its end.
   void answer(std::string_view text) const;
-  /// For the person: stderr, ending with a newline.
+  /// Writes a message to stderr, with a newline at its end.
   void tell(std::string_view text) const;
   void error(const pgcluster::Failure& failure) const;
   void usage(const std::string& message, const std::string& sub_command) const;
-  /// Whether all of the answer could be written; says so where not.
+  /// Flushes stdout. False, with a message on stderr, if the answer could not be written.
   bool close() const;
 
  private:
@@ -59,9 +59,9 @@ class Console {
   bool live_out_;
 };
 
-/// A JSON string with its quotes.
-std::string quoted(std::string_view text);
-/// JSON array of findings.
+/// A JSON string, quotes included.
+std::string json_string(std::string_view text);
+/// A JSON array of findings.
 std::string json(const std::vector<pgcluster::Diagnostic>& findings);
 
 }  // namespace command

@@ -21,11 +21,11 @@ extern "C" void on_signal(int) {
 
 Interrupt::Interrupt(pgcluster::Executor& executor) : executor_(executor) {
   struct sigaction action {};
-  action.sa_handler = on_signal;  // without SA_RESTART, so that a question at the terminal ends, too
+  action.sa_handler = on_signal;  // without SA_RESTART, so that a signal also ends a question
   sigemptyset(&action.sa_mask);
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // A reader of our output that goes away must not end an apply in its midst.
+  // A reader of our output that exits must not end a running apply.
   signal(SIGPIPE, SIG_IGN);
 }
 

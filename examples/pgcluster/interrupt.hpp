@@ -8,7 +8,7 @@
 
 namespace command {
 
-/// SIGINT and SIGTERM: the first asks for an orderly end, the second breaks off what still waits for a host, the third ends the process.
+/// SIGINT and SIGTERM: the first lets running steps finish, the second stops waiting for the hosts, the third ends the process.
 class Interrupt {
  public:
   explicit Interrupt(pgcluster::Executor& executor);
@@ -16,12 +16,12 @@ class Interrupt {
   Interrupt& operator=(const Interrupt&) = delete;
 
   std::stop_token token() const { return source_.get_token(); }
-  /// On the thread that called the library, at least every 100 ms.
+  /// Call it on the thread that called the library, at least every 100 ms.
   void poll();
   bool requested() const noexcept;
-  /// Throws Error (cancelled) where a signal has come.
+  /// Throws Error (cancelled) if a signal was received.
   void check() const;
-  /// Who tells the person about the first and the second signal; empty: nobody.
+  /// Prints what the first and the second signal do; may be empty.
   std::function<void(const std::string&)> tell{};
 
  private:

@@ -4,7 +4,7 @@
 
 namespace command {
 
-// To where the first line begins. A terminal that has become narrower has broken what is longer now.
+// Moves to the first line. A terminal that became narrower has wrapped the longer lines.
 std::string Live::back() const {
   const std::size_t columns = screen(file_).columns;
   std::size_t rows = 0;
@@ -26,7 +26,7 @@ void Live::draw(std::vector<std::string> lines) {
     lines.back() = "(" + std::to_string(hidden) + " more lines)";
   }
   std::string text = back();
-  if (resized()) text += "\x1b[J";  // broken lines stand in the way of the new ones
+  if (resized()) text += "\x1b[J";  // wrapped lines would stay below the new ones
   widths_.clear();
   for (const std::string& line : lines) {
     const std::string shown = cut(line, now.columns - 1);

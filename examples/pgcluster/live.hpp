@@ -9,7 +9,7 @@
 
 namespace command {
 
-/// Lines on a terminal that are drawn over in place, whatever size it takes meanwhile.
+/// Lines on a terminal that are redrawn in place, also after the terminal was resized.
 class Live {
  public:
   /// `file` is stdout or stderr.
@@ -18,21 +18,21 @@ class Live {
   Live(const Live&) = delete;
   Live& operator=(const Live&) = delete;
 
-  /// Instead of what was drawn before; lines that are too long are cut, and too many are counted.
+  /// Replaces what was drawn. Lines that are too long are cut; lines that do not fit are counted.
   void draw(std::vector<std::string> lines);
-  /// Takes away what is drawn.
+  /// Erases what was drawn.
   void clear();
-  /// What is drawn stays; the next goes below it.
+  /// Keeps what was drawn; the next lines go below it.
   void leave() { widths_.clear(); }
   bool drawn() const noexcept { return !widths_.empty(); }
-  /// The terminal has another size than when it was drawn.
+  /// The terminal was resized since the last draw().
   bool resized() const;
 
  private:
   std::string back() const;
 
   std::FILE* file_;
-  std::vector<std::size_t> widths_{};  // of the lines that are drawn
+  std::vector<std::size_t> widths_{};  // of the drawn lines
   Screen size_{};
 };
 

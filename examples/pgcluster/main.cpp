@@ -51,7 +51,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
 #ifdef __GLIBC__
-  // The threads of a fleet's connections mostly wait: a heap for each of them is a sixth of what the command takes, and no faster.
+  // The threads of connections mostly wait. A heap for each would take a sixth of the memory, and is no faster.
   mallopt(M_ARENA_MAX, 1);
 #endif
   return run(argc, argv);

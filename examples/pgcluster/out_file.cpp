@@ -22,7 +22,7 @@ OutFile::OutFile(std::string path) : path_(std::move(path)) {
 void OutFile::write(const std::string& text) const {
   if (path_.empty()) return;
   std::error_code none;
-  // A device or a pipe is written as it stands, and a link leads to its file.
+  // A device or a pipe is written in place; a link is followed.
   const bool plain = !fs::exists(path_, none) || fs::is_regular_file(path_, none);
   const std::string at = plain && fs::is_symlink(path_, none) ? fs::weakly_canonical(path_, none).string() : path_;
   const std::string beside = plain ? at + ".new-" + std::to_string(getpid()) : at;

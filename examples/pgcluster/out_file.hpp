@@ -4,10 +4,10 @@
 
 namespace command {
 
-/// The file of --out: written whole, or left as it was. Without a path nothing is written.
+/// The file of --out. It is written completely or left as it was. Without a path nothing is written.
 class OutFile {
  public:
-  /// Throws Usage where its folder does not exist: told before anything is asked.
+  /// Throws Usage if the folder does not exist, before any host is asked.
   explicit OutFile(std::string path);
   /// Throws pgcluster::Error.
   void write(const std::string& text) const;

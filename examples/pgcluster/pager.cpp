@@ -22,15 +22,15 @@ bool fits(const std::string& text) {
     rows += width == 0 ? 1 : (width + size.columns - 1) / size.columns;
     at = end + 1;
   }
-  return rows < size.lines;  // one is the prompt's
+  return rows < size.lines;  // the prompt needs one line
 }
 
-// False where there is no such pager.
+// False if the pager does not exist.
 bool shown_by(const std::string& pager, const std::string& text) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return false;
   const std::string command = "export LESS=\"${LESS-R}\"; " + pager;
-  // Ctrl-C is the pager's while it runs.
+  // While the pager runs, Ctrl-C goes to it.
   struct sigaction before {};
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
@@ -43,14 +43,14 @@ bool shown_by(const std::string& pager, const std::string& text) {
     execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
     _exit(127);
   }
-  close(ends[0]);
+  ::close(ends[0]);
   for (std::size_t at = 0; child > 0 && at < text.size();) {
-    const ssize_t count = write(ends[1], text.data() + at, text.size() - at);
+    const ssize_t count = ::write(ends[1], text.data() + at, text.size() - at);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;  // who leaves it early has seen enough
+    if (count <= 0) break;  // the reader has quit the pager
     at += static_cast<std::size_t>(count);
   }
-  close(ends[1]);
+  ::close(ends[1]);
   int status = 0;
   while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   sigaction(SIGINT, &before, nullptr);

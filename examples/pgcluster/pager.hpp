@@ -6,7 +6,7 @@
 
 namespace command {
 
-/// Answers with `text`; where stdout is a terminal on which it does not fit, through $PAGER (less -R).
+/// Writes `text` to stdout, or through $PAGER (less -R) if it does not fit on the terminal.
 void page(const Console& console, const std::string& text);
 
 }  // namespace command

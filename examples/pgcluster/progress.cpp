@@ -17,11 +17,11 @@ std::string short_step(const std::string& id) {
   return slash == std::string::npos ? id : id.substr(slash + 1);
 }
 
-// A step belongs to the first part of its name wherever it acts; work that is nobody's own is the cluster's.
+// A step is shown in the line of the first part of its name, wherever it acts: a host, or "cluster".
 std::string owner_of(const std::string& step) { return step.substr(0, step.find('/')); }
 std::string host_name(const Event& event) { return event.step.empty() ? event.host : owner_of(event.step); }
 
-// Their names where they are few, else how many of each component.
+// The names of a few steps; of many, the count for each component.
 std::string listed(const std::vector<std::string>& steps) {
   std::vector<std::pair<std::string, std::size_t>> parts;
   for (const std::string& step : steps) {
@@ -120,7 +120,7 @@ void Progress::poll() {
   if (Clock::now() - drawn_ >= redraw_every) draw();
 }
 
-// A log that stands still looks like a program that does: says now and then what it waits for.
+// A log without new lines looks like a program that hangs: from time to time, print what the apply waits for.
 void Progress::beat() {
   if (Clock::now() - spoke_ < speak_every) return;
   std::string all;
@@ -142,7 +142,7 @@ void Progress::note(const std::string& line) {
 
 void Progress::finish() {
   area_.clear();
-  if (!live_) return;  // each line has been said
+  if (!live_) return;  // each step has printed its line
   for (const Row& row : rows_) {
     std::string text;
     const auto add = [&](const std::string& what) { text += (text.empty() ? "" : "; ") + what; };
@@ -153,7 +153,7 @@ void Progress::finish() {
   }
 }
 
-// As much of it as `columns` have room for: name and counts first, then the bar, how long, and at what.
+// Fits into `columns`: name and counts come first, then the bar, the time, and the current step.
 std::string Progress::line(const Row& row, std::size_t columns) const {
   auto doing = row.doing.find(row.latest);
   if (doing == row.doing.end()) doing = row.doing.begin();

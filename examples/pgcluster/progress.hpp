@@ -14,7 +14,7 @@
 
 namespace command {
 
-/// How an apply goes, on stderr: on a terminal one line a host, drawn over in place, and at the end one that stays; elsewhere one line a step.
+/// Progress of an apply on stderr. A terminal has one line for each host, redrawn in place; elsewhere each step has a line.
 class Progress {
  public:
   Progress(const Console& console, const pgcluster::Plan& plan);
@@ -23,9 +23,9 @@ class Progress {
 
   void on(const pgcluster::Event& event);
   void poll();
-  /// A line that stays.
+  /// Prints a line above the redrawn ones.
   void note(const std::string& line);
-  /// Takes away what is drawn over, and says of each host what was changed, failed or blocked there.
+  /// Erases the redrawn lines, and prints for each host what was changed, failed or blocked.
   void finish();
 
  private:
@@ -38,11 +38,11 @@ class Progress {
     std::size_t total = 0;
     std::size_t ended = 0;
     std::size_t blocked = 0;
-    std::vector<std::string> changed{};  // steps, without waiting
+    std::vector<std::string> changed{};  // names of steps; gates are left out
     std::vector<std::string> failed{};
     bool lost = false;
     std::map<std::string, Doing> doing{};  // by step
-    std::string latest{};                  // of these
+    std::string latest{};                  // the step that started last
   };
 
   Row& row(const std::string& host);

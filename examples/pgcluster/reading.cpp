@@ -16,7 +16,7 @@ std::string joined(const std::vector<std::string>& names) {
   return all;
 }
 
-// Warnings of the spec and of what it resolves to, each once.
+// The warnings of the spec and of its topology, without duplicates.
 std::vector<pgcluster::Diagnostic> warnings_of(const pgcluster::Spec& spec, const pgcluster::Topology& topology, const std::string& file) {
   std::vector<pgcluster::Diagnostic> all = pgcluster::validate(spec);
   all.insert(all.end(), topology.warnings.begin(), topology.warnings.end());
@@ -31,12 +31,12 @@ std::vector<pgcluster::Diagnostic> warnings_of(const pgcluster::Spec& spec, cons
 
 std::string validated_json(const std::string& file, const pgcluster::Topology& topology, const std::vector<pgcluster::Diagnostic>& warnings) {
   std::string members, endpoints;
-  for (const std::string& name : topology.dcs_members) members += (members.empty() ? "" : ", ") + quoted(name);
+  for (const std::string& name : topology.dcs_members) members += (members.empty() ? "" : ", ") + json_string(name);
   for (const pgcluster::Endpoint& one : topology.endpoints)
-    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + quoted(to_string(one.kind))) + ", \"address\": " + quoted(one.address) +
-                 ", \"port\": " + std::to_string(one.port) + ", \"uri\": " + quoted(one.uri) + "}";
-  return "{\"format\": 1, \"file\": " + quoted(file) + ", \"ok\": true, \"cluster\": " + quoted(topology.cluster) +
-         ", \"dcs\": {\"type\": " + quoted(to_string(topology.dcs_type)) + ", \"members\": [" + members +
+    endpoints += (endpoints.empty() ? "" : ", ") + ("{\"kind\": " + json_string(to_string(one.kind))) + ", \"address\": " + json_string(one.address) +
+                 ", \"port\": " + std::to_string(one.port) + ", \"uri\": " + json_string(one.uri) + "}";
+  return "{\"format\": 1, \"file\": " + json_string(file) + ", \"ok\": true, \"cluster\": " + json_string(topology.cluster) +
+         ", \"dcs\": {\"type\": " + json_string(to_string(topology.dcs_type)) + ", \"members\": [" + members +
          "], \"quorum\": " + std::to_string(topology.quorum()) + ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" +
          endpoints + "], \"warnings\": " + json(warnings) + "}";
 }
@@ -93,7 +93,7 @@ int check(Session& session) {
   asking(session, spec, [&](const auto& options) { report = pgcluster::check_hosts(spec, session.executor, options); });
   session.console.answer(session.console.json() ? report.json() : report.text(session.console.color_out()));
   if (report.ok()) return status::ok;
-  // Refused only where nothing else is in the way.
+  // Exit status 3 only if every error is a refusal.
   return std::all_of(report.findings.begin(), report.findings.end(),
                      [](const auto& one) { return one.what.severity != pgcluster::Severity::error || status_of(one.code) == status::refused; })
              ? status::refused
@@ -111,7 +111,7 @@ int plan(Session& session) {
     deploy.without = left_out;
     plan = pgcluster::plan_deploy(spec, session.executor, deploy);
   });
-  if (!arguments.out.empty()) out.write(plan->document());  // as large as all of the plan itself
+  if (!arguments.out.empty()) out.write(plan->document());  // the document is as large as the plan
   if (session.console.json())
     session.console.answer(plan->json());
   else
@@ -131,7 +131,7 @@ int show_status(Session& session) {
   } catch (const pgcluster::Error& error) {
     if (error.code() == pgcluster::Code::cancelled) throw;
     session.console.error(error.failure());
-    return error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // unreadable is not refused
+    return error.code() == pgcluster::Code::spec_invalid ? status::spec : status::failed;  // a status that cannot be read is a failure, not a refusal
   }
 }
 

@@ -43,7 +43,7 @@ std::string one_line(const std::string& text) {
 
 namespace {
 
-// Where the character, or the colour, at `at` ends.
+// The end of the character or colour code at `at`.
 std::size_t next(const std::string& text, std::size_t at, bool& seen) {
   seen = text[at] != '\x1b';
   if (!seen) return std::min(text.find('m', at), text.size() - 1) + 1;

@@ -15,24 +15,24 @@ struct Screen {
   std::size_t columns = 80;
   std::size_t lines = 24;
 };
-/// The terminal behind stdout or stderr.
+/// The size of the terminal behind stdout or stderr.
 Screen screen(std::FILE* file);
 bool speaks_utf8();
 const char* spinner(bool utf8, std::size_t frame);
 /// "0.1 s", "42 s", "2 min 5 s"
 std::string duration(std::chrono::milliseconds time);
 std::chrono::milliseconds since(Clock::time_point then);
-/// The first line, without anything that would move the cursor.
+/// The first line, without control characters.
 std::string one_line(const std::string& text);
-/// How many characters are seen of it: colours are not.
+/// The number of visible characters: colour codes do not count.
 std::size_t columns_of(const std::string& text);
-/// At most `columns` characters, colours left whole.
+/// The first `columns` visible characters; colour codes stay whole.
 std::string cut(const std::string& text, std::size_t columns);
-/// At most `columns` characters, the last ones: "…od-01" of "prod-01".
+/// The last `columns` characters: "…od-01" of "prod-01".
 std::string cut_front(const std::string& text, std::size_t columns, bool utf8);
 std::string padded(std::string text, std::size_t width);
 
-/// A line on stderr that is drawn over while hosts are asked; nothing where stderr is no terminal.
+/// A spinner on stderr while hosts are asked; nothing if stderr is no terminal.
 class Waiting {
  public:
   Waiting(const Console& console, std::string what);

@@ -1,4 +1,4 @@
-// status --watch: on a terminal drawn over in place, elsewhere a block for each change.
+// status --watch: redraws a terminal; elsewhere prints a block for each change.
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -14,7 +14,7 @@ namespace command {
 namespace {
 
 constexpr auto again_after = std::chrono::seconds(2);
-constexpr auto patience = std::chrono::seconds(20);  // with a host that has stopped answering
+constexpr auto patience = std::chrono::seconds(20);  // for a host that has stopped answering
 
 std::string time_now() {
   const std::time_t now = std::time(nullptr);
@@ -25,7 +25,7 @@ std::string time_now() {
   return text;
 }
 
-// A document without its line breaks, which stand between values only.
+// A JSON document in one line. Its line breaks are between values only.
 std::string in_one_line(const std::string& json) {
   std::string line;
   for (std::size_t at = 0; at < json.size();) {
@@ -48,7 +48,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// What makes two readings differ: a lag only where it is more than a busy replica has anyway, and then by its magnitude.
+// What makes two readings differ. A lag counts from 16 MB on, and only by its order of magnitude: a busy replica always lags a little.
 std::string essence(pgcluster::Status status) {
   for (pgcluster::Status::Member& member : status.members)
     if (member.lag_bytes) member.lag_bytes = static_cast<std::int64_t>(std::bit_width(static_cast<std::uint64_t>(*member.lag_bytes) >> 24));
@@ -85,7 +85,7 @@ void rest(Session& session, const std::function<void()>& look) {
 
 void on_terminal(Session& session, const pgcluster::Spec& spec) {
   Live area(stdout);
-  std::vector<std::string> lines{"asking the hosts; Ctrl-C ends"};
+  std::vector<std::string> lines{"reading the hosts; Ctrl-C ends"};
   area.draw(lines);
   try {
     for (;;) {
@@ -98,7 +98,7 @@ void on_terminal(Session& session, const pgcluster::Spec& spec) {
       });
     }
   } catch (...) {
-    area.leave();  // what was seen last may stay
+    area.leave();  // keep the last reading on the screen
     throw;
   }
 }
@@ -109,14 +109,14 @@ void elsewhere(Session& session, const pgcluster::Spec& spec) {
     const Reading now = read(session, spec);
     if (now.essence != last) console.answer(console.json() ? now.shown : (last.empty() ? "" : "\n") + time_now() + "  " + now.shown);
     last = now.essence;
-    if (std::ferror(stdout)) return;  // nobody reads any more
+    if (std::ferror(stdout)) return;  // the reader is gone
     rest(session, [] {});
   }
 }
 
 }  // namespace
 
-// Until Ctrl-C, which is the usual end here and needs no error.
+// Runs until Ctrl-C, which is the normal end and no error.
 int watch(Session& session, const pgcluster::Spec& spec) try {
   if (session.console.live_out() && !session.console.json())
     on_terminal(session, spec);

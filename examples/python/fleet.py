@@ -1,9 +1,9 @@
-"""Many clusters at once, through any executor that has map() or submit(): fleet.py [--dask] [--simulated] cluster.yaml…
+"""Deploys many clusters at once: fleet.py [--dask] [--simulated] cluster.yaml…
 
-With concurrent.futures one controller works with threads, as pgcluster waits for hosts without the GIL. Those who outgrow it take Dask's distributed
-client: a spec travels as its document, in which passwords are "!env" and "!file" only, and what comes back is a plain value, too.
+By default, threads of this machine: pgcluster waits for hosts without the GIL. With --dask, the workers of a Dask cluster: specs and
+reports are pickled, and the pickle of a spec contains no password, only "!env NAME" and "!file PATH".
 
-Ctrl-C stops the applies of all threads in order: what runs on hosts ends, locks are given back; the reports say so."""
+Ctrl-C stops all applies in order: running steps finish, locks are released, and the reports say so."""
 
 import concurrent.futures
 import os
@@ -17,13 +17,13 @@ from pgcluster.testing import simulated_fleet
 
 
 class Submits(Protocol):
-    """concurrent.futures' executors, Dask's client, and others."""
+    """Whatever has submit(): the executors of concurrent.futures, the client of Dask."""
 
     def submit(self, function: Any, /, *args: Any) -> Any: ...
 
 
 def deploy(spec: pgcluster.Spec, simulated: bool, stop: pgcluster.StopSource | None = None) -> tuple[str, pgcluster.Report | None, pgcluster.Error | None]:
-    """One cluster, wherever this is called. An error is a result like another: one bad cluster does not end the others."""
+    """Deploys one cluster. An error is a result: a bad cluster does not end the others."""
     executor: pgcluster.Executor = simulated_fleet() if simulated else pgcluster.SshExecutor()
     try:
         return spec.patroni_cluster_name, pgcluster.apply(pgcluster.plan_deploy(spec, executor, stop=stop), executor, stop=stop), None
@@ -39,7 +39,7 @@ def deploy_all(specs: Iterable[pgcluster.Spec], pool: Submits, *options: Any) ->
 
 
 def stop_on_ctrl_c() -> pgcluster.StopSource:
-    """Signals come to the main thread only, and the applies run on others. A second Ctrl-C is Python's own."""
+    """Python handles signals on the main thread only; the applies run on others. A second Ctrl-C acts as usual."""
     stop = pgcluster.StopSource()
 
     def interrupted(number: int, frame: object) -> None:
@@ -56,7 +56,7 @@ def main() -> int:
     if "--dask" in sys.argv:
         from distributed import Client
 
-        # Or Client("tcp://scheduler:8786").
+        # For a cluster of Dask: Client("tcp://scheduler:8786").
         with Client(n_workers=2, threads_per_worker=2, dashboard_address=None) as client:  # type: ignore[no-untyped-call]
             good = list(deploy_all(specs, client, simulated))
     else:

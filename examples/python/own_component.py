@@ -1,4 +1,4 @@
-"""A component of one's own beside those of the library: Prometheus' node exporter on every host. own_component.py cluster.yaml [--simulated]"""
+"""A component of your own beside the built-in ones: the Prometheus node exporter on every host. own_component.py cluster.yaml [--simulated]"""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from pgcluster.testing import simulated_fleet
 
 
 class NodeExporter(pgcluster.Component):
-    """Reads its port from the spec: extra: {node_exporter: {port: 9100}}."""
+    """Its port comes from the spec: extra: {node_exporter: {port: 9100}}."""
 
     def name(self) -> str:
         return "node_exporter"
@@ -18,7 +18,7 @@ class NodeExporter(pgcluster.Component):
         wish = pgcluster.ServiceWish("prometheus-node-exporter.service", start_files=["/etc/default/prometheus-node-exporter"])
         defaults = pgcluster.WriteFile("/etc/default/prometheus-node-exporter", f'ARGS="--web.listen-address={node.host.address}:{port}"\n')
         return pgcluster.sequence(
-            # Not started by its package, but when its configuration is there.
+            # The package must not start the unit before its configuration exists.
             pgcluster.packages(node.step("package"), node.name(), ["prometheus-node-exporter"], mask=[wish.unit]),
             pgcluster.file(node.step("unit"), node.name(), pgcluster.unit_notes(wish)),
             pgcluster.file(node.step("config"), node.name(), defaults),

@@ -1,4 +1,4 @@
-"""Provisions a cluster from a dict, as it may come from an inventory or an API: provision.py [cluster.json]. On a fleet in memory with --simulated."""
+"""Deploys a cluster from a dict, such as an inventory or an API gives: provision.py [cluster.json] [--simulated]. With --simulated, in memory."""
 
 import json
 import pathlib

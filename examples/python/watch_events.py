@@ -1,4 +1,4 @@
-"""Deploys with a progress bar for each host: watch_events.py cluster.yaml [--simulated]. Needs rich (pip install pgcluster[progress])."""
+"""Deploys with a progress bar for each host: watch_events.py cluster.yaml [--simulated]. Needs rich: pip install pgcluster[progress]."""
 
 import sys
 from collections import Counter

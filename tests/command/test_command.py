@@ -68,7 +68,7 @@ def test_nothing_near_is_not_guessed(pgcluster, spec, words):
 def test_without_a_host_that_there_is_not(pgcluster, spec):
     for name in ("plan", "apply"):
         done = pgcluster(name, "-f", spec, "--without", "pg9")
-        assert done.returncode == 64 and "it has pg1, pg2, pg3" in done.stderr
+        assert done.returncode == 64 and "its hosts are pg1, pg2, pg3" in done.stderr
 
 
 def test_without_too_many(pgcluster, spec):

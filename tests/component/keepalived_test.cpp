@@ -7,7 +7,7 @@ using namespace parts;
 
 namespace {
 
-Spec balanced() {
+Spec balanced_with_vip() {
   Spec wished = spec();
   wished.with_haproxy_load_balancing = true;
   wished.cluster_vip = "10.77.0.100";
@@ -21,15 +21,15 @@ const Output held{.out = "2: eth1    inet 10.77.0.100/32 scope global eth1\\    
 TEST_CASE("keepalived: the files of a host") { golden_files(keepalived_component(), "keepalived"); }
 
 TEST_CASE("keepalived: every answer has a decision") {
-  const ClusterView view = cluster(balanced());
+  const ClusterView view = cluster(balanced_with_vip());
   total(steps(keepalived_component(), view, "pg1"));
   total(keepalived_component()->cluster_steps(view));
 }
 
 TEST_CASE("keepalived: its password is eight characters, for root only, and of the secrets") {
-  CHECK(secret_names(keepalived_component(), balanced()) == std::set<std::string>{"keepalived_auth_password"});
+  CHECK(secret_names(keepalived_component(), balanced_with_vip()) == std::set<std::string>{"keepalived_auth_password"});
   CHECK(secret_names(keepalived_component(), spec()).empty());
-  const Decision config = decide(steps(keepalived_component(), cluster(balanced()), "pg1"), "pg1/keepalived/config");
+  const Decision config = decide(steps(keepalived_component(), cluster(balanced_with_vip()), "pg1"), "pg1/keepalived/config");
   const auto& write = std::get<WriteFile>(std::get<Change>(config).todo.at(0).what);
   CHECK(write.mode == 0600);
   CHECK(write.content.reveal().find("auth_pass eightand\n") != std::string::npos);
@@ -37,7 +37,7 @@ TEST_CASE("keepalived: its password is eight characters, for root only, and of t
 }
 
 TEST_CASE("keepalived: a balancer that left the spec is spoken to, and may hold the VIP, until it is pruned") {
-  ClusterView view = cluster(balanced());
+  ClusterView view = cluster(balanced_with_vip());
   const auto config = [&] {
     const Decision decision = decide(steps(keepalived_component(), view, "pg1"), "pg1/keepalived/config");
     return std::get<WriteFile>(std::get<Change>(decision).todo.at(0).what).content.reveal();
@@ -60,7 +60,7 @@ TEST_CASE("keepalived: a balancer that left the spec is spoken to, and may hold 
 }
 
 TEST_CASE("keepalived: what somebody else has set up stays") {
-  const Steps all = steps(keepalived_component(), cluster(balanced()), "pg1");
+  const Steps all = steps(keepalived_component(), cluster(balanced_with_vip()), "pg1");
   const auto config = [&](const std::string& content) {
     return decide(all, "pg1/keepalived/config", {{"pg1", "keepalived.conf", File{.content = content}}});
   };
@@ -69,7 +69,7 @@ TEST_CASE("keepalived: what somebody else has set up stays") {
 }
 
 TEST_CASE("keepalived: it starts when HAProxy listens and vip-manager has given the VIP up everywhere") {
-  const ClusterView view = cluster(balanced());
+  const ClusterView view = cluster(balanced_with_vip());
   const Steps others = parallel(make_step("pg1/haproxy/listens", {}), make_step("pg2/vip-manager/remove:unit:vip-manager.service", {}));
   const Steps all = parallel(others, steps(keepalived_component(), view, "pg1"), keepalived_component()->cluster_steps(view));
   const auto has = [](const std::vector<std::string>& list, const std::string& one) {
@@ -88,7 +88,7 @@ TEST_CASE("keepalived: it starts when HAProxy listens and vip-manager has given 
 }
 
 TEST_CASE("keepalived: one balancer holds it, and a stranger's address is refused") {
-  ClusterView view = cluster(balanced());
+  ClusterView view = cluster(balanced_with_vip());
   const auto cluster_step = [&](const std::string& name, const std::vector<Bent>& bents) {
     return decide(keepalived_component()->cluster_steps(view), "cluster/keepalived/" + name, bents);
   };
@@ -106,7 +106,7 @@ TEST_CASE("vip-manager: balancers that left the spec are waited for, not taken f
   Spec wished = spec();
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
-  Spec before = balanced();
+  Spec before = balanced_with_vip();
   before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {Role::balancer}});
   view.facts["pg1"].cluster = cluster_file(resolve(before));
   const Steps all = vip_manager_component()->cluster_steps(view);

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "component/registry.hpp"
 #include "component/postgresql/sql.hpp"
+#include "component/registry.hpp"
 #include "golden.hpp"
 #include "patroni_world.hpp"
 

@@ -11,6 +11,7 @@ BUILD = SOURCE / "build/release"
 PROJECT = pathlib.Path(__file__).parent / "project"
 # As the release build compiles, so that ccache knows the library's objects; somebody else's warnings on top.
 FLAGS = "-O2 -DNDEBUG"
+UNITY = "-DPGCLUSTER_UNITY=ON"
 # -Wextra would have options named one by one only in full: {.components = {own}} leaves the rest as it is, on purpose.
 PICKY = "-Wall -Wextra -Wno-missing-field-initializers -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror"
 
@@ -82,7 +83,7 @@ def static(tmp_path_factory):
 def shared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     build = build_folder("consumer-shared")
-    configure(SOURCE, build, "-DBUILD_SHARED_LIBS=ON", "-DCMAKE_INSTALL_PREFIX=/opt/pgcluster")
+    configure(SOURCE, build, UNITY, "-DBUILD_SHARED_LIBS=ON", "-DCMAKE_INSTALL_PREFIX=/opt/pgcluster")
     run("cmake", "--build", build, "--target", "pgcluster", "pgcluster_command")
     for component in ("pgcluster_library", "pgcluster_development", "pgcluster_command"):
         run("cmake", "--install", build, "--prefix", folder / "first", "--component", component)

@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import FLAGS, PROJECT, SOURCE, build_folder, configure, needed, run, soversion, use_by_find_package, use_by_pkg_config, version, works
+from conftest import FLAGS, PROJECT, SOURCE, UNITY, build_folder, configure, needed, run, soversion, use_by_find_package, use_by_pkg_config, version, works
 
 # What the library is made with, and what no consumer has to know of.
 INSIDE = ("fmt", "yaml-cpp", "ssh2", "crypto")
@@ -37,7 +37,7 @@ def test_shared_by_pkg_config(shared, tmp_path):
 def test_as_a_subdirectory(tmp_path):
     # The project itself looks at what must not leak.
     build = build_folder("consumer-embedded")
-    configure(PROJECT, build, f"-DPGCLUSTER_SOURCE={SOURCE}")
+    configure(PROJECT, build, UNITY, f"-DPGCLUSTER_SOURCE={SOURCE}")
     run("cmake", "--build", build)
     works(build / "consumer")
     [mine] = [line for line in run("ninja", "-C", build, "-t", "commands", "consumer").splitlines() if "-c " in line and "consumer.cpp" in line]

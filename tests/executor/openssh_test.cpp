@@ -14,8 +14,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-const Program kHello{.asks = {{"pg1", Exec{{"echo", "hi"}}}}};
-
 HostAccess access(const Sshd& sshd) {
   HostAccess host = sshd.access();
   host.transport = Transport::openssh;
@@ -25,7 +23,7 @@ std::string hello(SshExecutor& ssh, const HostAccess& host) {
   const auto result = ssh.run(host, kHello);
   return std::get<Output>(result.answers[0]).out;
 }
-Failure login(const Sshd& sshd, const HostAccess& host) {
+Failure openssh_login(const Sshd& sshd, const HostAccess& host) {
   auto options = sshd.options();
   options.pauses = {};
   SshExecutor ssh(options);
@@ -34,7 +32,6 @@ Failure login(const Sshd& sshd, const HostAccess& host) {
     CHECK(said == "hi\n");
   });
 }
-const std::string kFine = "nothing was thrown";
 
 // Our folders for ssh; those of other processes may be there, too.
 std::set<std::string> folders() {
@@ -178,7 +175,7 @@ TEST_CASE("openssh: keys that libssh2 cannot use, and certificates on both sides
   sshd.keygen("rsa", "rsa");
   sshd.authorize("rsa");
   host.private_keys = {sshd.path("rsa")};
-  CHECK(login(sshd, host).message == kFine);
+  CHECK(openssh_login(sshd, host).message == kFine);
 
   // An authority of users, and one of hosts.
   sshd.keygen("authority", "ed25519");
@@ -188,14 +185,14 @@ TEST_CASE("openssh: keys that libssh2 cannot use, and certificates on both sides
   REQUIRE(std::system((sign + "-h -n 127.0.0.1 " + sshd.path("host.pub") + " 2>/dev/null").c_str()) == 0);
   sshd.scratch.put("authorized_keys", "cert-authority " + sshd.scratch.get("authority.pub"));
   host.private_keys = {sshd.path("signed")};
-  CHECK(login(sshd, host).message == kFine);
+  CHECK(openssh_login(sshd, host).message == kFine);
   Sshd certified("HostKey " + sshd.path("host") + "\nHostCertificate " + sshd.path("host-cert.pub") +
                  "\nHostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com\n");
   auto other = access(certified);
   certified.scratch.put("known_hosts", "@cert-authority * " + sshd.scratch.get("authority.pub"));
-  CHECK(login(certified, other).message == kFine);
+  CHECK(openssh_login(certified, other).message == kFine);
   certified.scratch.put("known_hosts", "@cert-authority * " + sshd.scratch.get("stranger.pub"));
-  CHECK(login(certified, other).code == Code::host_key_unknown);
+  CHECK(openssh_login(certified, other).code == Code::host_key_unknown);
 }
 
 TEST_CASE("openssh: a passphrase reaches ssh, and nobody else") {
@@ -217,11 +214,11 @@ TEST_CASE("openssh: a passphrase reaches ssh, and nobody else") {
       CHECK(std::string{std::istreambuf_iterator<char>(file), {}}.find(passphrase) == std::string::npos);
     }
   host.passphrase = Secret{"ssh.passphrase", "wrong"};
-  auto failed = login(sshd, host);
+  auto failed = openssh_login(sshd, host);
   CHECK(failed.code == Code::auth_failed);
   CHECK_FALSE(failed.retryable);
   host.passphrase = {};
-  CHECK(login(sshd, host).code == Code::auth_failed);
+  CHECK(openssh_login(sshd, host).code == Code::auth_failed);
 }
 
 TEST_CASE("openssh: host keys are as strict, also those of hops") {
@@ -236,33 +233,33 @@ TEST_CASE("openssh: host keys are as strict, also those of hops") {
   target.scratch.put("known_hosts", known(target, "stranger.pub"));
   for (const bool accept : {false, true}) {
     host.accept_new_host_key = accept;
-    CHECK(login(target, host).code == Code::host_key_changed);
+    CHECK(openssh_login(target, host).code == Code::host_key_changed);
   }
   host.accept_new_host_key = false;
   target.scratch.put("known_hosts", "");
-  CHECK(login(target, host).code == Code::host_key_unknown);
+  CHECK(openssh_login(target, host).code == Code::host_key_unknown);
   host.jump = {{"127.0.0.1", hop.port, "root"}};
   target.scratch.put("known_hosts", mine);
-  CHECK(login(target, host).code == Code::host_key_unknown);
+  CHECK(openssh_login(target, host).code == Code::host_key_unknown);
   target.scratch.put("known_hosts", mine + known(hop, "stranger.pub"));
-  CHECK(login(target, host).code == Code::host_key_changed);
+  CHECK(openssh_login(target, host).code == Code::host_key_changed);
   target.scratch.put("known_hosts", mine + known(hop, "host.pub"));
-  CHECK(login(target, host).message == kFine);
+  CHECK(openssh_login(target, host).message == kFine);
   CHECK(hop.logged("Accepted publickey"));
   target.scratch.put("known_hosts", "");
   host.accept_new_host_key = true;
-  CHECK(login(target, host).message == kFine);
+  CHECK(openssh_login(target, host).message == kFine);
   CHECK(target.scratch.get("known_hosts").find("[127.0.0.1]:" + std::to_string(target.port)) != std::string::npos);
   hop.scratch.put("authorized_keys", "");
-  CHECK(login(target, host).code == Code::auth_failed);
+  CHECK(openssh_login(target, host).code == Code::auth_failed);
   hop.scratch.put("authorized_keys", target.scratch.get("key.pub"));
   Sshd last;
   last.scratch.put("authorized_keys", target.scratch.get("key.pub"));
   host.jump.push_back({"127.0.0.1", last.port, ""});
-  CHECK(login(target, host).message == kFine);
+  CHECK(openssh_login(target, host).message == kFine);
   CHECK(last.logged("Accepted publickey"));
   target.stop();
-  const auto failed = login(target, host);
+  const auto failed = openssh_login(target, host);
   CHECK(failed.code == Code::host_unreachable);
   CHECK(failed.retryable);
 }
@@ -280,13 +277,13 @@ TEST_CASE("openssh: names that ssh_config knows, its ProxyCommand included; an a
   host.agent = false;
   host.known_hosts = {sshd.path("none")};
   host.config = SshConfig{sshd.path("ssh_config"), true, true, true, true, true};
-  CHECK(login(sshd, host).message == kFine);
+  CHECK(openssh_login(sshd, host).message == kFine);
   host.config->known_hosts = false;
-  CHECK(login(sshd, host).code == Code::host_key_unknown);  // whatever the file says of strictness
+  CHECK(openssh_login(sshd, host).code == Code::host_key_unknown);  // whatever the file says of strictness
   auto plain = access(sshd);
   sshd.scratch.put("ssh_config", "Host 127.0.0.1\n  Port 1\n  User nobody\n");
   plain.config = host.config;
-  CHECK(login(sshd, plain).message == kFine);
+  CHECK(openssh_login(sshd, plain).message == kFine);
 }
 
 TEST_CASE("openssh: what ssh said when it could not log in, as an error") {
@@ -342,9 +339,9 @@ TEST_CASE("openssh: a hop's banner has no say in what is wrong behind it") {
                      target.scratch.get("known_hosts") + "[127.0.0.1]:" + std::to_string(hop.port) + " " + hop.scratch.get("host.pub"));
   auto host = access(target);
   host.jump = {{"127.0.0.1", hop.port, "root"}};
-  CHECK(login(target, host).message == kFine);
+  CHECK(openssh_login(target, host).message == kFine);
   target.stop();
-  const auto failed = login(target, host);
+  const auto failed = openssh_login(target, host);
   CHECK(failed.code == Code::host_unreachable);
   CHECK(failed.message.find("Connection refused") != std::string::npos);
   CHECK(failed.retryable);
@@ -365,11 +362,11 @@ TEST_CASE("openssh: a path means that one file, whatever signs it has") {
     host.transport = transport;
     host.agent = false;
     host.config = SshConfig{sshd.path(name), true, true, true, true, true};
-    CHECK(login(sshd, host).message == kFine);
+    CHECK(openssh_login(sshd, host).message == kFine);
   }
   auto host = access(sshd);
   for (const std::string file : {"key", "known_hosts"}) std::filesystem::copy_file(sshd.path(file), sshd.path(file + " " + name));
   host.private_keys = {sshd.path("key " + name)};
   host.known_hosts = {sshd.path("known_hosts " + name)};
-  CHECK(login(sshd, host).message == kFine);
+  CHECK(openssh_login(sshd, host).message == kFine);
 }

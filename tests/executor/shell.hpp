@@ -42,8 +42,7 @@ struct Scratch {
   // What the script says when it is given `input` whole, by the same boot line as on a host.
   std::string say(const std::string& input, const std::string& before = "") const {
     put("stdin", input);
-    const std::string command =
-        before + "sh -c " + pgcluster::shell_word(pgcluster::shell::boot) + " <" + path("stdin") + " 2>" + path("stderr");
+    const std::string command = before + "sh -c " + pgcluster::shell_word(pgcluster::shell::boot) + " <" + path("stdin") + " 2>" + path("stderr");
     FILE* pipe = popen(command.c_str(), "r");
     REQUIRE(pipe);
     std::string said;

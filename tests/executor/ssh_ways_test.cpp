@@ -18,8 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
-const Program kHello{.asks = {{"pg1", Exec{{"echo", "hi"}}}}};
-
 Failure login(const Sshd& sshd, const HostAccess& host, const std::vector<std::chrono::milliseconds>& pauses = {}) {
   auto options = sshd.options();
   options.pauses = pauses;
@@ -29,7 +27,6 @@ Failure login(const Sshd& sshd, const HostAccess& host, const std::vector<std::c
     CHECK(std::get<Output>(result.answers[0]).out == "hi\n");
   });
 }
-const std::string kFine = "nothing was thrown";
 
 std::string all(const Failure& failed) {
   std::string text = failed.message + "\n" + failed.hint;

@@ -24,6 +24,8 @@ inline bool have_sshd() {
   return have;
 }
 
+inline const pgcluster::Program kHello{.asks = {{"pg1", pgcluster::Exec{{"echo", "hi"}}}}};
+
 // A real sshd on loopback, with keys of its own.
 class Sshd {
  public:
@@ -130,6 +132,9 @@ class Sshd {
   std::string more_;
 };
 
+// The message of failure() where there is none.
+inline const std::string kFine = "nothing was thrown";
+
 template <class Work>
 pgcluster::Failure failure(const Work& work) {
   try {
@@ -137,5 +142,5 @@ pgcluster::Failure failure(const Work& work) {
   } catch (const pgcluster::Error& error) {
     return error.failure();
   }
-  return {.code = pgcluster::Code::internal, .message = "nothing was thrown"};
+  return {.code = pgcluster::Code::internal, .message = kFine};
 }

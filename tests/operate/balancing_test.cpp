@@ -25,19 +25,6 @@ struct Confd {
 
 const std::string balanced = "cluster_vip: 10.77.0.100\nwith_haproxy_load_balancing: true\n";
 
-void apply_it(Fleet& fleet, const Spec& spec, const DeployOptions& options = {}) {
-  const Report report = fleet.deploy(spec, options);
-  REQUIRE_MESSAGE(report.ok(), report.text());
-}
-
-void settled(Fleet& fleet, const Spec& spec) {
-  const Status status = read_status(spec, fleet.executor);
-  CHECK_MESSAGE(status.healthy, status.text());
-  for (const Status::Host& host : status.hosts) CHECK_MESSAGE(host.problems.empty(), status.text());
-  const Plan plan = plan_deploy(spec, fleet.executor);
-  CHECK_MESSAGE(plan.empty(), plan.text(true));
-}
-
 std::vector<std::string> servers(Fleet& fleet, const std::string& host) {
   std::vector<std::string> found;
   const std::string* config = fleet.executor.host(host).read(haproxy_file);

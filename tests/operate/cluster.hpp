@@ -1,11 +1,13 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <pgcluster/simulation/services.hpp>
 #include <pgcluster/operate/operate.hpp>
+#include <pgcluster/simulation/services.hpp>
 
 #include "simulation/services/patroni.hpp"
 
@@ -43,6 +45,20 @@ inline std::vector<std::string> disturbing(const Plan& plan) {
   for (const PlannedChange& change : plan.changes())
     if (disturbs(change.impact)) found.push_back(change.host + " " + std::string(to_string(change.action)));
   return found;
+}
+
+inline void apply_it(Fleet& fleet, const Spec& spec, const DeployOptions& options = {}) {
+  const Report report = fleet.deploy(spec, options);
+  REQUIRE_MESSAGE(report.ok(), report.text());
+}
+
+/// The cluster is healthy, no host has a problem, and a new plan is empty.
+inline void settled(Fleet& fleet, const Spec& spec) {
+  const Status status = read_status(spec, fleet.executor);
+  CHECK_MESSAGE(status.healthy, status.text());
+  for (const Status::Host& host : status.hosts) CHECK_MESSAGE(host.problems.empty(), status.text());
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  CHECK_MESSAGE(plan.empty(), plan.text(true));
 }
 
 }  // namespace operate_test

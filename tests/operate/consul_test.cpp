@@ -35,17 +35,6 @@ Fleet& with_resolved(Fleet& fleet, const Spec& spec, const std::string& host) {
   return fleet;
 }
 
-void apply_it(Fleet& fleet, const Spec& spec, const DeployOptions& options = {}) {
-  const Report report = fleet.deploy(spec, options);
-  REQUIRE_MESSAGE(report.ok(), report.text());
-}
-void settled(Fleet& fleet, const Spec& spec) {
-  const Status status = read_status(spec, fleet.executor);
-  CHECK_MESSAGE(status.healthy, status.text());
-  for (const Status::Host& host : status.hosts) CHECK_MESSAGE(host.problems.empty(), status.text());
-  const Plan plan = plan_deploy(spec, fleet.executor);
-  CHECK_MESSAGE(plan.empty(), plan.text(true));
-}
 std::string error_of(Fleet& fleet, const Spec& spec) {
   try {
     (void)plan_deploy(spec, fleet.executor);

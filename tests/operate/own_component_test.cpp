@@ -13,9 +13,9 @@ namespace {
 constexpr const char* unit = "node-exporter.service";
 
 // A metrics exporter with a package, a port, a unit, a secret, a probe, and data.
-class Exporter final : public Component {
+class SelfDescribed final : public Component {
  public:
-  explicit Exporter(int port = 9100, std::string package = "node-exporter") : port_(port), package_(std::move(package)) {}
+  explicit SelfDescribed(int port = 9100, std::string package = "node-exporter") : port_(port), package_(std::move(package)) {}
   std::string name() const override { return "exporter"; }
   Steps steps(const NodeView& node) const override {
     const Text token = Text(node.cluster.secret("exporter_token"));
@@ -45,7 +45,7 @@ class Exporter final : public Component {
 };
 
 // The hosts' side of it: which packages apt has, which ports are taken, and how the exporter does.
-class ExporterModel final : public ServiceModel {
+class SelfDescribedModel final : public ServiceModel {
  public:
   std::optional<SimulatedPackage> package(const std::string& name) override {
     if (name != "node-exporter") return std::nullopt;
@@ -69,10 +69,10 @@ struct Scene {
     executor.add(model);  // before the others: the first model that has an answer gives it
     add_service_models(executor);
   }
-  std::shared_ptr<ExporterModel> model = std::make_shared<ExporterModel>();
+  std::shared_ptr<SelfDescribedModel> model = std::make_shared<SelfDescribedModel>();
   SimulatedExecutor executor{};
   Spec spec = spec_of(scheme_a());
-  std::vector<ComponentPtr> own{std::make_shared<Exporter>()};
+  std::vector<ComponentPtr> own{std::make_shared<SelfDescribed>()};
 };
 
 bool says(const std::vector<CheckReport::Finding>& findings, const std::string& host, const std::string& words) {
@@ -85,7 +85,7 @@ bool says(const std::vector<CheckReport::Finding>& findings, const std::string& 
 TEST_CASE("own component: check looks for its port and its package") {
   Scene scene;
   scene.model->taken = "tcp LISTEN 0 128 *:9100 *:* users:((\"nginx\",pid=7,fd=5))\n";
-  const CheckReport report = check_hosts(scene.spec, scene.executor, {.components = {std::make_shared<Exporter>(9100, "no-such-package")}});
+  const CheckReport report = check_hosts(scene.spec, scene.executor, {.components = {std::make_shared<SelfDescribed>(9100, "no-such-package")}});
   for (const char* host : {"pg1", "pg2", "pg3"}) {
     CHECK(says(report.findings, host, "port 9100, wanted for the metrics exporter, is taken by nginx"));
     CHECK(says(report.findings, host, "apt has no no-such-package"));
@@ -95,7 +95,7 @@ TEST_CASE("own component: check looks for its port and its package") {
 
 TEST_CASE("own component: two components on one port are an error of the spec, and a finding of check") {
   Scene scene;
-  const std::vector<ComponentPtr> clashing{std::make_shared<Exporter>(6432)};
+  const std::vector<ComponentPtr> clashing{std::make_shared<SelfDescribed>(6432)};
   const CheckReport report = check_hosts(scene.spec, scene.executor, {.components = clashing});
   CHECK(says(report.findings, "pg1", "port 6432 is wanted by both PgBouncer and the metrics exporter on pg1"));
   CHECK_FALSE(report.ok());

@@ -7,11 +7,11 @@ using namespace pgcluster;
 
 namespace {
 
-struct Fleet {
+struct PlannedFleet {
   SimulatedExecutor executor{};
   Hosts hosts{};
 
-  Fleet() {
+  PlannedFleet() {
     for (const std::string name : {"h1", "h2"}) {
       hosts[name] = {.name = name, .address = "192.0.2." + name.substr(1)};
       executor.host(hosts[name]);
@@ -36,7 +36,7 @@ Steps write(const std::string& host, const std::string& what) {
 }  // namespace
 
 TEST_CASE("a plan without a step that another one waits for is an error, which says who waits and what was probably meant") {
-  Fleet fleet;
+  PlannedFleet fleet;
   const Failure failure = fleet.failure(parallel(write("h1", "config"), after({{"h1", "test", "confg"}}, write("h2", "later"))));
   CHECK(failure.code == Code::internal);
   CHECK(failure.message == "h2/test/later waits for h1/test/confg, and the plan has no such step");
@@ -47,7 +47,7 @@ TEST_CASE("a plan without a step that another one waits for is an error, which s
 }
 
 TEST_CASE("all references to steps that the plan does not have are told at once") {
-  Fleet fleet;
+  PlannedFleet fleet;
   const Failure failure =
       fleet.failure(parallel(after({{"", "elsewhere", "a"}}, write("h1", "one")), after({{"", "elsewhere", "b"}}, write("h2", "other"))));
   CHECK(failure.message == "h1/test/one waits for cluster/elsewhere/a, and the plan has no such step");
@@ -58,7 +58,7 @@ TEST_CASE("all references to steps that the plan does not have are told at once"
 }
 
 TEST_CASE("a step that only some plans have is awaited where it is planned") {
-  Fleet fleet;
+  PlannedFleet fleet;
   const StepRef first{"h1", "test", "first"};
   const Steps later = after_where_planned({first}, write("h2", "later"));
   CHECK(fleet.plan(later).changes().at(0).after.empty());
@@ -68,7 +68,7 @@ TEST_CASE("a step that only some plans have is awaited where it is planned") {
 }
 
 TEST_CASE("the steps of a host that is left out are known to be absent, and only those") {
-  Fleet fleet;
+  PlannedFleet fleet;
   fleet.hosts.erase("h1");
   const Steps later = after({{"h1", "test", "first"}}, write("h2", "later"));
   CHECK(fleet.plan(later, {.without = {"h1"}}).changes().size() == 1);

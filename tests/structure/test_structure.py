@@ -89,6 +89,46 @@ def test_each_public_header_compiles_alone(header, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def local_names(text):
+    """What a source defines at the left margin of its anonymous namespaces: {name, with the types of a function's parameters: the line}."""
+    found = {}
+    for block in re.findall(r"^namespace \{\n(.*?)^\}  // namespace$", text, re.M | re.S):
+        for line in re.findall(r"^[A-Za-z_].*", block, re.M):
+            if function := re.match(r"(?:[\w:<>,&*\[\]. ]+[ &*])(\w+)\((.*)", line):
+                parameters = re.split(r"\)(?: const)? (?:\{|const|->)|\);?$", function[2])[0]
+                types = re.sub(r" \w+(?= =|,|$)| = [^,]*", "", parameters)
+                found[f"{function[1]}({types})"] = line
+            elif other := re.match(r"(?:class|struct|enum class|using|(?:constexpr |const |inline |static )+[\w:<>,&* ]*?[ &*])\s*(\w+)(?: final| =|\{|;| :|$|\[| \{)", line):
+                found[other[1]] = line
+    return found
+
+
+def clashes(folder):
+    """Two definitions of one name in the sources of a folder, other than aliases of the same type."""
+    found = {}
+    for path in sorted(folder.glob("*.cpp")):
+        for name, line in local_names(path.read_text()).items():
+            before, where = found.setdefault(name, (line, path))
+            if where != path and not (line == before and line.startswith("using ")):
+                yield f"{name}: {where} and {path}"
+
+
+def test_sources_of_a_folder_can_be_compiled_as_one():
+    """PGCLUSTER_UNITY does so; the compiler finds there what this test overlooks."""
+    folders = {path.parent for place in ("libpgcluster/src", "examples/pgcluster", "tests", "bindings/python/src") for path in (SOURCE / place).rglob("*.cpp")}
+    folders -= {SOURCE / "tests/bench", SOURCE / "tests/fuzz"}    # each source a program of its own
+    found = [one for folder in sorted(folders) for one in clashes(folder)]
+    assert not found, "\n".join(found)
+
+
+def test_a_name_that_two_sources_define_is_found(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.cpp").write_text("namespace {\nusing Json = json;\nstd::string text(const Json& in, int n) {\n}\n}  // namespace\n")
+    assert len(list(clashes(tmp_path))) == 1
+    (tmp_path / "b.cpp").write_text("namespace {\nusing Json = json;\nstd::string text(const Json& in) {\n}\n}  // namespace\n")
+    assert not list(clashes(tmp_path))
+
+
 CALLS = """
 #include <pgcluster/operate/operate.hpp>
 using namespace pgcluster;

@@ -2,15 +2,15 @@
 
     import pgcluster
 
-    spec = pgcluster.load_spec("cluster.yaml")            # every finding at once, or a valid spec
+    spec = pgcluster.load_spec("cluster.yaml")            # a valid spec, or an error with every finding
     ssh = pgcluster.SshExecutor()
-    plan = pgcluster.plan_deploy(spec, ssh)               # observes, changes nothing
+    plan = pgcluster.plan_deploy(spec, ssh)               # reads the hosts, changes nothing
     print(plan)
-    pgcluster.apply(plan, ssh, on_event=print).check()    # raises on a failed report
+    pgcluster.apply(plan, ssh, on_event=print).check()    # raises if the apply failed
     print(pgcluster.read_status(spec, ssh))
 
-Names are those of the C++ library. What is a struct there is a dataclass here, what is an options struct is keyword arguments. Steps, components and
-callbacks run on the thread that calls; the GIL is released while hosts are waited for. Everything raises Error and its subclasses, one for each code.
+Names are those of the C++ library. Its structs are dataclasses here, its options structs are keyword arguments. Steps, components and callbacks run on
+the thread that calls. The GIL is released while the library waits for hosts. Errors are subclasses of Error, one for each code.
 """
 
 from ._api import *

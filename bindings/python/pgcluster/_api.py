@@ -1,4 +1,4 @@
-"""The library's functions, by their names in C++; what is an options struct there is keyword arguments here."""
+"""The functions of the library, with their names in C++. An options struct of C++ is keyword arguments here."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _TWO_MINUTES = datetime.timedelta(seconds=120)
 # Specs.
 
 def load_spec(path: Words) -> Spec:
-    """A valid spec from a file, with !env and !file followed. Raises SpecInvalid whose `diagnostics` are all findings at once."""
+    """Reads a spec from a file, with !env and !file resolved. Raises SpecInvalid with every finding in `diagnostics`."""
     return _core.load_spec(path)
 
 
 def parse_spec(yaml: str, name: str = "<spec>", folder: Words = ".", secrets_from: Spec | None = None) -> Spec:
-    """The same from text; `name` stands for the file in findings, relative paths (!file, keys of ssh) start at `folder`.
-    Passwords that are written as "!spec KEY" are taken from `secrets_from`."""
+    """Reads a spec from text. Findings name the file `name`; relative paths (!file, keys of ssh) start at `folder`.
+    A password written as "!spec KEY" is taken from `secrets_from`."""
     return _core.parse_spec(yaml, name, folder, secrets_from)
 
 
 def validate(spec: Spec) -> list[Diagnostic]:
-    """What is wrong or doubtful with a spec that was built in code; empty: nothing."""
+    """The errors and warnings of a spec that was built in code; empty if there are none."""
     return _core.validate(spec)
 
 
 def dump(spec: Spec, secrets: Secrets | str = Secrets.values) -> str:
-    """YAML that loads to an equal spec, hosts in their order; only what differs from the defaults."""
+    """YAML that loads to an equal spec. Only values that differ from the defaults are written; hosts keep their order."""
     return _core.dump(spec, secrets)
 
 
@@ -46,14 +46,14 @@ def spec_schema() -> str:
 
 
 def extra_json(spec: Spec, component: str) -> str:
-    """What `extra` has for a component, as JSON with !env and !file followed; "{}" where it has nothing."""
+    """The value of `extra` for a component, as JSON with !env and !file resolved; "{}" if there is none."""
     return _core.extra_json(spec, component)
 
 
 # Topology.
 
 def role_from(name: str) -> Role | None:
-    """The role of that name; None where there is none."""
+    """The role of that name; None if there is no such role."""
     return Role(name) if name in list(Role) else None
 
 
@@ -63,107 +63,110 @@ def resolve(spec: Spec) -> Topology:
 
 
 def vip_network_warning(vip: Words, topology: Topology, cidrs: Mapping[str, Sequence[str]] | None = None) -> Diagnostic | None:
-    """A warning where database hosts (balancers) could not hold the VIP; `cidrs` are the addresses of each host's interfaces."""
+    """A warning if a database host (with load balancing: a balancer) could not hold the VIP; None if all could. `cidrs` are the addresses of each
+    host's interfaces."""
     return _core.vip_network_warning(vip, topology, dict(cidrs or {}))
 
 
 def graph(topology: Topology, spec: Spec, format: str) -> str:
-    """The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a picture without outside references."""
+    """The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a self-contained picture. Raises RefusedError for another format."""
     return _core.graph(topology, spec, format)
 
 
 def cluster_file(topology: Topology) -> str:
-    """Names, access and roles of all hosts, as JSON: what stands in /var/lib/pgcluster/cluster."""
+    """Names, access and roles of all hosts, as JSON: the content of /var/lib/pgcluster/cluster."""
     return _core.cluster_file(topology)
 
 
 def read_cluster_file(text: str) -> KnownCluster | None:
-    """None where the text is not one."""
+    """Reads what cluster_file() wrote; None if the text is something else."""
     return _core.read_cluster_file(text)
 
 
-# Planners. Each observes, changes nothing, and raises an Error: SpecInvalid, RefusedError, or a host's own (HostUnreachable, AuthFailed, …).
-# deadline: for asking the hosts, in seconds or as timedelta. parallel: hosts at once. stop: ends the call. poll: called at least every 100 ms.
+# Planners. Each reads the hosts, changes nothing, and raises an Error: SpecInvalid, RefusedError, or the error of a host (HostUnreachable, …).
 
 def plan_deploy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (), prune: bool = False, without: Sequence[str] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
-    """What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
+    """The changes that make the hosts match the spec; empty if they match. Reads the hosts, changes nothing.
 
-    components: own ones, beside those of the library
-    prune: also remove what stands on hosts that left the spec
-    without: hosts that are planned as if they were down
-    stop, deadline, parallel, poll: ends the call; at most so long (seconds or timedelta) for asking; hosts at once; called at least every 100 ms
+    components: your own, beside the built-in ones
+    prune: also clean the hosts that left the spec, data included
+    without: hosts to treat as if they were down
+    stop: ends the call
+    deadline: the longest time for reading the hosts, in seconds or as timedelta
+    parallel: hosts at a time
+    poll: called on this thread at least every 100 ms
 
-    Raises SpecInvalid, RefusedError, or a host's own error (HostUnreachable, AuthFailed, …)."""
+    Raises SpecInvalid, RefusedError, or the error of a host (HostUnreachable, AuthFailed, …)."""
     return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", components: Sequence[Component] = (),
                     stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                     poll: Callable[[], object] | None = None) -> Plan:
-    """Hands leadership over to a healthy replica, `to` or one of Patroni's choice. Options and errors as of plan_deploy."""
+    """Hands leadership over to a healthy replica: `to`, or the best one. Options and errors are those of plan_deploy."""
     return _core.plan_switchover(spec, executor, dict(to=to, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_failover(spec: Spec, executor: Executor, *, to: str, components: Sequence[Component] = (),
                   stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                   poll: Callable[[], object] | None = None) -> Plan:
-    """Promotes `to` where there is no healthy leader any more. What it had not received is lost. Options and errors as of plan_deploy."""
+    """Promotes `to` if there is no healthy leader any more. What it had not received is lost. Options and errors are those of plan_deploy."""
     return _core.plan_failover(spec, executor, dict(to=to, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_restart(spec: Spec, executor: Executor, *, host: str = "", components: Sequence[Component] = (),
                  stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                  poll: Callable[[], object] | None = None) -> Plan:
-    """Restarts PostgreSQL on `host`, or on all: replicas first and one member at a time, the leader last. Options and errors as of plan_deploy."""
+    """Restarts PostgreSQL on `host`, or on all: replicas first and one member at a time, the leader last. Options and errors are those of plan_deploy."""
     return _core.plan_restart(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_reload(spec: Spec, executor: Executor, *, host: str = "", components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
-    """Has PostgreSQL read its configuration again, on `host` or on all. Options and errors as of plan_deploy."""
+    """Makes PostgreSQL read its configuration again, on `host` or on all. Options and errors are those of plan_deploy."""
     return _core.plan_reload(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_reinit(spec: Spec, executor: Executor, *, host: str, components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
-    """Copies a replica's data anew from the leader; the leader itself is refused. Options and errors as of plan_deploy."""
+    """Copies a replica's data from the leader again. Raises RefusedError for the leader. Options and errors are those of plan_deploy."""
     return _core.plan_reinit(spec, executor, dict(host=host, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_pause(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                poll: Callable[[], object] | None = None) -> Plan:
-    """Patroni fails over to nobody until plan_resume. Options and errors as of plan_deploy."""
+    """Stops automatic failover until plan_resume. Options and errors are those of plan_deploy."""
     return _core.plan_pause(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_resume(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Plan:
-    """Patroni fails over again. Options and errors as of plan_deploy."""
+    """Starts automatic failover again. Options and errors are those of plan_deploy."""
     return _core.plan_resume(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_destroy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                  stop: StopSource | None = None,
                  deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
-    """Removes all that is owned on all hosts, data included. Options and errors as of plan_deploy."""
+    """Removes everything that pgcluster put on the hosts, data included. Options and errors are those of plan_deploy."""
     return _core.plan_destroy(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_from_document(document: str, spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                        stop: StopSource | None = None,
                        deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
-    """A plan's document as a plan again: planned anew with the same planner, spec and options; `spec` gives the secrets.
-    Raises Drifted where the promised changes are others now."""
+    """Makes a plan again from the document of one, with the same planner, spec and options; `spec` gives the secrets.
+    Raises Drifted if the changes would now be different."""
     return _core.plan_from_document(document, spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 class PlanDocument:
-    """What a Plan pickles as: its document, which any job engine can carry, and which has no secret. restore() makes a plan of it."""
+    """The pickled form of a Plan: its document, without secrets. restore() makes a plan of it."""
 
     def __init__(self, document: str) -> None:
         self.document = document
@@ -186,21 +189,21 @@ class PlanDocument:
 def read_status(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> Status:
-    """How the cluster is. Reads only; a host that does not answer is a finding, not an error."""
+    """Reads the state of the cluster. A host that does not answer is a problem in the result, not an error."""
     return _core.read_status(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def check_hosts(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> CheckReport:
-    """Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages. Reads only."""
+    """Checks whether the hosts are fit for the spec: ssh, sudo, OS, ports, clock, disk, packages. Changes nothing."""
     return _core.check_hosts(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def read_password(spec: Spec, executor: Executor, role: str, *, components: Sequence[Component] = (),
                   stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                   poll: Callable[[], object] | None = None) -> str:
-    """The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec). Raises RefusedError where there is none."""
+    """The password of a role (superuser, replication, restapi, pgbouncer, or a user of the spec). Raises RefusedError if there is none."""
     return _core.read_password(spec, executor, role, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
@@ -209,8 +212,8 @@ def read_password(spec: Spec, executor: Executor, role: str, *, components: Sequ
 def make_plan(hosts: Mapping[str, HostAccess], steps: Steps | Step, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES,
               parallel: int = 32, warnings: Sequence[Diagnostic] = (), origin: PlanOrigin | None = None, without: Iterable[str] = (),
               poll: Callable[[], object] | None = None) -> Plan:
-    """Asks each host all that the steps want to know, in one program a host, and decides. Changes nothing. An exception of a step's decide()
-    arrives here as it was raised."""
+    """Asks each host the questions of the steps, in one program for each host, and decides. Changes nothing. An exception that a
+    step's decide() raises is raised here."""
     options: dict[str, Any] = dict(stop=stop, deadline=deadline, parallel=parallel, warnings=warnings, without=set(without), poll=poll)
     if origin is not None:
         options["origin"] = origin
@@ -219,26 +222,26 @@ def make_plan(hosts: Mapping[str, HostAccess], steps: Steps | Step, executor: Ex
 
 def observe(hosts: Mapping[str, HostAccess], asks: Mapping[str, Sequence[Ask]], executor: Executor, *, stop: StopSource | None = None,
             deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Observed:
-    """Asks several hosts at once, `parallel` at a time. A host that cannot be asked is in the result's errors."""
+    """Asks several hosts, `parallel` at a time. A host that cannot be asked is in the `errors` of the result."""
     return _core.observe(dict(hosts), dict(asks), executor, dict(stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def apply(plan: Plan, executor: Executor, *, on_event: Callable[[Event], object] | None = None, stop: StopSource | None = None,
           deadline: Seconds = datetime.timedelta(seconds=3600), reconnect: Seconds = datetime.timedelta(seconds=90), parallel: int = 32, who: str = "",
           poll: Callable[[], object] | None = None) -> Report:
-    """Does what the plan says, and nothing else.
+    """Makes the changes of the plan, and no others.
 
     on_event: called with each Event, on this thread
-    stop: no further program; running ones end
-    deadline: seconds or timedelta for all of it
-    reconnect: how long a lost connection is tried again
-    parallel: hosts at once
-    who: for the lock; empty: made from the process
+    stop: no further step starts; running ones finish
+    deadline: the longest time for the whole apply, in seconds or as timedelta
+    reconnect: for how long to retry a lost connection
+    parallel: hosts at a time
+    who: the holder's name in the lock; empty: user, machine and process
     poll: called on this thread at least every 100 ms
 
-    Raises an Error only where nothing was begun (Locked, HostUnreachable); else see the report, or call its check(). What a callback or an own
-    step raises, and Ctrl-C (KeyboardInterrupt), ends the apply in order and arrives here: what runs on hosts ends, locks are given back, the next
-    apply goes on from there. A second Ctrl-C cuts the connections."""
+    Raises an Error only if nothing was started (Locked, HostUnreachable); otherwise see the report, or call its check(). An exception of a
+    callback or of a step of your own, and Ctrl-C (KeyboardInterrupt), stop the apply in order and are raised here: running steps finish, locks
+    are released, and the next apply continues from there. A second Ctrl-C cuts the connections."""
     return _core.apply(plan, executor, dict(on_event=on_event, stop=stop, deadline=deadline, reconnect=reconnect, parallel=parallel, who=who, poll=poll))
 
 
@@ -260,12 +263,12 @@ def _parts(parts: tuple[Steps | Step | Iterable[Steps | Step], ...]) -> list[Ste
 
 
 def sequence(*parts: Steps | Step | Sequence[Steps | Step]) -> Steps:
-    """Each part after the whole of the one before it."""
+    """The parts one after another."""
     return join(_parts(parts), True)
 
 
 def parallel(*parts: Steps | Step | Sequence[Steps | Step]) -> Steps:
-    """All parts at once."""
+    """The parts side by side."""
     return join(_parts(parts), False)
 
 
@@ -308,12 +311,12 @@ def file(name: str, host: str, wish: WriteFile) -> Step:
 
 
 def block(name: str, host: str, wish: WriteBlock) -> Step:
-    """A marked block in somebody else's file."""
+    """A marked block in a file that is not ours."""
     return _core.block(name, host, wish)
 
 
 def packages(name: str, host: str, packages: Sequence[str], mask: Sequence[str] = ()) -> Step:
-    """Packages are installed, of whatever version; the units in `mask` are not started by that."""
+    """Packages are installed, in any version. The installation does not start the units in `mask`."""
     return _core.packages(name, host, packages, mask)
 
 
@@ -341,22 +344,22 @@ def journal_ask(host: str, unit: str) -> Ask:
 
 
 def unit_notes(wish: ServiceWish, exec_reload: Sequence[str] = (), more_service_lines: str = "") -> WriteFile:
-    """Drop-in of the unit by which the host itself knows whether the unit runs on its present files."""
+    """A drop-in for the unit. With it the host knows whether the unit runs on its present files."""
     return _core.unit_notes(wish, exec_reload, more_service_lines)
 
 
 def absent(name: str, host: str, resource: str) -> Step:
-    """Something of ours is not there any more. `resource` as in Owned."""
+    """Removes a resource that pgcluster made. `resource` is as in Owned."""
     return _core.absent(name, host, resource)
 
 
 def gate(name: str, wish: GateWish) -> Step:
-    """A step that changes nothing, and waits for the condition as long as `settle` says."""
+    """A step that changes nothing: it waits for a condition, for at most `settle`."""
     return _core.gate(name, wish)
 
 
 def make_step(name: str, parts: StepParts) -> Step:
-    """A step made of functions; they must be pure, and are called on the thread that plans or applies."""
+    """A step made of functions. They must be pure; they are called on the thread that plans or applies."""
     return _core.make_step(name, parts)
 
 
@@ -371,26 +374,27 @@ def component_of(step_name: str) -> str:
 
 
 def disturbs(impact: Impact | str) -> bool:
-    """Whether it takes the lane: one host at a time."""
+    """Whether changes of this impact take turns: one host at a time."""
     return _core.disturbs(impact)
 
 
 # Components.
 
 def builtin_components() -> list[Component]:
-    """The library's own, in the order in which they come on a host."""
+    """The built-in components, in the order in which they are deployed on a host."""
     return _core.builtin_components()
 
 
 def add_service_models(fleet: _core.SimulatedExecutor) -> None:
-    """Debian's packages and the services of a cluster on a simulated fleet. They show ordering, laws and scale, never that a configuration is right."""
+    """Gives a simulated fleet the packages of Debian and the services of a cluster. They show ordering, laws and scale, never that a
+    configuration is right."""
     _core.add_service_models(fleet)
 
 
 # Plain data.
 
 def unified_diff(path: Words, before: str, after: Text | str | Secret) -> Text:
-    """Unified text of what changes from `before` (bytes of a host) to `after`, "" where nothing does; secrets masked."""
+    """A unified diff from `before` (bytes of a host) to `after`, with secrets masked; "" if they are equal."""
     return _core.unified_diff(path, before, after)
 
 
@@ -400,12 +404,12 @@ def text(failure: Failure) -> str:
 
 
 def json(of: Event | Failure) -> str:
-    """One line of JSON: of an event, or the contract's document of an error."""
+    """One line of JSON: an event, or the error document of the command."""
     return _core.json(of)
 
 
 def key(ask: Ask) -> str:
-    """The same text for equal asks, another for others. Not for people."""
+    """A text that is equal for equal asks and different for others. Not for display."""
     return _core.key(ask)
 
 
@@ -415,17 +419,17 @@ def resources(of: Do | Ask) -> list[str]:
 
 
 def describe(of: Do | Ask) -> str:
-    """Short and without secrets: "write /etc/default/etcd"."""
+    """A short description without secrets: "write /etc/default/etcd"."""
     return _core.describe(of)
 
 
 def is_slow(do: Do) -> bool:
-    """Whether it ends a program: installs, uploads, slow runs."""
+    """Whether a program ends after it: an install, an upload, a slow run."""
     return _core.is_slow(do)
 
 
 def parse_hop(text: str) -> Hop | None:
-    """ "admin@bastion:2222", "[fd00::1]:22"; None where it is none."""
+    """ "admin@bastion:2222", "[fd00::1]:22"; None for anything else."""
     return _core.parse_hop(text)
 
 
@@ -435,7 +439,7 @@ def facts_asks(host: str) -> list[Ask]:
 
 
 def read_facts(host: str, answers: Sequence[Answer]) -> Facts:
-    """Raises HostUnsupported where the answers make no sense."""
+    """Reads the answers to facts_asks(). Raises HostUnsupported if they make no sense."""
     return _core.read_facts(host, answers)
 
 

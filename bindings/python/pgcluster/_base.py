@@ -1,4 +1,4 @@
-"""What all plain values have in common."""
+"""The base of all plain values."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from typing import Any, Self
 from . import _core
 
 Words = str | os.PathLike[str] | ipaddress.IPv4Address | ipaddress.IPv6Address
-"""What stands for a string: also a path, or an IP address."""
+"""Accepted in place of a string: a path or an IP address."""
 
 
 class Name(enum.StrEnum):
-    """A named value; equal to its name, and in the order of their definition."""
+    """A named value. It equals its name; values compare in the order of their definition."""
 
     def _place(self) -> int:
         return list(type(self)).index(self)
@@ -75,7 +75,7 @@ class StepRef(str):
 
 
 def plain(value: Any) -> Any:
-    """As JSON has it: records as dicts, secrets masked, times in seconds."""
+    """The value for JSON: records as dicts, secrets masked, times in seconds."""
     if isinstance(value, Record):
         return value.to_dict()
     if isinstance(value, enum.Enum):
@@ -96,7 +96,7 @@ def plain(value: Any) -> Any:
 
 
 class Record:
-    """A plain value: compared, copied and shown by its members. A wrong type is a TypeError at once, and says which member has it."""
+    """A plain value: compared, copied and shown by its members. A value of a wrong type raises TypeError, which names the member."""
 
     __slots__ = ()
 
@@ -129,7 +129,7 @@ class Record:
         return made
 
     def to_dict(self) -> dict[str, Any]:
-        """The members by name, as JSON has them: no secret, times in seconds."""
+        """The members by name, for JSON: secrets masked, times in seconds."""
         return {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def to_json(self) -> str:
@@ -138,7 +138,7 @@ class Record:
 
 
 class Hidden:
-    """A record with a secret in it: neither shown nor pickled."""
+    """A record with a secret, which is neither shown nor pickled."""
 
     __slots__ = ()
     value: str
@@ -148,7 +148,7 @@ class Hidden:
         return f"{type(self).__name__}(<{named}>)"
 
     def to_dict(self) -> dict[str, Any]:
-        """What people may see of it."""
+        """The name or origin of the secret, never its value."""
         return {"secret": getattr(self, "name", None) or getattr(self, "origin", None) or bool(self.value)}
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -158,7 +158,7 @@ class Hidden:
 
 
 def secret(words: str) -> tuple[str, str]:
-    """Value and origin of a password that is written as in YAML: "!env NAME" and "!file PATH" are followed."""
+    """Value and origin of a password written as in YAML. "!env NAME" and "!file PATH" are resolved."""
     kind, _, where = words.partition(" ")
     where = where.strip()
     if kind == "!env" and where:

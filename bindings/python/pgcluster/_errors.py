@@ -1,4 +1,4 @@
-"""One class for each code, all under Error."""
+"""One exception class for each error code, all derived from Error."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
 
 
 class Error(Exception):
-    """What the library raises. `except pgcluster.HostUnreachable` catches one code, `except pgcluster.Error` all.
+    """The base of everything that the library raises. `except pgcluster.HostUnreachable` catches one code, `except pgcluster.Error` all.
 
     code: what went wrong, for programs
     message: one line, for a person
     hint: what to do next; may be empty
     host, step: where; may be empty
     causes: evidence, outermost first: command, exit status, stderr, journal lines
-    diagnostics: the findings, where there are several (spec_invalid), or the further failures (Report.check)
+    diagnostics: the findings, if there are several (spec_invalid), or the further failures (Report.check)
     retryable: the same call may succeed later without anyone doing anything
     state_unknown: a change may or may not have been made
     """
 
     def __init__(self, failure: Failure | str, **members: Any) -> None:
-        """`failure`, or its message with the other members as keywords; the code is that of the class."""
+        """`failure` is a Failure, or its message, with its other members as keywords. The class determines the code."""
         from ._records import Code, Failure
 
         if not isinstance(failure, Failure):
@@ -48,12 +48,12 @@ class Error(Exception):
 
     @property
     def host(self) -> str:
-        """Where it went wrong; empty: nowhere in particular."""
+        """The host where it happened; empty if none."""
         return self.failure.host
 
     @property
     def step(self) -> str:
-        """The step's name; empty: none."""
+        """The name of the step; empty if none."""
         return self.failure.step
 
     @property
@@ -63,7 +63,7 @@ class Error(Exception):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """The findings, where there are several, or the further failures."""
+        """The findings, if there are several, or the further failures."""
         return self.failure.diagnostics
 
     @property
@@ -87,7 +87,7 @@ class Error(Exception):
         return self.failure.to_dict()
 
     def to_json(self) -> str:
-        """The contract's document of an error, in one line."""
+        """The error document of the command, in one line."""
         from . import _core
 
         return str(_core.json(self.failure))
@@ -97,7 +97,7 @@ class Error(Exception):
 
 
 class SpecInvalid(Error):
-    """The spec is wrong; `diagnostics` are all findings."""
+    """The spec is wrong. `diagnostics` has every finding."""
 
 
 class HostUnreachable(Error):
@@ -105,23 +105,23 @@ class HostUnreachable(Error):
 
 
 class AuthFailed(Error):
-    """The host does not let us in."""
+    """The host refused every login that was tried."""
 
 
 class HostKeyUnknown(Error):
-    """The host's key is in no known_hosts."""
+    """The host's key is not in known_hosts."""
 
 
 class HostKeyChanged(Error):
-    """The host's key is another than known_hosts has."""
+    """The host's key differs from the one in known_hosts."""
 
 
 class SudoDenied(Error):
-    """The user may not become root."""
+    """The user cannot become root by sudo."""
 
 
 class HostUnsupported(Error):
-    """The host is not one that pgcluster can manage."""
+    """pgcluster cannot manage this host: its operating system, for example."""
 
 
 class CommandFailed(Error):
@@ -129,11 +129,11 @@ class CommandFailed(Error):
 
 
 class TimedOut(Error):
-    """It took longer than it may."""
+    """The deadline passed."""
 
 
 class NotConverged(Error):
-    """What was changed did not become as wished."""
+    """After a change the host did not reach the wanted state in time."""
 
 
 class Drifted(Error):
@@ -141,11 +141,11 @@ class Drifted(Error):
 
 
 class RefusedError(Error):
-    """Unsafe, or not ours. (Refused is what a step decides.)"""
+    """The change would be unsafe, or touch what is not ours. (Refused is the decision of a step.)"""
 
 
 class Locked(Error):
-    """Another apply is at work."""
+    """Another apply is running."""
 
 
 class ConnectionLost(Error):
@@ -153,11 +153,11 @@ class ConnectionLost(Error):
 
 
 class Cancelled(Error):
-    """It was told to stop."""
+    """The call was told to stop."""
 
 
 class Internal(Error):
-    """A mistake in pgcluster, or in an own step."""
+    """A defect of pgcluster, or of a step of your own."""
 
 
 _CODES = {

@@ -1,4 +1,4 @@
-"""Functions of plain values; generate.py gives them to the classes of their names."""
+"""Methods of plain values. generate.py adds each class here to the record of the same name."""
 
 from __future__ import annotations
 
@@ -72,21 +72,21 @@ class ReportMethods:
     __slots__ = ()
 
     def ok(self) -> bool:
-        """Whether everything was done."""
+        """Whether everything succeeded."""
         report = cast("Report", self)
         return not report.failures and not report.cancelled
 
     def check(self) -> Self:
-        """Raises the first failure, with the others as its diagnostics; returns the report itself where it is ok."""
+        """Raises the first failure, with the others as its diagnostics. Returns the report if it is ok."""
         _core.report_check(self)
         return self
 
     def text(self) -> str:
-        """For people: each failure, then what was done in how long."""
+        """For people: each failure, then the number of changes and the time."""
         return _core.report_text(self)
 
     def json(self) -> str:
-        """The contract's document: format 1, in one line."""
+        """The JSON document of the command (format 1), in one line."""
         return _core.report_json(self)
 
     __str__ = text
@@ -104,7 +104,7 @@ class StatusMethods:
         return _core.status_text(self, color)
 
     def json(self) -> str:
-        """The contract's document."""
+        """The JSON document of the command."""
         return _core.status_json(self)
 
     def __str__(self) -> str:
@@ -125,7 +125,7 @@ class CheckReportMethods:
         return _core.checks_text(self, color)
 
     def json(self) -> str:
-        """The contract's document: format 1."""
+        """The JSON document of the command (format 1)."""
         return _core.checks_json(self)
 
     def __str__(self) -> str:
@@ -157,7 +157,7 @@ class TopologyMethods:
         return len(self.dcs_members) - self.quorum() if self.dcs_members else 0
 
     def host(self, name: str) -> TopologyHost:
-        """Raises Internal where there is none."""
+        """The host of that name. Raises Internal if there is none."""
         from ._errors import Internal
 
         for one in self.hosts:
@@ -166,7 +166,7 @@ class TopologyMethods:
         raise Internal(f"there is no host {name}")
 
     def with_(self, role: Role | str) -> tuple[TopologyHost, ...]:
-        """The hosts that have the role, in the spec's order. (`with` is a word of Python's.)"""
+        """The hosts that have the role, in the spec's order. (`with` is a keyword of Python.)"""
         return tuple(one for one in self.hosts if role in one.roles)
 
     def dcs_endpoints(self, port: int) -> str:
@@ -175,12 +175,12 @@ class TopologyMethods:
 
 
 def quoted(words: str) -> str:
-    """In double quotes, as YAML and JSON have them; what is beyond U+FFFF as it is, for which YAML has no pair of escapes."""
+    """In double quotes, for YAML and JSON. Characters beyond U+FFFF stay unescaped: YAML has no surrogate pairs."""
     return json.dumps(words, ensure_ascii=False)
 
 
 def flow(value: Any) -> str:
-    """YAML in flow style; a string that begins with !env, !file or !spec is that tag."""
+    """YAML in flow style. A string that begins with !env, !file or !spec becomes that tag."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{quoted(str(key))}: {flow(one)}" for key, one in value.items()) + "}"
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -195,7 +195,7 @@ def flow(value: Any) -> str:
 
 
 def written(record: Any, path: str = "") -> dict[str, Any]:
-    """What differs from the defaults, as YAML has it; `path` is where the record stands, with its dot."""
+    """The keys of YAML that differ from the defaults. `path` is the position of the record, with a dot at its end."""
     import dataclasses
 
     from ._records import Spec, SpecSecret
@@ -227,7 +227,7 @@ def written(record: Any, path: str = "") -> dict[str, Any]:
 
 
 def unpickled(yaml: str) -> Spec:
-    """What Spec pickles as."""
+    """Makes a Spec from its pickled form."""
     return _core.parse_spec(yaml, "<pickle>", ".", None)
 
 
@@ -235,12 +235,12 @@ class SpecMethods:
     __slots__ = ()
 
     def host(self, name: str) -> HostSpec | None:
-        """The host of that name; None where there is none."""
+        """The host of that name; None if there is none."""
         return next((one for one in cast("Spec", self).hosts if one.name == name), None)
 
     @staticmethod
     def from_dict(keys: dict[str, Any], folder: str = ".", secrets_from: Spec | None = None) -> Spec:
-        """A valid spec from the keys of cluster.yaml. "!env NAME" and "!file PATH" are followed; raises SpecInvalid with every finding at once."""
+        """Makes a spec from the keys of cluster.yaml. "!env NAME" and "!file PATH" are resolved. Raises SpecInvalid with every finding."""
         if not isinstance(keys, dict):
             raise TypeError(f"Spec.from_dict(): keys must be a dict, not {type(keys).__name__}")
         extra = keys.get("extra")
@@ -253,11 +253,11 @@ class SpecMethods:
         return _core.parse_spec("\n".join(lines) + "\n", "<dict>", folder, secrets_from)
 
     def to_dict(self) -> dict[str, Any]:
-        """The keys of cluster.yaml, where they differ from the defaults; a password that stands in the spec itself is only named ("!spec KEY")."""
+        """The keys of cluster.yaml that differ from the defaults. A password that the spec itself contains appears as "!spec KEY"."""
         return written(self)
 
     def to_yaml(self) -> str:
-        """As dump(spec, Secrets.references) has it: no secret."""
+        """The result of dump(spec, Secrets.references): without secrets."""
         return _core.dump(self, "references")
 
     def __str__(self) -> str:

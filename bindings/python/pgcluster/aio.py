@@ -1,4 +1,5 @@
-"""The calls that wait for hosts, for asyncio. Each works on a thread of its own, where own steps and components run, too; events come in the loop.
+"""The calls that wait for hosts, for asyncio. Each runs on a thread of its own, together with your steps and components. Events are
+delivered in the loop.
 
     report = await pgcluster.aio.apply(plan, executor)
 
@@ -7,7 +8,7 @@
         print(event)
     report = await running
 
-A task that is cancelled ends the call in order, as Ctrl-C does: what runs on hosts ends, locks are given back.
+Cancelling the task stops the call in order, like Ctrl-C: running steps finish, locks are released.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 
 class Running(Generic[T]):
-    """A call at work on a thread of its own; begins at once. `await` gives what it returns."""
+    """A running call, on a thread of its own. It starts at once; `await` gives its result."""
 
     def __init__(self, work: Callable[[StopSource], T]) -> None:
         self._stop = StopSource()
@@ -41,7 +42,7 @@ class Running(Generic[T]):
     def _run(self, work: Callable[[StopSource], T]) -> None:
         try:
             result = work(self._stop)
-        except BaseException as error:  # all of it arrives at who awaits
+        except BaseException as error:  # raised where the call is awaited
             self._tell(self._failed, error)
         else:
             self._tell(self._done, result)
@@ -50,7 +51,7 @@ class Running(Generic[T]):
         try:
             self._loop.call_soon_threadsafe(what, *args)
         except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
+            pass  # the loop is closed: no one awaits the result
 
     def _done(self, result: T) -> None:
         if self._raised is not None:
@@ -63,15 +64,15 @@ class Running(Generic[T]):
             self._future.set_exception(self._raised or error)
 
     def cancel(self) -> None:
-        """Asks the call to end in order; what it then returns or raises is what `await` gives."""
+        """Tells the call to stop in order. `await` then gives what it returns or raises."""
         self._stop.request_stop()
 
     async def _ended(self) -> None:
-        """After a task was cancelled: the call ends in order, and what it says is nobody's any more."""
+        """After the task was cancelled: stops the call in order, and drops its result."""
         self._stop.request_stop()
         await asyncio.wait([self._future])
         if not self._future.cancelled():
-            self._future.exception()  # it was looked at
+            self._future.exception()  # marks the exception as retrieved
 
     async def _result(self) -> T:
         try:
@@ -85,7 +86,7 @@ class Running(Generic[T]):
 
 
 def _options(stop: StopSource, options: dict[str, Any]) -> dict[str, Any]:
-    """With `stop` as the call's own; a given one ends the call, too."""
+    """The options with `stop` as the call's own stop source. One that the caller gave stops the call, too."""
     given, poll = options.get("stop"), options.get("poll")
     if given is None:
         return {**options, "stop": stop}
@@ -104,7 +105,7 @@ def _options(stop: StopSource, options: dict[str, Any]) -> dict[str, Any]:
 
 
 class Applying(Running[Report]):
-    """An apply at work. `async for` gives its events up to the end, and raises what the apply raised; `await` gives its report."""
+    """A running apply. `async for` gives its events until it ends, and raises what it raised; `await` gives its report."""
 
     def __init__(self, plan: Plan, executor: Executor, on_event: Callable[[Event], object] | None, options: dict[str, Any]) -> None:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -118,7 +119,7 @@ class Applying(Running[Report]):
             return
         try:
             on_event(event)
-        except BaseException as error:  # arrives when the apply has ended, and its locks are free
+        except BaseException as error:  # raised after the apply has ended and released its locks
             self._raised = error
             self._stop.request_stop()
 
@@ -129,14 +130,14 @@ class Applying(Running[Report]):
         except asyncio.CancelledError:
             await self._ended()
             raise
-        self._events.put_nowait(None)  # for the next one who iterates
+        self._events.put_nowait(None)  # for another iteration
         self._future.result()
 
 
 def apply(plan: Plan, executor: Executor, *, on_event: Callable[[Event], object] | None = None, stop: StopSource | None = None,
           deadline: _api.Seconds = datetime.timedelta(seconds=3600), reconnect: _api.Seconds = datetime.timedelta(seconds=90), parallel: int = 32, who: str = "",
           poll: Callable[[], object] | None = None) -> Applying:
-    """As pgcluster.apply. `on_event` is called in the loop, `poll` on the call's thread."""
+    """Like pgcluster.apply. `on_event` is called in the loop, `poll` on the thread of the call."""
     return Applying(plan, executor, on_event, dict(stop=stop, deadline=deadline, reconnect=reconnect, parallel=parallel, who=who, poll=poll))
 
 

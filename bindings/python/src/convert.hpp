@@ -399,4 +399,10 @@ T load_options(const py::dict& given, const std::string& name, Special&& special
   return made;
 }
 
+/// An argument of a function; `name` says which in errors: "load_spec(): path".
+template <class T>
+T arg(py::handle from, const char* name) {
+  return As<T>::load(from, Where{nullptr, name});
+}
+
 }  // namespace pgcluster::python

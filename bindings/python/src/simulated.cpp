@@ -77,11 +77,6 @@ std::function<void()> killer(py::handle thrower) {
   };
 }
 
-template <class T>
-T arg(py::handle from, const char* name) {
-  return As<T>::load(from, Where{nullptr, name});
-}
-
 // Fleets by those of their hosts that Python has an object of, each of which keeps its fleet alive; under the GIL.
 std::map<const SimulatedHost*, SimulatedExecutor*>& fleets() {
   static auto* all = new std::map<const SimulatedHost*, SimulatedExecutor*>;

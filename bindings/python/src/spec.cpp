@@ -2,14 +2,6 @@
 #include "records.hpp"
 
 namespace pgcluster::python {
-namespace {
-
-template <class T>
-T arg(py::handle from, const char* name) {
-  return As<T>::load(from, Where{nullptr, name});
-}
-
-}  // namespace
 
 void bind_spec(py::module_& m) {
   m.def("load_spec", [](py::handle path) { return give(load_spec(arg<std::string>(path, "load_spec(): path"))); });

@@ -48,15 +48,6 @@ py::function PyStep::overridden(const char* what) const {
 }
 Where PyStep::about(const char* what) const { return {nullptr, "what " + std::string(what) + "() of step " + name() + " returned"}; }
 
-namespace {
-
-template <class T>
-T arg(py::handle from, const char* name) {
-  return As<T>::load(from, Where{nullptr, name});
-}
-
-}  // namespace
-
 void bind_steps(py::module_& m) {
   py::class_<Answers>(m, "Answers", "What was answered, by ask; an ask that an earlier step of the plan may still change is pending.")
       .def(py::init<>())

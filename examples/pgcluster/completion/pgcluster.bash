@@ -13,7 +13,7 @@ _pgcluster_options() {
     'plan') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--diff' '--json' '--detailed-exitcode' '--out file' '--without host' '--no-color' ;;
     'status') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--watch' '--no-color' ;;
     'password') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--no-color' ;;
-    'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid' '--no-color' ;;
+    'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid svg' '--no-color' ;;
     'schema') printf '%s\n' '-h' '--help' '--no-color' ;;
     'apply') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--json' '--prune' '--without host' '--log file' '--no-color' ;;
     'destroy') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;

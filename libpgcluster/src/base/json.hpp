@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 // Readers for JSON of unknown shape. None of them throws: a value that is missing or has another
-// type is read as null, "", false, 0 or an empty list.
-namespace pgcluster::json {
+// type is read as null, "", false, 0 or an empty list. `pgcluster::json` is a public function.
+namespace pgcluster::json_read {
 
 /// The parsed text. A text that is not JSON gives a value for which `is_discarded()` holds; it has none of JSON's types.
 template <class Json = nlohmann::json>
@@ -81,4 +81,4 @@ std::string plain(const Json& value) {
   return value.is_null() ? std::string() : value.dump();
 }
 
-}  // namespace pgcluster::json
+}  // namespace pgcluster::json_read

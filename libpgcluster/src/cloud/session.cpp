@@ -34,13 +34,13 @@ std::string host_of(const std::string& url) {
 // What the vendors put into the body of an error.
 std::string message_of(const HttpResponse& response) {
   std::string said;
-  if (const Json body = json::parse(response.body); body.is_object()) {
-    const Json& inner = json::at(body, "error");
+  if (const Json body = json_read::parse(response.body); body.is_object()) {
+    const Json& inner = json_read::at(body, "error");
     const Json& error = inner.is_object() ? inner : body;
     for (const char* key : {"message", "error_description"})
-      if (said.empty()) said = json::text(error, key);
-    for (const Json& field : json::list(json::at(error, "details"), "fields"))
-      if (field.contains("name")) said += " (" + json::text(field, "name") + ")";
+      if (said.empty()) said = json_read::text(error, key);
+    for (const Json& field : json_read::list(json_read::at(error, "details"), "fields"))
+      if (field.contains("name")) said += " (" + json_read::text(field, "name") + ")";
   } else if (const auto begin = response.body.find("<Message>"); begin != std::string::npos) {
     said = response.body.substr(begin + 9, response.body.find("</Message>", begin) - begin - 9);
   }
@@ -65,12 +65,12 @@ std::optional<milliseconds> retry_after(const HttpResponse& response) {
 bool is_busy(const HttpResponse& response) {
   if (response.status == 400) return response.body.find("<Code>Throttling") != std::string::npos;
   if (response.status != 403 && response.status != 409) return false;
-  const Json body = json::parse(response.body);
-  const Json& error = json::at(body, "error");
-  if (response.status == 409) return json::text(error, "code") == "conflict";
-  const Json& all = json::list(error, "errors");
+  const Json body = json_read::parse(response.body);
+  const Json& error = json_read::at(body, "error");
+  if (response.status == 409) return json_read::text(error, "code") == "conflict";
+  const Json& all = json_read::list(error, "errors");
   return std::any_of(all.begin(), all.end(), [](const Json& one) {
-    return json::text(one, "reason") == "rateLimitExceeded" || json::text(one, "reason") == "userRateLimitExceeded";
+    return json_read::text(one, "reason") == "rateLimitExceeded" || json_read::text(one, "reason") == "userRateLimitExceeded";
   });
 }
 
@@ -224,7 +224,7 @@ nlohmann::json CloudSession::json(const std::string& method, const std::string& 
   }
   const HttpResponse response = call(request, also);
   if (response.body.empty() || response.status >= 300) return nullptr;
-  Json parsed = json::parse(response.body);
+  Json parsed = json_read::parse(response.body);
   if (parsed.is_discarded())
     throw Error(Failure{.code = Code::host_unreachable,
                         .message = access_.name + " answers with something that is not JSON",

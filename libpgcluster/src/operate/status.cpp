@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "base/url.hpp"
-#include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/vip/vip.hpp"
@@ -165,8 +164,9 @@ class Reading {
   void read_dcs() {
     status_.dcs = {.type = topology_.dcs_type, .members = topology_.dcs_members, .healthy_members = {}, .quorum = topology_.quorum()};
     for (const std::string& name : topology_.dcs_members)
-      if (reachable(name) && std::none_of(status_.problems.begin(), status_.problems.end(),
-                                          [&](const Status::Finding& one) { return one.host == name && one.component == to_string(topology_.dcs_type); }))
+      if (reachable(name) && std::none_of(status_.problems.begin(), status_.problems.end(), [&](const Status::Finding& one) {
+            return one.host == name && one.component == to_string(topology_.dcs_type);
+          }))
         status_.dcs.healthy_members.push_back(name);
     const std::size_t up = status_.dcs.healthy_members.size();
     status_.dcs.healthy = up == status_.dcs.members.size();
@@ -195,7 +195,8 @@ class Reading {
         missing("the load balancer " + one.wish.name + " has no address yet", "wait a minute, and look again");
       else
         status_.endpoints.push_back({one.kind, is.address, is.port,
-                                     "postgresql://" + net::host_port(is.address, is.port) + "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
+                                     "postgresql://" + net::host_port(is.address, is.port) +
+                                         "/postgres?target_session_attrs=" + (one.role == BalancerRole::primary ? "read-write" : "any")});
     }
   }
 

@@ -195,7 +195,7 @@ bool plain_safe(std::string_view text) {
   });
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
@@ -253,10 +253,10 @@ bool json_number(std::string_view s) {
 std::string inline_text(const Node& node) {
   if (node.verbatim) return node.text;
   const std::string tag = node.tag.empty() ? "" : node.tag + ' ';
-  return tag + (node.plain && plain_safe(node.text) ? node.text : quoted(node.text));
+  return tag + (node.plain && plain_safe(node.text) ? node.text : in_quotes(node.text));
 }
 
-std::string key_text(const Node& key) { return plain_safe(key.text) && !ambiguous(key.text) ? key.text : quoted(key.text); }
+std::string key_text(const Node& key) { return plain_safe(key.text) && !ambiguous(key.text) ? key.text : in_quotes(key.text); }
 
 void print(const Node& node, int indent, std::string& out);
 
@@ -363,14 +363,14 @@ std::string flow(const Node& node) {
       return "null";
     case Node::Kind::scalar:
       if (node.tag.empty() && node.plain && (json_number(node.text) || node.text == "true" || node.text == "false")) return node.text;
-      return tag + quoted(node.text);
+      return tag + in_quotes(node.text);
     case Node::Kind::list:
     case Node::Kind::map: {
       const bool map = node.kind == Node::Kind::map;
       std::string out(1, map ? '{' : '[');
       for (std::size_t i = 0; i < node.items.size(); ++i) {
         if (i > 0) out += ", ";
-        if (map) out += quoted(node.keys[i].text) + ": ";
+        if (map) out += in_quotes(node.keys[i].text) + ": ";
         out += flow(node.items[i]);
       }
       return out + (map ? '}' : ']');

@@ -134,7 +134,8 @@ Spec random_spec(unsigned seed) {
   spec.patroni_cluster_name = std::string(static_cast<std::size_t>(pick(random, 1, 40)), 'w');
   spec.with_haproxy_load_balancing = pick(random, 0, 1) == 1;
   if (pick(random, 0, 1) == 1) spec.cluster_vip = pick(random, 0, 1) == 1 ? "10.77.0.100" : "2001:db8:1234:5678:9abc:def0:1234:5678";
-  if (pick(random, 0, 2) == 0) spec.dcs_type = DcsType::consul, spec.consul_layout = pick(random, 0, 1) == 1 ? ConsulLayout::federated : ConsulLayout::stretched;
+  if (pick(random, 0, 2) == 0)
+    spec.dcs_type = DcsType::consul, spec.consul_layout = pick(random, 0, 1) == 1 ? ConsulLayout::federated : ConsulLayout::stretched;
   spec.synchronous_mode = pick(random, 0, 1) == 1;
   spec.pgbouncer_install = pick(random, 0, 1) == 1;
   if (pick(random, 0, 3) == 0) spec.cloud_provider = CloudProvider::digitalocean;

@@ -39,40 +39,41 @@ class Azure final : public CloudApi {
     const Json ip = get("publicIPAddresses/" + wish.name);
     if (lb.is_null() && owner(ip) != wish.owner) return std::nullopt;
     Balancer is{.name = wish.name, .owner = owner(lb.is_null() ? ip : lb)};
-    const Json& all = json::at(lb, "properties");
+    const Json& all = json_read::at(lb, "properties");
     if (lb.is_null()) note(is, "only its address is there");
-    if (json::text(all, "provisioningState") == "Failed") note(is, "its last change has failed");
-    if (json::text(json::at(lb, "sku"), "name") != "Standard") note(is, "it is not of the Standard kind");
+    if (json_read::text(all, "provisioningState") == "Failed") note(is, "its last change has failed");
+    if (json_read::text(json_read::at(lb, "sku"), "name") != "Standard") note(is, "it is not of the Standard kind");
     const Json front = properties(all, "frontendIPConfigurations");
     is.is_public = front.contains("publicIPAddress");
-    is.address = is.is_public ? json::text(json::at(ip, "properties"), "ipAddress") : json::text(front, "privateIPAddress");
-    is.network = is.is_public || strings::lower(json::text(json::at(front, "subnet"), "id")) == strings::lower(subnet(wish))
+    is.address = is.is_public ? json_read::text(json_read::at(ip, "properties"), "ipAddress") : json_read::text(front, "privateIPAddress");
+    is.network = is.is_public || strings::lower(json_read::text(json_read::at(front, "subnet"), "id")) == strings::lower(subnet(wish))
                      ? wish.network
-                     : last(json::text(json::at(front, "subnet"), "id"));
+                     : last(json_read::text(json_read::at(front, "subnet"), "id"));
     const Json rule = properties(all, "loadBalancingRules");
-    is.port = json::number<int>(rule, "frontendPort");
-    is.target_port = json::number<int>(rule, "backendPort");
-    if (json::list(all, "loadBalancingRules").size() > 1) note(is, "there are more rules");
-    if (json::text(rule, "protocol") != "Tcp" || json::at(rule, "enableFloatingIP") == true) note(is, "its rule is not plain TCP");
+    is.port = json_read::number<int>(rule, "frontendPort");
+    is.target_port = json_read::number<int>(rule, "backendPort");
+    if (json_read::list(all, "loadBalancingRules").size() > 1) note(is, "there are more rules");
+    if (json_read::text(rule, "protocol") != "Tcp" || json_read::at(rule, "enableFloatingIP") == true) note(is, "its rule is not plain TCP");
     const Json probe = properties(all, "probes");
-    is.path = json::text(probe, "requestPath");
-    if (json::text(probe, "protocol") != "Http") is.path += " (" + json::text(probe, "protocol") + ")";
-    is.check_port = json::number<int>(probe, "port");
-    is.interval = json::number<int>(probe, "intervalInSeconds");
-    is.down = json::at(probe, "probeThreshold").is_number() ? json::number<int>(probe, "probeThreshold") : json::number<int>(probe, "numberOfProbes");
+    is.path = json_read::text(probe, "requestPath");
+    if (json_read::text(probe, "protocol") != "Http") is.path += " (" + json_read::text(probe, "protocol") + ")";
+    is.check_port = json_read::number<int>(probe, "port");
+    is.interval = json_read::number<int>(probe, "intervalInSeconds");
+    is.down = json_read::at(probe, "probeThreshold").is_number() ? json_read::number<int>(probe, "probeThreshold")
+                                                                 : json_read::number<int>(probe, "numberOfProbes");
     const Json pool = properties(all, "backendAddressPools");
-    for (const Json& one : json::list(pool, "loadBalancerBackendAddresses")) {
-      BalancerTarget target{.name = json::text(one, "name"), .address = json::text(json::at(one, "properties"), "ipAddress")};
+    for (const Json& one : json_read::list(pool, "loadBalancerBackendAddresses")) {
+      BalancerTarget target{.name = json_read::text(one, "name"), .address = json_read::text(json_read::at(one, "properties"), "ipAddress")};
       for (const BalancerTarget& wanted : wish.targets)
         if (wanted.address == target.address) target = wanted;
       is.targets.push_back(std::move(target));
     }
     const Json hole = get_hole(wish);
     if (is.is_public) {
-      const Json& open = json::at(hole, "properties");
-      for (const Json& one : json::list(open, "sourceAddressPrefixes"))
+      const Json& open = json_read::at(hole, "properties");
+      for (const Json& one : json_read::list(open, "sourceAddressPrefixes"))
         if (one.is_string()) is.allowed.push_back(named(one, wish));
-      if (!hole.is_null() && (json::text(open, "destinationPortRange") != std::to_string(is.port) || json::text(open, "access") != "Allow"))
+      if (!hole.is_null() && (json_read::text(open, "destinationPortRange") != std::to_string(is.port) || json_read::text(open, "access") != "Allow"))
         note(is, "its rule in the security group is another");
     }
     return is;
@@ -81,9 +82,9 @@ class Azure final : public CloudApi {
   // Any address of the network will do as a target: which ones are servers is not asked.
   void check(const Balancer& wish) override {
     const Json network = get("virtualNetworks/" + last(vnet(wish)));
-    const Json& all = json::list(json::at(network, "properties"), "subnets");
+    const Json& all = json_read::list(json_read::at(network, "properties"), "subnets");
     if (std::none_of(all.begin(), all.end(),
-                     [&](const Json& one) { return strings::lower(json::text(one, "name")) == strings::lower(last(wish.network)); }))
+                     [&](const Json& one) { return strings::lower(json_read::text(one, "name")) == strings::lower(last(wish.network)); }))
       no_such_network(wish.network, "the resource group " + group_);
     if (wish.is_public) security_rules(wish);
   }
@@ -113,11 +114,11 @@ class Azure final : public CloudApi {
                        .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
                        .body = body},
                       {400});
-    const Json answer = json::parse(response.body);
-    if (response.status >= 300 || json::text(answer, "access_token").empty())
-      throw Error(Code::auth_failed, "Azure gives no token for the service principal: " + json::text(answer, "error_description"),
+    const Json answer = json_read::parse(response.body);
+    if (response.status >= 300 || json_read::text(answer, "access_token").empty())
+      throw Error(Code::auth_failed, "Azure gives no token for the service principal: " + json_read::text(answer, "error_description"),
                   "are AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET those of one service principal, and is the secret still valid?");
-    return {json::text(answer, "access_token"), json::number<int>(answer, "expires_in")};
+    return {json_read::text(answer, "access_token"), json_read::number<int>(answer, "expires_in")};
   }
 
   std::string url(const std::string& path) const { return base_ + scope_ + path + version; }
@@ -128,7 +129,7 @@ class Azure final : public CloudApi {
     session_.json("PUT", url(path), body);
     session_.wait_for("set " + path, [&] {
       const Json now = get(path);
-      const std::string state = json::text(json::at(now, "properties"), "provisioningState");
+      const std::string state = json_read::text(json_read::at(now, "properties"), "provisioningState");
       if (state == "Failed" || state == "Canceled")
         throw Error(Code::command_failed, session_.name() + " could not set " + path, "the activity log in Azure's portal says why");
       return state == "Succeeded";
@@ -140,12 +141,13 @@ class Azure final : public CloudApi {
   }
 
   static std::string owner(const Json& of) {
-    return json::text(json::at(of, "tags"), "managed-by") == "pgcluster" ? json::text(json::at(of, "tags"), "cluster") : std::string();
+    return json_read::text(json_read::at(of, "tags"), "managed-by") == "pgcluster" ? json_read::text(json_read::at(of, "tags"), "cluster")
+                                                                                   : std::string();
   }
   // Of the first one in a list.
   static Json properties(const Json& in, const char* of) {
-    const Json& all = json::list(in, of);
-    return all.empty() || !json::at(all[0], "properties").is_object() ? Json::object() : all[0].at("properties");
+    const Json& all = json_read::list(in, of);
+    return all.empty() || !json_read::at(all[0], "properties").is_object() ? Json::object() : all[0].at("properties");
   }
   // As the wish writes it.
   static std::string named(const std::string& network, const Balancer& wish) {
@@ -218,7 +220,7 @@ class Azure final : public CloudApi {
     const Json group = get("networkSecurityGroups/" + security_group(wish));
     if (group.is_null())
       throw Error(Code::spec_invalid, "there is no network security group " + security_group(wish), "correct azure_network_security_group");
-    return json::list(json::at(group, "properties"), "securityRules");
+    return json_read::list(json_read::at(group, "properties"), "securityRules");
   }
 
   void make_hole(const Balancer& wish) {
@@ -226,9 +228,9 @@ class Azure final : public CloudApi {
     std::set<int> taken;
     int priority = 0;
     for (const Json& one : security_rules(wish)) {
-      const Json& rule = json::at(one, "properties");
-      if (json::text(one, "name") == wish.name) priority = json::number<int>(rule, "priority");
-      if (json::text(rule, "direction") == "Inbound") taken.insert(json::number<int>(rule, "priority"));
+      const Json& rule = json_read::at(one, "properties");
+      if (json_read::text(one, "name") == wish.name) priority = json_read::number<int>(rule, "priority");
+      if (json_read::text(rule, "direction") == "Inbound") taken.insert(json_read::number<int>(rule, "priority"));
     }
     for (int one = 1000; priority == 0; ++one)
       if (!taken.contains(one)) priority = one;
@@ -248,7 +250,7 @@ class Azure final : public CloudApi {
   void without_public(const Balancer& wish) {
     if (owner(get("publicIPAddresses/" + wish.name)) == wish.owner) drop("publicIPAddresses/" + wish.name);
     const Json opened = get_hole(wish);
-    if (json::text(json::at(opened, "properties"), "description") == "pgcluster:" + wish.owner) drop(hole(wish));
+    if (json_read::text(json_read::at(opened, "properties"), "description") == "pgcluster:" + wish.owner) drop(hole(wish));
   }
 
   CloudSession& session_;

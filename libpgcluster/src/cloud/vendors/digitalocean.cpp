@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int idle_time = 600;  // seconds that a session may say nothing: the most there is
+constexpr int idle_seconds = 600;  // the longest idle timeout that there is
 
 class DigitalOcean final : public CloudApi {
  public:
@@ -25,33 +25,34 @@ class DigitalOcean final : public CloudApi {
     const auto all = raw(wish);
     if (all.empty()) return std::nullopt;
     const Json& lb = all[0];
-    Balancer is{.name = wish.name, .owner = wish.owner, .size = std::to_string(json::number<int>(lb, "size_unit"))};
+    Balancer is{.name = wish.name, .owner = wish.owner, .size = std::to_string(json_read::number<int>(lb, "size_unit"))};
     if (all.size() > 1) note(is, "there are " + std::to_string(all.size()) + " of this name");
-    is.is_public = json::text(lb, "network") != "INTERNAL";
-    is.network = wish.network.empty() ? "" : json::text(lb, "vpc_uuid");
-    is.address = json::text(lb, "ip");
-    for (const Json& one : json::list(json::at(lb, "firewall"), "allow"))
+    is.is_public = json_read::text(lb, "network") != "INTERNAL";
+    is.network = wish.network.empty() ? "" : json_read::text(lb, "vpc_uuid");
+    is.address = json_read::text(lb, "ip");
+    for (const Json& one : json_read::list(json_read::at(lb, "firewall"), "allow"))
       if (one.is_string()) is.allowed.push_back(network(one.get<std::string>()));
-    if (!json::list(json::at(lb, "firewall"), "deny").empty()) note(is, "somebody is denied");
-    for (const Json& rule : json::list(lb, "forwarding_rules")) {
-      if (is.port != 0) note(is, "a rule for port " + std::to_string(json::number<int>(rule, "entry_port")));
-      is.port = json::number<int>(rule, "entry_port");
-      is.target_port = json::number<int>(rule, "target_port");
-      if (json::text(rule, "entry_protocol") != "tcp" || json::text(rule, "target_protocol") != "tcp") note(is, "a rule that is not plain TCP");
+    if (!json_read::list(json_read::at(lb, "firewall"), "deny").empty()) note(is, "somebody is denied");
+    for (const Json& rule : json_read::list(lb, "forwarding_rules")) {
+      if (is.port != 0) note(is, "a rule for port " + std::to_string(json_read::number<int>(rule, "entry_port")));
+      is.port = json_read::number<int>(rule, "entry_port");
+      is.target_port = json_read::number<int>(rule, "target_port");
+      if (json_read::text(rule, "entry_protocol") != "tcp" || json_read::text(rule, "target_protocol") != "tcp")
+        note(is, "a rule that is not plain TCP");
     }
-    if (json::at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
-    if (const int idle = json::number<int>(lb, "http_idle_timeout_seconds"); idle != idle_time)
+    if (json_read::at(lb, "enable_proxy_protocol") == true) note(is, "PROXY protocol");
+    if (const int idle = json_read::number<int>(lb, "http_idle_timeout_seconds"); idle != idle_seconds)
       note(is, "sessions may be idle for " + std::to_string(idle) + " s");
-    const Json& check = json::at(lb, "health_check");
-    is.path = json::text(check, "path");
-    if (json::text(check, "protocol") != "http") is.path += " (" + json::text(check, "protocol") + ")";
-    is.check_port = json::number<int>(check, "port");
-    is.interval = json::number<int>(check, "check_interval_seconds");
-    is.timeout = json::number<int>(check, "response_timeout_seconds");
-    is.down = json::number<int>(check, "unhealthy_threshold");
-    is.up = json::number<int>(check, "healthy_threshold");
-    if (!json::text(lb, "tag").empty()) note(is, "targets by the tag " + json::text(lb, "tag"));
-    for (const Json& one : json::list(lb, "droplet_ids")) {
+    const Json& check = json_read::at(lb, "health_check");
+    is.path = json_read::text(check, "path");
+    if (json_read::text(check, "protocol") != "http") is.path += " (" + json_read::text(check, "protocol") + ")";
+    is.check_port = json_read::number<int>(check, "port");
+    is.interval = json_read::number<int>(check, "check_interval_seconds");
+    is.timeout = json_read::number<int>(check, "response_timeout_seconds");
+    is.down = json_read::number<int>(check, "unhealthy_threshold");
+    is.up = json_read::number<int>(check, "healthy_threshold");
+    if (!json_read::text(lb, "tag").empty()) note(is, "targets by the tag " + json_read::text(lb, "tag"));
+    for (const Json& one : json_read::list(lb, "droplet_ids")) {
       const std::string id = one.is_number_integer() ? std::to_string(one.get<std::int64_t>()) : "";
       BalancerTarget target{.name = "droplet-" + id, .id = id};
       for (const BalancerTarget& wanted : wish.targets)
@@ -82,14 +83,14 @@ class DigitalOcean final : public CloudApi {
       return create(wish);
     }
     Json whole = body(wish);
-    if (const std::string project = json::text(all[0], "project_id"); !project.empty())
+    if (const std::string project = json_read::text(all[0], "project_id"); !project.empty())
       whole["project_id"] = project;  // else it goes to the default one
-    session_.json("PUT", base_ + "/load_balancers/" + json::text(all[0], "id"), whole);
+    session_.json("PUT", base_ + "/load_balancers/" + json_read::text(all[0], "id"), whole);
     await(wish);
   }
 
   void remove(const Balancer& wish) override {
-    for (const Json& one : raw(wish)) session_.call({.method = "DELETE", .url = base_ + "/load_balancers/" + json::text(one, "id")}, {404});
+    for (const Json& one : raw(wish)) session_.call({.method = "DELETE", .url = base_ + "/load_balancers/" + json_read::text(one, "id")}, {404});
     session_.wait_for("removed the load balancer " + wish.name, [&] { return raw(wish).empty(); });
   }
 
@@ -106,7 +107,7 @@ class DigitalOcean final : public CloudApi {
     Json made{{"name", full_name(wish)},
               {"region", session_.setting("server_location")},
               {"size_unit", std::atoi(wish.size.c_str())},
-              {"http_idle_timeout_seconds", idle_time},
+              {"http_idle_timeout_seconds", idle_seconds},
               {"network", wish.is_public ? "EXTERNAL" : "INTERNAL"},
               {"forwarding_rules",
                Json::array({{{"entry_protocol", "tcp"}, {"entry_port", wish.port}, {"target_protocol", "tcp"}, {"target_port", wish.target_port}}})},
@@ -133,7 +134,7 @@ class DigitalOcean final : public CloudApi {
   void await(const Balancer& wish) {
     session_.wait_for("made the load balancer " + wish.name, [&] {
       const auto all = raw(wish);
-      const std::string status = all.empty() ? "" : json::text(all[0], "status");
+      const std::string status = all.empty() ? "" : json_read::text(all[0], "status");
       if (status == "errored")
         throw Error(Code::command_failed, session_.name() + " could not make the load balancer " + wish.name, "see its console for why");
       return status == "active";
@@ -144,15 +145,15 @@ class DigitalOcean final : public CloudApi {
     std::vector<Json> found;
     for (int page = 1; page > 0;) {
       const Json answer = session_.json("GET", base_ + of + "?per_page=200&page=" + std::to_string(page));
-      for (const Json& one : json::list(answer, key)) found.push_back(one);
-      page = json::text(json::at(json::at(answer, "links"), "pages"), "next").empty() ? 0 : page + 1;
+      for (const Json& one : json_read::list(answer, key)) found.push_back(one);
+      page = json_read::text(json_read::at(json_read::at(answer, "links"), "pages"), "next").empty() ? 0 : page + 1;
     }
     return found;
   }
 
   std::vector<Json> raw(const Balancer& wish) {
     auto all = pages("/load_balancers", "load_balancers");
-    std::erase_if(all, [&](const Json& one) { return json::text(one, "name") != full_name(wish); });
+    std::erase_if(all, [&](const Json& one) { return json_read::text(one, "name") != full_name(wish); });
     return all;
   }
 
@@ -160,11 +161,11 @@ class DigitalOcean final : public CloudApi {
   std::vector<Json> droplets(const Balancer& wish) {
     if (!droplets_) droplets_ = pages("/droplets", "droplets");
     std::vector<Json> here = *droplets_;
-    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return json::text(one, "vpc_uuid") != wish.network; });
+    if (!wish.network.empty()) std::erase_if(here, [&](const Json& one) { return json_read::text(one, "vpc_uuid") != wish.network; });
     return here;
   }
   static std::string id_of(const Json& droplet) {
-    return json::at(droplet, "id").is_number_integer() ? std::to_string(json::at(droplet, "id").get<std::int64_t>()) : "";
+    return json_read::at(droplet, "id").is_number_integer() ? std::to_string(json_read::at(droplet, "id").get<std::int64_t>()) : "";
   }
 
   std::string droplet(const Balancer& wish, const BalancerTarget& wanted) {
@@ -172,9 +173,9 @@ class DigitalOcean final : public CloudApi {
     std::string by_name;
     for (const Json& one : droplets(wish)) {
       for (const char* family : {"v4", "v6"})
-        for (const Json& net : json::list(json::at(one, "networks"), family))
-          if (json::text(net, "ip_address") == wanted.address) return id_of(one);
-      if (json::text(one, "name") == wanted.name) by_name = id_of(one);
+        for (const Json& net : json_read::list(json_read::at(one, "networks"), family))
+          if (json_read::text(net, "ip_address") == wanted.address) return id_of(one);
+      if (json_read::text(one, "name") == wanted.name) by_name = id_of(one);
     }
     return by_name;
   }

@@ -49,7 +49,7 @@ std::string sign_rs256(const std::string& key, const std::string& text) {
   return signature;
 }
 
-std::string last(const std::string& url) { return url.substr(url.rfind('/') + 1); }
+std::string resource_name(const std::string& url) { return url.substr(url.rfind('/') + 1); }
 
 class Gcp final : public CloudApi {
  public:
@@ -60,16 +60,16 @@ class Gcp final : public CloudApi {
       contents.assign(std::istreambuf_iterator<char>(file), {});
     }
     if (const auto decoded = from_base64(contents); decoded && !decoded->empty()) contents = *decoded;
-    account_ = json::parse(contents);
+    account_ = json_read::parse(contents);
     for (const char* key : {"project_id", "client_email", "private_key", "token_uri"})
-      if (json::text(account_, key).empty())
+      if (json_read::text(account_, key).empty())
         throw Error(Code::auth_failed, std::string("the credentials are no service account of Google's: ") + key + " is missing",
                     "give the JSON of a service account's key by GOOGLE_APPLICATION_CREDENTIALS or gcp_service_account_contents");
     if (zones_.empty()) needs_setting(CloudProvider::gcp, "server_location", "europe-west3-a, or several zones of a region with commas between them");
     region_ = zones_[0].substr(0, zones_[0].rfind('-'));
-    project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + json::text(account_, "project_id");
+    project_ = session.endpoint("https://compute.googleapis.com") + "/compute/v1/projects/" + json_read::text(account_, "project_id");
     session_.authorize_by(nullptr);
-    const std::string bearer = session.token("gcp:" + json::text(account_, "client_email"), [this] { return token(); });
+    const std::string bearer = session.token("gcp:" + json_read::text(account_, "client_email"), [this] { return token(); });
     session_.authorize_by([bearer](HttpRequest& request) { request.headers.emplace_back("Authorization", "Bearer " + bearer); });
   }
 
@@ -80,24 +80,26 @@ class Gcp final : public CloudApi {
     if (rule.is_null() && !is_ours(service, wish) && !is_ours(check, wish)) return std::nullopt;
     Balancer is{.name = wish.name, .owner = owner(rule.is_null() ? (service.is_null() ? check : service) : rule)};
     if (rule.is_null() || service.is_null() || check.is_null()) note(is, "parts of it are missing");
-    is.is_public = json::text(rule, "loadBalancingScheme") == "EXTERNAL";
-    is.address = json::text(rule, "IPAddress");
+    is.is_public = json_read::text(rule, "loadBalancingScheme") == "EXTERNAL";
+    is.address = json_read::text(rule, "IPAddress");
     is.network = is.is_public ? wish.network : network_of(rule, wish);
-    const Json& ports = json::list(rule, "ports");
+    const Json& ports = json_read::list(rule, "ports");
     if (ports.size() == 1 && ports[0].is_string()) is.port = is.target_port = std::atoi(ports[0].get<std::string>().c_str());
-    if (!rule.is_null() && last(json::text(rule, "backendService")) != wish.name) note(is, "it leads to " + last(json::text(rule, "backendService")));
-    const Json& http = json::at(check, "httpHealthCheck");
-    is.path = json::text(http, "requestPath");
-    if (json::text(check, "type") != "HTTP") is.path += " (" + json::text(check, "type") + ")";
-    is.check_port = json::number<int>(http, "port");
-    is.interval = json::number<int>(check, "checkIntervalSec");
-    is.timeout = json::number<int>(check, "timeoutSec");
-    is.down = json::number<int>(check, "unhealthyThreshold");
-    is.up = json::number<int>(check, "healthyThreshold");
-    is.sessions =
-        json::text(json::at(service, "connectionTrackingPolicy"), "connectionPersistenceOnUnhealthyBackends") == "NEVER_PERSIST" ? "cut" : "kept";
+    if (!rule.is_null() && resource_name(json_read::text(rule, "backendService")) != wish.name)
+      note(is, "it leads to " + resource_name(json_read::text(rule, "backendService")));
+    const Json& http = json_read::at(check, "httpHealthCheck");
+    is.path = json_read::text(http, "requestPath");
+    if (json_read::text(check, "type") != "HTTP") is.path += " (" + json_read::text(check, "type") + ")";
+    is.check_port = json_read::number<int>(http, "port");
+    is.interval = json_read::number<int>(check, "checkIntervalSec");
+    is.timeout = json_read::number<int>(check, "timeoutSec");
+    is.down = json_read::number<int>(check, "unhealthyThreshold");
+    is.up = json_read::number<int>(check, "healthyThreshold");
+    is.sessions = json_read::text(json_read::at(service, "connectionTrackingPolicy"), "connectionPersistenceOnUnhealthyBackends") == "NEVER_PERSIST"
+                      ? "cut"
+                      : "kept";
     std::set<std::string> groups;
-    for (const Json& one : json::list(service, "backends")) groups.insert(json::text(one, "group"));
+    for (const Json& one : json_read::list(service, "backends")) groups.insert(json_read::text(one, "group"));
     std::set<std::string> members;
     for (const std::string& zone : zones_)
       for (const std::string& one : in_group(zone, wish)) {
@@ -105,9 +107,9 @@ class Gcp final : public CloudApi {
         if (mine != groups.end()) members.insert(one);
       }
     for (const std::string& one : members) {
-      BalancerTarget target{.name = last(one), .id = last(one)};
+      BalancerTarget target{.name = resource_name(one), .id = resource_name(one)};
       for (const BalancerTarget& wanted : wish.targets)
-        if (const auto found = instance(wish, wanted); found && last(found->url) == last(one)) target = wanted;
+        if (const auto found = instance(wish, wanted); found && resource_name(found->url) == resource_name(one)) target = wanted;
       is.targets.push_back(std::move(target));
     }
     const Json probed = get(firewall(wish.name + "-probes"));
@@ -134,7 +136,7 @@ class Gcp final : public CloudApi {
     // Of a rule and a service the scheme cannot be changed, of a rule nor can port and network.
     const bool other_scheme = is.is_public != wish.is_public;
     if (!rule.is_null() &&
-        (other_scheme || is.port != wish.port || is.network != wish.network || last(json::text(rule, "backendService")) != wish.name))
+        (other_scheme || is.port != wish.port || is.network != wish.network || resource_name(json_read::text(rule, "backendService")) != wish.name))
       drop(regional("forwardingRules", wish.name));
     if (other_scheme) drop(regional("backendServices", wish.name));
     make(wish);
@@ -158,7 +160,7 @@ class Gcp final : public CloudApi {
 
   static std::string mark(const std::string& cluster) { return "pgcluster:" + cluster; }
   static std::string owner(const Json& of) {
-    const std::string text = json::text(of, "description");
+    const std::string text = json_read::text(of, "description");
     return text.starts_with("pgcluster:") ? text.substr(10) : "";
   }
   static bool is_ours(const Json& of, const Balancer& wish) { return !of.is_null() && owner(of) == wish.owner; }
@@ -177,8 +179,8 @@ class Gcp final : public CloudApi {
                       {"iat", now},
                       {"exp", now + 3600}};
     const std::string head = base64url(R"({"alg":"RS256","typ":"JWT"})") + "." + base64url(claims.dump());
-    const std::string assertion = head + "." + base64url(sign_rs256(json::text(account_, "private_key"), head));
-    const std::string uri = json::text(account_, "token_uri");
+    const std::string assertion = head + "." + base64url(sign_rs256(json_read::text(account_, "private_key"), head));
+    const std::string uri = json_read::text(account_, "token_uri");
     if (!uri.starts_with("https://") && !uri.starts_with("http://127.0.0.1:"))
       throw Error(Code::auth_failed, "the token_uri of Google's service account is no https address", "take the JSON as Google gave it");
     const HttpResponse response = session_.call({.method = "POST",
@@ -186,11 +188,11 @@ class Gcp final : public CloudApi {
                                                  .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},
                                                  .body = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=" + assertion},
                                                 {400});
-    const Json answer = json::parse(response.body);
-    if (response.status >= 300 || json::text(answer, "access_token").empty())
-      throw Error(Code::auth_failed, "Google gives no token for the service account: " + json::text(answer, "error_description"),
+    const Json answer = json_read::parse(response.body);
+    if (response.status >= 300 || json_read::text(answer, "access_token").empty())
+      throw Error(Code::auth_failed, "Google gives no token for the service account: " + json_read::text(answer, "error_description"),
                   "is the key still valid, and this machine's clock right?");
-    return {json::text(answer, "access_token"), json::number<int>(answer, "expires_in")};
+    return {json_read::text(answer, "access_token"), json_read::number<int>(answer, "expires_in")};
   }
 
   Json get(const std::string& path) { return session_.json("GET", partial(path), nullptr, {404}); }
@@ -205,17 +207,17 @@ class Gcp final : public CloudApi {
                                                           : std::vector<int>{});
     if (begun.is_null()) return;
     const std::string operation =
-        path.substr(0, path.find('/', path.starts_with("global/") ? 0 : path.find('/') + 1)) + "/operations/" + json::text(begun, "name");
+        path.substr(0, path.find('/', path.starts_with("global/") ? 0 : path.find('/') + 1)) + "/operations/" + json_read::text(begun, "name");
     Json now = begun;
-    session_.wait_for("ended the operation " + json::text(begun, "name"), [&] {
-      if (json::text(now, "status") == "DONE") return true;
+    session_.wait_for("ended the operation " + json_read::text(begun, "name"), [&] {
+      if (json_read::text(now, "status") == "DONE") return true;
       now = session_.json("GET", partial(operation));
-      return json::text(now, "status") == "DONE";
+      return json_read::text(now, "status") == "DONE";
     });
-    for (const Json& error : json::list(json::at(now, "error"), "errors"))
-      if (!in_use || json::text(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
+    for (const Json& error : json_read::list(json_read::at(now, "error"), "errors"))
+      if (!in_use || json_read::text(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
         throw Error(Failure{.code = Code::command_failed,
-                            .message = session_.name() + " could not carry out " + method + " " + path + ": " + json::text(error, "message"),
+                            .message = session_.name() + " could not carry out " + method + " " + path + ": " + json_read::text(error, "message"),
                             .hint = "when the cause is mended, apply again: it goes on from here"});
   }
   void drop(const std::string& path, bool in_use = false) { act("DELETE", path, nullptr, in_use); }
@@ -223,7 +225,7 @@ class Gcp final : public CloudApi {
   // Made where it is not there, else patched.
   void ensure(const std::string& path, Json body, const Balancer& wish) {
     const Json now = get(path);
-    body["name"] = last(path);
+    body["name"] = resource_name(path);
     body["description"] = mark(wish.owner);
     if (now.is_null()) return act("POST", path.substr(0, path.rfind('/')), body);
     if (!is_ours(now, wish))
@@ -273,9 +275,9 @@ class Gcp final : public CloudApi {
   std::string network(const Balancer& wish) const { return partial("global/networks/" + network_name(wish)); }
 
   static std::string network_of(const Json& rule, const Balancer& wish) {
-    if (wish.network.empty() && last(json::text(rule, "network")) == "default") return {};
-    const std::string subnet = last(json::text(rule, "subnetwork"));
-    return last(json::text(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
+    if (wish.network.empty() && resource_name(json_read::text(rule, "network")) == "default") return {};
+    const std::string subnet = resource_name(json_read::text(rule, "subnetwork"));
+    return resource_name(json_read::text(rule, "network")) + (wish.network.find('/') == std::string::npos || subnet.empty() ? "" : "/" + subnet);
   }
 
   static const std::vector<std::string>& probe_sources(bool is_public) { return is_public ? outer_probes : inner_probes; }
@@ -288,14 +290,14 @@ class Gcp final : public CloudApi {
   }
   static std::vector<std::string> sources(const Json& rule) {
     std::vector<std::string> found;
-    for (const Json& one : json::list(rule, "sourceRanges"))
+    for (const Json& one : json_read::list(rule, "sourceRanges"))
       if (one.is_string()) found.push_back(one);
     std::sort(found.begin(), found.end());
     return found;
   }
   static int opened(const Json& rule) {
-    const Json& allowed = json::list(rule, "allowed");
-    if (allowed.size() != 1 || json::list(allowed[0], "ports").size() != 1 || json::at(rule, "disabled") == true) return 0;
+    const Json& allowed = json_read::list(rule, "allowed");
+    if (allowed.size() != 1 || json_read::list(allowed[0], "ports").size() != 1 || json_read::at(rule, "disabled") == true) return 0;
     return std::atoi(allowed[0]["ports"][0].get<std::string>().c_str());
   }
 
@@ -304,8 +306,8 @@ class Gcp final : public CloudApi {
     std::string next;
     do {
       const Json answer = session_.json(method, partial(path) + (next.empty() ? "" : "?pageToken=" + net::url_encoded(next)), body, {404});
-      for (const Json& one : json::list(answer, "items")) found.push_back(one);
-      next = json::text(answer, "nextPageToken");
+      for (const Json& one : json_read::list(answer, "items")) found.push_back(one);
+      next = json_read::text(answer, "nextPageToken");
     } while (!next.empty());
     return found;
   }
@@ -313,7 +315,7 @@ class Gcp final : public CloudApi {
   std::set<std::string> in_group(const std::string& zone, const Balancer& wish) {
     std::set<std::string> found;
     for (const Json& one : pages("POST", group_path(zone, wish) + "/listInstances", {{"instanceState", "ALL"}}))
-      found.insert(json::text(one, "instance"));
+      found.insert(json_read::text(one, "instance"));
     return found;
   }
 
@@ -332,15 +334,17 @@ class Gcp final : public CloudApi {
     }
     std::optional<Instance> by_name;
     for (const auto& [zone, one] : *instances_) {
-      const Instance here{zone, json::text(one, "selfLink")};
-      const Json& interfaces = json::list(one, "networkInterfaces");
-      if (std::none_of(interfaces.begin(), interfaces.end(), [&](const Json& i) { return last(json::text(i, "network")) == network_name(wish); }))
+      const Instance here{zone, json_read::text(one, "selfLink")};
+      const Json& interfaces = json_read::list(one, "networkInterfaces");
+      if (std::none_of(interfaces.begin(), interfaces.end(),
+                       [&](const Json& i) { return resource_name(json_read::text(i, "network")) == network_name(wish); }))
         continue;
-      if (!wanted.id.empty() && (json::text(one, "id") == wanted.id || json::text(one, "name") == wanted.id)) return here;
+      if (!wanted.id.empty() && (json_read::text(one, "id") == wanted.id || json_read::text(one, "name") == wanted.id)) return here;
       if (!wanted.id.empty()) continue;
       for (const Json& interface : interfaces)
-        if (json::text(interface, "networkIP") == wanted.address && last(json::text(interface, "network")) == network_name(wish)) return here;
-      if (json::text(one, "name") == wanted.name) by_name = here;
+        if (json_read::text(interface, "networkIP") == wanted.address && resource_name(json_read::text(interface, "network")) == network_name(wish))
+          return here;
+      if (json_read::text(one, "name") == wanted.name) by_name = here;
     }
     return by_name;
   }

@@ -75,12 +75,12 @@ Ask consul_health_ask(const TopologyHost& host) {
 std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
   std::vector<ConsulServer> servers;
   const auto body = consul_body(answer, 429);  // 429: some server is not healthy
-  const Json json = body ? json::parse(*body) : Json();
-  for (const Json& one : json::list(json, "Servers"))
-    servers.push_back({.name = json::text(one, "Name"),
-                       .leads = json::flag(one, "Leader"),
-                       .voter = json::flag(one, "Voter"),
-                       .healthy = json::flag(one, "Healthy")});
+  const Json json = body ? json_read::parse(*body) : Json();
+  for (const Json& one : json_read::list(json, "Servers"))
+    servers.push_back({.name = json_read::text(one, "Name"),
+                       .leads = json_read::flag(one, "Leader"),
+                       .voter = json_read::flag(one, "Voter"),
+                       .healthy = json_read::flag(one, "Healthy")});
   return servers;
 }
 
@@ -88,8 +88,8 @@ Ask consul_leader_ask(const std::string& host) { return consul_get(host, "/v1/st
 
 std::string read_consul_leader(const Answer& answer) {
   const auto body = consul_body(answer);
-  const Json json = body ? json::parse(*body) : Json();
-  return json::text(json);
+  const Json json = body ? json_read::parse(*body) : Json();
+  return json_read::text(json);
 }
 
 bool owns_consul(const ClusterView& cluster, const std::string& host) {

@@ -8,10 +8,10 @@
 namespace pgcluster {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 using Hosts = std::vector<const TopologyHost*>;
 
-Run request(const std::string& method, const std::string& path, const Json& body, const std::string& touches) {
+Run request(const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
   // Servers that have just been started may answer "stream closed".
   return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-m", "20", "--retry", "3", "--retry-delay", "1", "--retry-all-errors", "-X",
                    method, "--data-binary", "@-", "http://127.0.0.1:8500" + path},
@@ -20,7 +20,7 @@ Run request(const std::string& method, const std::string& path, const Json& body
 }
 
 // What to do, by what the first server that answers has; empty: nothing.
-using Wish = std::function<std::vector<std::pair<Run, std::string>>(const Json&)>;
+using Wish = std::function<std::vector<std::pair<Run, std::string>>(const OrderedJson&)>;
 
 Steps on_servers(const std::string& name, const Hosts& servers, const std::string& path, const std::string& about, const Wish& wish) {
   std::vector<std::pair<std::string, Ask>> asked;
@@ -34,7 +34,7 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
   auto decide = [asked, wish](const Answers& answers) -> Decision {
     for (const auto& [host, ask] : asked) {
       const auto body = consul_body(answers[ask]);
-      const Json json = body ? json::parse<Json>(*body) : Json(Json::value_t::discarded);
+      const OrderedJson json = body ? json_read::parse<OrderedJson>(*body) : OrderedJson(OrderedJson::value_t::discarded);
       if (json.is_discarded()) continue;
       Change change{.todo = {}, .action = Action::update};
       for (auto& [run, why] : wish(json)) {
@@ -54,7 +54,7 @@ Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const
   const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"},
                 .touches = {"consul:autopilot"}};
   return on_servers("cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
-                    [run](const Json& json) -> std::vector<std::pair<Run, std::string>> {
+                    [run](const OrderedJson& json) -> std::vector<std::pair<Run, std::string>> {
                       if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
                       return {{run, "dead servers would be removed, and with them their sessions"}};
                     });
@@ -66,22 +66,24 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
   std::vector<std::string> others;
   for (const std::string& other : consul_datacenters(cluster))
     if (other != datacenter) others.push_back(other);
-  const Json failover = others.empty() ? Json{{"NearestN", 0}, {"Datacenters", nullptr}} : Json{{"NearestN", 0}, {"Datacenters", others}};
-  const Json wished{
+  const OrderedJson failover =
+      others.empty() ? OrderedJson{{"NearestN", 0}, {"Datacenters", nullptr}} : OrderedJson{{"NearestN", 0}, {"Datacenters", others}};
+  const OrderedJson wished{
       {"Name", name},
       {"Service", {{"Service", cluster.spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
       {"DNS", {{"TTL", "0s"}}}};
-  return on_servers("cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const Json& all) {
+  return on_servers("cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
     std::vector<std::pair<Run, std::string>> todo;
     if (!all.is_array()) return todo;
-    for (const Json& one : all) {
+    for (const OrderedJson& one : all) {
       if (!one.is_object() || one.value("Name", "") != name) continue;
-      const Json service = one.value("Service", Json::object());
-      const Json datacenters = service.is_object() && service.contains("Failover") ? service["Failover"].value("Datacenters", Json()) : Json();
+      const OrderedJson service = one.value("Service", OrderedJson::object());
+      const OrderedJson datacenters =
+          service.is_object() && service.contains("Failover") ? service["Failover"].value("Datacenters", OrderedJson()) : OrderedJson();
       const bool same = service.value("Service", "") == cluster.spec.patroni_cluster_name && service.value("OnlyPassing", false) &&
-                        service.value("Tags", Json()) == wished["Service"]["Tags"] &&
+                        service.value("Tags", OrderedJson()) == wished["Service"]["Tags"] &&
                         (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
-                        one.value("DNS", Json::object()).value("TTL", "") == "0s";
+                        one.value("DNS", OrderedJson::object()).value("TTL", "") == "0s";
       if (!same)
         todo.emplace_back(request("PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
       return todo;
@@ -99,18 +101,18 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
     if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
       strangers.emplace_back(name, host.address);
   if (strangers.empty()) return {};
-  return on_servers("cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const Json& nodes) {
+  return on_servers("cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const OrderedJson& nodes) {
     std::vector<std::pair<Run, std::string>> todo;
     for (const auto& [name, address] : strangers) {
-      const auto is = [&name = name, &address = address](const Json& one) {
+      const auto is = [&name = name, &address = address](const OrderedJson& one) {
         return one.is_object() && one.value("Node", "") == name && one.value("Address", "") == address;
       };
       if (nodes.is_array() && std::any_of(nodes.begin(), nodes.end(), is)) continue;
       // Without checks: one that failed would end the node's sessions.
-      todo.emplace_back(
-          request("PUT", "/v1/catalog/register",
-                  Json{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}}, "consul:catalog"),
-          home + "'s catalog does not know " + name);
+      todo.emplace_back(request("PUT", "/v1/catalog/register",
+                                OrderedJson{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}},
+                                "consul:catalog"),
+                        home + "'s catalog does not know " + name);
     }
     return todo;
   });

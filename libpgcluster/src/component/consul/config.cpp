@@ -12,7 +12,7 @@
 namespace pgcluster {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 std::vector<std::string> addresses(const std::vector<const TopologyHost*>& hosts) {
   std::vector<std::string> all;
@@ -25,7 +25,7 @@ Text agent_text(const NodeView& node) {
   const std::string datacenter = consul_datacenter(spec, node.host);
   const auto servers = consul_servers(node.cluster, datacenter);
   const bool server = node.has(Role::consul);
-  Json json{{"datacenter", datacenter}, {"node_name", node.name()}, {"server", server}};
+  OrderedJson json{{"datacenter", datacenter}, {"node_name", node.name()}, {"server", server}};
   if (server) {
     json["bootstrap_expect"] = servers.size();
     json["performance"] = {{"raft_multiplier", 1}};
@@ -78,17 +78,17 @@ std::string consul_services(const NodeView& node) {
   const std::string rest = net::http_url(node.host.address, spec.patroni_restapi_port);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
-  Json services = Json::array();
+  OrderedJson services = OrderedJson::array();
   const auto add = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& check) {
-    Json tags = Json::array();
+    OrderedJson tags = OrderedJson::array();
     for (const std::string& name : names) tags.push_back(name);
     for (const std::string& name : names) tags.push_back(name + "." + node.host.datacenter);  // replica.dc2.CLUSTER.service.consul
-    Json checks = Json::array({Json{{"id", cluster + "-" + kind + "-role"},
-                                    {"name", "Patroni says " + check.substr(0, check.find('?'))},
-                                    {"http", rest + check},
-                                    {"method", "OPTIONS"},
-                                    {"interval", "1s"},
-                                    {"timeout", "1s"}}});
+    OrderedJson checks = OrderedJson::array({OrderedJson{{"id", cluster + "-" + kind + "-role"},
+                                                         {"name", "Patroni says " + check.substr(0, check.find('?'))},
+                                                         {"http", rest + check},
+                                                         {"method", "OPTIONS"},
+                                                         {"interval", "1s"},
+                                                         {"timeout", "1s"}}});
     if (spec.pgbouncer_install) {
       checks.push_back({{"id", cluster + "-" + kind + "-pgbouncer"},
                         {"name", "PgBouncer answers"},
@@ -105,7 +105,7 @@ std::string consul_services(const NodeView& node) {
     add("sync-replica", {"sync-replica"}, "/sync");
     add("async-replica", {"async-replica"}, "/async" + lag);
   }
-  return Json{{"services", services}}.dump(2) + "\n";
+  return OrderedJson{{"services", services}}.dump(2) + "\n";
 }
 
 std::string consul_unit_text(const NodeView& node) {
@@ -164,8 +164,8 @@ StepPtr consul_config(const NodeView& node) {
            .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
                    "apply; and then consul keyring -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
-      const auto before = json::parse(file->content);
-      const std::string was = json::text(before, "datacenter");
+      const auto before = json_read::parse(file->content);
+      const std::string was = json_read::text(before, "datacenter");
       if (!was.empty() && was != datacenter)
         return Refused{{.message = "Consul on " + host + " belongs to the datacenter " + was + ", and the spec says " + datacenter,
                         .hint = "write " + was +

@@ -61,11 +61,11 @@ Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
 std::vector<EtcdMember> read_etcd_members(const Answer& answer) {
   std::vector<EtcdMember> members;
   const Json json = json_of(answer);
-  for (const Json& one : json::list(json, "members")) {
-    EtcdMember member{.id = hexadecimal(json::at(one, "ID")), .name = json::text(one, "name")};
-    for (const Json& url : json::list(one, "peerURLs"))
-      if (url.is_string()) member.peer_urls.push_back(json::text(url));
-    member.started = !json::list(one, "clientURLs").empty();
+  for (const Json& one : json_read::list(json, "members")) {
+    EtcdMember member{.id = hexadecimal(json_read::at(one, "ID")), .name = json_read::text(one, "name")};
+    for (const Json& url : json_read::list(one, "peerURLs"))
+      if (url.is_string()) member.peer_urls.push_back(json_read::text(url));
+    member.started = !json_read::list(one, "clientURLs").empty();
     members.push_back(std::move(member));
   }
   return members;
@@ -75,11 +75,11 @@ EtcdStatus read_etcd_status(const Answer& answer) {
   EtcdStatus status;
   const Json json = json_of(answer);
   if (!json.is_array() || json.empty()) return status;
-  const Json& told = json::at(json[0], "Status");
-  const std::string leader = hexadecimal(json::at(told, "leader"));
+  const Json& told = json_read::at(json[0], "Status");
+  const std::string leader = hexadecimal(json_read::at(told, "leader"));
   status.answers = told.is_object();
   status.has_leader = !leader.empty() && leader != "0";
-  status.leads = status.has_leader && leader == hexadecimal(json::at(json::at(told, "header"), "member_id"));
+  status.leads = status.has_leader && leader == hexadecimal(json_read::at(json_read::at(told, "header"), "member_id"));
   return status;
 }
 

@@ -21,7 +21,6 @@ constexpr const char* drop_in_file = "/etc/systemd/system/keepalived.service.d/5
 constexpr const char* secret_name = "keepalived_auth_password";
 constexpr const char* header = "# Written by pgcluster.\n";
 
-
 int router_id(const Spec& spec) {
   if (spec.keepalived_virtual_router_id != 0) return spec.keepalived_virtual_router_id;
   const auto vip = net::parse_ip(spec.cluster_vip);

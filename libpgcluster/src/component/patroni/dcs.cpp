@@ -40,7 +40,7 @@ std::pair<int, Json> consul_key(const Answer& answer) {
   if (end == std::string::npos) return {0, nullptr};
   const std::string status = output->out.substr(end + 1);
   if (status == "404") return {404, nullptr};
-  Json json = json::parse(output->out.substr(0, end));
+  Json json = json_read::parse(output->out.substr(0, end));
   return status == "200" && json.is_array() && !json.empty() ? std::pair<int, Json>{200, std::move(json)} : std::pair<int, Json>{0, nullptr};
 }
 
@@ -100,9 +100,9 @@ Json initialize_key(const Answer& answer) {
   if (!output || output->status != 0) return nullptr;
   std::istringstream in(output->out);
   Json range, version;
-  json::read(in, range);
-  json::read(in, version);
-  return range.is_object() && range.contains("header") && !json::text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
+  json_read::read(in, range);
+  json_read::read(in, version);
+  return range.is_object() && range.contains("header") && !json_read::text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
 }
 
 }  // namespace
@@ -111,7 +111,7 @@ Initialized read_initialized(const Answer& answer) {
   if (const int status = consul_key(answer).first; status != 0) return status == 200 ? Initialized::yes : Initialized::no;
   const Json json = initialize_key(answer);
   if (!json.is_object()) return Initialized::unknown;
-  return !json::list(json, "kvs").empty() ? Initialized::yes : Initialized::no;
+  return !json_read::list(json, "kvs").empty() ? Initialized::yes : Initialized::no;
 }
 
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
@@ -124,8 +124,8 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
   }
   const Json json = json_of(answer);
   if (!json.is_object() || !json.contains("header")) return std::nullopt;
-  for (const Json& one : json::list(json, "kvs")) {
-    const std::string key = from_base64(json::text(one, "key")).value_or("");
+  for (const Json& one : json_read::list(json, "kvs")) {
+    const std::string key = from_base64(json_read::text(one, "key")).value_or("");
     names.push_back(key.substr(key.rfind('/') + 1));
   }
   std::sort(names.begin(), names.end());
@@ -134,8 +134,8 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
 
 std::string read_system_id(const Answer& answer) {
   if (read_initialized(answer) != Initialized::yes) return {};
-  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(json::text(keys[0], "Value")).value_or("");
-  return from_base64(json::text(initialize_key(answer)["kvs"][0], "value")).value_or("");
+  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(json_read::text(keys[0], "Value")).value_or("");
+  return from_base64(json_read::text(initialize_key(answer)["kvs"][0], "value")).value_or("");
 }
 
 }  // namespace pgcluster::patroni

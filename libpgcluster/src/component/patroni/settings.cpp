@@ -11,44 +11,44 @@
 namespace pgcluster::patroni {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Whole numbers and truth values as such, all else as a string: what Patroni itself would write.
-Json typed(const std::string& value) {
+OrderedJson typed(const std::string& value) {
   if (value == "true" || value == "false") return value == "true";
-  const Json number = json::parse<Json>(value);
-  return number.is_number_integer() && number.dump() == value ? number : Json(value);
+  const OrderedJson number = json_read::parse<OrderedJson>(value);
+  return number.is_number_integer() && number.dump() == value ? number : OrderedJson(value);
 }
 
 }  // namespace
 
 SettingsDiff compare_settings(const ClusterView& view, const std::string& settings) {
   SettingsDiff diff;
-  const Json found = json::parse<Json>(settings);
+  const OrderedJson found = json_read::parse<OrderedJson>(settings);
   if (settings.empty() || !found.is_object()) return diff;
   diff.known = true;
-  Json patch = Json::object();
-  const auto differs = [&](const std::string& path, const Json* is, const std::string* wish) {
-    if (is && !is->is_null()) diff.before += path + ": " + json::plain(*is) + "\n";
+  OrderedJson patch = OrderedJson::object();
+  const auto differs = [&](const std::string& path, const OrderedJson* is, const std::string* wish) {
+    if (is && !is->is_null()) diff.before += path + ": " + json_read::plain(*is) + "\n";
     if (wish) diff.after += path + ": " + *wish + "\n";
   };
-  const Json* own = found.contains("postgresql") && found["postgresql"].is_object() ? &found["postgresql"] : nullptr;
-  const auto child = [](const Json* parent, const std::string& name) { return parent && parent->contains(name) ? &(*parent)[name] : nullptr; };
+  const OrderedJson* own = found.contains("postgresql") && found["postgresql"].is_object() ? &found["postgresql"] : nullptr;
+  const auto child = [](const OrderedJson* parent, const std::string& name) { return parent && parent->contains(name) ? &(*parent)[name] : nullptr; };
   for (const auto& [path, wish] : cluster_settings(view.spec)) {
     const bool nested = path.starts_with("postgresql.");
     const std::string name = nested ? path.substr(11) : path;
-    const Json* is = child(nested ? own : &found, name);
-    if (is && same_value(json::plain(*is), wish)) continue;
+    const OrderedJson* is = child(nested ? own : &found, name);
+    if (is && same_value(json_read::plain(*is), wish)) continue;
     differs(path, is, &wish);
     (nested ? patch["postgresql"] : patch)[name] = typed(wish);
   }
-  const Json* parameters = child(own, "parameters");
+  const OrderedJson* parameters = child(own, "parameters");
   if (parameters && !parameters->is_object()) parameters = nullptr;
   std::set<std::string> described;
   for (const auto& [name, wish] : postgresql_parameters(view)) {
     described.insert(name);
-    const Json* is = child(parameters, name);
-    if (is && same_value(json::plain(*is), wish)) continue;
+    const OrderedJson* is = child(parameters, name);
+    if (is && same_value(json_read::plain(*is), wish)) continue;
     differs("postgresql.parameters." + name, is, &wish);
     patch["postgresql"]["parameters"][name] = typed(wish);
     diff.parameters = true;

@@ -13,12 +13,12 @@ namespace {
 using Json = nlohmann::json;
 
 bool barred_by_priority(const Json& tags) {
-  const Json& priority = json::at(tags, "failover_priority");
+  const Json& priority = json_read::at(tags, "failover_priority");
   return priority.is_number_integer() && priority.get<std::int64_t>() <= 0;
 }
 
 // For curl's configuration file.
-std::string quoted(const std::string& value) {
+std::string curl_quoted(const std::string& value) {
   std::string out = "\"";
   for (const char c : value) {
     if (c == '"' || c == '\\') out += '\\';
@@ -69,30 +69,30 @@ Member read_member(const Answer& answer) {
   // Patroni that has just started answers with its state only: it does not know the settings yet.
   Json state, settings;
   std::istringstream in(output->out);
-  if (!json::read(in, state) || !state.is_object() || !state.contains("state")) return found;
+  if (!json_read::read(in, state) || !state.is_object() || !state.contains("state")) return found;
   const auto end = in.tellg();
-  if (json::read(in, settings) && settings.is_object()) found.settings = output->out.substr(static_cast<std::size_t>(end));
+  if (json_read::read(in, settings) && settings.is_object()) found.settings = output->out.substr(static_cast<std::size_t>(end));
   found.answers = true;
-  found.state = json::text(state, "state");
-  const std::string role = json::text(state, "role");
+  found.state = json_read::text(state, "state");
+  const std::string role = json_read::text(state, "role");
   found.leads = role == "primary" || role == "master" || role == "standby_leader";
   found.role = role == "standby_leader" ? role : found.leads ? "leader" : "replica";
-  if (!found.leads && json::flag(state, "sync_standby")) found.role = "sync_standby";
-  if (!found.leads && json::flag(state, "quorum_standby")) found.role = "quorum_standby";
-  found.replication = json::text(state, "replication_state");
+  if (!found.leads && json_read::flag(state, "sync_standby")) found.role = "sync_standby";
+  if (!found.leads && json_read::flag(state, "quorum_standby")) found.role = "quorum_standby";
+  found.replication = json_read::text(state, "replication_state");
   found.streams = found.replication == "streaming";
-  found.paused = json::flag(state, "pause");
-  found.timeline = json::number<int>(state, "timeline");
-  found.start_time = json::text(state, "postmaster_start_time");
-  found.sync = json::flag(state, "sync_standby") || json::flag(state, "quorum_standby");
-  const Json &tags = json::at(state, "tags"), &own = json::at(state, "patroni"), &xlog = json::at(state, "xlog");
-  found.nofailover = json::flag(tags, "nofailover") || barred_by_priority(tags);
-  found.scope = json::text(own, "scope");
-  found.name = json::text(own, "name");
-  found.location = found.leads ? json::number(xlog, "location") : json::number(xlog, "replayed_location");
-  found.received = json::number(xlog, "received_location");
-  found.pending_restart = json::flag(state, "pending_restart");
-  for (const auto& [name, reason] : json::at(state, "pending_restart_reason").items()) found.pending.insert(name);
+  found.paused = json_read::flag(state, "pause");
+  found.timeline = json_read::number<int>(state, "timeline");
+  found.start_time = json_read::text(state, "postmaster_start_time");
+  found.sync = json_read::flag(state, "sync_standby") || json_read::flag(state, "quorum_standby");
+  const Json &tags = json_read::at(state, "tags"), &own = json_read::at(state, "patroni"), &xlog = json_read::at(state, "xlog");
+  found.nofailover = json_read::flag(tags, "nofailover") || barred_by_priority(tags);
+  found.scope = json_read::text(own, "scope");
+  found.name = json_read::text(own, "name");
+  found.location = found.leads ? json_read::number(xlog, "location") : json_read::number(xlog, "replayed_location");
+  found.received = json_read::number(xlog, "received_location");
+  found.pending_restart = json_read::flag(state, "pending_restart");
+  for (const auto& [name, reason] : json_read::at(state, "pending_restart_reason").items()) found.pending.insert(name);
   return found;
 }
 
@@ -157,13 +157,13 @@ Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& pa
 
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds) {
-  Text config = "request = " + quoted(method) + "\nurl = " + quoted(rest_base(view.spec, host) + path) + "\nuser = ";
-  const std::string user = quoted(view.spec.patroni_restapi_username + ":");
+  Text config = "request = " + curl_quoted(method) + "\nurl = " + curl_quoted(rest_base(view.spec, host) + path) + "\nuser = ";
+  const std::string user = curl_quoted(view.spec.patroni_restapi_username + ":");
   const Secret& password = view.secret("patroni_restapi_password");
-  const std::string escaped = quoted(password.value);
+  const std::string escaped = curl_quoted(password.value);
   config += user.substr(0, user.size() - 1);
   config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
-  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
+  config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + curl_quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
   // Errors to where the answer goes: a person wants both.
   return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
 }

@@ -1,9 +1,9 @@
 // PgBouncer in front of PostgreSQL: passwords are looked up in the database, so it knows only its own.
 #include <algorithm>
 
+#include <pgcluster/component/pgbouncer.hpp>
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
-#include <pgcluster/component/pgbouncer.hpp>
 
 #include "component/listening.hpp"
 #include "component/registry.hpp"

@@ -85,33 +85,35 @@ std::vector<Ask> server_asks(const ClusterView& view) {
 Server read_server(const Answer& answer) {
   Server server;
   const Json json = json_of(answer);
-  if (!json::at(json, "recovery").is_boolean()) return server;
+  if (!json_read::at(json, "recovery").is_boolean()) return server;
   server.answers = true;
-  server.recovery = json::flag(json, "recovery");
-  server.started = json::text(json, "started");
-  server.config = json::text(json, "config");
-  server.reloaded = json::flag(json, "reloaded");
-  for (const auto& [name, one] : json::at(json, "settings").items())
+  server.recovery = json_read::flag(json, "recovery");
+  server.started = json_read::text(json, "started");
+  server.config = json_read::text(json, "config");
+  server.reloaded = json_read::flag(json, "reloaded");
+  for (const auto& [name, one] : json_read::at(json, "settings").items())
     if (one.is_array() && one.size() == 7)
       server.settings[name] = {name,
-                               json::plain(one[0]),
-                               json::plain(one[1]),
-                               json::plain(one[2]),
-                               json::plain(one[3]),
-                               json::plain(one[4]),
-                               json::plain(one[5]),
-                               json::flag(one[6])};
-  for (const auto& [name, one] : json::at(json, "roles").items())
+                               json_read::plain(one[0]),
+                               json_read::plain(one[1]),
+                               json_read::plain(one[2]),
+                               json_read::plain(one[3]),
+                               json_read::plain(one[4]),
+                               json_read::plain(one[5]),
+                               json_read::flag(one[6])};
+  for (const auto& [name, one] : json_read::at(json, "roles").items())
     if (one.is_array() && one.size() == 8)
-      server.roles[name] = {json::flag(one[0]), json::flag(one[1]), json::flag(one[2]), json::flag(one[3]),
-                            json::flag(one[4]), json::flag(one[5]), json::flag(one[6]), json::plain(one[7])};
-  for (const auto& [name, owner] : json::at(json, "databases").items()) server.databases[name] = json::plain(owner);
-  if (const Json& one = json::at(json, "user_search"); one.is_array() && one.size() == 4)
-    server.user_search =
-        UserSearch{.source = json::plain(one[0]), .config = json::plain(one[1]), .callers = json::plain(one[2]), .definer = json::flag(one[3])};
-  if (const Json& slots = json::at(json, "slots"); slots.is_array()) {
+      server.roles[name] = {json_read::flag(one[0]), json_read::flag(one[1]), json_read::flag(one[2]), json_read::flag(one[3]),
+                            json_read::flag(one[4]), json_read::flag(one[5]), json_read::flag(one[6]), json_read::plain(one[7])};
+  for (const auto& [name, owner] : json_read::at(json, "databases").items()) server.databases[name] = json_read::plain(owner);
+  if (const Json& one = json_read::at(json, "user_search"); one.is_array() && one.size() == 4)
+    server.user_search = UserSearch{.source = json_read::plain(one[0]),
+                                    .config = json_read::plain(one[1]),
+                                    .callers = json_read::plain(one[2]),
+                                    .definer = json_read::flag(one[3])};
+  if (const Json& slots = json_read::at(json, "slots"); slots.is_array()) {
     server.slots.emplace();
-    for (const Json& name : slots) server.slots->insert(json::plain(name));
+    for (const Json& name : slots) server.slots->insert(json_read::plain(name));
   }
   return server;
 }

@@ -34,7 +34,7 @@ std::optional<SimulatedPackage> ConsulModel::package(const std::string& name) {
 
 ConsulModel::Json ConsulModel::agent(const SimulatedHost& host) {
   const std::string* text = host.read(consul_agent_file);
-  Json json = json::parse(text ? *text : "");
+  Json json = json_read::parse(text ? *text : "");
   return json.is_object() ? json : Json::object();
 }
 
@@ -67,7 +67,7 @@ void ConsulModel::passed(SimulatedTime) {
     SimulatedHost& host = fleet_->host(name);
     if (host.down || host.frozen || !host.active(consul_unit) || host.read(raft_file)) continue;
     const Json json = agent(host);
-    if (json::flag(json, "server")) waiting[json.value("datacenter", "") + json.value("retry_join", Json::array()).dump()].push_back(name);
+    if (json_read::flag(json, "server")) waiting[json.value("datacenter", "") + json.value("retry_join", Json::array()).dump()].push_back(name);
   }
   for (auto& [key, servers] : waiting) {
     const Json json = agent(fleet_->host(servers.front()));
@@ -166,7 +166,7 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
 }
 
 Output ConsulModel::change(Datacenter* own, const std::string& method, const std::string& path, const std::string& body) {
-  const Json json = json::parse(body);
+  const Json json = json_read::parse(body);
   if (!own || serving(*own) < own->servers.size() / 2 + 1 || !json.is_object()) return {.status = 22, .out = "No cluster leader"};
   if (path == "/v1/query" && method == "POST") {
     own->queries["query-" + std::to_string(own->queries.size())] = json;

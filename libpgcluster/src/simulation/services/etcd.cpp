@@ -13,7 +13,6 @@ namespace {
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
-constexpr const char* unit_name = "etcd.service";
 constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
 
 std::map<std::string, std::string> environment(const SimulatedHost& host) {
@@ -34,7 +33,7 @@ std::optional<SimulatedPackage> EtcdModel::package(const std::string& name) {
   if (name == "etcd-client") return SimulatedPackage{.version = "3.5.16-4"};
   if (name != "etcd-server") return std::nullopt;
   return SimulatedPackage{.version = "3.5.16-4",
-                          .units = {unit_name},
+                          .units = {etcd_unit},
                           .files = {{etcd_env_file, File{.content = "## etcd(1) daemon options\n"}}},
                           .accounts = {{"etcd", Account{101, "/var/lib/etcd", "/usr/sbin/nologin"}}}};
 }
@@ -42,7 +41,7 @@ std::optional<SimulatedPackage> EtcdModel::package(const std::string& name) {
 bool EtcdModel::serves(const Member& member) {
   if (member.host.empty()) return false;
   const SimulatedHost& host = fleet_->host(member.host);
-  return !host.down && !host.frozen && host.active(unit_name);
+  return !host.down && !host.frozen && host.active(etcd_unit);
 }
 
 std::size_t EtcdModel::serving(const Cluster& cluster) {
@@ -58,11 +57,11 @@ void EtcdModel::form(Cluster& cluster, SimulatedTime now) {
     SimulatedHost& host = fleet_->host(member.host);
     if (host.down || host.frozen) continue;
     ++there;
-    SimulatedUnit& unit = host.units[unit_name];
+    SimulatedUnit& unit = host.units[etcd_unit];
     if (unit.ready_at && *unit.ready_at > now + 1h) waiting.push_back(&host);
   }
   if (there < cluster.quorum()) return;
-  for (SimulatedHost* host : waiting) host->units[unit_name].ready_at = std::max(now, host->busy_until) + 1s;
+  for (SimulatedHost* host : waiting) host->units[etcd_unit].ready_at = std::max(now, host->busy_until) + 1s;
 }
 
 EtcdModel::Cluster* EtcdModel::of(const SimulatedHost& host) {
@@ -72,7 +71,7 @@ EtcdModel::Cluster* EtcdModel::of(const SimulatedHost& host) {
 }
 
 std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
-  if (unit != unit_name) return std::nullopt;
+  if (unit != etcd_unit) return std::nullopt;
   auto env = environment(host);
   if (!env.contains("ETCD_NAME")) env = {{"ETCD_NAME", "default"}, {"ETCD_INITIAL_CLUSTER", "default=http://localhost:2380"}};
   const std::string name = env["ETCD_NAME"], token = env["ETCD_INITIAL_CLUSTER_TOKEN"] + " " + env["ETCD_INITIAL_CLUSTER"];
@@ -112,7 +111,7 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
 }
 
 void EtcdModel::unit_stopped(SimulatedHost& host, const std::string& unit, SimulatedTime) {
-  if (unit == unit_name) running_.erase(host.name);
+  if (unit == etcd_unit) running_.erase(host.name);
 }
 
 void EtcdModel::passed(SimulatedTime now) {
@@ -169,7 +168,7 @@ Output EtcdModel::members(const SimulatedHost& host, const Cluster* cluster) con
 std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) {
   const auto own = [&]() -> Cluster* {
     Cluster* cluster = of(host);
-    return cluster && host.active(unit_name) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
+    return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
   if (argv[0] == "etcdctl") return ctl(host, argv, own());
   // As the component asks: a script, then "address/port" and URL of the host's member.

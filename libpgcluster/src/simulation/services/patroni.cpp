@@ -65,7 +65,7 @@ Json bootstrap_settings(const std::map<std::string, std::string>& config) {
         into = &(*into)[part.substr(0, part.size() - 1)];
         rest.erase(0, part.size());
       }
-    const Json value = text.starts_with('"') ? Json(plain(text)) : json::parse(text);
+    const Json value = text.starts_with('"') ? Json(plain(text)) : json_read::parse(text);
     (*into)[rest] = value.is_discarded() ? Json(text) : value;
   }
   return settings;
@@ -73,12 +73,12 @@ Json bootstrap_settings(const std::map<std::string, std::string>& config) {
 
 std::map<std::string, std::string> parameters(const Json& settings) {
   std::map<std::string, std::string> found;
-  for (const auto& [name, value] : json::at(json::at(settings, "postgresql"), "parameters").items()) found[name] = json::plain(value);
+  for (const auto& [name, value] : json_read::at(json_read::at(settings, "postgresql"), "parameters").items()) found[name] = json_read::plain(value);
   return found;
 }
 
 int number(const Json& settings, const char* name, int otherwise) {
-  return json::at(settings, name).is_number_integer() ? json::number<int>(settings, name) : otherwise;
+  return json_read::at(settings, name).is_number_integer() ? json_read::number<int>(settings, name) : otherwise;
 }
 
 std::string data_dir(const std::map<std::string, std::string>& config) { return value_of(config, "postgresql.data_dir"); }
@@ -234,7 +234,7 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
     else if (now >= cluster.lease)
       cluster.leader.clear();
   }
-  if (cluster.leader.empty() && !cluster.system_id.empty() && now >= cluster.free_from && !json::flag(cluster.settings, "pause")) {
+  if (cluster.leader.empty() && !cluster.system_id.empty() && now >= cluster.free_from && !json_read::flag(cluster.settings, "pause")) {
     std::string next;
     for (const std::string& name : hosts) {
       const Member& member = members_[name];
@@ -338,7 +338,7 @@ bool PatroniModel::streams(const Cluster& cluster, const std::string& host, cons
 }
 
 bool PatroniModel::sync(const Cluster& cluster, const std::string& host, SimulatedTime now) const {
-  if (!json::flag(cluster.settings, "synchronous_mode")) return false;
+  if (!json_read::flag(cluster.settings, "synchronous_mode")) return false;
   int left = number(cluster.settings, "synchronous_node_count", 1);
   for (const auto& [name, member] : members_)
     if (member.cluster == members_.at(host).cluster && alive(name, member) && streams(cluster, name, member, now) && left-- > 0 && name == host)

@@ -117,7 +117,7 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   const std::string path = path_of(option(input, "url")), method = option(input, "request");
   std::string body = option(input, "data-raw");
   if (body.empty()) body = option(input, "data");
-  const Json json = json::parse(body);
+  const Json json = json_read::parse(body);
   Cluster* cluster = cluster_of(member);
   if (!cluster || cluster->system_id.empty() || !json.is_object() || !dcs_of(host.name, member)) return failed("503", "no cluster");
   const auto hosts = hosts_of(member.cluster);

@@ -160,8 +160,9 @@ Way named_way(const Scene& scene, const Topology& topology) {
   Way way{.title = "DNS names from Consul", .note = "answered by the Consul agent on the client's host", .prefix = "name_"};
   for (const Endpoint& endpoint : topology.endpoints)
     if (endpoint.address.ends_with(".consul"))
-      way.lines.push_back({std::string(to_string(endpoint.kind)), endpoint.address, endpoint.port, goes_to(endpoint.kind), condition_of(endpoint.kind),
-                           traffic_of(endpoint.kind), traffic_of(endpoint.kind) == Traffic::writes ? scene.databases : scene.readable});
+      way.lines.push_back({std::string(to_string(endpoint.kind)), endpoint.address, endpoint.port, goes_to(endpoint.kind),
+                           condition_of(endpoint.kind), traffic_of(endpoint.kind),
+                           traffic_of(endpoint.kind) == Traffic::writes ? scene.databases : scene.readable});
   return way;
 }
 
@@ -209,7 +210,10 @@ std::string ports_text(const std::vector<int>& ports) {
 }
 
 Scene scene_of(const Topology& topology, const Spec& spec) {
-  Scene scene{.cluster = topology.cluster, .dcs_type = std::string(to_string(topology.dcs_type)), .dcs_members = topology.dcs_members, .databases = topology.database};
+  Scene scene{.cluster = topology.cluster,
+              .dcs_type = std::string(to_string(topology.dcs_type)),
+              .dcs_members = topology.dcs_members,
+              .databases = topology.database};
   for (const std::string& name : topology.database)
     if (!tagged(topology.host(name), "noloadbalance")) scene.readable.push_back(name);
   for (const TopologyHost& host : topology.hosts) {
