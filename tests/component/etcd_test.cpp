@@ -1,5 +1,8 @@
 #include "component/etcd/etcd.hpp"
 
+#include <algorithm>
+
+#include "base/url.hpp"
 #include "parts.hpp"
 
 using namespace pgcluster;
@@ -171,8 +174,11 @@ TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   const Decision client = decide(steps(etcd_component(), view, "pg4"), "pg4/etcd/packages");
   CHECK(std::get<Install>(std::get<Change>(client).todo.at(0).what).packages == std::vector<std::string>{"etcd-client", "curl"});
   CHECK(steps(etcd_component(), view, "web").empty());
-  const StepPtr dcs = dcs_gate(NodeView{view, view.topology.host("pg4"), view.facts.at("pg4")}, "patroni");
-  CHECK(dcs->name() == "pg4/patroni/dcs");
-  CHECK(is<Done>(dcs->decide(answers_to(*dcs, {{"pg4", "member/list", three()}}))));
-  CHECK(is<Later>(dcs->decide(answers_to(*dcs, {}))));
+  // It asks any member that answers.
+  const Ask ask = etcd_members_ask(view, view.topology.host("pg4"));
+  CHECK(ask.at == "pg4");
+  for (const std::string& member : view.topology.dcs_members) {
+    const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
+    CHECK(std::find(words.begin(), words.end(), net::http_url(view.topology.host(member).address, 2379)) != words.end());
+  }
 }

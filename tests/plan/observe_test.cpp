@@ -2,6 +2,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,53 @@ class SilentExecutor final : public Executor {
 };
 
 }  // namespace
+
+TEST_CASE("an exception of any type on a pool thread is an error of its host, and does not end the process") {
+  class Throwing final : public Executor {
+   public:
+    ProgramResult run(const HostAccess& host, const Program& program) override {
+      if (host.name == "odd") throw std::runtime_error("out of order");
+      if (host.name == "odder") throw 42;
+      return {.answers = std::vector<Answer>(program.asks.size(), Absent{})};
+    }
+    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder&) override {
+      if (lock_throws && host.name == "odd") throw std::runtime_error("no lock today");
+      return std::nullopt;
+    }
+    void beat(const HostAccess&) override {}
+    void unlock(const HostAccess&) noexcept override {}
+    bool lock_throws = false;
+  };
+  Throwing executor;
+  Hosts hosts;
+  std::map<std::string, std::vector<Ask>> asks;
+  for (const std::string name : {"answers", "odd", "odder"}) {
+    hosts[name] = {.name = name, .address = "192.0.2.1"};
+    asks[name] = {{name, FileOf{"/etc/a"}}};
+  }
+  const Observed observed = observe(hosts, asks, executor);
+  CHECK(observed.answers.contains("answers"));
+  REQUIRE(observed.errors.size() == 2);
+  for (const auto& [name, error] : observed.errors) {
+    CHECK(error.code() == Code::internal);
+    CHECK(error.failure().host == name);
+  }
+  CHECK(observed.errors.at("odd").message() == "the executor failed: out of order");
+  CHECK(observed.errors.at("odder").message() == "the executor failed with an exception of an unknown type");
+
+  // The same while applying: in a program, and while the locks are taken.
+  const auto run = [](const std::string& host) {
+    return make_step(StepRef{host, "test", "run"}, {.asks = {}, .decide = [host](const Answers&) -> Decision {
+                                                      return Change{.todo = {Do{.at = host, .what = Run{.argv = {"true"}}}}, .action = Action::run};
+                                                    }});
+  };
+  const Plan plan = make_plan(hosts, parallel(run("odd"), run("odder")), executor);
+  const Report report = apply(plan, executor);
+  REQUIRE(report.failures.size() == 2);
+  for (const Failure& failure : report.failures) CHECK(failure.code == Code::internal);
+  executor.lock_throws = true;
+  CHECK_THROWS_WITH_AS(apply(plan, executor), doctest::Contains("the executor failed: no lock today"), Error);
+}
 
 TEST_CASE("hosts that the time for asking cuts off have timed out, those that wait for their turn, too; who cancels is told so") {
   SilentExecutor executor;

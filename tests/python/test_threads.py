@@ -28,7 +28,7 @@ def test_an_exception_in_a_callback_arrives_and_the_next_apply_goes_on():
         assert not pgcluster.plan_deploy(spec, fleet)
 
 
-def test_exceptions_in_poll_and_progress():
+def test_exceptions_in_poll():
     def wrong():
         raise KeyError("mine")
 
@@ -36,7 +36,7 @@ def test_exceptions_in_poll_and_progress():
         pgcluster.plan_deploy(small_spec(), simulated_fleet(), poll=wrong)
     hosts = {"h1": pgcluster.HostAccess("h1", "192.0.2.1")}
     with pytest.raises(KeyError, match="mine"):
-        pgcluster.make_plan(hosts, pgcluster.packages("h1/x/p", "h1", ["x"]), simulated_fleet(), on_progress=lambda host, what: wrong())
+        pgcluster.make_plan(hosts, pgcluster.packages("h1/x/p", "h1", ["x"]), simulated_fleet(), poll=wrong)
 
 
 def test_a_controller_that_is_killed_at_any_moment():

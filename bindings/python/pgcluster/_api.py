@@ -211,10 +211,10 @@ def read_password(spec: Spec, executor: Executor, role: str, *, components: Sequ
 
 def make_plan(hosts: Mapping[str, HostAccess], steps: Steps | Step, executor: Executor, *, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES,
               parallel: int = 32, warnings: Sequence[Diagnostic] = (), origin: PlanOrigin | None = None, without: Iterable[str] = (),
-              on_progress: Callable[[str, str], object] | None = None, poll: Callable[[], object] | None = None) -> Plan:
+              poll: Callable[[], object] | None = None) -> Plan:
     """Asks each host the questions of the steps, in one program for each host, and decides. Changes nothing. An exception that a
     step's decide() raises is raised here."""
-    options: dict[str, Any] = dict(stop=stop, deadline=deadline, parallel=parallel, warnings=warnings, without=set(without), on_progress=on_progress, poll=poll)
+    options: dict[str, Any] = dict(stop=stop, deadline=deadline, parallel=parallel, warnings=warnings, without=set(without), poll=poll)
     if origin is not None:
         options["origin"] = origin
     return _core.make_plan(dict(hosts), steps, executor, options)

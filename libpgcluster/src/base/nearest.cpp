@@ -1,8 +1,9 @@
 #include "base/nearest.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
+
+#include "base/strings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -23,8 +24,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 // Case, and whether words are joined by - or _, do not count.
 std::string normal(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(), [](unsigned char c) { return c == '-' ? '_' : static_cast<char>(std::tolower(c)); });
+  std::string out = strings::lower(text);
+  std::replace(out.begin(), out.end(), '-', '_');
   return out;
 }
 

@@ -112,7 +112,7 @@ std::optional<int> Child::wait(std::chrono::milliseconds time) {
     int status = 0;
     const pid_t ended = ::waitpid(pid_, &status, WNOHANG);
     if (ended == pid_) status_ = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    if (ended < 0 && errno != EINTR) status_ = 127;  // somebody else has reaped it
+    if (ended < 0 && errno != EINTR) status_ = 127;  // the process was reaped elsewhere
     if (status_ || std::chrono::steady_clock::now() >= until) break;
     std::this_thread::sleep_for(1ms);
   }
@@ -125,7 +125,7 @@ SocketPair::SocketPair() {
     throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
   ours_ = ends[0];
   theirs_ = ends[1];
-  ::fcntl(ours_, F_SETFL, O_NONBLOCK);  // theirs waits, as programs expect it
+  ::fcntl(ours_, F_SETFL, O_NONBLOCK);  // only our end: programs expect a blocking one
 }
 
 SocketPair::~SocketPair() {

@@ -10,22 +10,22 @@
 
 namespace pgcluster::executor {
 
-/// A program on this machine, in a session of its own: no terminal, and no signal that is meant for us. Used by one thread at a time.
+/// A program on this machine, in its own session: it has no terminal and does not receive our signals. Used by one thread at a time.
 class Child {
  public:
-  /// `in`, and `err` where it is not -1, become its standard streams; the caller keeps its own ends of them. `more` is added to the environment.
-  /// Throws Error where it cannot be run.
+  /// `in`, and `err` if it is not -1, become its standard streams; the caller keeps the other ends. `more` is added to the environment.
+  /// Throws Error if the program cannot be run.
   Child(std::vector<std::string> argv, int in, int err = -1, const std::map<std::string, std::string>& more = {});
-  /// Ends it where it has not ended by itself.
+  /// Kills the program if it is still running.
   ~Child();
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Appends what has come, waiting for the first of it. False: all its output has ended.
+  /// Appends the available output, and waits for some if there is none. False: both outputs have ended.
   bool read(std::string& out, std::string& err, std::chrono::milliseconds time);
-  /// Its exit status, 128 + n where a signal ended it; empty: it has not ended within the time.
+  /// Its exit status, or 128 + n if signal n killed it; nullopt if it has not ended within the time.
   std::optional<int> wait(std::chrono::milliseconds time);
-  /// It may go on after us.
+  /// Lets the program run on when this object is destroyed.
   void leave() noexcept { pid_ = -1; }
 
  private:
@@ -35,7 +35,7 @@ class Child {
   std::optional<int> status_;
 };
 
-/// Two connected sockets; closed where nobody takes them.
+/// Two connected sockets. Each is closed unless it is taken.
 class SocketPair {
  public:
   /// Throws Error.
@@ -45,7 +45,7 @@ class SocketPair {
   SocketPair& operator=(const SocketPair&) = delete;
   int ours() const noexcept { return ours_; }
   int theirs() const noexcept { return theirs_; }
-  /// The caller owns our end from now on.
+  /// Passes our end to the caller, who closes it.
   int take_ours() noexcept;
   void close_theirs() noexcept;
 

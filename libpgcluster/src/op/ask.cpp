@@ -8,7 +8,7 @@
 namespace pgcluster {
 namespace {
 
-// Length before each field, so that no two lists of fields give the same text.
+// Each field is preceded by its length, so that different lists of fields give different texts.
 struct Key {
   std::string text;
   explicit Key(std::string_view kind) { add(kind); }
@@ -75,7 +75,7 @@ std::string key(const Ask& ask) {
 std::size_t hash(const Ask& ask) {
   std::size_t value = std::hash<std::string>()(ask.at);
   const auto mix = [&](std::size_t more) { value ^= more + 0x9e3779b97f4a7c15 + (value << 6) + (value >> 2); };
-  // Of a long text, such as a script, its length and its ends: what differs between the asks of a host differs there.
+  // A long text, such as a script, is hashed by its length and its ends, where the asks of a host differ.
   const auto add = [&](std::string_view text) {
     mix(text.size());
     if (text.size() > 64) mix(std::hash<std::string_view>()(text.substr(text.size() - 32)));
@@ -102,7 +102,7 @@ std::vector<std::string> resources(const Ask& ask) {
                         [](const FileOf& of) { return List{"file:" + of.path}; },
                         [](const PackageOf& of) { return List{"package:" + of.name}; },
                         [](const UnitOf& of) {
-                          // Whether a unit runs on its present files changes with the files, too.
+                          // The answer also depends on the files of the unit.
                           List list{"unit:" + of.name};
                           for (const auto* files : {&of.start_files, &of.load_files})
                             for (const std::string& path : *files) list.push_back("file:" + path);

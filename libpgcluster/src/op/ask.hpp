@@ -4,7 +4,7 @@
 
 namespace pgcluster {
 
-/// A command in one line of at most 100 bytes, for people. Arguments never hold secrets.
+/// A command for people, in one line of at most 100 bytes. Arguments never contain secrets.
 std::string shown(const std::vector<std::string>& argv);
 
 }  // namespace pgcluster

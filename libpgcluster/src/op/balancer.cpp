@@ -101,7 +101,7 @@ Ask balancer_ask(const std::string& at, const Balancer& wish, bool checked) {
 bool is_checked(const Http& ask) { return ask.url.ends_with(checked_mark); }
 
 namespace {
-// A vendor may take minutes to make one.
+// A vendor may need minutes to create one.
 Do sent(const std::string& at, const char* method, const Balancer& wish, const Answer& was) {
   return {.at = at,
           .what = Send{{.method = method, .url = url(wish), .body = text(wish), .about = {resource(at, wish)}}},

@@ -8,45 +8,46 @@
 #include <pgcluster/op/ask.hpp>
 #include <pgcluster/op/change.hpp>
 
-// A cloud's load balancer in words that all providers share: what is asked and wished of one, and what its API says it is.
+// A load balancer of a cloud, in terms that all providers share: as it is wished, and as the API describes it.
 namespace pgcluster {
 
-/// A host behind it.
+/// A host that gets its connections.
 struct BalancerTarget {
   std::string name;
   std::string address{};
-  std::string id{};  ///< the cloud's own; empty: found by name or address
+  std::string id{};  ///< in the cloud; empty: found by name or address
   friend bool operator==(const BalancerTarget&, const BalancerTarget&) = default;
 };
 
 struct Balancer {
   std::string name;
-  std::string owner;      ///< the cluster, as its tag has it; empty: it has no tag of ours
-  std::string size{};     ///< the vendor's type or number; empty where there is none to choose
-  std::string network{};  ///< that the targets are in
+  std::string owner;      ///< name of the cluster in its tag; empty: it has no tag of ours
+  std::string size{};     ///< the vendor's type or number of units; empty if the vendor has no choice
+  std::string network{};  ///< network of the targets
   bool is_public = false;
-  std::vector<std::string> allowed{};  ///< networks that may connect, where it is public
+  std::vector<std::string> allowed{};  ///< networks that may connect to a public one
   int port = 0;
   int target_port = 0;
-  std::string path{};  ///< of the health check by HTTP
+  std::string path{};  ///< of the HTTP health check
   int check_port = 0;
-  int interval = 0, timeout = 0, down = 0, up = 0;  ///< seconds, and how often in a row; 0: the vendor has no such setting
-  std::string sessions{};                           ///< what becomes of sessions to a target that fails its check
-  std::vector<BalancerTarget> targets{};            ///< by name
-  std::string other{};                              ///< found: what else of it is not as this library makes it
-  std::string address{};                            ///< found: where clients connect
+  int interval = 0, timeout = 0, down = 0,
+      up = 0;                             ///< of the health check: seconds, and number of results in a row; 0: the vendor has no such setting
+  std::string sessions{};                 ///< treatment of open sessions when the check of their target fails
+  std::vector<BalancerTarget> targets{};  ///< by name
+  std::string other{};                    ///< only if found: other properties that differ from those that this library sets
+  std::string address{};                  ///< only if found: the address for clients
   friend bool operator==(const Balancer&, const Balancer&) = default;
 };
 
-/// A line for each field, in a fixed order; what has the same text is the same. `found` adds what only the API knows.
+/// One line for each field, in a fixed order. Equal balancers have equal texts. `found` adds the fields that only the API knows.
 std::string text(const Balancer& balancer, bool found = false);
-/// What text() wrote. Lines that are none are passed over.
+/// Parses what text() wrote; ignores other lines.
 Balancer read_balancer(const std::string& text);
 
-/// To ask for the balancer that the wish names, and to have it so. `at` is the cloud's name in the plan. `checked`: it is an error of the spec where
-/// the wish's network or hosts are not there.
+/// The requests that read the balancer of the wish's name, and that make it as wished. `at` is the name of the cloud in the plan. With `checked`, a
+/// missing network or host is an error of the spec.
 Ask balancer_ask(const std::string& at, const Balancer& wish, bool checked = false);
-/// Whether such an ask is a checked one.
+/// Whether the ask was made with `checked`.
 bool is_checked(const Http& ask);
 Do balancer_change(const std::string& at, const Balancer& wish, const Answer& was);
 Do balancer_removal(const std::string& at, const Balancer& wish, const Answer& was);

@@ -76,7 +76,7 @@ std::string describe(const Do& d) {
                               go = "reload";
                               break;
                           }
-                          if (*go != '\0') text = go;  // that it is enabled besides needs no word
+                          if (*go != '\0') text = go;  // the action implies that it is enabled
                           return (text.empty() ? "look at" : text) + " " + set.name;
                         },
                         [](const SetAccount& set) { return "account " + set.name; },

@@ -23,7 +23,7 @@ bool number(const std::string& text, N& into) {
   return true;
 }
 
-// How many "0-1,4" are.
+// The number of CPUs in "0-1,4".
 unsigned count(const std::string& list) {
   unsigned all = 0;
   std::istringstream parts(list);

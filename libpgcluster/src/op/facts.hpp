@@ -4,10 +4,10 @@
 
 namespace pgcluster {
 
-/// What a host with these facts answers to facts_asks(): the other way round of read_facts(), for simulated hosts and tests.
+/// The answers of a host with these facts to facts_asks(): the inverse of read_facts(), for simulated hosts and tests.
 std::vector<Answer> facts_answers(const Facts& facts);
 
-/// Whether a step of ours has this resource in the host's list: "unit:etcd.service".
+/// Whether the resource ("unit:etcd.service") is in the list of what we own on the host.
 bool owns(const Facts& facts, std::string_view resource);
 
 }  // namespace pgcluster

@@ -97,7 +97,7 @@ class Deployment {
     make_the_view();
     Steps all = steps();
     if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
-    Plan made = make_plan(hosts_, all, executor_, plan_, std::move(known_));
+    Plan made = make_plan(hosts_, all, executor_, plan_, std::move(known_), without_hint);
     check_quorum(made, topology_, without_);
     return made;
   }

@@ -7,23 +7,28 @@
 namespace pgcluster {
 namespace {
 
+// `options` are those of the command that leave the hosts out.
+std::string leave_out(const std::string& options) { return "where it stays down, " + options + " plans as if it were not there"; }
+
 // Of errors that a host's being down may be behind: how to do without it, said with the first of them.
 void suggest_without(std::map<std::string, Error>& errors, std::size_t hosts, WayOut way) {
   std::string options;
   std::vector<std::string> down;
   for (const auto& [name, error] : errors)
     if (error.code() == Code::host_unreachable || error.code() == Code::timed_out || error.code() == Code::connection_lost) {
-      options += " --without " + name;
+      options += (options.empty() ? "--without " : " --without ") + name;
       down.push_back(name);
     }
   if (down.empty() || (way == WayOut::leave_out && down.size() == hosts)) return;
   Failure failure = errors.at(down.front()).failure();
-  failure.hint += (failure.hint.empty() ? "" : "; ") + (way == WayOut::leave_out ? "where it stays down," + options + " plans as if it were not there"
-                                                                                 : "where it is gone for good, --prune" + options + " forgets it");
+  failure.hint += (failure.hint.empty() ? "" : "; ") +
+                  (way == WayOut::leave_out ? leave_out(options) : "where it is gone for good, --prune " + options + " forgets it");
   errors.insert_or_assign(down.front(), Error(std::move(failure)));
 }
 
 }  // namespace
+
+std::string without_hint(const std::string& host) { return leave_out("--without " + host); }
 
 std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options,
                                              std::map<std::string, Error>& errors, const std::map<std::string, std::vector<AskPtr>>& also,

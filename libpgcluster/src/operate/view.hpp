@@ -21,6 +21,8 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
                                              Known* known = nullptr);
 /// What can be done where a host stays down: its steps stay pending, or it is taken for gone.
 enum class WayOut { none, leave_out, forget };
+/// How to go on without a host that stays down.
+std::string without_hint(const std::string& host);
 /// Facts of all hosts. Throws the hosts' errors, host_unsupported included; the hint names --without where there is such a way out.
 /// `also`: more to be asked in the same program, by host; its answers go to `known`.
 std::map<std::string, Facts> gather_facts(const Hosts& hosts, Executor& executor, const OperateOptions& options, WayOut way = WayOut::none,

@@ -39,24 +39,24 @@ std::string ago(std::int64_t since) {
 void Engine::lock() {
   std::optional<Error> failed;
   const auto take = [&](const std::string& name, const HostAccess& access) {
-    workers_->post([&, name, access] {
-      std::optional<Error> error;
-      try {
-        if (const auto holder = executor_.lock(access, us_))
-          error = Error({.code = Code::locked,
+    workers_->post(
+        [&, name, access] {
+          if (const auto holder = executor_.lock(access, us_))
+            throw Error({.code = Code::locked,
                          .message = name + " is locked by " + holder->who + ", since " + ago(holder->since),
-                         .hint = "wait for that apply to end; a lock whose holder has died is free within 30 s",
+                         .hint = "wait for that apply to end; the lock of one that has died is released within 30 s",
                          .host = name,
                          .retryable = true});
-      } catch (const Error& broken) {
-        error = broken.with(name);
-      }
-      workers_->tell([&, name, error] {
-        if (error && !failed) failed = error;
-        if (!error) hosts_.at(name).locked = true, hosts_.at(name).last_contact = executor_.now();
-        --running_;
-      });
-    });
+          workers_->tell([&, name] {
+            hosts_.at(name).locked = true;
+            hosts_.at(name).last_contact = executor_.now();
+            --running_;
+          });
+        },
+        [&, name](const Error& error) {
+          if (!failed) failed = error.with(name);
+          --running_;
+        });
     ++running_;
   };
   const auto wait = [&] {
@@ -65,12 +65,12 @@ void Engine::lock() {
       if (options_.poll) options_.poll();
     }
   };
-  // The first in name order decides who of two gets all; then the others need not go one by one.
+  // Two applies that start together compete for the first host in name order only. Who has it takes the other locks at the same time.
   bool first = true;
   try {
     for (const auto& [name, host] : hosts_) {
       if (host.access.transport == Transport::cloud) {
-        hosts_.at(name).locked = true;  // it has no lock, and so decides nothing
+        hosts_.at(name).locked = true;  // a cloud has no lock
         continue;
       }
       take(name, host.access);
@@ -79,7 +79,7 @@ void Engine::lock() {
     }
     wait();
     if (!failed) return emit(Event::Kind::lock_taken, {}, {});
-  } catch (...) {  // of a callback: what is on its way to a host still becomes known, to be given back
+  } catch (...) {  // from a callback: wait for the locks that are being taken, so that they are released, too
     while (running_ > 0) workers_->serve(executor_.now() + std::chrono::milliseconds(100));
     unlock();
     throw;
@@ -93,7 +93,7 @@ void Engine::unlock() noexcept {
     if (std::exchange(host.locked, false)) executor_.unlock(host.access);
 }
 
-// Nothing runs, nothing is awaited, and yet steps are open: a member of a rolling group waits for a step that needs the lane itself.
+// Whether steps are open although nothing runs and nothing is awaited: a member of a rolling group waits for a step that needs a turn itself.
 bool Engine::stuck() {
   if (running_ > 0 || !timers_.empty() || !ordering_.empty() || order_since_ || lane_.empty()) return false;
   for (const auto& [name, host] : hosts_)
@@ -101,7 +101,7 @@ bool Engine::stuck() {
   if (held_.empty()) return false;
   const std::size_t waiting = *held_.begin();
   fail(waiting, {.code = Code::internal,
-                 .message = plan(waiting).id + " waits for its turn, which " + lane_ + " has and cannot end",
+                 .message = plan(waiting).id + " waits for its turn, and the turn of " + lane_ + " cannot end before it",
                  .hint = "a rolling member must not wait for a step that disturbs: put that step into the member"});
   return failures_.size() > 1000 || open_ == 0;
 }
@@ -130,7 +130,7 @@ Report Engine::run() {
   if (timed_out)
     failures_.push_back({.code = Code::timed_out,
                          .message = "apply took longer than its limit of " + std::to_string(options_.deadline.count()) + " s",
-                         .hint = "apply again: it goes on from here"});
+                         .hint = "apply again to continue"});
   return report();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <unordered_map>
@@ -9,12 +10,12 @@
 
 namespace pgcluster {
 
-/// All that the steps of a plan ask, each once, however many of them ask it.
+/// The asks of all steps of a plan, each once.
 class Questions {
  public:
   AskPtr add(AskPtr ask);
   std::vector<AskPtr> add(std::vector<Ask> asks);
-  /// In the order of their first mention.
+  /// In the order in which they were first added.
   const std::vector<AskPtr>& all() const noexcept { return all_; }
 
  private:
@@ -22,18 +23,18 @@ class Questions {
   std::unordered_multimap<std::size_t, AskPtr> known_;  // by hash(ask)
 };
 
-/// A step in its place, and what the plan promises of it.
+/// A step in the graph of a plan, with the decision that the plan shows.
 struct PlanNode {
   StepPtr step;
   std::string id;
-  std::string host;   // of its name; empty: the cluster's
+  std::string host;   // in the step's name; empty: the cluster
   std::string group;  // rolling group
   std::string member;
-  std::vector<std::size_t> before;  // indices of what it waits for
-  std::vector<std::size_t> after;   // indices of what waits for it
+  std::vector<std::size_t> before;  // indices of the steps that it waits for
+  std::vector<std::size_t> after;   // indices of the steps that wait for it
   std::vector<AskPtr> asks;
   Decision promise;
-  bool verify = false;  // promised Done on answers that an earlier change may alter: asked again when reached
+  bool verify = false;  // Done was decided on answers that an earlier change may alter: decided again when reached
 
   bool changes() const { return !std::holds_alternative<Done>(promise); }
   Impact impact() const {
@@ -43,28 +44,32 @@ struct PlanNode {
   }
 };
 
+/// What else a user may do about a host that an apply has lost, given its name; empty: nothing. Planners add it to the hint of the engine.
+using LostHostHint = std::function<std::string(const std::string& host)>;
+
 struct Plan::Data {
   Hosts hosts;
-  std::vector<PlanNode> nodes;          // a step comes after all that it waits for; none where nothing changes
+  std::vector<PlanNode> nodes;          // in a possible order of execution; empty if the plan has no changes
   std::map<std::string, Order> orders;  // by rolling group
   std::vector<PlannedChange> changes;   // in the order in which apply begins them
   std::vector<Diagnostic> warnings;
   PlanOrigin origin;
   std::size_t unchanged = 0;
   std::size_t parallel = 32;
+  LostHostHint lost_host_hint;
 };
 
-/// Of an apply that was cancelled before its end.
+/// The failure of an apply that was cancelled before its end.
 Failure cancelled_failure();
 
-/// Answers that have just come.
+/// Answers that the planner has already.
 using Known = std::vector<std::pair<AskPtr, Answer>>;
-/// The public one, which does not ask again what is known.
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known);
+/// The public make_plan(), without the asks whose answers are known.
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known, LostHostHint lost_host_hint = {});
 
-/// Which node a lane turn belongs to: the members of rolling groups as wholes, other steps each for itself.
+/// The turn to which a step belongs: that of its member of a rolling group, or one of its own.
 std::string lane_key(const PlanNode& node);
-/// The turns that disturb: every turn in which some step may.
+/// The turns in which at least one step may disturb, with all their steps.
 std::map<std::string, std::vector<std::size_t>> disturbing_turns(const std::vector<PlanNode>& nodes);
 
 }  // namespace pgcluster

@@ -13,7 +13,7 @@ constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
 
-// The last lines that say something: a crash may be followed by a hundred lines of stack.
+// The last lines of a log without stack traces, which may be a hundred lines long.
 std::string telling_lines(const std::string& log) {
   std::vector<std::string_view> lines;
   for (std::size_t begin = 0; begin < log.size();) {
@@ -29,7 +29,7 @@ std::string telling_lines(const std::string& log) {
   return text;
 }
 
-// Of what the system calls a failed call, the last in a log: often the cause, and far above the last lines.
+// The last error of a system call in a log. It is often the cause, and stands far above the last lines.
 std::string system_error_in(std::string log) {
   log = strings::lower(log);
   std::string found;
@@ -70,7 +70,7 @@ void Engine::emit(Event::Kind kind, const std::string& host, const std::string& 
   if (options_.on_event) options_.on_event({kind, since(started_), host, step, std::move(message), took});
 }
 
-// All steps before it are done.
+// Called when all steps before it are done.
 void Engine::reach(std::size_t i) {
   if (terminal(i)) return;
   const auto turn = turns_.find(lane_key(plan(i)));
@@ -131,7 +131,7 @@ void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
   if (r.missing.empty()) judge(i);
 }
 
-// The program that went to `host` has brought the round's answers from there, in fresh_.
+// Takes the round's answers of `host` from fresh_, the answers of the program that has just ended.
 void Engine::feed(std::size_t i, const std::string& host) {
   Round& r = round(i);
   if (!r.missing.erase(host)) return;
@@ -155,7 +155,7 @@ void Engine::judge(std::size_t i) {
       if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty()) {
         node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
         if (const std::string error = system_error_in(output->out); !error.empty() && node.failure->code == Code::not_converged)
-          node.failure->hint = "its log says \"" + error + "\": mend that, then apply again; it goes on from here";
+          node.failure->hint = "its log says \"" + error + "\": fix that and apply again to continue";
       }
     return settle_failure(i);
   }
@@ -163,7 +163,7 @@ void Engine::judge(std::size_t i) {
   try {
     decision = plan(i).step->decide(node.round.answers);
   } catch (const std::exception& error) {
-    return fail(i, {.code = Code::internal, .message = plan(i).id + " could not decide: " + error.what()});
+    return fail(i, {.code = Code::internal, .message = "the decision of " + plan(i).id + " failed: " + error.what()});
   }
   if (std::holds_alternative<Done>(decision)) {
     const std::string awaited = node.acted && node.change && node.change->until ? node.change->until(node.round.answers) : "";
@@ -177,34 +177,36 @@ void Engine::judge(std::size_t i) {
     else if (!node.wrong_since)
       node.wrong_since = executor_.now();
     else if (executor_.now() - *node.wrong_since >= later->patience)
-      return fail(i, {.code = Code::not_converged, .message = later->wrong, .hint = "when the cause is mended, apply again: it goes on from here"});
+      return fail(i, {.code = Code::not_converged, .message = later->wrong, .hint = "fix the cause and apply again to continue"});
     return again_later(i, later->until);
   }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
     if (!change.failed.empty())
-      return fail(i, {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines say why; mend that, then apply again"});
+      return fail(
+          i,
+          {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines give the cause: fix it and apply again to continue"});
     return again_later(i, "it is as wished (" + change.reason + ")");
   }
   if (!announced(i, change))
     return fail(i,
                 {.code = Code::drifted,
-                 .message = "something has changed since the plan was made: " + plan(i).id + " would now " + std::string(to_string(change.action)) +
+                 .message = "the state has changed since the plan was made: " + plan(i).id + " would now " + std::string(to_string(change.action)) +
                             (change.reason.empty() ? "" : " (" + change.reason + ")") + ", which the plan did not announce",
                  .hint = "plan and apply again: the new plan shows it"});
   act(i, std::move(change));
 }
 
-// Whoever waits for a host that is lost waits in vain.
+// Names a lost host as the cause of a wait that has timed out.
 void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) const {
   for (const AskPtr& ask : asks) {
     const auto host = hosts_.find(ask->at);
     if (host == hosts_.end() || (!host->second.dead && !host->second.lost_since)) continue;
     failure.code = Code::connection_lost;
     failure.message += "; " + ask->at + " cannot be reached";
-    failure.hint = "see whether " + ask->at + " is up, then apply again: it goes on from here";
-    if (plan_.origin.planner == "deploy" && host->second.access.transport != Transport::cloud)
-      failure.hint += "; where it stays down, --without " + ask->at + " plans as if it were not there";
+    failure.hint = "see whether " + ask->at + " is up and apply again to continue";
+    if (plan_.lost_host_hint && host->second.access.transport != Transport::cloud)
+      if (const std::string more = plan_.lost_host_hint(ask->at); !more.empty()) failure.hint += "; " + more;
     failure.host = ask->at;
     return;
   }
@@ -215,9 +217,9 @@ void Engine::again_later(std::size_t i, const std::string& what) {
   const Time now = executor_.now();
   if (now >= node.deadline) {
     Failure failure{.code = Code::not_converged,
-                    .message = "after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
-                               " s it still does not hold that " + what,
-                    .hint = "when the cause is mended, apply again: it goes on from here"};
+                    .message = "timed out after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
+                               " s while waiting until " + what,
+                    .hint = "fix the cause and apply again to continue"};
     blame_lost_host(failure, plan(i).asks);
     return fail(i, std::move(failure));
   }
@@ -282,7 +284,7 @@ void Engine::close(std::size_t i) {
   if (std::all_of(turn.begin(), turn.end(), [this](std::size_t one) { return terminal(one); })) lane_.clear();
 }
 
-// Gives the lane to the next turn, where it is free and somebody waits for it.
+// Starts the next turn if none is running and a step waits for one.
 void Engine::take_lane() {
   if (!lane_.empty() || held_.empty() || !ordering_.empty()) return;
   if (lane_broken_by_) {
@@ -316,11 +318,11 @@ void Engine::order_known() {
     const auto turn = turns_.find("group " + group + " " + member);
     if (turn == turns_.end() || std::all_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return terminal(i); })) continue;
     if (std::any_of(turn->second.begin(), turn->second.end(), [this](std::size_t i) { return held_.contains(i); })) return give_lane(turn->first);
-    break;  // its time has come, but what it waits for is not done yet
+    break;  // it is next, but a step before it is not done yet
   }
-  passed_over_.insert(group);  // what it waits for may be another group's turn
+  passed_over_.insert(group);  // the step before it may need the turn of another group
   const Time now = executor_.now();
-  // While something is being done, or a member of the group waits for what has its own time, that may be just what they wait for.
+  // A change that is being made, or a wait of the group that has its own limit, may be the reason why no member is ready: the patience starts anew.
   bool busy = false;
   for (std::size_t i = 0; i < nodes_.size() && !busy; ++i)
     busy = nodes_[i].at == At::acting || (nodes_[i].at == At::asking && plan(i).group == group);
@@ -330,7 +332,7 @@ void Engine::order_known() {
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;
   Failure failure{.code = Code::refused,
-                  .message = "for " + std::to_string(order_patience.count()) + " s no member of " + group + " could be disturbed safely",
+                  .message = "no member of " + group + " could be disturbed safely for " + std::to_string(order_patience.count()) + " s",
                   .hint = "see status: the cluster must be healthy before a member is restarted"};
   blame_lost_host(failure, order_.asks);
   for (const std::size_t i : std::set<std::size_t>(held_))

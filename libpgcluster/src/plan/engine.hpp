@@ -12,11 +12,11 @@
 
 namespace pgcluster {
 
-/// One apply: which step is where, what each host is told next. Everything here happens on the thread that called apply.
+/// One apply: the state of each step, and the next program of each host. All of it runs on the thread that called apply.
 class Engine {
  public:
   Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& options, LockHolder us);
-  /// Locks all hosts of the plan; throws Error (locked, or a host's own) and leaves none locked where one cannot be had.
+  /// Locks all hosts of the plan. If one lock cannot be taken, releases the others and throws Error (locked, or the host's own).
   void lock();
   Report run();
   void unlock() noexcept;
@@ -25,7 +25,7 @@ class Engine {
   using Time = std::chrono::steady_clock::time_point;
   enum class At { waiting, held, acting, asking, explaining, done, failed, blocked };
 
-  // Answers that are being collected from one or several hosts.
+  // The answers of one or several hosts to the asks of one step, as far as they have come.
   struct Round {
     std::vector<AskPtr> asks;
     Answers answers;
@@ -34,13 +34,13 @@ class Engine {
   struct Node {
     At at = At::waiting;
     std::size_t waits = 0;  // steps before it that are not done
-    bool refresh = false;   // look again before acting: the state may have moved on
+    bool refresh = false;   // decide anew before acting: the state may have changed
     bool acted = false;
     bool changed = false;
     std::optional<Change> change{};
     std::size_t next_do = 0;
     Time reached{}, deadline{};
-    std::optional<Time> wrong_since{};  // decisions have been Laters with patience since
+    std::optional<Time> wrong_since{};  // since when all decisions were Laters with `wrong`
     std::chrono::milliseconds pause{0};
     Round round{};
     std::optional<Failure> failure{};
@@ -52,20 +52,20 @@ class Engine {
     HostAccess access{};
     bool busy = false;
     bool locked = false;
-    bool stopped = false;  // drifted: nothing more is changed here
+    bool stopped = false;  // a Do had drifted: no further change on this host
     std::optional<std::size_t> stopped_by{};
-    bool dead = false;  // not reached any more
+    bool dead = false;  // given up as unreachable
     std::optional<Time> lost_since{};
     Time retry_at{};
     std::chrono::milliseconds backoff{500};
     Time last_contact{};
     std::set<std::size_t> acts{};  // nodes whose next Do is here
-    std::set<std::size_t> asks{};  // nodes (or the order round) that want answers from here
+    std::set<std::size_t> asks{};  // nodes (or the order round) that need answers from here
   };
-  // Part of a program: Dos of one node.
+  // The Dos of one node in a program.
   struct Item {
     std::size_t node;
-    std::size_t count;  // how many Dos of it
+    std::size_t count;  // number of its Dos
     std::size_t first;  // index in the program
   };
   struct Job {
@@ -73,7 +73,7 @@ class Engine {
     Program program;
     std::vector<AskPtr> asks;  // the program's
     std::vector<Item> items;
-    std::vector<std::size_t> asked;  // nodes whose round it serves
+    std::vector<std::size_t> asked;  // nodes whose round gets its answers
   };
 
   static constexpr std::size_t order_round = static_cast<std::size_t>(-1);
@@ -92,7 +92,7 @@ class Engine {
   void settle_failure(std::size_t i);
   void block_after(std::size_t i);
   void block(std::size_t i, std::size_t by);
-  void close(std::size_t i);  // terminal: the lane may go on
+  void close(std::size_t i);  // it is terminal: the next turn may begin
 
   void take_lane();
   void give_lane(const std::string& turn);
@@ -125,16 +125,16 @@ class Engine {
   std::multimap<Time, std::size_t> timers_;  // nodes to ask again
   std::size_t open_ = 0;
   std::size_t running_ = 0;                                // jobs
-  std::map<std::string, std::vector<std::size_t>> turns_;  // disturbing, with all their nodes
-  std::string lane_;                                       // turn that has it
-  std::set<std::size_t> held_;                             // reached, but its turn has not come
+  std::map<std::string, std::vector<std::size_t>> turns_;  // the disturbing turns, with all their nodes
+  std::string lane_;                                       // the turn that is running; empty: none
+  std::set<std::size_t> held_;                             // nodes that are reached and wait for their turn
   std::optional<std::size_t> lane_broken_by_;
   Round order_;
   std::set<std::string> passed_over_;  // groups whose next member cannot begin yet
   std::string ordering_;               // group that is being asked for its order
-  std::optional<Time> order_since_;    // nobody could be chosen since
+  std::optional<Time> order_since_;    // since when no member could be chosen
   Time order_again_{};
-  const Answers* fresh_ = nullptr;  // answers that have come with the program being looked at
+  const Answers* fresh_ = nullptr;  // answers of the program that has just ended
   std::vector<Failure> failures_;
   bool cancelled_ = false;
   std::unique_ptr<Workers> workers_;

@@ -1,4 +1,4 @@
-// What each host is told next, and what comes back.
+// The programs of each host and their results.
 #include <algorithm>
 #include <utility>
 
@@ -15,15 +15,16 @@ constexpr std::chrono::seconds beat_every{5};
 
 }  // namespace
 
-// One program: ready, decided Dos up to and including the first slow or disturbing one, installs as one; then what is asked.
+// The next program of a host: the Dos that are ready and decided, up to and including the first slow or disturbing one, with all installs as one;
+// then the asks.
 std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
   Job job{.host = name};
   Install install;
   std::chrono::milliseconds install_limit{0};
   std::vector<Item> installing;
   std::set<std::size_t> front = host.acts;
-  std::map<std::size_t, std::size_t> waits;  // of steps that this program itself makes ready
-  std::vector<std::size_t> early;            // steps that will want answers when the program is through
+  std::map<std::size_t, std::size_t> waits;  // the remaining waits of steps that this program makes ready
+  std::vector<std::size_t> early;            // steps that will need answers once the program has ended
   bool ended = false;
 
   const auto passed = [&](std::size_t i, auto&& self) -> void {
@@ -42,7 +43,7 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     }
   };
 
-  // What is only written goes before what is started: systemd then has to read its files anew once, and not for each unit.
+  // Files are written before units are started, so that systemd reloads its configuration once and not for each unit.
   const auto change_of = [&](std::size_t i) -> const Change& {
     return nodes_[i].at == At::acting ? *nodes_[i].change : std::get<Change>(plan(i).promise);
   };
@@ -127,7 +128,7 @@ void Engine::pump() {
       for (const std::size_t i : std::set<std::size_t>(host.acts)) block(i, *host.stopped_by);
     }
     if (auto job = build(name, host)) {
-      for (const Item& item : job->items) host.acts.erase(item.node);  // others wait for the next program
+      for (const Item& item : job->items) host.acts.erase(item.node);  // the others wait for the next program
       host.asks.clear();
       launch(std::move(*job));
     }
@@ -152,19 +153,15 @@ void Engine::launch(Job job) {
         emit(Event::Kind::step_progress, name, step, what);
       });
   };
-  workers_->post([this, shared, access = host.access, locked = host.locked] {
-    try {
-      if (!locked)
-        if (const auto holder = executor_.lock(access, us_))
-          throw Error(Code::locked, "the lock of " + access.name + " was taken over by " + holder->who + " while the connection was lost");
-      ProgramResult result = executor_.run(access, shared->program);
-      workers_->tell([this, shared, result = std::move(result)]() mutable { completed(*shared, std::move(result)); });
-    } catch (const Error& error) {
-      workers_->tell([this, shared, error] { broken(*shared, error); });
-    } catch (const std::exception& error) {
-      workers_->tell([this, shared, error = Error(Code::internal, error.what())] { broken(*shared, error); });
-    }
-  });
+  workers_->post(
+      [this, shared, access = host.access, locked = host.locked] {
+        if (!locked)
+          if (const auto holder = executor_.lock(access, us_))
+            throw Error(Code::locked, "the lock of " + access.name + " was taken over by " + holder->who + " while the connection was lost");
+        ProgramResult result = executor_.run(access, shared->program);
+        workers_->tell([this, shared, result = std::move(result)]() mutable { completed(*shared, std::move(result)); });
+      },
+      [this, shared](const Error& error) { broken(*shared, error); });
 }
 
 void Engine::completed(Job& job, ProgramResult result) {
@@ -209,18 +206,18 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     if (one.what == DoResult::What::drifted) {
       host.stopped = true;
       host.stopped_by = item.node;
-      return fail(item.node,
-                  {.code = Code::drifted,
-                   .message = describe(d) + ": it is no longer as the plan found it" + (one.found.empty() ? "" : " (now: " + one.found + ")"),
-                   .hint = "nothing more was changed on this host; plan and apply again: the new plan shows what is there now",
-                   .host = job.host});
+      return fail(item.node, {.code = Code::drifted,
+                              .message = describe(d) + ": its state is no longer the one that the plan found" +
+                                         (one.found.empty() ? "" : " (now: " + one.found + ")"),
+                              .hint = "no further change was made on this host; plan and apply again: the new plan starts from the present state",
+                              .host = job.host});
     }
-    // Several steps share one install; the first tells, the others were blocked by it.
+    // Several steps may share one install: the first of them reports the failure and blocks the others.
     for (const Item& other : job.items)
       if (other.first == item.first && other.node != item.node && nodes_[other.node].failure) return block(item.node, other.node);
     Failure failure{.code = one.output.status == 124 ? Code::timed_out : Code::command_failed,
                     .message = describe(d) + " failed with status " + std::to_string(one.output.status),
-                    .hint = "when the cause is mended, apply again: it goes on from here",
+                    .hint = "fix the cause and apply again to continue",
                     .host = job.host};
     if (one.failure) {
       failure = *one.failure;
@@ -231,7 +228,7 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     if (!one.output.out.empty() && one.output.err.empty()) failure.causes.push_back(one.output.out);
     return fail(item.node, std::move(failure));
   }
-  // Not begun: a step before it is still settling. It looks again when it is reached.
+  // The step is not reached yet, because a step before it is still settling. It decides anew when it is reached.
   if (node.at != At::acting) {
     node.refresh = true;
     return;
@@ -241,7 +238,8 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     const std::string& at = node.change->todo[node.next_do].at;
     const auto next = hosts_.find(at);
     if (next == hosts_.end() || next->second.dead)
-      return fail(item.node, {.code = Code::host_unreachable, .message = plan(item.node).id + " cannot go on at " + at});
+      return fail(item.node,
+                  {.code = Code::host_unreachable, .message = plan(item.node).id + " cannot continue on " + at + ", which cannot be reached"});
     next->second.acts.insert(item.node);
     return;
   }
@@ -256,7 +254,7 @@ void Engine::broken(Job& job, const Error& error) {
   host.busy = false;
   --running_;
   const Time now = executor_.now();
-  // Whether the program ran is not known: everything in it looks again.
+  // It is unknown whether the program ran: all its steps decide anew.
   for (const Item& item : job.items) {
     Node& node = nodes_[item.node];
     node.refresh = true;
@@ -283,7 +281,7 @@ void Engine::broken(Job& job, const Error& error) {
   lose_host(job.host, error.with(job.host).failure());
 }
 
-// The host is given up: its steps cannot go on, others' questions to it have no answer.
+// Gives the host up: its steps fail or are blocked, and the asks of other steps to it are answered Unreadable.
 void Engine::lose_host(const std::string& name, const Failure& failure) {
   Host& host = hosts_.at(name);
   host.dead = true;
@@ -295,7 +293,7 @@ void Engine::lose_host(const std::string& name, const Failure& failure) {
     if (terminal(i)) continue;
     if (!host.stopped_by) {
       host.stopped_by = i;
-      nodes_[i].at = At::explaining;  // nobody there to ask for evidence
+      nodes_[i].at = At::explaining;  // the host cannot be asked for evidence
       nodes_[i].failure = failure;
       nodes_[i].failure->step = plan(i).id;
       settle_failure(i);
@@ -307,28 +305,26 @@ void Engine::lose_host(const std::string& name, const Failure& failure) {
     if (i == order_round || !terminal(i)) feed(i, name);
 }
 
-// Keeps the locks of hosts that have nothing to do.
+// Sends heartbeats to the hosts on which no program is running, to keep their locks.
 void Engine::beat() {
   const Time now = executor_.now();
   for (auto& [name, host] : hosts_) {
     if (host.busy || host.dead || !host.locked || now - host.last_contact < beat_every) continue;
     host.busy = true;
     ++running_;
-    workers_->post([this, name = name, access = host.access] {
-      std::optional<Error> lost;
-      try {
-        executor_.beat(access);
-      } catch (const Error& error) {
-        lost = error;
-      }
-      workers_->tell([this, name, lost] {
-        Host& here = hosts_.at(name);
-        here.busy = false;
-        here.last_contact = executor_.now();
-        if (lost) here.locked = false;
-        --running_;
-      });
-    });
+    const auto ended = [this, name = name](bool locked) {
+      Host& here = hosts_.at(name);
+      here.busy = false;
+      here.last_contact = executor_.now();
+      here.locked = here.locked && locked;
+      --running_;
+    };
+    workers_->post(
+        [this, access = host.access, ended] {
+          executor_.beat(access);
+          workers_->tell([ended] { ended(true); });
+        },
+        [ended](const Error&) { ended(false); });
   }
 }
 

@@ -59,7 +59,7 @@ Json plan_json(const Plan& plan) {
   return json;
 }
 
-// Bytes of hosts may be anything; what is not UTF-8 must not stop a report.
+// Texts from hosts may not be UTF-8: bytes that are not are replaced.
 std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
 std::string_view name(StepReport::State state) {

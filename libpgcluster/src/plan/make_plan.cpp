@@ -42,7 +42,7 @@ std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
     made.host = host_of(made.id);
     for (const std::string& before : steps.before(made.id)) made.before.push_back(index.at(before));
     for (const std::string& resource : node.step->keeps()) {
-      if (resource.starts_with("package:")) continue;  // installed is the only wish that there is for a package
+      if (resource.starts_with("package:")) continue;  // several steps may need the same package: each can only wish that it is installed
       const auto [it, is_new] = keeper.emplace(made.host + " " + resource, made.id);
       if (!is_new)
         throw Error(Code::spec_invalid,
@@ -57,7 +57,7 @@ std::vector<PlanNode> lay_out(const Steps& steps, Questions& questions) {
   return nodes;
 }
 
-// One error for several hosts: the first host's own, with the others among its diagnostics.
+// Throws the error of the first host, with those of the others as its diagnostics.
 [[noreturn]] void throw_all(const std::map<std::string, Error>& errors) {
   const auto& first = errors.begin()->second;
   if (errors.size() == 1) throw first;
@@ -86,7 +86,7 @@ void ask_all(const Hosts& hosts, const std::vector<AskPtr>& questions, Projectio
     if (given == observed.answers.end())
       throw Error({.code = Code::timed_out,
                    .message = host + " did not answer within " + std::to_string(options.deadline.count()) + " s",
-                   .hint = "see whether the host is overloaded, and plan again",
+                   .hint = "check whether the host is overloaded, and plan again",
                    .host = host,
                    .retryable = true});
     auto& answers = given->second;
@@ -95,7 +95,7 @@ void ask_all(const Hosts& hosts, const std::vector<AskPtr>& questions, Projectio
   }
 }
 
-// Exec and Http are not projected: what they will answer after a change is not known.
+// Whether an earlier change may alter an answer. The answers to Exec and Http after a change are unknown.
 bool guessed(const PlanNode& node, const Answers& answers) {
   return std::any_of(node.asks.begin(), node.asks.end(), [&](const AskPtr& ask) { return answers.pending(*ask); });
 }
@@ -128,7 +128,7 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
   throw Error(std::move(failure));
 }
 
-// Takes the diff along, which only people want.
+// Moves the diff out of the step's decision: the apply does not need it.
 PlannedChange describe(PlanNode& node) {
   PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id)};
   const auto ref = parse_step_name(node.id);
@@ -167,7 +167,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   return make_plan(hosts, steps, executor, options, Known{});
 }
 
-Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known) {
+Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options, Known known, LostHostHint lost_host_hint) {
   auto data = std::make_shared<Plan::Data>();
   data->hosts = hosts;
   check_references(steps, options.without);
@@ -177,6 +177,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   data->warnings = options.warnings;
   data->origin = options.origin;
   data->parallel = options.parallel;
+  data->lost_host_hint = std::move(lost_host_hint);
 
   Projection projection;
   for (auto& [ask, answer] : known)
@@ -188,7 +189,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   ask_all(hosts, open, projection, executor, options);
   decide_all(data->nodes, projection);
 
-  // In which order members are disturbed is asked only where some are: then it takes one more round.
+  // The asks of an order take one more round. They are put only for groups of which a member is disturbed.
   std::map<std::string, std::vector<AskPtr>> order_asks;
   Questions more;
   for (const PlanNode& node : data->nodes) {
@@ -213,7 +214,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     change.after.reserve(awaited[i].size());
     for (const std::size_t before : awaited[i]) change.after.push_back(data->nodes[before].id);
     if (disturbs(node.impact())) {
-      // One host at a time: the turn before is waited for, too.
+      // Only one turn runs at a time: this one also waits for the turn before it.
       if (const std::string turn = lane_key(node); turn != lane) {
         if (!last_disturbed.empty() && std::find(change.after.begin(), change.after.end(), last_disturbed) == change.after.end())
           change.after.push_back(last_disturbed);
@@ -224,7 +225,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     data->changes.push_back(std::move(change));
   }
   data->unchanged = data->nodes.size() - data->changes.size();
-  if (data->changes.empty()) data->nodes.clear();  // who looks at a whole fleet keeps nothing of what holds already
+  if (data->changes.empty()) data->nodes.clear();  // an empty plan needs no steps: a caller may keep the plans of a whole fleet
   return Plan(std::move(data));
 }
 

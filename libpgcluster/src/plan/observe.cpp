@@ -31,21 +31,19 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
         continue;
       }
       ++open;
-      workers.post([&, name = name, host = host->second, &questions = questions] {  // which outlive the workers
-        try {
-          if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled before " + name + " was asked");
-          ProgramResult result = executor.run(host, Program{.asks = questions});
-          workers.tell([&, name, answers = std::move(result.answers)]() mutable {
-            observed.answers[name] = std::move(answers);
-            --open;
-          });
-        } catch (const Error& error) {
-          workers.tell([&, name, error] {
+      workers.post(
+          [&, name = name, host = host->second, &questions = questions] {  // which outlive the workers
+            if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled before " + name + " was asked");
+            ProgramResult result = executor.run(host, Program{.asks = questions});
+            workers.tell([&, name, answers = std::move(result.answers)]() mutable {
+              observed.answers[name] = std::move(answers);
+              --open;
+            });
+          },
+          [&, name = name](const Error& error) {
             observed.errors.emplace(name, timed_out && error.code() == Code::cancelled ? late(name, options.deadline) : error.with(name));
             --open;
           });
-        }
-      });
     }
     while (open > 0) {
       workers.serve(executor.now() + std::chrono::milliseconds(100));
@@ -58,7 +56,6 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
         if (options.stop.stop_requested()) throw Error(Code::cancelled, "cancelled while the hosts were being asked");
         break;
       }
-      if (options.on_progress && open == 0) options.on_progress("", "all hosts have answered");
     }
   }
   return observed;

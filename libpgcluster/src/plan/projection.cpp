@@ -6,7 +6,7 @@
 namespace pgcluster {
 namespace {
 
-// Resources of a host carry its name; others ("dcs:config") are the cluster's.
+// The key of a resource within the plan: with the name of the host, or, for a resource like "dcs:config" of the cluster, without.
 std::string scoped(const std::string& host, std::string_view resource) {
   static constexpr std::array own{"file:", "block:", "package:", "unit:", "account:", "tree:"};
   for (const std::string_view prefix : own)
@@ -53,12 +53,12 @@ bool Projection::pending(const Entry& entry) const {
   if (!touched_.empty())
     for (const std::string& resource : entry.about)
       if (touched_.contains(resource)) return true;
-  // What a package brings is not known: a file or unit that is absent now may be there then.
+  // The content of a package is unknown: a file or unit that is absent now may exist once it is installed.
   return installing_.contains(entry.ask->at) && std::holds_alternative<Absent>(entry.given->answer) &&
          !std::holds_alternative<PackageOf>(entry.ask->what);
 }
 
-// Also of asks that no step has: what a Do looks at just before it acts.
+// Whether an earlier Do may change what this Do checks just before it acts.
 bool Projection::pending(const Ask& ask) const {
   if (const Entry* entry = find(ask)) return pending(*entry);
   for (const std::string& resource : all_resources(ask))
@@ -125,7 +125,7 @@ void Projection::project(const Do& d) {
   } else if (const auto* upload = std::get_if<Upload>(&d.what)) {
     file_changes(upload->path, File{.sha256 = upload->sha256, .mode = upload->mode});
   } else if (std::holds_alternative<Install>(d.what)) {
-    // Several steps may want one package, and each installs it where it comes first: what one of them will do is nothing that the others rely on.
+    // Several steps may install the same package, and the first one that is reached does. So no step may rely on the install of another.
     installing_.insert(d.at);
   } else if (const auto* set = std::get_if<SetUnit>(&d.what)) {
     unit_changes(set->name, [&](Unit& unit) {

@@ -12,16 +12,16 @@
 
 namespace pgcluster {
 
-/// All that was answered, and what the plan's Dos so far will have made of it: what a later step of the plan will find.
+/// The answers of the hosts, as the Dos of the plan so far will have changed them. Later steps decide on these.
 class Projection {
  public:
   void add(AskPtr ask, Answer answer);
-  /// The answers to one step's asks, pending where a Do before may alter them.
+  /// The answers to one step's asks; pending if an earlier Do may alter them.
   Answers answers(const std::vector<AskPtr>& asks) const;
-  /// The answers as they came, whatever the plan does.
+  /// The answers as the hosts gave them.
   Answers first(const std::vector<AskPtr>& asks) const;
   bool knows(const Ask& ask) const { return find(ask) != nullptr; }
-  /// Whether a Do before may alter what this Do acts on.
+  /// Whether an earlier Do may alter what this Do acts on.
   bool touched(const Do& d) const;
   void project(const Do& d);
   /// A step that is decided later may alter these resources.
@@ -38,10 +38,10 @@ class Projection {
   bool pending(const Ask& ask) const;
   void each(const std::string& resource, const std::function<void(Entry&)>& change);
 
-  std::unordered_multimap<std::size_t, Entry> entries_;           // by hash(ask)
+  std::unordered_multimap<std::size_t, Entry> entries_;            // by hash(ask)
   std::map<std::string, std::vector<Entry*>, std::less<>> about_;  // by scoped resource
-  std::set<std::string, std::less<>> touched_;                          // scoped resources
-  std::set<std::string, std::less<>> installing_;                       // hosts on which packages arrive, and with them files and units
+  std::set<std::string, std::less<>> touched_;                     // scoped resources
+  std::set<std::string, std::less<>> installing_;                  // hosts on which the plan installs packages, and with them unknown files and units
 };
 
 }  // namespace pgcluster

@@ -24,13 +24,13 @@ std::vector<std::size_t> expected_order(const std::vector<PlanNode>& nodes, cons
   std::vector<std::size_t> order;
   order.reserve(nodes.size());
   std::vector<std::size_t> waits(nodes.size());
-  std::set<std::size_t> ready;  // undisturbing, in their own order
-  std::set<std::size_t> held;   // of disturbing turns
+  std::set<std::size_t> ready;  // steps that do not disturb
+  std::set<std::size_t> held;   // steps of disturbing turns
   std::string lane;
   const auto offer = [&](std::size_t i) { (turns.contains(lane_key(nodes[i])) && lane_key(nodes[i]) != lane ? held : ready).insert(i); };
   for (std::size_t i = 0; i < nodes.size(); ++i)
     if ((waits[i] = nodes[i].before.size()) == 0) offer(i);
-  // Members of a group by the rank that the group gives them now.
+  // The rank of each member in its group's order.
   const auto rank = [&](std::size_t i) {
     const PlanNode& node = nodes[i];
     const auto it = orders.find(node.group);

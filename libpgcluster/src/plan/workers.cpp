@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <mutex>
+#include <string>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -26,11 +28,24 @@ Workers::~Workers() {
   if (state_->pool) state_->pool->join();
 }
 
-void Workers::post(std::function<void()> job) {
+void Workers::post(std::function<void()> job, std::function<void(const Error&)> failed) {
+  auto guarded = [this, job = std::move(job), failed = std::move(failed)] {
+    const auto fail = [&](const Error& error) { tell([failed, error] { failed(error); }); };
+    try {
+      job();
+    } catch (const Error& error) {
+      fail(error);
+    } catch (const std::exception& error) {
+      fail(Error(Code::internal, std::string("the executor failed: ") + error.what()));
+    } catch (...) {
+      if (!state_->pool) throw;  // this is the caller's own thread
+      fail(Error(Code::internal, "the executor failed with an exception of an unknown type"));
+    }
+  };
   if (state_->pool)
-    boost::asio::post(*state_->pool, std::move(job));
+    boost::asio::post(*state_->pool, std::move(guarded));
   else
-    job();
+    guarded();
 }
 
 void Workers::tell(std::function<void()> what) {

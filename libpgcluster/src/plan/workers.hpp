@@ -9,7 +9,7 @@
 
 namespace pgcluster {
 
-/// Carries jobs to a bounded pool of threads, and what they have to say back to the thread that owns it.
+/// Runs jobs on a bounded pool of threads, and their results on the thread that owns it.
 /// With an executor that does not block, a job runs at once on the calling thread.
 class Workers {
  public:
@@ -18,10 +18,12 @@ class Workers {
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
 
-  void post(std::function<void()> job);
-  /// From a job: something that the owner's thread is to do.
+  /// Runs the job. If it throws, the owner's thread calls `failed`: with the Error that was thrown, or with an Error (internal) for any other
+  /// exception, so that none ends the process.
+  void post(std::function<void()> job, std::function<void(const Error&)> failed);
+  /// Called by a job: the owner's thread will call `what`.
   void tell(std::function<void()> what);
-  /// Does what jobs have told, waiting until `until` for the first of it. False where nothing came.
+  /// Calls what jobs have told; waits until `until` if there is nothing yet. False if nothing came.
   bool serve(std::chrono::steady_clock::time_point until);
 
  private:

@@ -1,6 +1,5 @@
 #include "spec/words.hpp"
 
-#include <algorithm>
 #include <filesystem>
 
 namespace pgcluster::words {

@@ -5,7 +5,7 @@
 namespace pgcluster {
 namespace {
 
-// A step whose parts are plain functions; all ready-made steps are one.
+// A step made of functions. All ready-made steps are of this class.
 class MadeStep final : public Step {
  public:
   MadeStep(std::string name, StepParts parts) : name_(std::move(name)), parts_(std::move(parts)) {}
@@ -27,7 +27,7 @@ class MadeStep final : public Step {
 
 Refused unreadable(const std::string& what, const Answer& answer) {
   const auto* why = std::get_if<Unreadable>(&answer);
-  return {{.message = "cannot read " + what + (why ? ": " + why->why : ""), .hint = "look at it on the host, then plan again"}, Code::command_failed};
+  return {{.message = "cannot read " + what + (why ? ": " + why->why : ""), .hint = "inspect it on the host, then plan again"}, Code::command_failed};
 }
 
 Answer without_content(File found) {
@@ -39,7 +39,7 @@ struct Block {
   std::string begin, end;
   explicit Block(const std::string& marker) : begin("# BEGIN pgcluster " + marker + "\n"), end("# END pgcluster " + marker + "\n") {}
   std::string with(const std::string& content) const { return begin + content + end; }
-  // The file with the block replaced or appended; an empty content takes it out.
+  // The text of the file with the block replaced or appended; an empty content removes the block.
   std::string put(const std::string& file, const std::string& content) const {
     const std::string block = content.empty() ? "" : with(content);
     const auto from = file.find(begin);
@@ -73,7 +73,7 @@ StepPtr file(std::string name, std::string host, WriteFile wish) {
     const auto* found = std::get_if<File>(&answer);
     if (!found) return unreadable(wish.path, answer);
     if (found->kind != File::Kind::regular)
-      return Refused{{.message = wish.path + " is not a regular file", .hint = "move it away: pgcluster writes a file there"}};
+      return Refused{{.message = wish.path + " is not a regular file", .hint = "move it away: pgcluster writes a file at this path"}};
     const bool same = found->content == wish.content.reveal();
     if (same && found->mode == wish.mode && found->owner == wish.owner && found->group == wish.group) return Done{};
     change.action = Action::update;

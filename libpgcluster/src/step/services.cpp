@@ -4,7 +4,7 @@ namespace pgcluster {
 
 namespace {
 
-// The command by which the host notes on which files a unit runs; the answer to UnitOf compares with the same command's output.
+// The command with which the host records the digests of a unit's files. The answer to UnitOf compares them with the output of the same command.
 std::string note(const std::string& unit, const std::string& kind, const std::vector<std::string>& files) {
   std::string command = "sha256sum --";
   for (const std::string& path : files) command += " " + path;
@@ -19,7 +19,7 @@ WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& ex
   if (!wish.load_files.empty()) at_start += "; " + note(wish.unit, "load", wish.load_files);
   std::string text = "[Service]\nExecStartPre=+/bin/sh -c '" + at_start + "; :'\n";
   if (wish.reloadable) {
-    // Noted before the process is told: a file that changes in between counts as not loaded, never the other way round.
+    // Recorded before the process is reloaded: a file that changes in between counts as not loaded, although it may be.
     text += "ExecReload=\nExecReload=+/bin/sh -c 'mkdir -p /run/pgcluster/units; " + note(wish.unit, "load", wish.load_files) + "; :'\n";
     for (const std::string& command : exec_reload) text += "ExecReload=" + command + "\n";
   }
@@ -45,7 +45,7 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
     }
     if (unit->active == "activating" && !unit->masked) {
       if (unit->sub == "auto-restart" && unit->restarts >= 2) {
-        // Whoever plans may have mended the cause; the count begins anew.
+        // The user may have fixed the cause before this plan: the count of restarts begins anew.
         const std::string why = wish.unit + " dies again and again (result: " + unit->result + ")";
         Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
         again.failed = why;

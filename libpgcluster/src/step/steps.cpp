@@ -51,7 +51,7 @@ std::vector<Steps::Node> Steps::nodes() const {
   ordered.reserve(nodes_.size());
   enum class Mark { open, done };
   std::map<std::string_view, Mark> marks;
-  // Depth first with a stack of its own: a sequence may be thousands of steps long.
+  // Depth first. The stack is explicit, because a sequence may be thousands of steps long.
   std::vector<std::pair<const std::string*, std::size_t>> stack;
   for (const std::string& first : insertion_) {
     if (marks.contains(first)) continue;
@@ -135,7 +135,7 @@ void Steps::add(std::vector<Wait>& all, Wait one) {
     known->required = known->required || one.required;
 }
 
-// The other graph's steps beside those that are here.
+// Adds the steps of the other graph, without an order between the two.
 void Steps::take(Steps part) {
   if (empty()) {
     *this = std::move(part);

@@ -10,42 +10,42 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// Who holds a host's lock.
+/// The holder of a host's lock.
 struct LockHolder {
-  std::string who;             ///< "root@controller pid 4711"
-  std::int64_t since = 0;      ///< Unix time
-  std::string token{};         ///< of the apply that took it
+  std::string who;         ///< "root@controller pid 4711"
+  std::int64_t since = 0;  ///< Unix time
+  std::string token{};     ///< identifies the apply that took the lock
   friend bool operator==(const LockHolder&, const LockHolder&) = default;
 };
 
-/// How work reaches hosts. One apply or plan per executor at a time; different executors are independent.
-/// run, lock, beat and unlock are called from several threads, for one host from one at a time.
+/// Carries programs to hosts. An executor serves one apply or plan at a time; different executors are independent.
+/// run, lock, beat and unlock are called from several threads, but for one host only from one thread at a time.
 class Executor {
  public:
   virtual ~Executor() = default;
 
-  /// Carries out the program: each Do in order up to the first that fails or has drifted, then the asks. Connects where it must.
-  /// A Do or ask that fails is in the result; throws Error where the host could not be reached or the connection broke
+  /// Runs the program: each Do in order until one fails or has drifted, then the asks. Connects if necessary.
+  /// The failure of a Do or an ask is part of the result. Throws Error if the host cannot be reached or the connection breaks
   /// (host_unreachable, auth_failed, host_key_*, sudo_denied, host_unsupported, connection_lost, timed_out, cancelled).
   virtual ProgramResult run(const HostAccess& host, const Program& program) = 0;
 
-  /// Takes the live lock of the host; the holder where somebody else has it, empty where it is ours now.
+  /// Takes the lock of the host. Returns the holder if another apply has it, nullopt if it is ours now.
   virtual std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) = 0;
-  /// Keeps our lock alive for 30 s more. Throws connection_lost where it is gone.
+  /// Keeps our lock for another 30 s. Throws Error (connection_lost) if it is gone.
   virtual void beat(const HostAccess& host) = 0;
-  /// Gives the lock back; nothing where it is not ours. A host that cannot be reached frees it itself within 30 s.
+  /// Releases our lock, if we hold it. A host that cannot be reached releases it by itself within 30 s.
   virtual void unlock(const HostAccess& host) noexcept = 0;
 
-  /// Makes every call that waits for a host return soon with Error (cancelled), and later ones too until resume(). Any thread.
+  /// Makes every call that waits for a host, and every later call until resume(), throw Error (cancelled) soon. May be called on any thread.
   virtual void cancel() noexcept {}
-  /// Ends cancel(): calls reach hosts again. Any thread.
+  /// Ends cancel(): calls reach hosts again. May be called on any thread.
   virtual void resume() noexcept {}
 
-  /// False where run() returns at once: then everything happens on the calling thread, and time is the executor's own.
+  /// False if run() returns at once. Everything then happens on the calling thread, and the executor has its own time.
   virtual bool blocking() const noexcept { return true; }
-  /// The executor's time, by which deadlines are measured.
+  /// The executor's time. Deadlines are measured by it.
   virtual std::chrono::steady_clock::time_point now() const { return std::chrono::steady_clock::now(); }
-  /// Called only where blocking() is false, instead of sleeping.
+  /// Advances the executor's time; called instead of sleeping, only if blocking() is false.
   virtual void sleep_until(std::chrono::steady_clock::time_point) {}
 };
 

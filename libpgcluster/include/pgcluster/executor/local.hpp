@@ -7,18 +7,18 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// Where a LocalExecutor keeps what is ours, and what it asks of the machine.
+/// The settings of a LocalExecutor.
 struct LocalOptions {
-  /// Where the machine keeps what is ours. For tests only.
+  /// Directories of our own files on the machine. Only tests change them.
   std::string run_directory = "/run/pgcluster";
   std::string state_directory = "/var/lib/pgcluster";
   bool need_systemd = true;
 };
 
-/// The machine that this process runs on, without ssh; as root. Every host that it is given is this machine.
+/// Runs programs on the machine on which this process runs, as root and without ssh. Every host that it is given is this machine.
 class LocalExecutor final : public Executor {
  public:
-  /// Touches nothing yet; a machine that does not fit shows at the first run().
+  /// Changes and checks nothing yet; the first run() finds out whether the machine is supported.
   explicit LocalExecutor(LocalOptions options = {});
   ~LocalExecutor() override;
   LocalExecutor(const LocalExecutor&) = delete;

@@ -10,31 +10,30 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What holds for all connections of an SshExecutor; how each host is reached is in its HostAccess.
+/// The settings of all connections of an SshExecutor. The settings of a single host are in its HostAccess.
 struct SshOptions {
-  std::size_t logins = 8;  ///< connections that log in at once: sshd drops more of them (MaxStartups)
-  /// Where sshd hangs up before its banner (MaxStartups; PerSourcePenalties, which last 15 s at least), how long until the next try, each up to
-  /// half longer by chance.
+  std::size_t logins = 8;  ///< connections that may log in at the same time; sshd drops further ones (MaxStartups)
+  /// The waits between tries while sshd closes the connection before its banner (MaxStartups, or PerSourcePenalties, which last at least 15 s).
+  /// Each is lengthened by a random part of up to one half.
   std::vector<std::chrono::milliseconds> pauses{std::chrono::milliseconds(400), std::chrono::milliseconds(2'000), std::chrono::milliseconds(16'000)};
-  /// Where a host keeps what is ours. For tests only.
+  /// Directories of our own files on a host. Only tests change them.
   std::string run_directory = "/run/pgcluster";
   std::string state_directory = "/var/lib/pgcluster";
   bool need_systemd = true;
 };
 
-/// What a host has cost.
+/// The number of connections to a host and of commands started on it.
 struct SshStatistics {
   std::size_t connections = 0;
   std::size_t execs = 0;
 };
 
-/// Reaches hosts by ssh: one connection a host, made when first needed and kept; host keys are always checked, those of hops, too.
-/// A broken connection is a connection_lost (retryable); the next call connects again.
-/// HostAccess::transport says what carries it: libssh2, the system's ssh client, or for the host that is this machine no ssh at all.
-/// A cloud's API (Transport::cloud) is what a CloudExecutor makes of it.
+/// Reaches hosts by ssh. It makes one connection to each host when it is first needed, and keeps it. It always checks host keys, also those of hops.
+/// A broken connection is reported as connection_lost (retryable); the next call connects again.
+/// HostAccess::transport chooses libssh2, the system's ssh client, a LocalExecutor (Transport::local) or a CloudExecutor (Transport::cloud).
 class SshExecutor final : public Executor {
  public:
-  /// Connects to nothing yet.
+  /// Does not connect yet.
   explicit SshExecutor(SshOptions options = {});
   ~SshExecutor() override;
   SshExecutor(const SshExecutor&) = delete;
@@ -47,7 +46,7 @@ class SshExecutor final : public Executor {
   void cancel() noexcept override;
   void resume() noexcept override;
 
-  /// What the host has cost since the executor was made; zeros for an unknown one. Any thread.
+  /// The counts since the executor was made; zeros for an unknown host. May be called on any thread.
   SshStatistics statistics(const std::string& host) const;
 
  private:

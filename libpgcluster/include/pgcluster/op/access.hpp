@@ -13,31 +13,32 @@ namespace PGCLUSTER_API pgcluster {
 
 // Hosts.
 
-/// What carries the work to a host.
+/// The way in which programs reach a host.
 enum class Transport {
-  libssh2,  ///< ssh, in this process
+  libssh2,  ///< ssh, inside this process
   openssh,  ///< the system's ssh client: for what libssh2 lacks (FIDO keys, certificates, GSSAPI)
-  local,    ///< no ssh: the host is the machine that this process runs on
-  cloud,    ///< no host: a cloud's API, which the controller itself talks to
+  local,    ///< no ssh: the host is the machine on which this process runs
+  cloud,    ///< not a host: the API of a cloud, which the controller calls itself
 };
 /// As the spec writes it: "openssh".
 std::string_view to_string(Transport transport) noexcept;
 
-/// A host that ssh goes through on its way to another one.
+/// A host through which ssh reaches another one (ProxyJump).
 struct Hop {
-  std::string address;  ///< or a name
-  int port = 0;         ///< 0: as ssh_config says, else 22
-  std::string user{};   ///< empty: as ssh_config says, else as on the host itself
+  std::string address;  ///< an IP address or a name
+  int port = 0;         ///< 0: the one of ssh_config, or 22
+  std::string user{};   ///< empty: the one of ssh_config, or the user of the host itself
   friend bool operator==(const Hop&, const Hop&) = default;
 };
-/// "admin@bastion:2222", "[fd00::1]:22"; empty where it is none.
+/// Parses "admin@bastion:2222" or "[fd00::1]:22"; nullopt if the text is not a hop.
 std::optional<Hop> parse_hop(const std::string& text);
-/// As parse_hop() reads it.
+/// The text that parse_hop() parses.
 std::string to_string(const Hop& hop);
 
-/// ssh_config for a host whose address is a name (never for an IP address), and what of HostAccess it decides where it says something.
+/// Use of ssh_config for a host whose address is a name; it never applies to an IP address. Each flag lets ssh_config replace that member of
+/// HostAccess where it sets it.
 struct SshConfig {
-  std::string path{};  ///< empty: ~/.ssh/config, where there is one
+  std::string path{};  ///< empty: ~/.ssh/config, if it exists
   bool user = false;
   bool port = false;
   bool private_keys = false;
@@ -51,12 +52,12 @@ enum class CloudProvider { aws, gcp, azure, digitalocean, hetzner };
 /// The word of the provider: "hetzner".
 std::string_view to_string(CloudProvider provider) noexcept;
 
-/// How a cloud's API is reached. What is empty in it comes from the variables that the vendor's own tools read.
+/// How to reach the API of a cloud. Empty members are taken from the environment variables that the vendor's own tools read.
 struct CloudAccess {
   CloudProvider provider;
-  std::string endpoint{};                                       ///< instead of the vendor's own address; https, or http on loopback
+  std::string endpoint{};                                       ///< replaces the vendor's own address; https, or http on loopback
   std::vector<std::pair<std::string, Text>> credentials{};      ///< by the spec's keys
-  std::vector<std::pair<std::string, std::string>> settings{};  ///< what else the API needs to know: location, network
+  std::vector<std::pair<std::string, std::string>> settings{};  ///< other parameters of the API: location, network
   friend bool operator==(const CloudAccess&, const CloudAccess&) = default;
 };
 
@@ -65,20 +66,20 @@ struct HostAccess {
   std::string name;     ///< as in the spec
   std::string address;  ///< of ssh
   int port = 22;
-  std::string user = "root";                ///< others use sudo
-  std::vector<std::string> private_keys{};  ///< paths; empty: the agent's and the usual ones, unless there is a password
+  std::string user = "root";                ///< any other user needs sudo
+  std::vector<std::string> private_keys{};  ///< paths; empty: the keys of the agent and the default ones, unless `password` is set
   bool agent = true;
   std::vector<std::string> known_hosts{};  ///< paths
   bool accept_new_host_key = false;
   std::chrono::seconds connect_timeout{15};
   Transport transport = Transport::libssh2;
-  Text passphrase{};        ///< of private_keys that are encrypted and not in the agent
-  Text password{};          ///< of the user, at the host itself only, never at a hop; after the keys
-  Text sudo_password{};     ///< empty: sudo must ask for none
-  std::vector<Hop> jump{};  ///< the way to the host; logged in to with the same keys, checked by the same known_hosts
+  Text passphrase{};        ///< of encrypted private_keys that are not in the agent
+  Text password{};          ///< of the user on the host, never used for a hop; tried after the keys
+  Text sudo_password{};     ///< empty: sudo must not ask for a password
+  std::vector<Hop> jump{};  ///< the hops to the host; they use the same keys and known_hosts
   std::optional<SshConfig> config{};
-  std::string host_key_alias{};        ///< known_hosts has it by this name; empty: by its address
-  std::optional<CloudAccess> cloud{};  ///< where transport is cloud
+  std::string host_key_alias{};        ///< name of the host in known_hosts; empty: its address
+  std::optional<CloudAccess> cloud{};  ///< set if transport is cloud
   friend bool operator==(const HostAccess&, const HostAccess&) = default;
 };
 

@@ -10,17 +10,17 @@ namespace PGCLUSTER_API pgcluster {
 
 // Answers.
 
-/// It is not there.
+/// The thing does not exist.
 struct Absent {
   friend bool operator==(const Absent&, const Absent&) = default;
 };
-/// A file as it stands. Links are followed.
+/// A file as it is now. Symbolic links are followed.
 struct File {
-  /// What the path leads to.
+  /// The kind of file at the path.
   enum class Kind { regular, directory, other };
   Kind kind = Kind::regular;
-  std::string content{};  ///< empty where only the digest was asked for
-  std::string sha256{};   ///< lower-case hex; of a regular file
+  std::string content{};  ///< empty if only the digest was asked for
+  std::string sha256{};   ///< in lower-case hexadecimal; of a regular file only
   unsigned mode = 0644;   ///< permission bits
   std::string owner = "root";
   std::string group = "root";
@@ -31,7 +31,7 @@ struct Package {
   std::string version;
   friend bool operator==(const Package&, const Package&) = default;
 };
-/// A systemd unit as it stands. One that systemd does not know is Absent.
+/// A systemd unit as it is now. The answer for a unit that systemd does not know is Absent.
 struct Unit {
   std::string active = "inactive";  ///< systemd's ActiveState: active, activating, inactive, failed, …
   std::string sub{};                ///< SubState
@@ -39,11 +39,11 @@ struct Unit {
   bool masked = false;
   std::int64_t pid = 0;
   std::uint64_t started = 0;        ///< ActiveEnterTimestampMonotonic, µs; 0: never
-  bool start_files_current = true;  ///< it runs on its start_files as they are now, or has failed on them
-  bool load_files_current = true;
-  std::string result{};           ///< systemd's Result: success, exit-code, timeout, …
-  int restarts = 0;               ///< NRestarts: by systemd itself since the last start
-  std::uint64_t files_limit = 0;  ///< LimitNOFILE, hard: how many files it may open; 0: not told
+  bool start_files_current = true;  ///< whether it was started with its start_files as they are now (also if that start failed)
+  bool load_files_current = true;   ///< whether it has loaded its load_files as they are now
+  std::string result{};             ///< systemd's Result: success, exit-code, timeout, …
+  int restarts = 0;                 ///< NRestarts: systemd's automatic restarts since the last start
+  std::uint64_t files_limit = 0;    ///< hard LimitNOFILE, the number of files that it may open; 0: unknown
   friend bool operator==(const Unit&, const Unit&) = default;
 };
 /// A user of the system.
@@ -60,13 +60,13 @@ struct Output {
   std::string err{};
   friend bool operator==(const Output&, const Output&) = default;
 };
-/// It may be there or not: permission, a broken answer, a host that does not answer.
+/// The state is unknown: no permission, a malformed answer, or a host that does not answer.
 struct Unreadable {
   std::string why;
   friend bool operator==(const Unreadable&, const Unreadable&) = default;
 };
 
-/// What an Ask is answered: its own kind, Absent, or Unreadable.
+/// The answer to an Ask: the kind of value that it asks for, Absent, or Unreadable.
 using Answer = std::variant<Absent, File, Package, Unit, Account, Output, Unreadable>;
 
 }  // namespace pgcluster

@@ -11,40 +11,40 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-// Asks: what a step wants to know. Asking changes nothing.
+// Asks: what a step needs to know about a host. An ask changes nothing.
 
-/// A file or directory, by its absolute path: File or Absent.
+/// A file or directory by its absolute path. Answered by File or Absent.
 struct FileOf {
   std::string path;
-  bool content = true;  ///< false: only its digest and access
+  bool content = true;  ///< false: only the digest, mode and owner
   friend bool operator==(const FileOf&, const FileOf&) = default;
 };
-/// A Debian package: Package where it is installed, else Absent.
+/// A Debian package. Answered by Package if it is installed, else by Absent.
 struct PackageOf {
   std::string name;
   friend bool operator==(const PackageOf&, const PackageOf&) = default;
 };
-/// A systemd unit, and whether it runs on its present files.
+/// A systemd unit, and whether it runs with the present content of its files. Answered by Unit or Absent.
 struct UnitOf {
   std::string name;                        ///< "etcd.service"
-  std::vector<std::string> start_files{};  ///< files that the running process read when it started
-  std::vector<std::string> load_files{};   ///< files that it reads when started or reloaded
+  std::vector<std::string> start_files{};  ///< files that the process reads only when it starts
+  std::vector<std::string> load_files{};   ///< files that the process reads when it starts and when it is reloaded
   friend bool operator==(const UnitOf&, const UnitOf&) = default;
 };
-/// A user of the system: Account or Absent.
+/// A user of the system. Answered by Account or Absent.
 struct AccountOf {
   std::string name;
   friend bool operator==(const AccountOf&, const AccountOf&) = default;
 };
-/// A command that only reads, with LC_ALL=C. argv[0] that is not there is Output with status 127, one that takes too long has status 124.
+/// A command that only reads; it runs with LC_ALL=C. Answered by Output: status 127 if argv[0] does not exist, 124 if it exceeds the limit.
 struct Exec {
   std::vector<std::string> argv;
-  Text input{};                      ///< its standard input; the only place for a secret
-  std::vector<std::string> about{};  ///< resource keys that the answer depends on: "unit:patroni.service", "dcs:config"
+  Text input{};                      ///< its standard input, the only place where a secret may stand
+  std::vector<std::string> about{};  ///< keys of the resources on which the answer depends: "unit:patroni.service", "dcs:config"
   std::chrono::milliseconds limit{10'000};
   friend bool operator==(const Exec&, const Exec&) = default;
 };
-/// A request that only reads, to an API that the controller reaches.
+/// A request that only reads, sent by the controller to an API.
 struct Http {
   std::string method;
   std::string url;
@@ -54,20 +54,20 @@ struct Http {
   friend bool operator==(const Http&, const Http&) = default;
 };
 
-/// One question, and to whom it is put.
+/// One question to one host.
 struct Ask {
-  std::string at;  ///< a host of the fleet, or an API (a cloud)
+  std::string at;  ///< name of a host of the plan, or of a cloud
   std::variant<FileOf, PackageOf, UnitOf, AccountOf, Exec, Http> what;
   friend bool operator==(const Ask&, const Ask&) = default;
 };
 
-/// The same text for equal asks, another for others. Not for people.
+/// A text that is equal exactly for equal asks. Not meant for people.
 std::string key(const Ask& ask);
-/// The same for equal asks; quick, and so not always another for others.
+/// A hash; distinct asks may collide.
 std::size_t hash(const Ask& ask);
-/// Resource keys that the answer depends on, as in resources(const Do&).
+/// Keys of the resources on which the answer depends, in the form of resources(const Do&).
 std::vector<std::string> resources(const Ask& ask);
-/// Short and without secrets: "read /etc/default/etcd".
+/// A short text without secrets: "read /etc/default/etcd".
 std::string describe(const Ask& ask);
 
 }  // namespace pgcluster

@@ -12,9 +12,9 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-// Dos: what changes a host.
+// Dos: the changes of a host.
 
-/// Written beside and renamed; parents are made (0755, root).
+/// Writes a file under a temporary name and renames it; creates missing parents (0755, root).
 struct WriteFile {
   std::string path;
   Text content;
@@ -23,14 +23,14 @@ struct WriteFile {
   std::string group = "root";
   friend bool operator==(const WriteFile&, const WriteFile&) = default;
 };
-/// A block between marker lines in a file that is not ours ("# BEGIN pgcluster MARKER" … "# END pgcluster MARKER").
+/// Writes a block between marker lines into a file that others own, too ("# BEGIN pgcluster MARKER" … "# END pgcluster MARKER").
 struct WriteBlock {
   std::string path;
   std::string marker;
   std::string content;
   friend bool operator==(const WriteBlock&, const WriteBlock&) = default;
 };
-/// A file of the controller, whole.
+/// Copies a file of the controller to the host.
 struct Upload {
   std::string path;
   std::string source;  ///< on the controller
@@ -38,22 +38,22 @@ struct Upload {
   unsigned mode = 0755;
   friend bool operator==(const Upload&, const Upload&) = default;
 };
-/// Packages by apt. Units that they would start are masked at run time until a SetUnit starts them.
+/// Installs packages. The units in `mask` are masked at run time until a SetUnit starts them, so that the installation does not start them.
 struct Install {
   std::vector<std::string> packages;
   std::vector<std::string> mask{};
   friend bool operator==(const Install&, const Install&) = default;
 };
-/// Starts, stops, restarts or reloads a systemd unit, and has it started at boot or not.
+/// Starts, stops, restarts or reloads a systemd unit, and enables or disables it at boot.
 struct SetUnit {
-  /// What becomes of it now.
+  /// The action on the unit now.
   enum class Go { nothing, start, stop, restart, reload };
   std::string name;
   Go go = Go::nothing;
-  std::optional<bool> enabled{};  ///< empty: left as it is
+  std::optional<bool> enabled{};  ///< empty: unchanged
   friend bool operator==(const SetUnit&, const SetUnit&) = default;
 };
-/// A system account with a group of its own name.
+/// Creates or changes a system account; its group has the same name.
 struct SetAccount {
   std::string name;
   std::string home;
@@ -64,23 +64,23 @@ struct SetAccount {
 struct Run {
   std::vector<std::string> argv;
   Text input{};
-  std::vector<std::string> touches{};  ///< resource keys that it may change
-  std::optional<Exec> look{};          ///< asked on the host just before; its Output must equal the Do's `was` (status and out)
-  bool slow = false;                   ///< ends a program
+  std::vector<std::string> touches{};  ///< keys of the resources that it may change
+  std::optional<Exec> look{};          ///< runs on the host just before; status and out must equal those in the Do's `was`
+  bool slow = false;                   ///< a program ends after it
   friend bool operator==(const Run&, const Run&) = default;
 };
-/// A request to an API that the controller reaches, which changes something.
+/// A request that changes something, sent by the controller to an API.
 struct Send {
   Http request;
   friend bool operator==(const Send&, const Send&) = default;
 };
-/// Something is taken away; what is not there is done.
+/// Removes something. It is done if the thing does not exist.
 struct Remove {
-  /// What `name` names; a unit is stopped and disabled.
+  /// The kind of thing that `name` names. Removing a unit stops and disables it.
   enum class Kind { file, tree, block, package, unit };
   Kind kind = Kind::file;
   std::string name;      ///< path, package or unit
-  std::string marker{};  ///< of a block
+  std::string marker{};  ///< of the block
   friend bool operator==(const Remove&, const Remove&) = default;
 };
 
@@ -88,20 +88,20 @@ struct Remove {
 struct Do {
   std::string at;
   std::variant<WriteFile, WriteBlock, Upload, Install, SetUnit, SetAccount, Run, Send, Remove> what;
-  /// Compare-and-set: the host acts where it still finds this, skips where it finds what is wished, else stops as drifted.
-  /// Empty where an earlier step of the plan may touch it: then only "as wished: skip" is looked at.
-  /// WriteFile, Remove: File (sha256, mode, owner, group) or Absent. SetUnit restart and reload: Unit (`started`); Run: Output of `look`.
+  /// The state that the plan found, for compare-and-set. The host acts if the state is still this one, skips if the wished state holds already,
+  /// and stops as drifted otherwise. Empty if an earlier step of the plan may change the state; then the host only checks whether to skip.
+  /// WriteFile and Remove: File (sha256, mode, owner, group) or Absent. SetUnit with restart or reload: Unit (`started`). Run: Output of `look`.
   std::optional<Answer> was{};
   std::chrono::milliseconds limit{60'000};
   friend bool operator==(const Do&, const Do&) = default;
 };
 
-/// Resource keys: "file:/etc/default/etcd", "block:/etc/hosts#NAME", "package:etcd-server", "unit:etcd.service", "account:postgres", or a
-/// step's own ("dcs:config").
+/// Keys of the resources that it changes: "file:/etc/default/etcd", "block:/etc/hosts#NAME", "package:etcd-server", "unit:etcd.service",
+/// "account:postgres", or one that the step defines ("dcs:config").
 std::vector<std::string> resources(const Do& d);
-/// Short and without secrets: "write /etc/default/etcd", "apt install etcd-server".
+/// A short text without secrets: "write /etc/default/etcd", "apt install etcd-server".
 std::string describe(const Do& d);
-/// Whether it ends a program: installs, uploads, slow runs.
+/// Whether a program ends after it: an install, an upload, or a slow Run.
 bool is_slow(const Do& d);
 
 }  // namespace pgcluster

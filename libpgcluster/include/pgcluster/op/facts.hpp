@@ -9,7 +9,7 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What a host is, read once at the beginning.
+/// The properties of a host, read once when a plan is made.
 struct Facts {
   std::string hostname{};
   std::string os_id{};        ///< "debian"
@@ -18,10 +18,10 @@ struct Facts {
   std::string arch{};         ///< "x86_64"
   std::uint64_t memory_bytes = 0;
   unsigned cpus = 1;
-  std::uint64_t nofile_limit = 1024;  ///< hard limit of open files that a service can get
-  std::string container{};            ///< "systemd-nspawn"; empty on a machine of its own
+  std::uint64_t nofile_limit = 1024;  ///< the highest limit of open files that a service can have
+  std::string container{};            ///< "systemd-nspawn"; empty if the host is not a container
   std::int64_t clock = 0;             ///< the host's clock, Unix time
-  /// A network interface's address; an interface may have several.
+  /// One address of a network interface; an interface may have several.
   struct Interface {
     std::string name;
     std::string cidr;  ///< "10.77.0.11/24"
@@ -30,14 +30,14 @@ struct Facts {
   std::vector<Interface> interfaces{};
   std::string default_interface{};
   std::vector<Owned> owned{};
-  std::string cluster{};                         ///< /var/lib/pgcluster/cluster as it stands; empty: none
+  std::string cluster{};                         ///< content of /var/lib/pgcluster/cluster; empty if there is none
   std::map<std::string, std::string> secrets{};  ///< /var/lib/pgcluster/secrets by name
   friend bool operator==(const Facts&, const Facts&) = default;
 };
 
-/// What to ask a host for its facts: one exec.
+/// The asks that read a host's facts, answered in one program.
 std::vector<Ask> facts_asks(const std::string& host);
-/// Throws Error (host_unsupported) where the answers make no sense.
+/// Facts from the answers to facts_asks(). Throws Error (host_unsupported) if they cannot be read.
 Facts read_facts(const std::string& host, const std::vector<Answer>& answers);
 
 }  // namespace pgcluster

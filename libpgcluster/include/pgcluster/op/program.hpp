@@ -12,7 +12,7 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-// Programs: what travels to one host.
+// Programs: the unit of work that is sent to one host.
 
 /// A line of /var/lib/pgcluster/owned.
 struct Owned {
@@ -22,29 +22,29 @@ struct Owned {
   friend auto operator<=>(const Owned&, const Owned&) = default;
 };
 
-/// What is sent to a host as one: Dos in order, then asks.
+/// Work for one host in one round trip: Dos in order, then asks.
 struct Program {
   std::vector<Do> dos{};
   std::vector<Ask> asks{};
-  std::vector<Owned> own{};                  ///< noted before the first Do acts
-  std::vector<std::string> disown{};         ///< resources struck from the list after the last Do
-  std::function<void(std::size_t)> on_do{};  ///< a Do begins; called on the thread that runs the program
+  std::vector<Owned> own{};                  ///< added to the list of owned resources before the first Do acts
+  std::vector<std::string> disown{};         ///< resources removed from that list after the last Do
+  std::function<void(std::size_t)> on_do{};  ///< called when a Do begins, with its index, on the thread that runs the program
 };
 
-/// What has become of a Do.
+/// The result of a Do.
 struct DoResult {
-  /// skipped: it was as wished already; not_run: an earlier one failed or had drifted.
+  /// skipped: the wished state held already; not_run: an earlier Do failed or had drifted.
   enum class What { done, skipped, drifted, failed, not_run };
   What what = What::not_run;
-  Output output{};                   ///< of the command behind it; for a failed SetUnit `err` ends with the unit's journal
-  std::string found{};               ///< drifted: what stands there instead, without secrets
-  std::optional<Failure> failure{};  ///< failed: what to say of it, where the executor knows more than an exit status
+  Output output{};                   ///< of the command that carried it out; the `err` of a failed SetUnit ends with the unit's journal
+  std::string found{};               ///< if drifted: the state that was found, without secrets
+  std::optional<Failure> failure{};  ///< if failed: the cause, if the executor knows more than an exit status
 };
 
-/// What has become of a program.
+/// The result of a program.
 struct ProgramResult {
-  std::vector<DoResult> dos{};    ///< as many as Program::dos; after the first failed or drifted one, not_run
-  std::vector<Answer> answers{};  ///< as many as Program::asks
+  std::vector<DoResult> dos{};    ///< one for each of Program::dos; not_run after the first that failed or had drifted
+  std::vector<Answer> answers{};  ///< one for each of Program::asks
 };
 
 }  // namespace pgcluster

@@ -20,22 +20,22 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What a change does, as people call it.
+/// The kind of a change, as it is shown to people.
 enum class Action { create, update, start, stop, restart, reload, remove, run, wait, switchover };
-/// What a change means for clients, in rising order. From `restart` on it disturbs: it takes the lane, one host at a time.
+/// The effect of a change on clients, in rising order. From `restart` on a change disturbs: such changes take turns, one host at a time.
 enum class Impact { none, reload, restart, switchover, outage, data };
 
-/// The contract's name: "restart".
+/// The name in the contract: "restart".
 std::string_view to_string(Action action) noexcept;
-/// The contract's name: "switchover".
+/// The name in the contract: "switchover".
 std::string_view to_string(Impact impact) noexcept;
-/// Whether it takes the lane.
+/// Whether it disturbs: one host at a time.
 inline bool disturbs(Impact impact) noexcept { return impact >= Impact::restart; }
 
 /// An ask that several steps share.
 using AskPtr = std::shared_ptr<const Ask>;
 
-/// An answer, shared by all steps that it is given to, with what their functions have read from it.
+/// An answer that several steps share, with the values that Answers::read() has made of it.
 struct Given {
   Answer answer;
   Memo read{};
@@ -43,32 +43,33 @@ struct Given {
 /// An answer that several steps share.
 using GivenPtr = std::shared_ptr<const Given>;
 
-/// What was answered, by ask. An ask that an earlier step of the plan may still change is pending: its answer is of now.
+/// The answers, by ask. An answer is pending if an earlier step of the plan may still change it.
 class Answers {
  public:
-  /// The answer; Unreadable where nobody asked.
+  /// The answer; Unreadable if the ask was never put.
   const Answer& operator[](const Ask& ask) const;
   /// Whether an earlier step of the plan may still change the answer.
   bool pending(const Ask& ask) const;
-  /// The answer as a T, or null where it is another kind.
+  /// The answer as a T; null if it is of another kind.
   template <class T>
   const T* get(const Ask& ask) const {
     return std::get_if<T>(&(*this)[ask]);
   }
-  /// out of an Output with status 0; null otherwise.
+  /// The `out` of an Output with status 0; null otherwise.
   const std::string* out(const Ask& ask) const;
-  /// What a pure function makes of the answer; called once, however many steps are given this answer. Lives as long as these Answers.
+  /// The value that a pure function makes of the answer. The function is called once for all steps that share the answer. The reference is valid
+  /// as long as these Answers.
   template <class T>
   const T& read(const Ask& ask, T (*reader)(const Answer&)) const {
     const Given& given = *found(ask).given;
     return *given.read.get(given.answer, reader);
   }
 
-  /// Puts an answer in, over the one that was there. For the engine, and for tests of steps.
+  /// Sets or replaces an answer. For the engine, and for tests of steps.
   void set(const Ask& ask, Answer answer, bool pending = false);
-  /// The same for an answer that is shared.
+  /// The same for a shared answer.
   void set(AskPtr ask, GivenPtr given, bool pending = false);
-  /// The answer that others have, where they have one.
+  /// Takes over the answer of others; false if they have none.
   bool take(const AskPtr& ask, const Answers& others);
 
  private:
@@ -82,82 +83,83 @@ class Answers {
   std::unordered_multimap<std::size_t, Entry> entries_;  // by hash(ask)
 };
 
-/// It holds already.
+/// The wished state holds already.
 struct Done {};
-/// What has to be done. `impact` and `action` are what people and the lane see, `diff` is for people.
+/// What has to be done. `action`, `diff` and `reason` are for people; `impact` also decides whether the change takes a turn.
 struct Change {
   std::vector<Do> todo;
   Action action = Action::update;
   Impact impact = Impact::none;
   Text diff{};
-  std::string reason{};  ///< why, for people: "file differs", "runs on an older configuration"
-  std::string failed{};  ///< decided again right after the change was made, this means failure at once, and why: "the unit has died"
-  /// What else is waited for after the change, for the time of settle(), though Done holds: "pg3 streams from pg2"; "" where nothing is. Pure.
+  std::string reason{};  ///< why: "file differs", "runs on an older configuration"
+  std::string failed{};  ///< if the same change is decided again after it was made, the step fails at once with this message: "the unit has died"
+  /// After the change, what the step still waits for although Done holds ("pg3 streams from pg2"), at most for settle(); "" if nothing. Pure.
   std::function<std::string(const Answers&)> until{};
 };
-/// Not knowable yet; what it waits for, and the most that it may turn out to be (action wait: nothing but waiting).
+/// The decision cannot be made yet: what it waits for, and the greatest change that it may become (action wait: no change, only a wait).
 struct Later {
   std::string until;
   Impact at_most = Impact::none;
   Action action = Action::wait;
-  /// Not empty: what is wrong, and may still pass. When each decision has said so for `patience`, the step fails with this as its message.
+  /// If not empty: a problem that may still go away. The step fails with this message once all decisions of the last `patience` had one.
   std::string wrong{};
   std::chrono::seconds patience{0};
 };
-/// Unsafe, or not ours. The plan is refused; found while applying, the step fails at once.
+/// The step is unsafe, or would change what is not ours. A plan with it is refused; during an apply the step fails at once.
 struct Refused {
   Diagnostic why;
   Code code = Code::refused;
 };
-/// What a step makes of the answers.
+/// What a step decides from the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;
 
-/// A wish: how something should be, how to see whether it is, and what to do where it is not. Immutable; used on one thread.
+/// A wished state: how to see whether it holds, and what to do if it does not. Immutable; used on one thread.
 class Step {
  public:
   virtual ~Step() = default;
-  /// Unique and stable in a plan: "pg1/etcd/config", or "cluster/patroni/config" where it is nobody's own.
+  /// Unique in a plan and stable: "pg1/etcd/config", or "cluster/patroni/config" if it does not belong to one host.
   virtual std::string name() const = 0;
-  /// What decide() wants to know. Always the same asks; they may go to several hosts.
+  /// The asks whose answers decide() needs. Always the same ones; they may be for several hosts.
   virtual std::vector<Ask> asks() const = 0;
-  /// Pure and total: every kind of answer has a decision.
+  /// The decision. Pure, and total: it must accept every kind of answer.
   virtual Decision decide(const Answers& answers) const = 0;
-  /// How long Done may take after the change, or Later may last; 0 for a file.
+  /// The longest time from the change until Done, or that Later may last; 0 for a file.
   virtual std::chrono::seconds settle() const { return std::chrono::seconds(0); }
-  /// Resources that it keeps as wished; no two steps of a plan may keep the same one. What a step keeps and has changed is owned.
+  /// The resources whose state the step defines; no two steps of a plan may keep the same one. A kept resource is owned once the step changes it.
   virtual std::vector<std::string> keeps() const { return {}; }
-  /// Asked when it fails, to explain: the unit's journal, a service's log.
+  /// Asked if the step fails, to explain why: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
 };
-/// Steps are shared, and never changed.
+/// Steps are shared and immutable.
 using StepPtr = std::shared_ptr<const Step>;
 
-/// "pg1" of "pg1/etcd/config"; "" of "cluster/…".
+/// The host in a step's name: "pg1" in "pg1/etcd/config"; "" in "cluster/…".
 std::string host_of(std::string_view step_name);
-/// "etcd" of "pg1/etcd/config".
+/// The component in a step's name: "etcd" in "pg1/etcd/config".
 std::string component_of(std::string_view step_name);
 
-/// In which order the members of a rolling group are disturbed. Asked again at each turn; must be pure.
+/// The order in which the members of a rolling group are disturbed. It is decided anew before each turn; `order` must be pure.
 struct Order {
   std::vector<Ask> asks{};
-  /// Members in order. What comes only after an empty name, or not at all, is not disturbed now, and asked about again; a plan shows it there.
+  /// The members in order. Members after an empty name, or missing, are not disturbed now; they are decided on again later. A plan shows all of them
+  /// in this order.
   std::function<std::vector<std::string>(const Answers&)> order{};
-  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, kept once however many steps have this order
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, stored once for all steps that share them
   /// `asks`, then `common`.
   std::vector<Ask> all_asks() const;
 };
 
-/// A graph of steps, a value. The same step in two places is one step.
+/// A graph of steps, as a value. A step that stands in several places is one step.
 class Steps {
  public:
-  /// A step and where it stands.
+  /// A step and its rolling group.
   struct Node {
     StepPtr step;
-    std::string group{};   ///< id of its rolling group; empty: none
-    std::string member{};  ///< which member of it
+    std::string group{};   ///< id of the rolling group; empty: none
+    std::string member{};  ///< name of the member of the group
   };
 
-  /// Nothing to do.
+  /// An empty graph.
   Steps() = default;
   /// A graph of one step, which must not be null.
   Steps(StepPtr step);  // NOLINT: a step is a graph of one
@@ -165,9 +167,9 @@ class Steps {
   template <class T>
   requires std::derived_from<T, Step> Steps(std::shared_ptr<T> step) : Steps(StepPtr(std::move(step))) {}  // NOLINT
 
-  /// Whether there is no step in it.
+  /// Whether it has no steps.
   bool empty() const noexcept { return nodes_.empty(); }
-  /// In a possible order of execution: a step comes after all that it waits for.
+  /// The steps in a possible order of execution: each after those that it waits for. Throws Error (internal) if they wait in a circle.
   std::vector<Node> nodes() const;
   /// Names of the steps that the named one waits for directly.
   std::vector<std::string> before(const std::string& name) const;
@@ -208,7 +210,7 @@ class Steps {
 
 /// sequence() or parallel() of the parts.
 Steps join(std::vector<Steps> parts, bool in_sequence);
-/// The parts, of any types that make Steps, joined.
+/// Joins parts of any types that convert to Steps.
 template <class... Parts>
 Steps join_all(bool in_sequence, Parts&&... parts) {
   std::vector<Steps> all;
@@ -217,12 +219,12 @@ Steps join_all(bool in_sequence, Parts&&... parts) {
   return join(std::move(all), in_sequence);
 }
 
-/// Each part after the whole of the one before it.
+/// Each part begins after the whole part before it.
 template <class... Parts>
 requires(std::constructible_from<Steps, Parts>&&...) Steps sequence(Parts&&... parts) { return join_all(true, std::forward<Parts>(parts)...); }
 /// The same for a list.
 inline Steps sequence(std::vector<Steps> parts) { return join(std::move(parts), true); }
-/// All parts at once.
+/// The parts do not wait for each other.
 template <class... Parts>
 requires(std::constructible_from<Steps, Parts>&&...) Steps parallel(Parts&&... parts) { return join_all(false, std::forward<Parts>(parts)...); }
 /// The same for a list.
@@ -235,43 +237,45 @@ Steps after(const std::vector<StepRef>& awaited, Steps steps);
 /// The same for steps that only some plans have, such as the removal of what a host no longer needs: no wait where the plan does not have them.
 Steps after_where_planned(const std::vector<StepRef>& awaited, Steps steps);
 
-/// `steps` as one member of the rolling group: where any of its steps disturbs, the whole member runs while no other member of any
-/// group does, in the group's order; where none does, it runs as if it stood alone. Parts with the same group id are one group.
+/// `steps` as one member of the rolling group. If any of the steps disturbs, the whole member takes a turn: no other member of any group runs
+/// meanwhile, and the group's order decides which is next. If none disturbs, the group has no effect. Parts with the same group id form one group.
 Steps rolling(std::string group, std::string member, Order order, Steps steps);
-/// All members of a group at once, as one graph.
+/// All members of a group as one graph.
 Steps rolling(const std::map<std::string, Steps>& members, std::string group, Order order);
 
-// Ready-made steps for one host. `name` is the whole step name.
+// Ready-made steps for one host. `name` is the full name of the step.
 
-/// A file with exactly this content and access. The diff masks secrets.
+/// A file with exactly this content, mode and owner. Its diff masks secrets.
 StepPtr file(std::string name, std::string host, WriteFile wish);
-/// A marked block in somebody else's file.
+/// A marked block in a file that others own, too.
 StepPtr block(std::string name, std::string host, WriteBlock wish);
-/// Packages are installed, of whatever version; the units in `mask` are not started by that.
+/// Packages are installed, in any version. The installation does not start the units in `mask`.
 StepPtr packages(std::string name, std::string host, std::vector<std::string> packages, std::vector<std::string> mask = {});
 
-/// A service that shall run, and the files that it reads.
+/// A service that is to run, and the files that it reads.
 struct ServiceWish {
   std::string unit;                        ///< "etcd.service"
-  std::vector<std::string> start_files{};  ///< a change of one of these: restart
-  std::vector<std::string> load_files{};   ///< a change of one of these: reload
+  std::vector<std::string> start_files{};  ///< a change of one of these restarts the unit
+  std::vector<std::string> load_files{};   ///< a change of one of these reloads the unit
   bool reloadable = false;
   Impact restart_impact = Impact::restart;
   Impact reload_impact = Impact::reload;
   std::chrono::seconds settle{60};
 };
-/// Enabled, active, and running on its present files. A unit that has died is Refused (not_converged) with its journal as evidence.
+/// The unit is enabled, active, and runs with the present content of its files. A unit that has died is Refused (not_converged), with its journal
+/// as evidence.
 StepPtr service(std::string name, std::string host, ServiceWish wish);
-/// The unit's last lines in the journal: evidence for a step that fails. A report shows the last 20 that are no stack trace.
+/// The last lines of the unit's journal, as evidence for a failed step. A report shows the last 20 lines that are not part of a stack trace.
 Ask journal_ask(const std::string& host, const std::string& unit);
-/// Drop-in of `unit` by which the host itself knows whether the unit runs on its present files; also holds further lines for [Service].
+/// The drop-in of the unit that records its files' digests when the unit starts or reloads, so that the host itself can tell whether the unit runs
+/// with their present content. `more_service_lines` are added to [Service].
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload = {}, const std::string& more_service_lines = {});
 
-/// Something of ours is not there any more. `resource` as in Owned; the owned line goes with it. `package_impact`: what the removal of a package
-/// means, for one that may still be in use.
+/// A resource of ours is removed, and its line in the list of owned resources with it. `resource` is in the form of Owned.
+/// `package_impact` is the effect of removing a package that may still be in use.
 StepPtr absent(std::string name, std::string host, std::string resource, Impact package_impact = Impact::none);
 
-/// A condition that others bring about.
+/// A condition that other steps or the services fulfil.
 struct GateWish {
   std::vector<Ask> asks;
   std::function<Decision(const Answers&)> decide;  ///< Done, Later or Refused
@@ -279,19 +283,19 @@ struct GateWish {
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
 };
-/// A step that changes nothing, and waits for the condition as long as `settle` says.
+/// A step that changes nothing and waits for the condition, at most for `settle`.
 StepPtr gate(std::string name, GateWish wish);
 
-/// A step made of functions, for what none of the above fits.
+/// The parts of a step that is made of functions.
 struct StepParts {
   std::vector<Ask> asks;
   std::function<Decision(const Answers&)> decide;
   std::chrono::seconds settle{0};
   std::vector<std::string> keeps{};
   std::vector<Ask> evidence{};
-  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, the same for many steps: kept once
+  std::shared_ptr<const std::vector<Ask>> common{};  ///< more asks, stored once for all steps that share them
 };
-/// The step; the functions must be pure, and are called on the thread that plans or applies.
+/// A step made of functions. They must be pure, and are called on the thread that plans or applies.
 StepPtr make_step(std::string name, StepParts parts);
 
 }  // namespace pgcluster

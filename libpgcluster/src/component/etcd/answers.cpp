@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/joined.hpp"
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/etcd/etcd.hpp"
@@ -81,18 +80,7 @@ EtcdStatus read_etcd_status(const Answer& answer) {
   status.answers = told.is_object();
   status.has_leader = !leader.empty() && leader != "0";
   status.leads = status.has_leader && leader == hexadecimal(json_read::at(json_read::at(told, "header"), "member_id"));
-  for (const Json& error : json_read::list(told, "errors"))
-    if (error.is_string()) append(status.errors, json_read::text(error));
   return status;
-}
-
-StepPtr dcs_gate(const NodeView& node, std::string_view component) {
-  const Ask ask = etcd_members_ask(node.cluster, node.host);
-  auto decide = [ask](const Answers& answers) -> Decision {
-    if (answers.out(ask)) return Done{};
-    return Later{"etcd answers with a quorum"};
-  };
-  return gate(node.step(component, "dcs"), {.asks = {ask}, .decide = decide, .settle = etcd_patience});
 }
 
 }  // namespace pgcluster

@@ -42,11 +42,7 @@ struct EtcdStatus {
   bool answers = false;
   bool has_leader = false;
   bool leads = false;
-  std::string errors{};  ///< alarms, as "NOSPACE"
 };
 EtcdStatus read_etcd_status(const Answer& answer);
-
-/// "pg1/COMPONENT/dcs": waits until the DCS has a quorum that this host can reach. For every component that needs the DCS.
-StepPtr dcs_gate(const NodeView& node, std::string_view component);
 
 }  // namespace pgcluster

@@ -6,11 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <fstream>
 #include <mutex>
 
 #include "base/digest.hpp"
 #include "executor/child.hpp"
+#include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
 #include "executor/program/shell.hpp"
@@ -24,13 +24,13 @@ namespace {
 
 const Program kNothing{};
 
-// A shell that is fed without waiting for it.
+// A shell whose input is written without blocking.
 class Shell {
  public:
   Shell(const char* shell, std::string_view boot) : child_({shell, "-c", std::string(boot)}, input_.theirs()) { input_.close_theirs(); }
   ~Shell() {
     end_input();
-    // It ends soon: it has said all, or reads the end of its input. What is left of a cancelled one goes on by itself.
+    // It ends soon, because its input has ended. The rest of a cancelled program runs on.
     if (!child_.wait(2s)) child_.leave();
   }
   Shell(const Shell&) = delete;
@@ -40,14 +40,14 @@ class Shell {
   std::size_t pending() const { return pending_.size(); }
   void end_input() { ::shutdown(input_.ours(), SHUT_WR); }
 
-  // Moves what can be moved within the time. False: both outputs have ended.
+  // Writes pending input and reads output, for at most the time. False: both outputs have ended.
   bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
     if (!pending_.empty()) {
       const ssize_t size = ::send(input_.ours(), pending_.data(), pending_.size(), MSG_NOSIGNAL);
       if (size > 0) pending_.erase(0, static_cast<std::size_t>(size));
-      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // it reads no more: what it says tells why
+      if (size < 0 && errno != EAGAIN && errno != EINTR) pending_.clear();  // the shell reads no more input; its output tells why
     }
-    // One that is slow to read is looked at again soon.
+    // With input pending, return soon to write more of it.
     return child_.read(out, err, pending_.empty() ? time : std::min<std::chrono::milliseconds>(time, 1ms));
   }
 
@@ -63,9 +63,9 @@ class LocalExecutor::Impl {
  public:
   executor::Places places;
   std::atomic<bool> cancelled = false;
-  std::recursive_mutex mutex;  // all hosts are one machine
+  std::recursive_mutex mutex;  // all hosts are this one machine
   std::unique_ptr<Shell> lock_holder;
-  std::string token;  // of the lock; kept when that is lost, so that nothing runs without it
+  std::string token;  // of the lock; kept if the lock is lost, so that no program runs without it
   Clock::time_point beaten{};
 
   void check(const HostAccess& host) const {
@@ -110,21 +110,12 @@ ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program)
     return more && !reader.ended() && reader.refusal().empty();
   };
   bool more = true;
-  for (const auto& blob : script.blobs) {
-    std::ifstream file(blob.path, std::ios::binary);
-    std::string buffer(1U << 20, '\0');
-    for (std::uint64_t left = blob.size; left > 0 && more;) {
-      file.read(buffer.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, buffer.size())));
-      auto size = static_cast<std::uint64_t>(file.gcount());
-      if (size == 0) {
-        size = std::min<std::uint64_t>(left, buffer.size());
-        std::fill(buffer.begin(), buffer.end(), '\0');
-      }
-      left -= size;
-      shell.feed(std::string_view(buffer.data(), size));
+  for (const auto& blob : script.blobs)
+    executor::read_blob(blob, [&](std::string_view piece) {
+      shell.feed(piece);
       while (more && shell.pending() > 0) more = turn();
-    }
-  }
+      return more;
+    });
   while (more && shell.pending() > 0) more = turn();
   shell.end_input();
   while (more) more = turn();
@@ -142,19 +133,17 @@ std::optional<LockHolder> LocalExecutor::lock(const HostAccess& host, const Lock
   std::string out, err;
   const auto deadline = Clock::now() + 60s;
   for (bool more = true;;) {
-    std::vector<std::string> lines;
-    for (std::size_t from = 0, to; (to = out.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(out.substr(from, to - from));
-    if (!lines.empty() && lines[0].empty()) lines.erase(lines.begin());
-    if (!lines.empty() && lines[0] == "ours") {
+    const auto answer = executor::read_lock_answer(out);
+    if (answer && answer->what == executor::LockAnswer::What::held) return answer->holder;
+    if (answer && answer->what == executor::LockAnswer::What::ours) {
       impl_->lock_holder = std::move(shell);
       impl_->token = us.token;
       impl_->beaten = Clock::now();
       return std::nullopt;
     }
-    if (lines.size() >= 4) return LockHolder{lines[1], std::strtoll(lines[2].c_str(), nullptr, 10), lines[3]};
-    if (!more || (!lines.empty() && lines[0] == "broken"))
-      throw Error(
-          Failure{.code = Code::command_failed, .message = "cannot take the lock in " + impl_->places.run, .host = host.name, .causes = {err}});
+    if (answer) throw executor::no_lock(host, impl_->places, err);
+    if (!more)
+      throw Error(Failure{.code = Code::command_failed, .message = "the process that takes the lock has ended", .host = host.name, .causes = {err}});
     if (impl_->cancelled) throw Error(Code::cancelled, "cancelled").with(host.name);
     if (Clock::now() >= deadline) throw executor::too_late(host, kNothing, 60s);
     more = shell->pump(out, err, 100ms);

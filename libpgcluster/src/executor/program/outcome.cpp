@@ -24,7 +24,7 @@ std::vector<std::string> last_lines(const std::string& log) {
 Error lost(const HostAccess& host, const Program& program, const std::string& why) {
   return Error(Failure{.code = Code::connection_lost,
                        .message = "the connection to " + shown(host) + " broke: " + why,
-                       .hint = "what had begun there goes on by itself; apply again once the host answers: it waits for that and sees what was done",
+                       .hint = "the program on the host runs on; apply again once the host answers: it waits for that program and checks its result",
                        .host = host.name,
                        .retryable = true,
                        .state_unknown = !program.dos.empty()});
@@ -39,6 +39,14 @@ Error too_late(const HostAccess& host, const Program& program, std::chrono::mill
               .state_unknown = !program.dos.empty()});
 }
 
+Error no_lock(const HostAccess& host, const Places& places, const std::string& log) {
+  return Error(Failure{.code = Code::command_failed,
+                       .message = "cannot write " + places.run + " on " + shown(host),
+                       .hint = "is the disk full, or the system mounted read-only?",
+                       .host = host.name,
+                       .causes = {log}});
+}
+
 Error refused(const HostAccess& host, const Reader& reader) {
   const std::string& refusal = reader.refusal();
   if (refusal.starts_with("unsupported"))
@@ -48,8 +56,8 @@ Error refused(const HostAccess& host, const Reader& reader) {
                          .host = host.name});
   if (refusal.starts_with("unlocked"))
     return Error(Failure{.code = Code::connection_lost,
-                         .message = "the lock of " + shown(host) + " has ended: nothing was heard from here for too long",
-                         .hint = "apply again: it goes on from what is there",
+                         .message = "the lock of " + shown(host) + " has expired: the host received no heartbeat for too long",
+                         .hint = "apply again to continue",
                          .host = host.name,
                          .retryable = true});
   if (refusal.starts_with("busy"))
@@ -68,7 +76,7 @@ Error unfinished(const HostAccess& host, const Program& program, const Reader& r
   if (reader.began()) {
     Failure failure = lost(host, program, "the program was killed on the host").failure();
     failure.message = "the program on " + shown(host) + " was killed before its end";
-    failure.hint = "did the host shut down, or run out of memory? `journalctl -b -1 -n 50` on the host tells";
+    failure.hint = "did the host shut down, or run out of memory? `journalctl -b -1 -n 50` on the host shows it";
     failure.causes = last_lines(log);
     return Error(std::move(failure));
   }

@@ -9,16 +9,18 @@
 
 namespace pgcluster::executor {
 
-/// Why a script that has not ended gave no result, as the Error to throw. `log` is what the shell said on its standard error.
+/// The Error for a script that gave no result. `log` is the standard error of the shell.
 Error unfinished(const HostAccess& host, const Program& program, const Reader& reader, const std::string& log);
-/// The refusal of a script that has ended, as the Error to throw.
+/// The Error for a script that refused to run.
 Error refused(const HostAccess& host, const Reader& reader);
-/// The host has not answered in time.
+/// The Error for a host that did not answer in time.
 Error too_late(const HostAccess& host, const Program& program, std::chrono::milliseconds limit);
-/// The connection broke.
+/// The Error for a lock that cannot be taken because its files cannot be written. `log` is the standard error of its process.
+Error no_lock(const HostAccess& host, const Places& places, const std::string& log);
+/// The Error for a connection that broke.
 Error lost(const HostAccess& host, const Program& program, const std::string& why);
 
-/// When a program must have come to its next stage: read, begun (an older one may still run), ended.
+/// The time by which a program must reach its next stage: input read, begun (it may wait for an older one), ended.
 class Deadline {
  public:
   Deadline(const Script& script, std::uint64_t bytes);
@@ -32,9 +34,9 @@ class Deadline {
   int stage_ = 0;
 };
 
-/// The last ten that say something.
+/// The last ten lines that are not blank.
 std::vector<std::string> last_lines(const std::string& log);
-/// Appends, and keeps only the last 64 KiB.
+/// Appends to the text and keeps its last 64 KiB.
 void keep_tail(std::string& log, std::string_view more);
 
 }  // namespace pgcluster::executor

@@ -8,11 +8,11 @@
 namespace pgcluster::executor {
 namespace {
 
-constexpr std::size_t kLongestLine = 16U << 20;  // a file of 8 MiB in base64, and more than any noise deserves
+constexpr std::size_t kLongestLine = 16U << 20;  // room for a file of 8 MiB in base64; longer lines are dropped as noise
 
-constexpr std::size_t kOutput = 256U << 10;  // what is kept of an output: its end
+constexpr std::size_t kOutput = 256U << 10;  // only the end of an output is kept
 
-// The next word; what is left stays in `text`.
+// Removes the next word from `text` and returns it.
 std::string_view word(std::string_view& text) {
   const auto space = text.find(' ');
   const auto found = text.substr(0, space);
@@ -28,7 +28,7 @@ std::optional<N> number(std::string_view text, int base = 10) {
   return value;
 }
 
-// "-" is nothing.
+// "-" stands for an empty field.
 std::optional<std::string> payload(std::string_view text) {
   if (text == "-") return std::string();
   return from_base64(text);
@@ -73,7 +73,7 @@ void Reader::feed(std::string_view bytes) {
   }
 }
 
-// The asks begin anew.
+// The script starts the asks again from the first.
 void Reader::forget() {
   std::fill(told_.begin(), told_.end(), std::nullopt);
   contents_.clear();
@@ -89,8 +89,8 @@ void Reader::forget() {
   accounts_status_.reset();
 }
 
-// Of GNU tar: files in blocks of 512 bytes, each after a header; a name that is too long for the header comes before it as a file of its own.
-// After the last block stands tar's exit status: 1 says that a file changed while it was read, and not which.
+// Reads an archive of GNU tar: files in blocks of 512 bytes, each after its header. A name that is too long for a header comes before it as a file
+// of its own. The exit status of tar follows the last block: 1 means that some file changed while it was read.
 void Reader::archive(std::string_view tar) {
   constexpr std::size_t block = 512;
   const auto field = [](std::string_view header, std::size_t at, std::size_t size) {
@@ -98,7 +98,7 @@ void Reader::archive(std::string_view tar) {
     return text.substr(0, text.find('\0'));
   };
   const std::size_t rest = tar.size() % block;
-  const bool torn = tar.substr(tar.size() - rest) == "1";  // but the outputs are written by then
+  const bool torn = tar.substr(tar.size() - rest) == "1";  // never the outputs, which were complete by then
   std::string name;
   for (std::size_t at = 0; at + block <= tar.size();) {
     const auto header = tar.substr(at, block);
@@ -181,7 +181,7 @@ void Reader::line(std::string_view text) {
     if (!bytes.starts_with('=') || !status || *status != 0) return;
     if (auto content = from_base64(bytes.substr(1))) contents_[std::string(text)] = std::move(*content);
   } else if (kind == "sum") {
-    // A name with a backslash is escaped, and the line says so by a backslash in front.
+    // sha256sum escapes a name that contains a backslash, and begins the line with one.
     const bool escaped = text.starts_with('\\');
     if (escaped) text.remove_prefix(1);
     const std::string sum(word(text));
@@ -231,7 +231,7 @@ void Reader::line(std::string_view text) {
   }
 }
 
-// Of a file that was summed on the host, or brought whole because it is short.
+// The digest of a file: computed on the host, or here from the content of a short file.
 std::optional<std::string> Reader::digest(const std::string& path) const {
   if (const auto sum = sums_.find(path); sum != sums_.end()) return sum->second;
   if (const auto content = contents_.find(path); content != contents_.end()) return sha256_hex(content->second);
@@ -259,7 +259,7 @@ Answer Reader::file_answer(const FileOf& of) const {
   return file;
 }
 
-// Whether the note that was made when the unit started (or loaded) says of each file what it is now.
+// Whether the digests that were recorded when the unit started (or loaded) are those of the files now.
 bool Reader::current(const std::string& note, const std::vector<std::string>& files) const {
   if (files.empty()) return true;
   const auto found = notes_.find(note);
@@ -287,11 +287,11 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   const std::string load = property("LoadState");
   Unit unit;
   unit.active = property("ActiveState");
-  // A failed or running unit whose file has gone is still there.
+  // systemd still knows a failed or running unit whose file was removed.
   if (load == "not-found" && unit.active == "inactive") return Absent{};
   if (unit.active.empty()) return Unreadable{"systemctl does not say whether " + of.name + " is active"};
   unit.sub = property("SubState");
-  // What has ended badly on its way to a restart is "failed" for a moment, and what was not begun yet "inactive".
+  // Before an automatic restart a unit is "failed" for a moment, and before its first start "inactive".
   if (!property("Job").empty() && property("Job") != "0" && (unit.active == "failed" || unit.active == "inactive")) unit.active = "activating";
   const std::string file = property("UnitFileState");
   unit.enabled = file == "enabled" || file == "enabled-runtime" || file == "static" || file == "alias" || file == "generated" || file == "indirect";
@@ -301,7 +301,7 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   unit.result = property("Result");
   unit.restarts = number<int>(property("NRestarts")).value_or(0);
   unit.files_limit = number<std::uint64_t>(property("LimitNOFILE")).value_or(property("LimitNOFILE") == "infinity" ? UINT64_MAX : 0);
-  // What does not run is on no old files; of what has failed it tells whether it did so on the present ones.
+  // A unit that does not run uses no old files. For a failed unit it matters whether it failed with the present ones.
   if (unit.active == "active" || unit.active == "activating" || unit.active == "reloading" || unit.active == "failed") {
     unit.start_files_current = current(of.name + ".start", of.start_files);
     unit.load_files_current = current(of.name + ".load", of.load_files);
@@ -319,7 +319,7 @@ Answer Reader::answer(const Ask& ask, std::size_t index) {
     return Package{found->second};
   }
   if (const auto* account = std::get_if<AccountOf>(&ask.what)) {
-    // 2: getent did not find all of them
+    // 2: getent did not find every name
     if (!accounts_status_ || (*accounts_status_ != 0 && *accounts_status_ != 2)) return Unreadable{"getent did not answer"};
     const auto found = accounts_.find(account->name);
     if (found == accounts_.end()) return Absent{};

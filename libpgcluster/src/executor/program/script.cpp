@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
@@ -12,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// What a limit is to timeout(1); 0 would mean none.
+// A limit for timeout(1), where 0 would mean none.
 std::string seconds(milliseconds limit) {
   const auto ms = std::max<std::int64_t>(limit.count(), 1);
   std::string fraction = std::to_string(ms % 1000);
@@ -34,7 +35,7 @@ std::string octal(unsigned mode) {
   return text;
 }
 
-// Names that may stand in a list of words without quotes.
+// Whether a name needs no quotes in the shell.
 bool plain(const std::string& name, std::string_view more) {
   return !name.empty() && name[0] != '-' && std::all_of(name.begin(), name.end(), [&](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || more.find(c) != std::string_view::npos;
@@ -43,7 +44,7 @@ bool plain(const std::string& name, std::string_view more) {
 
 bool good_path(const std::string& path) { return path.size() > 1 && path[0] == '/' && path.find('\n') == std::string::npos && path.back() != '/'; }
 
-// Trees near the root are never ours, whatever a step says.
+// Never remove a tree near the root, whatever a step wishes.
 bool removable_tree(const std::string& path) {
   if (!good_path(path)) return false;
   int depth = 0;
@@ -54,7 +55,7 @@ bool removable_tree(const std::string& path) {
   return depth >= 2;
 }
 
-// `was` as the shell's look() says it, a pattern; empty: not to be compared.
+// The pattern that the output of the shell function look() must match for `was`; empty: no comparison.
 std::string was_pattern(const std::optional<Answer>& was) {
   if (!was) return "";
   if (std::holds_alternative<Absent>(*was)) return "absent";
@@ -82,7 +83,7 @@ struct Renderer {
   Needs needs{};
   milliseconds limit{0};
 
-  // A Do that cannot even be tried; `why` is its stderr.
+  // A Do that fails without being tried; `why` becomes its stderr.
   static std::string refuse(const std::string& why) { return "say " + shell_word(why); }
 
   std::string block(const std::string& path, const std::string& marker, const std::string& content, const std::optional<Answer>& was) {
@@ -111,13 +112,13 @@ struct Renderer {
     const std::string number = std::to_string(blobs.size());
     spools += "spool " + number + " " + std::to_string(size) + "\n";
     blobs.push_back({upload.source, size});
-    limit += milliseconds(size / 500);  // half a megabyte a second is slow enough
+    limit += milliseconds(size / 500);  // at least half a megabyte per second
     return "upload " + shell_word(upload.path) + " " + octal(upload.mode) + " " + shell_word(upload.sha256) + " " + shell_word(was_pattern(d.was)) +
            " " + shell_word(upload.source) + " " + number;
   }
   std::string act(const Do& d, const Install& install) {
     needs.apt = true;
-    limit += 2 * d.limit;  // an update before, and a second try after it
+    limit += 2 * d.limit;  // apt update before it, and a second try
     std::string names, wanted, mask;
     for (const std::string& package : install.packages) {
       if (!plain(package, ".+-:~=")) return refuse("not a package: '" + package + "'");
@@ -133,7 +134,7 @@ struct Renderer {
   }
   std::string act(const Do& d, const SetUnit& set) {
     needs.units = true;
-    limit += milliseconds(60'000);  // each systemctl before and after has the Do's limit, but none of them waits for the unit
+    limit += milliseconds(60'000);  // the systemctl calls before and after it have the Do's limit each, but do not wait for the unit
     if (!plain(set.name, ".-_@:\\")) return refuse("not a unit: '" + set.name + "'");
     static constexpr const char* go[] = {"nothing", "start", "stop", "restart", "reload"};
     std::string was;
@@ -206,7 +207,7 @@ struct Renderer {
       const std::string action = std::visit([&](const auto& what) { return act(d, what); }, d.what);
       const std::string number = std::to_string(i);
       body += "if go " + number + " " + seconds(d.limit) + "; then\n{\n" + action + "\n} >>\"$T/o\" 2>>\"$T/e\"\nfin " + number + "\nfi\n";
-      // Where nothing comes any more, the shell forgets the payload.
+      // If the input ends early, the shell discards the payload.
       if (action.starts_with("P=")) body += "P=\n";
       needs.dos = needs.scratch = true;
     }
@@ -279,9 +280,9 @@ struct Renderer {
       executes = true;
     }
     call("units", units);
-    // The notes are read before the files: a file that changes in between counts as not current, never the other way round.
+    // The recorded digests are read before the files: a file that changes in between counts as not current, although it may be.
     for (const std::string& note : notes) asking += "note " + shell_word(note) + "\n";
-    // One stat for all, also for the sizes of the outputs above.
+    // One stat for all files, and for the sizes of the outputs above.
     std::erase_if(listed, [&](const std::string& path) { return has(contents, path); });
     std::erase_if(sums, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
     std::erase_if(stats, [&](const std::string& path) { return has(contents, path) || has(listed, path); });
@@ -301,7 +302,7 @@ struct Renderer {
       body += shell::prelude_asks + ("\n" + asking);
       return;
     }
-    // All of them under one timeout, which is quicker than one for each, and hardly ever too short.
+    // One timeout for all asks is faster than one for each, and rarely too short.
     limit += together + milliseconds(6'000);
     body += "A=" + shell_word(shell::prelude_asks + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
   }
@@ -346,6 +347,22 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   // The call is the last word: of a program that was cut short nothing runs.
   text += "put end\n}\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
+}
+
+void read_blob(const Script::Blob& blob, const std::function<bool(std::string_view)>& take) {
+  std::ifstream file(blob.path, std::ios::binary);
+  std::string buffer(1U << 20, '\0');
+  for (std::uint64_t left = blob.size; left > 0;) {
+    const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
+    file.read(buffer.data(), static_cast<std::streamsize>(most));
+    auto size = static_cast<std::size_t>(file.gcount());
+    if (size == 0) {
+      size = most;
+      std::fill(buffer.begin(), buffer.end(), '\0');
+    }
+    left -= size;
+    if (!take(std::string_view(buffer.data(), size))) return;
+  }
 }
 
 std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places) {

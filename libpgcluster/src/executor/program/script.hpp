@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -13,14 +14,14 @@
 
 namespace pgcluster::executor {
 
-/// Where things stand on a host; tests have them elsewhere.
+/// Our directories on a host. Tests use others.
 struct Places {
   std::string run = "/run/pgcluster";
   std::string state = "/var/lib/pgcluster";
   bool need_systemd = true;
 };
 
-/// A program as text for a POSIX shell. On its standard input follow the blobs.
+/// A program as text for a POSIX shell. The blobs follow it on the standard input.
 struct Script {
   struct Blob {
     std::string path;
@@ -28,32 +29,36 @@ struct Script {
   };
   std::string text;
   std::vector<Blob> blobs;
-  std::chrono::milliseconds limit{0};  ///< the longest that it may take, without waiting for an older program
+  std::chrono::milliseconds limit{0};  ///< the longest time that it may take, without the wait for an older program
 
-  /// What comes before the blobs: length, newline, text.
+  /// The standard input before the blobs: length, newline, text.
   std::string stdin_head() const;
 };
 
-/// How long a program waits for an older one that still runs on the host.
+/// The time that a program waits for an older one that still runs on the host.
 inline constexpr std::chrono::seconds kOrphanWait{600};
+
+/// Reads the file of a blob in pieces of at most 1 MiB, until `take` returns false. If the file has become shorter than the blob, zeros fill it up:
+/// the host counts bytes, and then refuses the wrong digest.
+void read_blob(const Script::Blob& blob, const std::function<bool(std::string_view)>& take);
 
 Script render(const Program& program, std::string_view nonce, const Places& places = {}, const std::string& token = {});
 
-/// Reads what a script says, and nothing else: lines that do not begin with the nonce are noise, a torn line is no line.
+/// Reads the frames that a script prints. Lines that do not begin with the nonce, and incomplete lines, are ignored.
 class Reader {
  public:
   Reader(const Program& program, std::string nonce);
 
-  /// More bytes of the script's standard output, cut anywhere. Calls Program::on_do.
+  /// Takes the next bytes of the script's standard output, split anywhere. Calls Program::on_do.
   void feed(std::string_view bytes);
 
-  bool began() const noexcept { return began_; }  ///< the shell runs our program
-  bool up() const noexcept { return up_; }        ///< no older program runs any more
-  bool ended() const noexcept { return ended_; }  ///< all was said
-  /// Why the program has not run: "unsupported", "unlocked", "busy 4711", "broken cannot write …"; empty where it has.
+  bool began() const noexcept { return began_; }  ///< the shell has begun our program
+  bool up() const noexcept { return up_; }        ///< the wait for an older program is over
+  bool ended() const noexcept { return ended_; }  ///< the last frame has come
+  /// Why the program did not run: "unsupported", "unlocked", "busy 4711", "broken cannot write …"; empty if it did.
   const std::string& refusal() const noexcept { return refusal_; }
 
-  /// As many results as the program has Dos and asks. Call once.
+  /// One result for each Do and each ask. Call it once.
   ProgramResult result();
 
  private:
@@ -73,7 +78,7 @@ class Reader {
   const Program& program_;
   std::string nonce_;
   std::string pending_;
-  bool skipping_ = false;  ///< the rest of a line that is too long to be one of ours
+  bool skipping_ = false;  ///< inside a line that is too long to be a frame
   bool began_ = false;
   bool up_ = false;
   bool ended_ = false;
@@ -81,7 +86,7 @@ class Reader {
   std::vector<std::optional<DoResult>> dos_;
   struct Told {
     int status = 0;
-    bool out = false, err = false;  ///< not empty: it comes in an archive
+    bool out = false, err = false;  ///< not empty: its content comes in the archive
   };
   std::vector<std::optional<Told>> told_;                     ///< by ask
   std::map<std::string, std::string, std::less<>> contents_;  ///< by path, and "o.3" and "e.3" of ask 3
@@ -96,13 +101,14 @@ class Reader {
   std::map<std::string, std::vector<std::string>, std::less<>> notes_;
   std::map<std::string, Account, std::less<>> accounts_;
   std::optional<int> accounts_status_;
-  std::vector<std::string> unit_names_;  ///< as they were asked, in order
+  std::vector<std::string> unit_names_;  ///< in the order in which they are asked
 };
 
-/// The names of all units that the program asks for, each once, in order.
+/// The names of all units for which the program asks, each once, in order.
 std::vector<std::string> asked_units(const Program& program);
 
-/// Text of the process that holds a host's lock: for `bash -c` with shell::lock_boot, as one line of base64 on its standard input, then heartbeats.
+/// The script of the process that holds a host's lock. `bash -c` with shell::lock_boot reads it as one line of base64 on its standard input;
+/// heartbeats follow.
 std::string lock_script(const std::string& who, std::int64_t since, const std::string& token, const Places& places = {});
 
 }  // namespace pgcluster::executor

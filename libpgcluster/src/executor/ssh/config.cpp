@@ -31,7 +31,7 @@ std::string local_user() {
   return ::getpwuid_r(::getuid(), &entry, buffer.data(), buffer.size(), &found) == 0 && found ? found->pw_name : "";
 }
 
-// The tokens that make sense in a file's name; ssh -G leaves them as they are.
+// Expands the tokens that may stand in a file's name; ssh -G does not expand them.
 std::string expanded(const std::string& path, const SshSaid& said, const std::string& name) {
   std::string out;
   for (std::size_t i = 0; i < path.size(); ++i) {
@@ -118,7 +118,7 @@ void check_quotes(const std::string& path) {
     throw Error(Code::spec_invalid, "the path " + path + " has a quote in it, which ssh_config cannot say", "give the file another name");
 }
 
-// Include takes patterns; in OpenSSH 10 also tokens, where in 9.2 %% are two signs. A pattern that finds this path alone is right in both.
+// Include takes patterns, and in OpenSSH 10 also tokens, while 9.2 takes %% literally. A pattern that matches only this path works in both.
 std::string include_pattern(const std::string& path) {
   check_quotes(path);
   std::string out;
@@ -128,7 +128,7 @@ std::string include_pattern(const std::string& path) {
     else if (c == '*' || c == '?' || c == '[')
       out += std::string("[") + c + ']';
     else if (c == '\\')
-      out += R"(\\\\)";  // the quotes take one of two, and the pattern of what is left
+      out += R"(\\\\)";  // the quotes remove every second one, and the pattern again
     else
       out += c;
   }
@@ -159,10 +159,10 @@ SshSaid SshConfigs::ask(const HostAccess& host, const std::string& default_user,
   }
   const std::lock_guard guard(entry->mutex);
   if (entry->asked) return entry->said;
-  // A file without a name; ssh opens it anew for each of its passes.
+  // A file without a name, which ssh opens again for each of its passes.
   const int file = ::memfd_create("ssh_config", MFD_CLOEXEC);
   if (file < 0) throw Error(Code::internal, std::string("no memory file: ") + std::strerror(errno));
-  // The first value that is found holds, so that what stands last is the default.
+  // ssh uses the first value that it finds, so that the last line is the default.
   const std::string text = ssh_config_includes(*host.config) + "Match all\nUser " + default_user + "\nIdentityFile none\nUserKnownHostsFile none\n";
   const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   std::string out, err;
@@ -198,7 +198,7 @@ void SshConfigs::add(const HostAccess& host, int depth, Sockets& sockets, std::v
   if (depth > 8) throw unusable(host, "ssh_config leads over more than 8 hops, or in a circle", "see ProxyJump in " + path_of(*host.config));
   HostAccess resolved = host;
   std::string default_user = host.user;
-  bool own_jump = false;  // said by ssh_config
+  bool own_jump = false;  // set by ssh_config
   if (host.config && !net::is_ip(host.address)) {
     const SshConfig& config = *host.config;
     std::error_code bad;
@@ -227,13 +227,13 @@ void SshConfigs::add(const HostAccess& host, int depth, Sockets& sockets, std::v
     one.address = hop.address;
     one.port = hop.port == 0 ? 22 : hop.port;
     one.user = !hop.user.empty() ? hop.user : own_jump ? local_user() : host.user;
-    one.password = one.sudo_password = {};  // the host's, not the hop's
+    one.password = one.sudo_password = {};  // they are for the host, not for its hops
     one.host_key_alias.clear();
     one.jump.clear();
     if (one.config) {
       one.config->user = hop.user.empty();
       one.config->port = hop.port == 0;
-      one.config->jump = first;  // the others' way is given
+      one.config->jump = first;  // the way to the other hops is given
     }
     first = false;
     add(one, depth + 1, sockets, way);

@@ -11,7 +11,7 @@
 
 namespace pgcluster::executor {
 
-/// What ssh_config says about a name, as `ssh -G` prints it; tokens of paths expanded.
+/// The settings of ssh_config for a name, as `ssh -G` prints them, with the tokens in paths expanded.
 struct SshSaid {
   std::string address{};
   int port = 22;
@@ -22,18 +22,18 @@ struct SshSaid {
   std::string proxy_command{};
   std::vector<Hop> jump{};
 };
-/// Of the text that `ssh -G` has printed for the name.
+/// Parses the output of `ssh -G` for the name.
 SshSaid read_ssh_said(std::string_view text, const std::string& name);
 
-/// Lines of an ssh_config that take in the user's file and the system's. Throws Error where the path cannot stand there.
+/// Lines of an ssh_config that include the user's file and the system's. Throws Error if the path cannot be written there.
 std::string ssh_config_includes(const SshConfig& config);
-/// A path as ssh_config takes it. Throws Error.
+/// The path in the syntax of ssh_config. Throws Error.
 std::string ssh_config_path(const std::string& path);
 
-/// Asks the system's ssh what its configuration says, once for each name.
+/// Reads the system's ssh configuration with `ssh -G`, once for each name.
 class SshConfigs {
  public:
-  /// The hops, then the host, with what ssh_config says of their names filled in. Throws Error.
+  /// The hops, then the host, completed with the settings of ssh_config for their names. Throws Error.
   std::vector<HostAccess> way(const HostAccess& host, Sockets& sockets);
 
  private:

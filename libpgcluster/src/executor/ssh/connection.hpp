@@ -18,7 +18,7 @@ namespace pgcluster::executor {
 
 using Clock = std::chrono::steady_clock;
 
-/// All sockets of an executor, so that any thread can shut them; and how many of them may be logging in.
+/// All sockets of an executor, so that any thread can shut them down; also limits how many log in at the same time.
 class Sockets {
  public:
   explicit Sockets(std::size_t logins) : logins_(logins) {}
@@ -50,7 +50,7 @@ class Sockets {
   std::set<class Socket*> open_;
 };
 
-/// A socket that another thread may shut, never close.
+/// A socket that another thread may shut down but not close.
 class Socket {
  public:
   explicit Socket(Sockets& sockets) : sockets_(sockets) {}
@@ -58,14 +58,14 @@ class Socket {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  /// By TCP. Throws Error (host_unreachable, cancelled).
+  /// Connects by TCP. Throws Error (host_unreachable, cancelled).
   void connect(const HostAccess& host, Clock::time_point deadline);
-  /// A connected socket that this one owns from now on. Throws Error (cancelled).
+  /// Takes over a connected socket. Throws Error (cancelled).
   void adopt(int fd);
   int fd() const noexcept { return fd_; }
   void shut() noexcept;
   bool is_shut() const noexcept { return shut_; }
-  /// What poll(2) says within the time, in slices that see a cancel; 0: time is over. Throws Error (cancelled).
+  /// Waits with poll(2) and returns its events; 0 if the time is over. Throws Error (cancelled).
   int wait(int events, Clock::time_point until) const;
 
  private:
@@ -74,36 +74,36 @@ class Socket {
   std::atomic<bool> shut_ = false;
 };
 
-/// The connection broke, or never was: the caller knows what that means.
+/// The connection broke or could not be made; the caller decides which Error that is.
 struct Broken {
   std::string why;
 };
 
-/// sshd hung up before it said anything (MaxStartups, PerSourcePenalties), or said only why: it may take us later.
+/// sshd closed the connection before its banner (MaxStartups, PerSourcePenalties). A later try may succeed.
 struct Refusal {
-  std::string who;  ///< "root@10.77.0.11:22": the host, or a hop on the way
+  std::string who;  ///< "root@10.77.0.11:22": the host, or one of its hops
   std::string why;
 };
 
-/// A command that runs on the host, with its three streams.
+/// A command that runs on the host, and its standard streams.
 class Channel {
  public:
   virtual ~Channel() = default;
 
-  /// Called whenever nothing is half-sent on the connection: the place to send on other channels. Whether it has.
+  /// Called while nothing is half-sent on the connection, to send on other channels. Returns whether it sent something.
   using Idle = std::function<bool()>;
-  /// Writes all. False: time is over. Throws Broken.
+  /// Writes all bytes. False: the time is over. Throws Broken.
   virtual bool write(std::string_view bytes, Clock::time_point deadline, const Idle& idle = {}) = 0;
   virtual void send_eof() = 0;
   struct Read {
     std::string out, err;
     bool eof = false;
   };
-  /// What has come on both streams; waits for something until then. Throws Broken.
+  /// The available output of both streams; waits until then if there is none. Throws Broken.
   virtual Read read(Clock::time_point until, const Idle& idle = {}) = 0;
 };
 
-/// One authenticated connection to a host, whatever carries it. Used by one thread at a time; any thread may shut it.
+/// One authenticated connection to a host, of any transport. Used by one thread at a time; any thread may shut it down.
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -115,13 +115,13 @@ class Connection {
 
 /// "root@10.77.0.11:22", for messages.
 std::string shown(const HostAccess& host);
-/// Whether an interface of this machine has it.
+/// Whether an interface of this machine has the address.
 bool is_own_address(const std::string& address);
-/// The hops as `ssh -J` takes them: "a@b:22,c"; empty where there are none.
+/// The hops in the form of `ssh -J`: "a@b:22,c"; empty if there are none.
 std::string shown_jump(const HostAccess& host);
 
-/// Connects by the transport that the host asks for; `way` is what SshConfigs makes of it. A server that hangs up before its banner is tried
-/// again after each of the pauses. Throws Error.
+/// Connects with the transport of the host; `way` is the result of SshConfigs. If the server closes the connection before its banner, tries again
+/// after each of the pauses. Throws Error.
 std::unique_ptr<Connection> connect(const HostAccess& host, const std::vector<HostAccess>& way, Sockets& sockets,
                                     const std::vector<std::chrono::milliseconds>& pauses);
 

@@ -22,7 +22,7 @@
 namespace pgcluster::executor {
 namespace {
 
-// As ssh keeps it: the port stands there where it is not 22, and an IPv6 address in its shortest form.
+// The name of a host in known_hosts: with its port if that is not 22, and an IPv6 address in its shortest form.
 std::string name_of(std::string_view address, int port) {
   std::string name = strings::lower(address);
   in6_addr bytes{};
@@ -31,7 +31,7 @@ std::string name_of(std::string_view address, int port) {
   return port == 22 ? name : "[" + name + "]:" + std::to_string(port);
 }
 
-// '*' and '?', without recursion: a pattern of stars must not take for ever.
+// Matches '*' and '?'. Not recursive, because a pattern of many stars would take exponential time.
 bool matches(std::string_view pattern, std::string_view name) {
   std::size_t p = 0, n = 0, star = std::string_view::npos, retry = 0;
   while (n < name.size()) {
@@ -149,7 +149,7 @@ std::vector<const KnownHost*> KnownHosts::about(std::string_view name) const {
 
 std::vector<const KnownHost*> KnownHosts::about(std::string_view address, int port) const {
   auto found = about(name_of(address, port));
-  // As ssh does: a host behind another port may be known by its bare name.
+  // Like ssh: a host on another port may be known by its name without a port.
   const bool has_key = std::any_of(found.begin(), found.end(), [](const KnownHost* host) { return host->mark == KnownHost::Mark::none; });
   if (port != 22 && !has_key)
     for (const KnownHost* host : about(name_of(address, 22))) found.push_back(host);
@@ -169,7 +169,7 @@ KnownHosts::Answer KnownHosts::check(std::string_view address, int port, std::st
     } else if (same) {
       answer = {Verdict::known, host->where};
     } else if (answer.verdict != Verdict::known && (port == 22 || by_port)) {
-      // Known by the bare name only, another key behind another port is another server, not a changed one.
+      // If the host is known only without a port, another key on another port is another server, not a changed key.
       if (answer.verdict != Verdict::changed) answer = {Verdict::changed, host->where};
     }
   }
@@ -201,7 +201,7 @@ void KnownHosts::append(const std::string& path, std::string_view address, int p
   char last = '\n';
   const off_t size = ::lseek(fd, 0, SEEK_END);
   if (size > 0 && ::pread(fd, &last, 1, size - 1) == 1 && last != '\n') line.insert(line.begin(), '\n');
-  // One write with O_APPEND: other hosts' threads, and other processes, append at the same time.
+  // One write with O_APPEND, because other threads and processes may append at the same time.
   const bool done = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   const int error = errno;
   ::close(fd);

@@ -6,13 +6,13 @@
 
 namespace pgcluster::executor {
 
-/// What known_hosts files say about one host's key.
+/// The result of a look-up of a host's key in the known_hosts files.
 enum class Verdict {
   known,
-  unknown,  ///< they say nothing about the host
-  changed,  ///< they know other keys of it
+  unknown,  ///< the files do not contain the host
+  changed,  ///< the files contain other keys of the host
   revoked,
-  authority,  ///< they know only an authority that would sign its key, which libssh2 cannot check
+  authority,  ///< the files contain only a certificate authority for the host, which libssh2 cannot check
 };
 
 struct KnownHost {
@@ -25,20 +25,20 @@ struct KnownHost {
 
 class KnownHosts {
  public:
-  /// A file that is not there has no entries; a line that cannot be read is passed over.
+  /// A missing file has no entries; a line that cannot be parsed is ignored.
   explicit KnownHosts(const std::vector<std::string>& paths);
-  /// Of a text; for tests.
+  /// Entries from a text; for tests.
   static KnownHosts parse(std::string_view text, const std::string& path);
 
   struct Answer {
     Verdict verdict = Verdict::unknown;
-    std::string where{};  ///< the line that decided
+    std::string where{};  ///< the line that gave the result
   };
   Answer check(std::string_view address, int port, std::string_view type, std::string_view blob) const;
-  /// Types of keys by which the host is known, first mention first: what to ask the host for.
+  /// The types of the known keys of the host, in the order of the files: the types to request from the host.
   std::vector<std::string> types(std::string_view address, int port) const;
 
-  /// Appends a line, in one write; makes the file (0600) and its directory (0700) where they are not there. Throws Error.
+  /// Appends a line in one write. Creates the file (0600) and its directory (0700) if necessary. Throws Error.
   static void append(const std::string& path, std::string_view address, int port, std::string_view type, std::string_view blob);
 
  private:
@@ -53,7 +53,7 @@ class KnownHosts {
   std::vector<Line> lines_;
 };
 
-/// "SHA256:…", as ssh shows a key.
+/// The fingerprint of a key as ssh prints it: "SHA256:…".
 std::string fingerprint(std::string_view blob);
 
 }  // namespace pgcluster::executor

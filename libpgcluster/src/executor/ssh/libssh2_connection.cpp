@@ -54,7 +54,7 @@ SshConnection::SshConnection(std::span<const HostAccess> way, Sockets& sockets) 
       tunnel_ = std::make_unique<SshTunnel>(hops, sockets);
     } catch (const Error& error) {
       Failure failure = error.failure();
-      // Each connection on the way back says so; the last one knows where all of it was to lead.
+      // Each connection of the way passes the error on; only the last one knows the destination.
       static constexpr std::string_view what = "a hop on the way to ";
       if (!failure.causes.empty() && failure.causes.back().starts_with(what)) failure.causes.pop_back();
       failure.causes.push_back(std::string(what) + shown(host));
@@ -89,7 +89,7 @@ void SshConnection::drop() noexcept {
   libssh2_session_set_blocking(session_, 1);
   libssh2_session_set_timeout(session_, 1'000);
   if (!socket_.is_shut()) libssh2_session_disconnect(session_, "");
-  socket_.shut();  // so that nothing below waits for an answer
+  socket_.shut();  // so that the calls below do not wait for the host
   libssh2_session_free(session_);
   session_ = nullptr;
 }
@@ -108,7 +108,7 @@ std::vector<std::string> known_hosts_of(const HostAccess& host) {
   return paths;
 }
 
-// Under which name and port known_hosts has the host: an alias stands there without a port.
+// The name and port of the host in known_hosts. An alias has no port.
 std::pair<std::string, int> known_as(const HostAccess& host) {
   if (!host.host_key_alias.empty()) return {host.host_key_alias, 22};
   return {host.address, host.port};
@@ -122,10 +122,10 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   libssh2_session_set_blocking(session_, 1);
   const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
   libssh2_session_set_timeout(session_, static_cast<long>(left));
-  // A host has several keys. Ask for one that we know: else it shows another one, which looks like a stranger's.
+  // A host has several keys. Request the type of a known one; another key of the host would look like a changed key.
   const auto [name, port] = known_as(host);
   const std::vector<std::string> known = KnownHosts(known_hosts_of(host)).types(name, port);
-  // Only names that this libssh2 knows: it takes others out of the list by a memcpy onto itself.
+  // Only names that this libssh2 knows: it removes others with a memcpy of overlapping memory.
   const char** supported = nullptr;
   const int count = libssh2_session_supported_algs(session_, LIBSSH2_METHOD_HOSTKEY, &supported);
   const std::vector<std::string> all(supported, supported + std::max(count, 0));
@@ -175,7 +175,7 @@ void SshConnection::check_key(const HostAccess& host) {
   const std::string shows = "its " + type + " key has the fingerprint " + fingerprint(blob);
   const std::string name = known_port == 22 ? known_name : "[" + known_name + "]:" + std::to_string(known_port);
   const std::string first = paths.empty() ? "known_hosts" : paths[0];
-  // ssh-keyscan goes straight to a host.
+  // ssh-keyscan cannot use hops.
   const std::string learn = tunnel_ || !host.host_key_alias.empty()
                                 ? "log in once by `ssh" + (tunnel_ ? " -J " + shown_jump(host) : "") + " -p " + std::to_string(host.port) +
                                       " -o UserKnownHostsFile=" + first + " " + host.user + "@" + host.address + "`, which asks"
@@ -230,7 +230,7 @@ void SshConnection::log_in(const HostAccess& host) {
   const bool with_password = !host.password.empty();
   Tried tried;
   if (offered.find("publickey") != std::string::npos) {
-    // A password that is given is what the host is meant to take; the agent's keys would only be failed logins to its sshd.
+    // If a password is set, do not offer the keys of the agent: sshd would count them as failed logins.
     if (!host.private_keys.empty() || !with_password) try_keys(session_, host, tried);
   } else if (!with_password) {
     tried.why.push_back(offered.empty() ? "it lets this user log in by no means at all (PermitRootLogin, AllowUsers?)"
@@ -239,13 +239,13 @@ void SshConnection::log_in(const HostAccess& host) {
     if (tried.needs_openssh) tried.why.back() += "; libssh2 has no GSSAPI";
   }
   if (!tried.in && !tried.closed && with_password) {
-    // After a key that was right but not enough the server names what else it wants.
+    // If a key was accepted but is not enough, the server names the further methods.
     if (!tried.why.empty())
       if (const char* rest = libssh2_userauth_list(session_, host.user.c_str(), static_cast<unsigned>(host.user.size()))) offered = rest;
     try_password(session_, host, offered, tried);
   }
   if (tried.in) return;
-  // Many tries make a server hang up; silence, or an end at the first of them, is the network's or a reboot's.
+  // A server closes the connection after many tries. If it does so at the first one, or is silent, the cause is the network or a reboot.
   const int error = libssh2_session_last_errno(session_);
   if (tried.closed && (error == LIBSSH2_ERROR_TIMEOUT || error == LIBSSH2_ERROR_SOCKET_TIMEOUT || tried.why.size() < 2))
     throw Error(Failure{.code = Code::host_unreachable,
@@ -332,8 +332,8 @@ void SshConnection::SshChannel::send_eof() {
   if (libssh2_channel_send_eof(channel_) != 0) throw Broken{connection_->last_error()};
 }
 
-// A call of which bytes are still to be sent is finished before any other: libssh2 has one packet buffer a session, and two senders
-// spoil it. That is what its blocking mode does, too; but here deadlines and cancel hold.
+// Finishes a call whose bytes are not yet all sent before any other call: libssh2 has one packet buffer for each session, which two senders would
+// corrupt. The blocking mode of libssh2 does the same, but without deadlines and cancel.
 int SshConnection::SshChannel::finish(const std::function<long()>& call, Clock::time_point deadline) {
   LIBSSH2_SESSION* session = connection_->session_;
   libssh2_session_set_blocking(session, 0);
@@ -342,7 +342,7 @@ int SshConnection::SshChannel::finish(const std::function<long()>& call, Clock::
     if (result != LIBSSH2_ERROR_EAGAIN) return static_cast<int>(result);
     const int directions = libssh2_session_block_directions(session);
     if (directions == LIBSSH2_SESSION_BLOCK_INBOUND) return LIBSSH2_ERROR_EAGAIN;
-    // Before 1.11.2 the directions may be missing; then try again soon, and a second time leave it to the caller.
+    // Before 1.11.2 the directions may be missing: try again soon, and the second time return to the caller.
     if (directions == 0 && again++ > 0) return LIBSSH2_ERROR_EAGAIN;
     const int events = POLLIN | ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0 ? POLLOUT : 0);
     const auto until = directions == 0 ? std::min(deadline, Clock::now() + 100ms) : deadline;
@@ -365,11 +365,11 @@ bool SshConnection::SshChannel::write(std::string_view bytes, Clock::time_point 
     if (written > 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
       if (idle) idle();
-      connection_->socket_.wait(POLLOUT, Clock::now());  // sees a cancel
+      connection_->socket_.wait(POLLOUT, Clock::now());  // throws if cancelled
       continue;
     }
     if (written != LIBSSH2_ERROR_EAGAIN && written != 0) throw Broken{connection_->last_error()};
-    // Its window is full: the host is busy. What it says meanwhile waits in libssh2.
+    // The window is full because the host is busy. Its output meanwhile waits in libssh2.
     if (Clock::now() >= deadline) return false;
     if (idle) idle();
     const auto state = connection_->socket_.wait(POLLIN, std::min(deadline, Clock::now() + 1s));
@@ -383,7 +383,7 @@ Channel::Read SshConnection::SshChannel::read(Clock::time_point until, const Idl
   Read read;
   std::array<char, 32'768> buffer;
   for (;;) {
-    // Both streams, always: they share one window, and what nobody reads of one of them stops the other.
+    // Always read both streams: they share one window, and unread bytes of one stop the other.
     for (const int stream : {0, SSH_EXTENDED_DATA_STDERR}) {
       for (;;) {
         const int size =
@@ -397,14 +397,14 @@ Channel::Read SshConnection::SshChannel::read(Clock::time_point until, const Idl
         break;
       }
     }
-    // While one stream was read, something for the other one may have been put aside; the socket says nothing of that any more.
+    // Reading one stream may have buffered bytes of the other, which poll(2) on the socket does not show.
     if (libssh2_poll_channel_read(channel_, 0) == 1 || libssh2_poll_channel_read(channel_, 1) == 1) continue;
     if (libssh2_channel_eof(channel_) == 1) {
       read.eof = true;
       return read;
     }
     if (!read.out.empty() || !read.err.empty()) return read;
-    if (idle && idle()) continue;  // libssh2 may have put aside what came while we sent
+    if (idle && idle()) continue;  // sending may have made libssh2 buffer input
     if (Clock::now() >= until) return read;
     const int state = connection_->socket_.wait(POLLIN, std::min(until, Clock::now() + 1s));
     if ((state & (POLLHUP | POLLERR)) != 0 && (state & POLLIN) == 0) throw Broken{"the connection was closed"};

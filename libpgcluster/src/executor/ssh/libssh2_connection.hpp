@@ -16,7 +16,7 @@ class SshTunnel;
 /// A connection by libssh2.
 class SshConnection final : public Connection {
  public:
-  /// Connects, checks the host's key, logs in: at the last host of the way, through those before it. Throws Error, Refusal.
+  /// Connects to the last host of the way through the hops before it, checks its key, and logs in. Throws Error, Refusal.
   SshConnection(std::span<const HostAccess> way, Sockets& sockets);
   ~SshConnection() override;
   SshConnection(const SshConnection&) = delete;
@@ -26,13 +26,13 @@ class SshConnection final : public Connection {
   bool is_shut() const noexcept override { return socket_.is_shut(); }
   void shut() noexcept override { socket_.shut(); }
 
-  /// Bytes of a TCP connection that the host makes for us.
+  /// A TCP connection that the host opens for us (direct-tcpip).
   class Stream {
    public:
     virtual ~Stream() = default;
-    /// How many were taken; 0: no more for now. Throws Broken.
+    /// Sends bytes and returns how many; 0: none at the moment. Throws Broken.
     virtual std::size_t take(std::string_view bytes) = 0;
-    /// What has come, without waiting. Throws Broken.
+    /// The available bytes, without waiting. Throws Broken.
     virtual Channel::Read come() = 0;
   };
   /// Throws Error (host_unreachable).

@@ -19,7 +19,7 @@
 namespace pgcluster::executor {
 namespace {
 
-// An SSH string: 32 bits of length, then that many bytes.
+// Reads an SSH string: 32 bits of length, then that many bytes.
 std::optional<std::string> take_string(std::string_view& bytes) {
   if (bytes.size() < 4) return std::nullopt;
   std::size_t size = 0;
@@ -30,7 +30,7 @@ std::optional<std::string> take_string(std::string_view& bytes) {
   return found;
 }
 
-// libssh2 signs RSA by SHA-1 only before 1.11, and OpenSSH takes no such signature since 8.8.
+// Before 1.11 libssh2 signs with RSA only by SHA-1, which OpenSSH rejects since 8.8.
 bool rsa_works() { return libssh2_version(0x010b00) != nullptr; }
 
 std::string last_error(LIBSSH2_SESSION* session) {
@@ -44,7 +44,7 @@ bool hung_up(int error) {
          error == LIBSSH2_ERROR_SOCKET_NONE || error == LIBSSH2_ERROR_TIMEOUT || error == LIBSSH2_ERROR_SOCKET_TIMEOUT;
 }
 
-// Why this libssh2 can do nothing with such a key; empty: it can.
+// Why this libssh2 cannot use such a key; empty: it can.
 std::string beyond_us(const std::string& type) {
   const std::string us = "libssh2 " + std::string(libssh2_version(0));
   if (type == "ssh-rsa" && !rsa_works())
@@ -67,7 +67,7 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Tries its keys, or only the one with this blob; a server counts each against MaxAuthTries.
+  // Tries the keys of the agent, or only the one with this blob. The server counts each against MaxAuthTries.
   void try_all(const std::string& user, const std::string& only, Tried& tried) {
     if (!usable_) {
       if (only.empty()) tried.why.emplace_back("there is no ssh-agent with keys");
@@ -172,7 +172,7 @@ KeyFile inspect_key(const std::string& path) {
   take_string(rest);  // the key derivation, and its options
   take_string(rest);
   if (rest.size() < 4) return key;
-  rest.remove_prefix(4);  // how many keys: one
+  rest.remove_prefix(4);  // the number of keys, which is one
   key.encrypted = cipher && *cipher != "none";
   key.public_blob = take_string(rest).value_or("");
   key.type = key_type(key.public_blob);
@@ -206,7 +206,7 @@ void try_keys(LIBSSH2_SESSION* session, const HostAccess& host, Tried& tried) {
 
 namespace {
 
-// What keyboard-interactive asks, and what it gets: the password for each question that hides its answer.
+// The questions of keyboard-interactive and our answers: the password for each question whose answer is not echoed.
 struct Questions {
   std::string password;
   int asked = 0;
@@ -227,7 +227,7 @@ void answer(const char*, int, const char*, int, int count, const LIBSSH2_USERAUT
 
 void try_password(LIBSSH2_SESSION* session, const HostAccess& host, const std::string& offered, Tried& tried) {
   const auto size = static_cast<unsigned>(host.user.size());
-  // Methods of a list: "publickey,password,keyboard-interactive".
+  // Splits a list of methods: "publickey,password,keyboard-interactive".
   const auto offers = [list = "," + offered + ","](const std::string& method) { return list.find("," + method + ",") != std::string::npos; };
   int error = 0;
   if (offers("password")) {

@@ -9,28 +9,28 @@ struct _LIBSSH2_SESSION;
 
 namespace pgcluster::executor {
 
-/// What a private key's file tells without its passphrase.
+/// The properties of a private key's file that can be read without its passphrase.
 struct KeyFile {
   bool readable = false;
   bool encrypted = false;
-  std::string type{};         ///< "ssh-rsa"; empty: cannot be told
-  std::string public_blob{};  ///< raw; empty: cannot be told
+  std::string type{};         ///< "ssh-rsa"; empty: unknown
+  std::string public_blob{};  ///< raw; empty: unknown
 };
 KeyFile inspect_key(const std::string& path);
 
-/// What became of the ways to log in.
+/// The result of the tries to log in.
 struct Tried {
   bool in = false;
-  std::vector<std::string> why{};  ///< each that was not taken, a line for it
-  bool closed = false;             ///< the server has hung up
-  bool needs_openssh = false;      ///< one of them is beyond this libssh2, and not beyond the system's ssh
+  std::vector<std::string> why{};  ///< one line for each method that failed
+  bool closed = false;             ///< the server has closed the connection
+  bool needs_openssh = false;      ///< this libssh2 lacks a method that the system's ssh has
 };
-/// The host's keys in order, or the agent's and the usual ones.
+/// Tries the keys of the host in order, or those of the agent and the default ones.
 void try_keys(_LIBSSH2_SESSION* session, const HostAccess& host, Tried& tried);
-/// The host's password, in the way that the server offers.
+/// Tries the password of the host, with a method that the server offers.
 void try_password(_LIBSSH2_SESSION* session, const HostAccess& host, const std::string& offered, Tried& tried);
 
-/// Of an OpenSSH blob: its first string, the type.
+/// The type of a key: the first string of its OpenSSH blob.
 std::string key_type(std::string_view blob);
 
 }  // namespace pgcluster::executor

@@ -19,7 +19,7 @@ int SshTunnel::open(const HostAccess& host, Clock::time_point deadline) {
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
     throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
   far_end_ = ends[1];
-  // It lives on between calls, when a signal must wake the thread of who uses the library.
+  // The thread blocks all signals: they must reach the threads of the library's user.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -34,7 +34,7 @@ int SshTunnel::open(const HostAccess& host, Clock::time_point deadline) {
 }
 
 SshTunnel::~SshTunnel() {
-  hop_.shut();  // so that the thread waits for nobody
+  hop_.shut();  // so that the thread does not wait for the hop
   if (far_end_ >= 0) ::shutdown(far_end_, SHUT_RDWR);
   if (thread_.joinable()) thread_.join();
   if (far_end_ >= 0) ::close(far_end_);
@@ -68,7 +68,7 @@ void SshTunnel::carry() noexcept {
         if (size < 0 && errno != EAGAIN && errno != EINTR) break;
         if (size > 0) in.erase(0, static_cast<std::size_t>(size));
       }
-      // What libssh2 has put aside, the socket does not announce: wait only where nothing came of it.
+      // poll(2) does not show bytes that libssh2 has buffered: wait only if none were moved.
       if (moved) continue;
       const bool listen = !ended && (in.empty() || !out.empty());
       std::array<pollfd, 2> fds{
@@ -76,7 +76,7 @@ void SshTunnel::carry() noexcept {
       ::poll(fds.data(), fds.size(), 1'000);
     }
   } catch (...) {
-    // Broken, or cancelled: the session at the other end sees that the connection has ended.
+    // The connection broke or was cancelled. The session at the other end sees the end of the connection.
   }
   ::shutdown(far_end_, SHUT_RDWR);
 }

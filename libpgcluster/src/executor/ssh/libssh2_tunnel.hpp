@@ -7,17 +7,17 @@
 
 namespace pgcluster::executor {
 
-/// A connection to a host through others. A thread of its own carries the bytes between a socket, which a session uses as if it were TCP, and
-/// the session with the last hop, which nobody else uses.
+/// A connection to a host through hops. Its thread copies bytes between a socket, which the session with the host uses like a TCP socket, and the
+/// session with the last hop, which only this thread uses.
 class SshTunnel {
  public:
-  /// Connects to the last of the hops, through those before it. Throws Error, Refusal.
+  /// Connects to the last hop through the hops before it. Throws Error, Refusal.
   SshTunnel(std::span<const HostAccess> hops, Sockets& sockets) : hop_(hops, sockets) {}
   ~SshTunnel();
   SshTunnel(const SshTunnel&) = delete;
   SshTunnel& operator=(const SshTunnel&) = delete;
 
-  /// Our end, for the caller to own. Once. Throws Error.
+  /// Opens the connection and returns our end of the socket, which the caller closes. Call it once. Throws Error.
   int open(const HostAccess& host, Clock::time_point deadline);
 
  private:

@@ -40,13 +40,13 @@ class Writer {
     if (!host_.config || !host_.config->known_hosts) known_hosts();
     if (host_.config && (name || std::any_of(host_.jump.begin(), host_.jump.end(), [&](const Hop& hop) { return named(hop.address); })))
       text_ += ssh_config_includes(*host_.config);
-    // The first value that is found holds: here is what ssh_config has not said.
+    // ssh uses the first value that it finds: these are the defaults for what ssh_config does not set.
     text_ += "Host";
     for (const std::string& one : names_) text_ += " " + one;
     text_ += "\nUser " + host_.user + "\nHost *\n";
     if (host_.config && host_.config->known_hosts) known_hosts();
     text_ += "GSSAPIAuthentication yes\n";
-    // ssh-keygen and ssh-add go by that variable, ssh itself only where it is told to.
+    // ssh-keygen and ssh-add use that variable; ssh uses it only if told to.
     if (const char* provider = std::getenv("SSH_SK_PROVIDER"); provider && *provider) text_ += "SecurityKeyProvider $SSH_SK_PROVIDER\n";
     return text_;
   }
@@ -54,7 +54,7 @@ class Writer {
  private:
   bool named(const std::string& address) const { return host_.config && !net::is_ip(address); }
 
-  // A name keeps its own, by which ssh_config knows it; else ours, so that one address may stand for several hosts behind several ports.
+  // A name stays as it is, because ssh_config may know it; an address gets an alias of ours, because several hosts may share it on several ports.
   std::string block_name(const std::string& address, const std::string& ours) {
     std::string name = named(address) ? address : "pgcluster-" + ours;
     if (!names_.insert(name).second)
@@ -101,7 +101,7 @@ std::string openssh_config(const HostAccess& host, std::string& target) { return
 
 namespace {
 
-// What follows judges lines by the forms that ssh gives its own: a server's banner stands among them, and may have any of their words.
+// The functions below recognise ssh's own messages by their exact form, because the banner of a server stands among them and may contain any words.
 
 // "root@10.0.0.1: Permission denied (publickey)."
 bool denies(const std::string& line) {
@@ -114,7 +114,7 @@ bool has_enough(const std::string& line) {
   return line.starts_with("Received disconnect from ") && line.ends_with("Too many authentication failures");
 }
 
-// Why the host is not reached; empty: the line is not about that.
+// Why the host cannot be reached; empty if the line does not say it.
 std::string unreachable(const std::string& line) {
   if (line.starts_with("ssh: Could not resolve hostname ")) return line.substr(5);
   if (line.starts_with("ssh: connect to host ")) return line.substr(std::min(line.rfind(": ") + 2, line.size()));
@@ -122,7 +122,7 @@ std::string unreachable(const std::string& line) {
   if (line.starts_with("Timeout, server ") && line.ends_with(" not responding.")) return line.substr(0, line.size() - 1);
   if (line == "Connection timed out during banner exchange") return line;
   if (line.starts_with("Connection to ") && line.find(" port ") != std::string::npos && line.ends_with(" timed out")) return line;
-  // Of a ProxyCommand, whatever that is.
+  // The output of a ProxyCommand of any kind.
   for (const char* why : {": Connection refused", ": Connection timed out", ": No route to host", ": Network is unreachable"})
     if (line.ends_with(why)) return why + 2;
   return "";
@@ -146,7 +146,7 @@ std::optional<Error> openssh_failure(const HostAccess& host, const std::string& 
   };
   const std::string file = host.known_hosts.empty() ? "known_hosts" : host.known_hosts[0];
   bool refused = false;
-  // What ended it is said last; after that come only the ends of what stood on it.
+  // The cause comes last, followed only by the ends of the connections that used it.
   for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
     if (*line == "Host key verification failed.") {
       const bool changed = std::any_of(lines.begin(), lines.end(), [](const std::string& one) {

@@ -28,7 +28,7 @@ namespace {
 constexpr std::string_view kIn = "pgcluster-is-in";
 constexpr std::string_view kAsks = "-asks-for ";
 
-// A mere client of the master: it must never make a connection of its own.
+// Only a client of the master: it must never connect by itself.
 std::vector<std::string> client(const std::string& socket, const std::string& command) {
   return {"ssh", "-F", "none", "-S", socket,      "-o",   "ControlMaster=no", "-o", "ProxyCommand=false", "-o", "BatchMode=yes",
           "-T",  "-a", "-x",   "--", "pgcluster", command};
@@ -52,7 +52,7 @@ bool ended(int fd) noexcept {
 OpensshConnection::Folder::Folder() {
   std::error_code bad;
   for (const std::string& parent : {std::filesystem::temp_directory_path(bad).string(), std::string("/tmp")}) {
-    if (parent.empty() || parent.size() > 50) continue;  // a socket's path may not be long
+    if (parent.empty() || parent.size() > 50) continue;  // the path of a socket has a maximum length
     std::string made = parent + "/pgcluster-XXXXXX";
     if (::mkdtemp(made.data())) {
       path = made;
@@ -120,14 +120,14 @@ OpensshConnection::OpensshConnection(const HostAccess& host, const HostAccess& r
 
 OpensshConnection::~OpensshConnection() { end(); }
 
-// The keeper ends ssh when its input is shut; ended by a signal itself, it would leave ssh behind.
+// The keeper ends ssh when its input is shut down. Killed by a signal, it would leave ssh running.
 void OpensshConnection::end() noexcept {
   control_.shut();
   if (master_) master_->wait(2s);
 }
 
 void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolved) {
-  // With a device that wants to be touched it takes a person's time.
+  // A FIDO device waits until a person touches it.
   const auto deadline = Clock::now() + host.connect_timeout * static_cast<int>(1 + resolved.jump.size()) + 60s;
   std::string out, said, none;
   for (bool open = true; open;) {
@@ -158,7 +158,7 @@ void OpensshConnection::log_in(const HostAccess& host, const HostAccess& resolve
   throw Refusal{shown(resolved), "sshd closed the connection before its banner"};
 }
 
-// Once it is in, the client's standard output leads nowhere, but its standard error stays with it to the end.
+// After the login the standard output of the client is discarded; its standard error stays open to the end.
 bool OpensshConnection::is_shut() const noexcept { return control_.is_shut() || ended(talk_->ours()); }
 
 class OpensshConnection::OpensshChannel final : public Channel {
@@ -183,7 +183,7 @@ class OpensshConnection::OpensshChannel final : public Channel {
       }
       if (Clock::now() >= deadline) return false;
       if (idle) idle();
-      // What it says must not stop it from reading.
+      // Read its output, so that a full pipe does not block it.
       child_.read(come_.out, come_.err, 0ms);
       input_.wait(POLLOUT, std::min(deadline, Clock::now() + 100ms));
     }
@@ -209,7 +209,7 @@ class OpensshConnection::OpensshChannel final : public Channel {
   }
 
  private:
-  // 255: the command was killed, or the client has lost its master. That one goes in a moment, if it does.
+  // 255: the command was killed, or the client lost its master, which then also ends within a moment.
   void broken_if_gone() {
     if (child_.wait(1s) == 255)
       for (int i = 0; i < 100 && !connection_.is_shut(); ++i) connection_.sockets_.sleep(10ms);
@@ -226,7 +226,7 @@ class OpensshConnection::OpensshChannel final : public Channel {
 };
 
 std::unique_ptr<Channel> OpensshConnection::exec(const std::string& command) {
-  // What the master goes on to say must never stop it.
+  // Read the output of the master, so that a full pipe never blocks it.
   std::array<char, 4096> said;
   while (::recv(talk_->ours(), said.data(), said.size(), MSG_DONTWAIT) > 0) continue;
   if (is_shut()) throw Broken{"the connection is closed"};

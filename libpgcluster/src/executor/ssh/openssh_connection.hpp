@@ -8,11 +8,11 @@
 
 namespace pgcluster::executor {
 
-/// A connection by the system's ssh client: one process that logs in and shares its connection (ControlMaster) by a socket in a folder that only
-/// we can enter, and one more for each command. It ends with us, however we end.
+/// A connection with the system's ssh client: one process logs in and shares its connection (ControlMaster) through a socket in a private folder, and
+/// one more process runs for each command. All of them end when this process ends.
 class OpensshConnection final : public Connection {
  public:
-  /// `host` as the user described it, `resolved` with what ssh_config says of it. Throws Error, Refusal.
+  /// `host` is the description of the user, `resolved` the same completed by ssh_config. Throws Error, Refusal.
   OpensshConnection(const HostAccess& host, const HostAccess& resolved, Sockets& sockets);
   ~OpensshConnection() override;
   OpensshConnection(const OpensshConnection&) = delete;
@@ -24,7 +24,7 @@ class OpensshConnection final : public Connection {
 
  private:
   class OpensshChannel;
-  /// Made by us, and removed in the end.
+  /// A private folder, removed at the end.
   struct Folder {
     Folder();
     ~Folder();
@@ -37,16 +37,16 @@ class OpensshConnection final : public Connection {
   void end() noexcept;
 
   Sockets& sockets_;
-  std::string word_;  // what only ssh's own questions begin with
+  std::string word_;  // the prefix of ssh's own questions, unknown to servers
   Folder folder_;
-  Socket control_;                    // the master's keeper ends it when this is shut
-  std::unique_ptr<SocketPair> talk_;  // the master's stderr: what it says, what it asks for, our answers
+  Socket control_;                    // the keeper ends the master when this is shut down
+  std::unique_ptr<SocketPair> talk_;  // the master's stderr: its messages, its questions, and our answers
   std::unique_ptr<Child> master_;
 };
 
-/// Text of the ssh_config for one host, with `target` as the name that it has there.
+/// The text of the ssh_config for one host, under the name `target`.
 std::string openssh_config(const HostAccess& host, std::string& target);
-/// What the client has said when it could not log in, as the Error to throw; empty: sshd has refused us for now.
+/// The Error for the messages of a client that could not log in; nullopt if sshd refuses connections for the moment.
 std::optional<Error> openssh_failure(const HostAccess& host, const std::string& said);
 
 }  // namespace pgcluster::executor

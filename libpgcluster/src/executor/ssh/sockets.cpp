@@ -107,7 +107,7 @@ int Socket::wait(int events, Clock::time_point until) const {
     sockets_.check();
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
     pollfd entry{fd_, static_cast<short>(events), 0};
-    // A cancel wakes us by shutting the socket; the slices are for the moment before it is connected.
+    // A cancel shuts the socket down, which ends the wait. The short waits are for the moment before it is connected.
     const int ready = ::poll(&entry, 1, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 200)));
     if (ready > 0) {
       sockets_.check();
@@ -130,7 +130,7 @@ void Socket::connect(const HostAccess& host, Clock::time_point deadline) {
   const std::string port = std::to_string(host.port);
   int error = ::getaddrinfo(host.address.c_str(), port.c_str(), &wanted, &list);
   if (error == EAI_NONAME || error == EAI_ADDRFAMILY) {
-    // On a machine with no address but loopback, AI_ADDRCONFIG hides what is there.
+    // On a machine that has only loopback addresses, AI_ADDRCONFIG would hide them.
     wanted.ai_flags = AI_NUMERICSERV;
     error = ::getaddrinfo(host.address.c_str(), port.c_str(), &wanted, &list);
   }
@@ -167,7 +167,7 @@ void Socket::connect(const HostAccess& host, Clock::time_point deadline) {
     }
     auto set = [this](int level, int name, int value) { ::setsockopt(fd_, level, name, &value, sizeof value); };
     set(IPPROTO_TCP, TCP_NODELAY, 1);
-    // A host that has gone without a word is noticed within half a minute, also while we only wait for it.
+    // Keepalives detect a host that disappeared within half a minute, also while we only wait.
     set(SOL_SOCKET, SO_KEEPALIVE, 1);
     set(IPPROTO_TCP, TCP_KEEPIDLE, 10);
     set(IPPROTO_TCP, TCP_KEEPINTVL, 5);

@@ -1,7 +1,6 @@
 #include <pgcluster/executor/ssh.hpp>
 
 #include <array>
-#include <fstream>
 #include <map>
 
 #include <pgcluster/cloud/cloud.hpp>
@@ -9,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/network.hpp"
+#include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
 #include "executor/program/shell.hpp"
@@ -30,27 +30,27 @@ const Program kNothing{};
 
 struct Host {
   HostAccess access{};
-  HostAccess resolved{};  // with what ssh_config says
+  HostAccess resolved{};  // completed by ssh_config
   std::unique_ptr<Connection> connection{};
   std::unique_ptr<Channel> lock{};
-  std::string token{};  // of the lock; kept when that is lost, so that nothing runs without it
+  std::string token{};  // of the lock; kept if the lock is lost, so that no program runs without it
   Clock::time_point beaten{};
   SshStatistics statistics{};
 
   void drop() {
-    if (connection) connection->shut();  // so that freeing a channel waits for nobody
+    if (connection) connection->shut();  // so that freeing a channel does not wait for the host
     lock.reset();
     connection.reset();
   }
 };
 
-// Whether a connection that stands serves: how long one would wait for a new one does not matter to it.
+// Whether an open connection can be used for this access. The connect timeout does not matter for it.
 bool same_way(HostAccess one, const HostAccess& other) {
   one.connect_timeout = other.connect_timeout;
   return one == other;
 }
 
-// sudo says this on its standard error when it reads a password, and the shell the other on its standard output when it has begun.
+// sudo prints the first on its standard error when it reads a password; the shell prints the other on its standard output when it begins.
 constexpr std::string_view kPrompt = "pgcluster asks for the password of sudo:";
 constexpr std::string_view kReady = "pgcluster-sudo-ready";
 
@@ -61,7 +61,7 @@ std::string command(const HostAccess& access, std::string_view shell, std::strin
          shell_word("echo; echo " + std::string(kReady) + "; " + std::string(boot));
 }
 
-// A shell of the machine itself where the machine is another one: what would be wrecked is not the user's database host but their desk.
+// A local transport is refused if this machine does not have the address of the host: the program would change the wrong machine.
 void check_is_here(const HostAccess& host) {
   if (!net::is_ip(host.address) || executor::is_own_address(host.address)) return;
   throw Error(Failure{.code = Code::refused,
@@ -80,7 +80,7 @@ class SshExecutor::Impl {
         places{options.run_directory, options.state_directory, options.need_systemd},
         local({options.run_directory, options.state_directory, options.need_systemd}) {}
 
-  // What belongs to one host is used by one thread at a time; only finding it needs care.
+  // One thread at a time uses the data of a host; only the map of hosts needs the mutex.
   Host& host(const std::string& name) {
     const std::lock_guard guard(mutex);
     return hosts[name];
@@ -105,7 +105,7 @@ class SshExecutor::Impl {
     return at;
   }
 
-  // Starts a shell as root; where a connection of ours that was idle turns out to be dead and nothing hung on it, on a new one.
+  // Starts a shell as root. If an idle connection turns out to be dead, and it held no lock, connects again.
   std::unique_ptr<Channel> exec(const HostAccess& access, std::string_view shell, std::string_view boot) {
     for (bool fresh = false;;) {
       Host& at = host(access.name);
@@ -127,8 +127,8 @@ class SshExecutor::Impl {
     }
   }
 
-  // The password goes to sudo only when it asks: where it does not (NOPASSWD), the shell would take it for the program. A second question means
-  // that the first answer was wrong; a third try would only help to lock the account.
+  // The password is sent only when sudo asks for it: otherwise (NOPASSWD) the shell would read it as the program. A second question means that the
+  // password was wrong; further tries could lock the account.
   void pass_sudo(Host& at, Channel& channel) {
     std::string out, log;
     const Channel::Idle idle = [&] { return beat_if_due(at); };
@@ -196,7 +196,7 @@ class SshExecutor::Impl {
             *channel, blob, [&] { return deadline.at(reader); }, take, idle);
       channel->send_eof();
     } catch (const Broken&) {
-      // A shell that refuses says why before it goes: sudo, no such shell. Where nothing comes, the connection has gone.
+      // A shell that refuses prints the reason before it ends (sudo, no such shell). If it prints nothing, the connection broke.
       if (at.connection->is_shut()) throw;
       while (!eof && !reader.ended()) {
         const auto before = log.size();
@@ -218,26 +218,16 @@ class SshExecutor::Impl {
 
   template <class Deadline, class Take, class Idle>
   static void send(Channel& channel, const executor::Script::Blob& blob, const Deadline& deadline, const Take& take, const Idle& idle) {
-    std::ifstream file(blob.path, std::ios::binary);
-    std::string buffer(1U << 20, '\0');
-    for (std::uint64_t left = blob.size; left > 0;) {
-      file.read(buffer.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, buffer.size())));
-      auto size = static_cast<std::uint64_t>(file.gcount());
-      if (size == 0) {
-        // It has become shorter since it was measured. The host counts bytes, and refuses the digest.
-        size = std::min<std::uint64_t>(left, buffer.size());
-        std::fill(buffer.begin(), buffer.end(), '\0');
-      }
-      left -= size;
-      std::string_view rest(buffer.data(), size);
-      // In turns: frames must be read on the way, for they move the deadline.
+    executor::read_blob(blob, [&](std::string_view rest) {
+      // Writes and reads alternate: the frames that come meanwhile move the deadline.
       while (!rest.empty()) {
         const auto piece = rest.substr(0, 256U << 10);
         if (!channel.write(piece, deadline(), idle)) throw Broken{"it takes no more data"};
         rest.remove_prefix(piece.size());
         take(Clock::now());
       }
-    }
+      return true;
+    });
   }
 
   std::optional<LockHolder> lock(const HostAccess& access, const LockHolder& us) {
@@ -251,31 +241,17 @@ class SshExecutor::Impl {
     if (!channel->write(executor::lock_script(us.who, us.since, us.token, places), Clock::now() + 20s)) throw Broken{"it takes no data"};
     const auto deadline = Clock::now() + 60s;
     std::string said, log;
-    std::vector<std::string> lines;
     for (;;) {
       const auto read = channel->read(deadline);
       said += read.out;
       executor::keep_tail(log, read.err);
-      lines.clear();
-      for (std::size_t from = 0, to; (to = said.find('\n', from)) != std::string::npos; from = to + 1) lines.push_back(said.substr(from, to - from));
-      // What a login script says comes first.
-      while (!lines.empty() && lines[0] != "ours" && lines[0] != "held" && lines[0] != "broken") lines.erase(lines.begin());
-      if (!lines.empty() && lines[0] == "ours") {
+      if (const auto answer = executor::read_lock_answer(said)) {
+        if (answer->what == executor::LockAnswer::What::held) return answer->holder;
+        if (answer->what == executor::LockAnswer::What::broken) throw executor::no_lock(access, places, log);
         at.lock = std::move(channel);
         at.token = us.token;
         at.beaten = Clock::now();
         return std::nullopt;
-      }
-      if (!lines.empty() && lines[0] == "broken")
-        throw Error(Failure{.code = Code::command_failed,
-                            .message = "cannot write " + places.run + " on " + executor::shown(access),
-                            .hint = "is the disk full, or the system mounted read-only?",
-                            .host = access.name,
-                            .causes = {log}});
-      if (lines.size() >= 4) {
-        LockHolder holder{lines[1], 0, lines[3]};
-        holder.since = std::strtoll(lines[2].c_str(), nullptr, 10);
-        return holder;
       }
       if (read.eof) {
         const executor::Reader nothing(kNothing, "-");
@@ -311,7 +287,7 @@ class SshExecutor::Impl {
   executor::SshConfigs configs;
   std::vector<std::chrono::milliseconds> pauses;
   executor::Places places;
-  LocalExecutor local;  // for the host that is this machine
+  LocalExecutor local;  // for a host that is this machine
   CloudExecutor cloud;
   mutable std::mutex mutex;
   std::map<std::string, Host> hosts;
@@ -325,7 +301,7 @@ SshExecutor::~SshExecutor() {
 
 namespace {
 
-// What breaks a connection must not be used again, and is told as the contract names it.
+// A broken connection is dropped, and reported with the code of the contract.
 template <class Impl, class Work>
 auto guarded(Impl& impl, const HostAccess& access, const Program& program, const Work& work) {
   try {
@@ -372,7 +348,7 @@ void SshExecutor::unlock(const HostAccess& host) noexcept {
   try {
     Impl::unlock(impl_->host(host.name));
   } catch (...) {
-    impl_->host(host.name).drop();  // the host frees the lock when the connection has gone
+    impl_->host(host.name).drop();  // the host releases the lock when the connection ends
   }
 }
 
