@@ -111,9 +111,10 @@ class Deployment {
     plan_.without = without_;
   }
 
-  // What the steps will ask goes along with the question for the facts, so that a plan is one program a host.
+  // The asks of the built-in components' steps go along with the question for the facts, so that a plan is one program a host. A user's own component
+  // never sees facts that are a guess.
   void ask_hosts() {
-    const auto likely = likely_asks(spec_, topology_, components_, without_);
+    const auto likely = likely_asks(spec_, topology_, builtin_components(), without_);
     facts_ = gather_facts(hosts_, executor_, options_, WayOut::leave_out, likely, &known_);
     left_ = left_hosts(topology_, facts_);
     check_dcs(topology_, facts_, left_);
