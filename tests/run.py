@@ -235,6 +235,7 @@ ONLY = {
     "sanitizers": ["address and undefined behaviour", "threads"],
 }
 AFTER = {
+    "the command": (),
     "build": ("the command",),
     "the labs' base": (),
     "the lab itself": (),
