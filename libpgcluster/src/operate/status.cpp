@@ -28,8 +28,8 @@ HostQuestions questions(const Spec& spec, const Topology& topology, const Topolo
   const auto unit = [&](const char* name) { q.units.push_back({host.name, UnitOf{name}}); };
   const bool member = std::find(topology.dcs_members.begin(), topology.dcs_members.end(), host.name) != topology.dcs_members.end();
   if (member && topology.dcs_type == "etcd") {
-    q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=http://" + host.address + ":" + std::to_string(spec.etcd_client_port),
-                                         "--command-timeout=2s", "--dial-timeout=1s", "endpoint", "health"}}};
+    q.dcs = Ask{host.name, Exec{.argv = {"etcdctl", "--endpoints=" + net::http_url(host.address, spec.etcd_client_port), "--command-timeout=2s",
+                                         "--dial-timeout=1s", "endpoint", "health"}}};
     unit("etcd.service");
   }
   if (has_consul_agent(spec, host)) {
