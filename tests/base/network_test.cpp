@@ -22,6 +22,12 @@ TEST_CASE("an IPv6 address is told from an IPv4 address and from a name") {
   CHECK_FALSE(net::is_ipv6("pg1.example.com"));
 }
 
+TEST_CASE("an IPv6 address has one spelling") {
+  CHECK(net::canonical("FD00:0::01") == "fd00::1");
+  CHECK(net::canonical("10.77.0.1") == "10.77.0.1");
+  CHECK(net::canonical("PG1.example.com") == "PG1.example.com");
+}
+
 TEST_CASE("two addresses share a network by their first bits") {
   const auto ip = [](const char* text) { return *net::parse_ip(text); };
   CHECK(net::same_network(ip("10.77.0.1"), ip("10.77.0.200"), 24));

@@ -51,18 +51,18 @@ class Cluster:
             raise AssertionError(f"lab {' '.join(args)}: {done.returncode}\n{done.stdout}")
         return done.stdout
 
-    def up(self, warm=False):
+    def up(self, warm=False, options=()):
         self.down()
         self.lab("base", *(["--warm"] if warm else []))
-        self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []))
+        self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []), *options)
         folder = self.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY; echo $PGCLUSTER_LAB_KNOWN_HOSTS").split()
         self.spec["ssh"]["private_key"], self.spec["ssh"]["known_hosts"] = folder
         self.write()
 
-    def fresh(self, warm=False):
+    def fresh(self, warm=False, options=()):
         """The same lab with hosts on which nothing was ever done."""
         self.lab("down")
-        self.up(warm)
+        self.up(warm, options)
 
     def down(self):
         self.lab("down", check=False)
@@ -176,11 +176,11 @@ class Cluster:
         return self.client("writer", host, str(port), environment={"PGPASSWORD": self.password()})
 
     @contextlib.contextmanager
-    def vip_watch(self):
+    def vip_watch(self, vip=VIP):
         """Which hosts hold the VIP, looked at every 50 ms in each host itself; gives a list of (a look's begin, its end, host, held)."""
         samples = []
         watchers = {}
-        script = f"while :; do t=$EPOCHREALTIME; if [[ $(ip -o addr show to {VIP}) ]]; then h=1; else h=0; fi; echo $t $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
+        script = f"while :; do t=$EPOCHREALTIME; if [[ $(ip -o addr show to {vip}) ]]; then h=1; else h=0; fi; echo $t $EPOCHREALTIME $h; read -t 0.05 -u 9 _; done 9<> <(:)"
         for host in self.hosts:
             out = open(self.folder / f"vip-{host}-{time.monotonic_ns()}", "w+")
             watchers[host] = (subprocess.Popen([LAB, "-n", self.name, "exec", host, "bash", "-c", script], stdout=out, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,

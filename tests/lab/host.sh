@@ -22,14 +22,14 @@ if [[ ! -e $layers/made ]]; then # what differs from host to host
   echo "$name" >"$root/etc/hostname"
   printf '127.0.0.1\tlocalhost\n127.0.1.1\t%s\n::1\tlocalhost ip6-localhost ip6-loopback\n' "$name" >"$root/etc/hosts"
   # sorts before 80-container-host0.network, which asks for DHCP
+  network="Address=$address/24 Gateway=10.77.0.1 LinkLocalAddressing=no"
+  [[ $address != *:* ]] || network="Address=$address/64 Gateway=${address%::*}::1 LinkLocalAddressing=ipv6"
   cat >"$root/etc/systemd/network/10-host0.network" <<END
 [Match]
 Name=host0
 [Network]
-Address=$address/24
-Gateway=10.77.0.1
+${network// /$'\n'}
 DHCP=no
-LinkLocalAddressing=no
 IPv6AcceptRA=no
 END
   cp "$dir"/ssh/ssh_host_* "$root/etc/ssh/"

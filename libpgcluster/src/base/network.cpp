@@ -16,6 +16,12 @@ bool is_ip(const std::string& text) { return parse_ip(text).has_value(); }
 
 bool is_ipv6(const std::string& address) { return address.find(':') != std::string::npos; }
 
+std::string canonical(const std::string& address) {
+  const auto ip = parse_ip(address);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  return ip && ip->v6 && inet_ntop(AF_INET6, ip->bytes.data(), text.data(), text.size()) ? text.data() : address;
+}
+
 bool same_network(const Ip& a, const Ip& b, int prefix) {
   if (a.v6 != b.v6) return false;
   for (int bit = 0; bit < prefix; ++bit) {

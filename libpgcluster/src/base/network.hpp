@@ -19,6 +19,8 @@ std::optional<Ip> parse_ip(const std::string& text);
 bool is_ip(const std::string& text);
 /// Tells an IPv6 address from an IPv4 address and from a host name. A prefix length or a zone may follow it.
 bool is_ipv6(const std::string& address);
+/// An IPv6 address in the one spelling that the kernel and the services print ("fd00::1" of "FD00:0::1"); all else unchanged.
+std::string canonical(const std::string& address);
 bool same_network(const Ip& a, const Ip& b, int prefix);
 /// "10.77.0.11/32", "fd00::1/128"
 std::string single_address(const std::string& address);

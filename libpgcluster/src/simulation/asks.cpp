@@ -2,9 +2,10 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
-#include "simulation/fleet.hpp"
 #include "op/balancer.hpp"
 #include "op/facts.hpp"
+#include "simulation/fleet.hpp"
+#include "simulation/url.hpp"
 
 namespace pgcluster {
 namespace {
@@ -67,6 +68,8 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
 }
 
 Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
+  const bool client = is(argv, {"curl"}) || is(argv, {"etcdctl"}) || (argv.size() > 3 && argv[3] == "etcdctl");
+  if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
   // The facts: the asks are the real ones, and the answers are what a host with these facts gives.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/network.hpp"
 #include "component/consul/consul.hpp"
 #include "simulation/services/balancer.hpp"
 
@@ -44,10 +45,8 @@ class DebianModel final : public ServiceModel {
 
   std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) override {
     if (argv[0] == "ss") return Output{.out = listening(host, argv.back()) + balancer_->listening(host, argv.back())};
-    if (argv[0] == "ip" && balancer_->holds(host.name, argv.back()))
-      return Output{.out = "2: eth0    inet " + argv.back() + "/32 valid_lft forever preferred_lft forever\n"};
-    if (argv[0] == "ip")
-      return Output{.out = holds(host, argv.back()) ? "2: eth0    inet " + argv.back() + "/32 valid_lft 4sec preferred_lft 4sec\n" : ""};
+    if (argv[0] == "ip" && balancer_->holds(host.name, argv.back())) return shown(argv.back(), "forever");
+    if (argv[0] == "ip") return holds(host, argv.back()) ? shown(argv.back(), "4sec") : Output{};
     if (argv[0] == "bash" && argv.size() == 5 && argv[3] == "probe")
       return Output{.out = anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
     if (argv[0] == "systemctl" && argv.size() > 4 && argv[1] == "show") return Output{.out = units(host, argv)};
@@ -64,6 +63,12 @@ class DebianModel final : public ServiceModel {
 
  private:
   static constexpr const char* vip_unit = "vip-manager.service";
+
+  // As `ip -o address` shows it.
+  static Output shown(const std::string& vip, const std::string& lifetime) {
+    return {.out = std::string("2: eth0    ") + (net::is_ipv6(vip) ? "inet6 " : "inet ") + net::single_address(vip) + " valid_lft " + lifetime +
+                   " preferred_lft " + lifetime + "\n"};
+  }
 
   static std::string proc_path(std::string key) {
     for (char& c : key) c = c == '.' ? '/' : c == '/' ? '.' : c;

@@ -292,7 +292,11 @@ class Checker {
         net::Ip v6_loopback{{}, true};
         v6_loopback.bytes[15] = 1;
         const bool loopback = ip->v6 ? *ip == v6_loopback : ip->bytes[0] == 127;
-        if (any || multicast) {
+        const bool link_local = ip->v6 && ip->bytes[0] == 0xfe && (ip->bytes[1] & 0xc0) == 0x80;
+        if (link_local) {
+          error(path + ".address", host.address + " is a link-local address: it means nothing without the name of an interface",
+                "write the host's global or unique local address, like fd00:77::11");
+        } else if (any || multicast) {
           error(path + ".address", host.address + " is not the address of a host", "write the address that the other hosts reach it at");
         } else if (loopback && spec_.hosts.size() > 1) {
           error(path + ".address", host.address + " means each host itself, so the others would not reach this one",

@@ -21,7 +21,7 @@ HostAccess access(const Spec& spec, const HostSpec& host) {
   const SshSpec& all = spec.ssh;
   HostAccess access;
   access.name = host.name;
-  access.address = own.host.value_or(host.address);
+  access.address = own.host.value_or(net::canonical(host.address));
   access.port = own.port.value_or(all.port.value_or(22));
   access.user = own.user.value_or(all.user.value_or("root"));
   for (const std::string& key : own.private_key.empty() ? all.private_key : own.private_key) access.private_keys.push_back(expand_home(key));
@@ -229,7 +229,7 @@ Topology resolve(const Spec& spec) {
   for (const HostSpec& written : spec.hosts) {
     TopologyHost host;
     host.name = written.name;
-    host.address = written.address;
+    host.address = net::canonical(written.address);
     host.datacenter = written.datacenter.empty() ? "dc1" : written.datacenter;
     host.patroni_tags = written.patroni_tags;
     host.access = access(spec, written);

@@ -51,6 +51,7 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
                                  "local replication " + super + " " + peer,
                                  "local all all scram-sha-256",
                                  "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
+                                 "host replication " + replication + " ::1/128 scram-sha-256",
                                  "host all all 127.0.0.1/32 scram-sha-256",
                                  "host all all ::1/128 scram-sha-256"};
   for (const TopologyHost* host : view.known(Role::postgres))
@@ -60,8 +61,14 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
     if (host->roles != std::vector<Role>{Role::consul_client})
       lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
   lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
-  lines.push_back("host all all 0.0.0.0/0 scram-sha-256");
+  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(std::string("host all all ") + everywhere + " scram-sha-256");
   return lines;
+}
+
+// PostgreSQL binds its addresses when it starts. A VIP that leads to it directly comes and goes, so only the wildcard serves it.
+std::string listen_addresses(const Spec& spec, const TopologyHost& host) {
+  if (!spec.cluster_vip.empty() && !spec.pgbouncer_install && !with_haproxy(spec)) return "*";
+  return host.address + (net::is_ipv6(host.address) ? ",::1" : ",127.0.0.1");
 }
 
 Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& mark) {
@@ -75,7 +82,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
          "\n    password: ";
   out += quoted(view.secret("patroni_restapi_password"));
   out += "\n\n" + dcs_section(view);
-  out += "\npostgresql:\n  listen: \"" + host.address + "," + (v6 ? "::1" : "127.0.0.1") + ":" + port + "\"\n  connect_address: \"" +
+  out += "\npostgresql:\n  listen: \"" + listen_addresses(spec, host) + ":" + port + "\"\n  connect_address: \"" +
          net::host_port(host.address, spec.postgresql_port) + "\"\n  use_unix_socket: true\n";
   out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) + "\n  pgpass: \"" + pgpass_path +
          "\"\n";

@@ -1,11 +1,9 @@
 #include "executor/ssh/known_hosts.hpp"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <cerrno>
 #include <cstring>
@@ -17,6 +15,7 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "base/network.hpp"
 #include "base/strings.hpp"
 
 namespace pgcluster::executor {
@@ -24,10 +23,7 @@ namespace {
 
 // The name of a host in known_hosts: with its port if that is not 22, and an IPv6 address in its shortest form.
 std::string name_of(std::string_view address, int port) {
-  std::string name = strings::lower(address);
-  in6_addr bytes{};
-  std::array<char, INET6_ADDRSTRLEN> shortest{};
-  if (::inet_pton(AF_INET6, name.c_str(), &bytes) == 1 && ::inet_ntop(AF_INET6, &bytes, shortest.data(), shortest.size())) name = shortest.data();
+  const std::string name = net::canonical(strings::lower(address));
   return port == 22 ? name : "[" + name + "]:" + std::to_string(port);
 }
 

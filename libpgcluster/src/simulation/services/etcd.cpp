@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "component/etcd/etcd.hpp"
+#include "simulation/url.hpp"
 
 namespace pgcluster {
 namespace {
@@ -74,6 +75,8 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
   if (unit != etcd_unit) return std::nullopt;
   auto env = environment(host);
   if (!env.contains("ETCD_NAME")) env = {{"ETCD_NAME", "default"}, {"ETCD_INITIAL_CLUSTER", "default=http://localhost:2380"}};
+  for (const auto& [key, value] : env)
+    if (!urls_are_valid(value)) return Start{.takes = {}, .dies = "invalid value \"" + value + "\" for " + key + ": too many colons in address"};
   const std::string name = env["ETCD_NAME"], token = env["ETCD_INITIAL_CLUSTER_TOKEN"] + " " + env["ETCD_INITIAL_CLUSTER"];
   Cluster* cluster = of(host);
   if (!cluster) {
@@ -170,16 +173,16 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     Cluster* cluster = of(host);
     return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
-  if (argv[0] == "etcdctl") return ctl(host, argv, own());
-  // As the component asks: a script, then "address/port" and URL of the host's member.
-  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({argv[5].substr(7)}));
-  if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) {
-    const std::string url = argv.back().substr(7);
-    return members(host, reach({url.substr(0, url.find('/'))}));
+  if (argv[0] == "etcdctl") {
+    const auto at = std::find_if(argv.begin(), argv.end(), [](const std::string& word) { return word.starts_with("--endpoints="); });
+    return ctl(host, argv, at == argv.end() ? own() : reach({authority_of(*at)}));
   }
+  // As the component asks: a script, then "address/port" and URL of the host's member.
+  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({authority_of(argv[5])}));
+  if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) return members(host, reach({authority_of(argv.back())}));
   if (argv[0] == "sh" && argv.size() > 6 && argv[5] == "/v3/cluster/member/list") {
     std::vector<std::string> endpoints;
-    for (std::size_t i = 6; i < argv.size(); ++i) endpoints.push_back(argv[i].substr(7));
+    for (std::size_t i = 6; i < argv.size(); ++i) endpoints.push_back(authority_of(argv[i]));
     return members(host, reach(endpoints));
   }
   if (argv[0] == "sh" && argv.size() > 4 && argv[2].find("/v3/kv/range") != std::string::npos) {

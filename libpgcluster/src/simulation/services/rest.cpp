@@ -6,6 +6,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "simulation/services/patroni.hpp"
+#include "simulation/url.hpp"
 
 namespace pgcluster {
 namespace {
@@ -174,14 +175,18 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
 
 Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now) {
   if (!host.packages.contains("curl")) return {.status = 127, .err = "curl: command not found\n"};
-  const bool answers = host.active(patroni::unit_name) && members_[host.name].up;
+  // It listens on the host's own address, at one port.
+  const std::string own = unquoted(members_[host.name].config["restapi.connect_address"]);
+  const auto reaches = [&](const std::string& url) { return authority_of(url) == own; };
+  const std::string asked = argv.back() == "-" ? option(input, "url") : argv.back();
+  const bool answers = host.active(patroni::unit_name) && members_[host.name].up && reaches(asked);
   const bool asks_code = std::find(argv.begin(), argv.end(), "%{http_code}") != argv.end();
   if (!answers) return {.status = 7, .out = asks_code ? "000" : "", .err = "curl: (7) Failed to connect\n"};
   if (asks_code) return {.out = code(host, path_of(argv.back()))};
   if (argv.back() == "-") return request(host, input, now);
   Output output;
   for (const std::string& word : argv) {
-    if (!word.starts_with("http")) continue;
+    if (!word.starts_with("http") || !reaches(word)) continue;
     if (path_of(word) == "/patroni") output.out += state(host, now);
     if (const Json& settings = members_[host.name].applied; path_of(word) == "/config" && settings.is_object()) output.out += settings.dump();
   }
