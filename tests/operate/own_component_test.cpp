@@ -130,6 +130,7 @@ TEST_CASE("own component: it is deployed, watched, and removed with its data") {
   // Its unit and its probe make the cluster unhealthy.
   const auto status = [&] { return read_status(scene.spec, executor, {.components = scene.own}); };
   CHECK_MESSAGE(status().healthy, status().text());
+  CHECK(status().json().find(R"("kind": "read-write")") != std::string::npos);
   scene.model->ill = "pg2";
   const Status ill = status();
   CHECK_FALSE(ill.healthy);

@@ -79,7 +79,7 @@ std::string Status::json() const {
   for (const Host& host : hosts) json["hosts"].push_back({{"name", host.name}, {"reachable", host.reachable}, {"problems", host.problems}});
   json["endpoints"] = Json::array();
   for (const Endpoint& endpoint : endpoints)
-    json["endpoints"].push_back({{"kind", endpoint.kind}, {"address", endpoint.address}, {"port", endpoint.port}, {"uri", endpoint.uri}});
+    json["endpoints"].push_back({{"kind", to_string(endpoint.kind)}, {"address", endpoint.address}, {"port", endpoint.port}, {"uri", endpoint.uri}});
   const auto list = [](const std::vector<Finding>& all) {
     Json found = Json::array();
     for (const Finding& one : all)
