@@ -24,7 +24,7 @@ const std::vector<std::pair<std::string, std::string>> schemes{
     {"scheme C", three + "dcs_type: consul\n"},
 };
 
-void settled(Fleet& fleet, const Spec& spec) {
+void settled_ipv6(Fleet& fleet, const Spec& spec) {
   const Status status = read_status(spec, fleet.executor);
   CHECK_MESSAGE(status.healthy, status.text());
   for (const Status::Host& host : status.hosts) CHECK_MESSAGE(host.problems.empty(), status.text());
@@ -45,7 +45,7 @@ TEST_CASE("IPv6: fresh hosts become a healthy cluster, a new plan is empty, and 
     Fleet fleet;
     const Spec spec = spec_of(yaml);
     carry_out(fleet, plan_deploy(spec, fleet.executor));
-    settled(fleet, spec);
+    settled_ipv6(fleet, spec);
 
     for (auto& [path, file] : fleet.executor.host("pg2").files) {
       const bool ours = path.starts_with("/etc/") && file.content.find("fd00:77::12") != std::string::npos && path != "/etc/default/etcd";
@@ -58,7 +58,7 @@ TEST_CASE("IPv6: fresh hosts become a healthy cluster, a new plan is empty, and 
       }));
       carry_out(fleet, plan);
       fleet.executor.advance(1min);
-      settled(fleet, spec);
+      settled_ipv6(fleet, spec);
     }
   }
 }
@@ -85,5 +85,5 @@ TEST_CASE("IPv6: however an address is spelt, the same cluster is meant") {
   Fleet fleet;
   carry_out(fleet, plan_deploy(spec_of(three), fleet.executor));
   const Spec same = spec_of(hosts_at({"FD00:77:0::11", "fd00:0077::12", "fd00:77:0:0:0:0:0:13"}));
-  settled(fleet, same);
+  settled_ipv6(fleet, same);
 }
