@@ -79,15 +79,15 @@ class Exporter(pgcluster.Component):
 
     def needs(self, node):
         return pgcluster.Needs(
-            packages=["node-exporter"], ports=[pgcluster.PortNeed(self.port, "the metrics exporter", "node-exporter.service")],
-            units=["node-exporter.service"], secrets=[pgcluster.SecretNeed("exporter_token", roles=["exporter"])])
+            packages=["node-exporter"], ports=[pgcluster.PortNeed(number=self.port, purpose="the metrics exporter", unit="node-exporter.service")],
+            units=["node-exporter.service"], secrets=[pgcluster.SecretNeed(name="exporter_token", roles=["exporter"])])
 
     def health(self, node):
         def read(answer):
             fine = isinstance(answer, pgcluster.File) and answer.content == "fine"
-            return None if fine else pgcluster.Problem("exporter_silent", "the exporter does not answer", "restart it")
+            return None if fine else pgcluster.Problem(cause="exporter_silent", message="the exporter does not answer", remedy="restart it")
 
-        return [pgcluster.Probe(pgcluster.Ask(node.name(), pgcluster.FileOf("/run/exporter")), read)]
+        return [pgcluster.Probe(ask=pgcluster.Ask(node.name(), pgcluster.FileOf("/run/exporter")), read=read)]
 
 
 class ExporterModel(pgcluster.ServiceModel):

@@ -47,7 +47,7 @@ class StepRef(str):
     def __new__(cls, host: str, component: str, what: str) -> Self:
         return super().__new__(cls, f"{host or 'cluster'}/{component}/{what}")
 
-    def __getnewargs__(self) -> tuple[str, str, str]:
+    def __getnewargs__(self) -> tuple[str, str, str]:  # type: ignore[override]
         return (self.host, self.component, self.what)
 
     @property
