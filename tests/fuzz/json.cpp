@@ -7,7 +7,6 @@
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
-#include "operate/member.hpp"
 
 using namespace pgcluster;
 
@@ -33,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       patroni::compare_settings(view, text);
       break;
     case 3:
-      read_member(answer);
+      patroni::read_member_names(answer);
       break;
     case 4:
       read_etcd_members(answer);

@@ -259,7 +259,7 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        {.fallback = "strict"}},
       {"jump",
        &S::jump,
-       "Jump hosts as user@host:port, one or several in order; none: connect directly. All use the same keys.",
+       "Jump hosts, one or several in order, each as `ssh -J` takes it; none: connect directly. All use the same keys.",
        {.format = Format::hop, .one_or_many = true}},
       {"config",
        &S::config,

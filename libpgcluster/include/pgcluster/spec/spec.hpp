@@ -45,8 +45,8 @@ struct SshSpec {
   /// strict, the default: refuse a host whose key is not known. accept-new: trust it and save its
   /// key. A changed key is always refused.
   std::optional<HostKeyPolicy> host_key{};
-  /// Jump hosts as user@host:port, one or several in order; none: connect directly. All use the
-  /// same keys.
+  /// Jump hosts, one or several in order, each as `ssh -J` takes it; none: connect directly. All
+  /// use the same keys.
   std::vector<std::string> jump{};
   /// Path of an ssh_config, default ~/.ssh/config. It supplies what is not set here for hosts and
   /// jump hosts that are written as names (ssh.host: db1), never for IP addresses; none: read no
