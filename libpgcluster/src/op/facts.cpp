@@ -4,12 +4,15 @@
 #include <charconv>
 #include <sstream>
 
+#include "base/url.hpp"
 #include "op/shell.hpp"
 
 namespace pgcluster {
 namespace {
 
 constexpr const char* kOwned = "/var/lib/pgcluster/owned";
+constexpr const char* kBegun = "/var/lib/pgcluster/begun";
+constexpr const char* kObjects = "/var/lib/pgcluster/objects";
 constexpr const char* kCluster = "/var/lib/pgcluster/cluster";
 // Part of systemd itself, and without a limit of its own.
 constexpr const char* kPlainUnit = "systemd-tmpfiles-setup.service";
@@ -68,11 +71,16 @@ std::string content(const std::string& host, const Answer& answer, const std::st
 }  // namespace
 
 std::vector<Ask> facts_asks(const std::string& host) {
-  return {{host, Exec{{"sh", "-c", shell::facts}}}, {host, FileOf{kOwned}}, {host, FileOf{kCluster}}, {host, UnitOf{kPlainUnit}}};
+  return {{host, Exec{{"sh", "-c", shell::facts}}},
+          {host, FileOf{kOwned}},
+          {host, FileOf{kCluster}},
+          {host, FileOf{kBegun}},
+          {host, FileOf{kObjects}},
+          {host, UnitOf{kPlainUnit}}};
 }
 
 Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
-  if (answers.size() != 4) throw Error(Failure{.code = Code::internal, .message = "facts need 4 answers", .host = host});
+  if (answers.size() != 6) throw Error(Failure{.code = Code::internal, .message = "facts need 6 answers", .host = host});
   Facts facts;
   std::istringstream lines(output(host, answers[0], "reading facts").out);
   std::string* secret = nullptr;
@@ -105,7 +113,7 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
     } else if (name == "cpus_allowed") {
       facts.cpus = std::max(count(value), 1U);
     } else if (name == "secret") {
-      secret = &facts.secrets[value];
+      secret = &facts.secrets[net::url_decoded(value)];
     } else if (name == "nofile") {
       if (value == "infinity" || value == "unlimited") n = 1'073'741'816;
       if (n != 0 || (number(value, n) && n > 0)) facts.nofile_limit = n;
@@ -126,7 +134,9 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
   for (std::string line; std::getline(owned, line);)
     if (const auto tab = line.find('\t'); tab != std::string::npos && tab > 0) facts.owned.push_back({line.substr(0, tab), line.substr(tab + 1)});
   facts.cluster = content(host, answers[2], kCluster);
-  if (const auto* unit = std::get_if<Unit>(&answers[3]); unit && unit->files_limit != 0)
+  facts.begun = content(host, answers[3], kBegun);
+  facts.objects = content(host, answers[4], kObjects);
+  if (const auto* unit = std::get_if<Unit>(&answers[5]); unit && unit->files_limit != 0)
     facts.nofile_limit = std::min(facts.nofile_limit, unit->files_limit);
   return facts;
 }
@@ -143,12 +153,13 @@ std::vector<Answer> facts_answers(const Facts& facts) {
   std::string owned;
   for (const Owned& one : facts.owned) owned += one.resource + "\t" + one.step + "\n";
   for (const auto& [name, value] : facts.secrets) {
-    text << "secret " << name << "\n";
+    text << "secret " << net::url_encoded(name) << "\n";
     std::istringstream lines(value);
     for (std::string line; std::getline(lines, line);) text << (lines.eof() ? "-" : "+") << line << "\n";
   }
   auto file = [](const std::string& content) { return content.empty() ? Answer(Absent{}) : Answer(File{.content = content}); };
-  return {Output{.out = text.str()}, file(owned), file(facts.cluster), Unit{.active = "active", .files_limit = facts.nofile_limit}};
+  return {Output{.out = text.str()}, file(owned),         file(facts.cluster),
+          file(facts.begun),         file(facts.objects), Unit{.active = "active", .files_limit = facts.nofile_limit}};
 }
 
 bool owns(const Facts& facts, std::string_view resource) {

@@ -184,6 +184,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   const std::int64_t asked = Examiner::this_clock();
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   Examiner examiner(report, asked);
+  std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
       report.findings.push_back(finding(host.name, error->second));
@@ -199,11 +200,14 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     try {
       given.resize(facts_asks(host.name).size());
       const auto& needed = declared.at(host.name);
-      examiner.examine(host.name, read_facts(host.name, given), answers, asks_of(host.name, needed), needed);
+      const Facts& own = facts[host.name] = read_facts(host.name, given);
+      examiner.examine(host.name, own, answers, asks_of(host.name, needed), needed);
     } catch (const Error& error) {
       report.findings.push_back(finding(host.name, error));
     }
   }
+  for (const TopologyHost& host : topology.hosts)
+    for (Diagnostic& one : impossible_changes(spec, host, facts)) report.findings.push_back({host.name, std::move(one), Code::refused});
   if (!balancers.empty()) examine_cloud(topology.cloud->name, balancers, observed, report);
   return report;
 }

@@ -4,9 +4,11 @@
 #include "base/network.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
+#include "spec/fixed.hpp"
 
 namespace pgcluster {
 namespace {
@@ -94,6 +96,7 @@ class Deployment {
     check_vip_network();
     take_leave_of_hosts();
     take_leave_of_clouds();
+    take_leave_of_objects();
     make_the_view();
     Steps all = steps();
     if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
@@ -118,6 +121,7 @@ class Deployment {
     facts_ = gather_facts(hosts_, executor_, options_, WayOut::leave_out, likely, &known_);
     left_ = left_hosts(topology_, facts_);
     check_dcs(topology_, facts_, left_);
+    check_changes(spec_, topology_, facts_);
     check_beginning(topology_, facts_, without_);
   }
 
@@ -178,6 +182,19 @@ class Deployment {
     }
   }
 
+  // Roles and databases that left the spec hold somebody's data: they stay until somebody drops them.
+  void take_leave_of_objects() {
+    const Objects described = described_objects(spec_), before = remembered_objects(facts_);
+    for (const std::string& role : before.roles)
+      if (!described.roles.contains(role))
+        warn("the role " + role + " is no longer described, and stays with its rights and its password",
+             "DROP ROLE " + sql_identifier(role) + " removes it, or ALTER ROLE … NOLOGIN shuts it out", "postgresql_users." + role);
+    for (const std::string& database : before.databases)
+      if (!described.databases.contains(database))
+        warn("the database " + database + " is no longer described, and stays with its data",
+             "DROP DATABASE " + sql_identifier(database) + " removes it", "postgresql_databases." + database);
+  }
+
   void make_the_view() {
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
@@ -206,6 +223,15 @@ class Deployment {
     return sequence(std::move(secrets), gate("cluster/secrets/kept", {.asks = {}, .decide = kept}));
   }
 
+  // The cluster has begun once a member leads: until then, all of the spec may still be corrected.
+  Steps begun(const NodeView& node) {
+    std::string recorded;
+    for (const auto& [host, facts] : view_->facts)
+      if (recorded.empty()) recorded = facts.begun;
+    return after({patroni::leader()}, file(node.step("pgcluster", "begun"), node.name(),
+                                           WriteFile{.path = "/var/lib/pgcluster/begun", .content = begun_with(spec_, recorded)}));
+  }
+
   // What components want there, the file that names the cluster's hosts, and the removal of what nobody wants any more.
   Steps host_steps(const TopologyHost& host) {
     const NodeView node{*view_, host, view_->facts.at(host.name)};
@@ -220,6 +246,7 @@ class Deployment {
     }
     const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
+    if (node.has(Role::postgres)) parts.push_back(begun(node));
     std::vector<StepRef> gone;
     for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
     // A pruned host is forgotten when it is clean: else nobody would go on with it after an interruption.

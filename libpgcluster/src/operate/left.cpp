@@ -29,7 +29,7 @@ std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::
                    .hint = "a cluster keeps its name; to give the host to another cluster, destroy the old one first",
                    .host = name});
     for (const KnownHost& host : known->hosts)
-      // A host with another name now is still the same host.
+      // A host with another name now is still the same host: check_changes refuses it.
       if (std::none_of(topology.hosts.begin(), topology.hosts.end(),
                        [&](const TopologyHost& one) { return one.name == host.name || one.address == host.address; }))
         left.emplace(host.name, host);

@@ -1,6 +1,7 @@
 // Planners of single operations on members: switchover, failover, restart, reload, reinit, pause, resume.
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
 #include "operate/declared.hpp"
@@ -23,8 +24,8 @@ struct Scene {
   const Spec& spec() const { return view->spec; }
   Ask ask(const TopologyHost& host) const { return patroni::member_ask(spec(), host); }
   std::vector<Ask> asks() const {
-    std::vector<Ask> all;
-    for (const TopologyHost* host : hosts_that_answer) all.push_back(ask(*host));
+    std::vector<Ask> all = *view->derived(patroni::member_asks);
+    std::erase_if(all, [&](const Ask& one) { return !hosts.contains(one.at); });
     return all;
   }
   const patroni::Member& state(const TopologyHost& host) const { return members.of(host); }
@@ -47,16 +48,19 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   const Topology topology = resolve(spec);
   scene.hosts = hosts_of(topology);
   std::map<std::string, std::vector<Ask>> asks;
+  const auto outline_now = outline(spec, topology);
   for (const TopologyHost* host : topology.with(Role::postgres)) {
     asks[host->name] = facts_asks(host->name);
     asks[host->name].push_back(patroni::member_ask(spec, *host));
+    if (spec.synchronous_mode) asks[host->name].push_back(patroni::sync_ask(*outline_now, *host));
   }
   const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
   std::map<std::string, Facts> facts;
   Answers states;
   for (const auto& [name, answers] : observed.answers) {
-    states.set(asks.at(name).back(), answers.back());
-    facts[name] = read_facts(name, {answers.begin(), answers.end() - 1});
+    const auto own = facts_asks(name).size();
+    for (std::size_t i = own; i < answers.size(); ++i) states.set(asks.at(name)[i], answers[i]);
+    facts[name] = read_facts(name, {answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(own)});
   }
   if (facts.empty()) {
     if (!observed.errors.empty()) throw observed.errors.begin()->second;
@@ -147,23 +151,55 @@ Plan set_pause(const Spec& spec, Executor& executor, const OperateOptions& optio
 
 }  // namespace
 
+// Whether waiting may help: no replica is synchronous yet, or one is on its way to stream. Patroni names a synchronous standby some seconds after it
+// streams, and a new one after each switchover.
+bool may_come(const Scene& scene, const std::string& to) {
+  for (const auto& [host, member] : scene.members.all) {
+    if (!to.empty() && host->name != to) continue;
+    if (member.leads || !member.answers || member.nofailover) continue;
+    if (member.rising()) return true;
+    if (scene.spec().synchronous_mode && member.fine() && (!scene.members.synchronous || scene.members.synchronous->empty())) return true;
+  }
+  return false;
+}
+
 Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& options) {
   const Scene scene = look(spec, executor, options);
   const std::string from = need_leader(scene);
-  const std::string to = options.to.empty() ? fittest_replica(scene, scene.member(from)).name : scene.member(options.to).name;
-  if (from != to)
-    if (const std::string why = scene.members.unfit(*scene.view, scene.member(to)); !why.empty())
-      throw Error({.code = Code::refused, .message = to + " is not fit to lead: " + why, .hint = "see status", .host = to});
   const TopologyHost& leader = scene.member(from);
-  Run run = scene.call(leader, "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + to + "\"}");
-  run.look = patroni::rest_code(spec, leader, "/primary");
+  std::string to = options.to.empty() ? std::string() : scene.member(options.to).name;
+  if (to.empty()) {
+    if (const TopologyHost* best = scene.members.successor(*scene.view, leader))
+      to = best->name;
+    else if (!may_come(scene, to))
+      fittest_replica(scene, leader);  // throws why there is none
+  } else if (from != to && !may_come(scene, to)) {
+    if (const std::string why = scene.members.unfit(*scene.view, scene.member(to)); !why.empty()) {
+      std::string others;
+      for (const TopologyHost* host : scene.hosts_that_answer)
+        if (scene.members.unfit(*scene.view, *host).empty()) append(others, host->name);
+      throw Error({.code = Code::refused,
+                   .message = to + " is not fit to lead: " + why,
+                   .hint = others.empty() ? "no other replica is fit either: see status" : "fit to lead: " + others,
+                   .host = to});
+    }
+  }
   auto decide = [=](const Answers& answers) -> Decision {
-    Decision end = ends_with(scene, answers, to, from);
-    if (!std::holds_alternative<Later>(end) || !scene.state(answers, scene.member(from)).leads) return end;
+    const patroni::Members members = patroni::read_members(*scene.view, answers);
+    const TopologyHost* leads = members.leader();
+    const bool handed_over = leads && leads->name != from;
+    if (handed_over || from == to) return ends_with(scene, answers, to.empty() ? leads->name : to, from);
+    if (!members.of(scene.member(from)).leads) return Later{to.empty() ? "another member leads" : to + " leads"};
+    const TopologyHost* next = to.empty() ? members.successor(*scene.view, scene.member(from)) : &scene.member(to);
+    if (!next) return Later{"a replica is fit to lead (" + members.why_none(*scene.view) + ")", Impact::switchover, Action::switchover};
+    if (const std::string why = members.unfit(*scene.view, *next); !why.empty())
+      return Later{next->name + " is fit to lead (" + why + ")", Impact::switchover, Action::switchover};
+    Run run = scene.call(scene.member(from), "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + next->name + "\"}");
+    run.look = patroni::rest_code(scene.spec(), scene.member(from), "/primary");
     return Change{.todo = {Do{.at = from, .what = run, .was = Output{.out = "200"}, .limit = seconds(120)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,
-                  .reason = from + " hands over to " + to};
+                  .reason = from + " hands over to " + next->name};
   };
   const Steps step = make_step("cluster/patroni/switchover", {.asks = scene.asks(), .decide = decide, .settle = seconds(120)});
   return finish(scene, step, executor, options, "switchover", {{"to", to}});

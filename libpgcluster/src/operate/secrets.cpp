@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/url.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
 
@@ -20,6 +21,12 @@ std::string new_password() {
       if (byte < letters.size() * 4 && password.size() < 32) password += letters[byte % letters.size()];
   }
   return password;
+}
+
+// The name of a role is part of the secret's, and may have any letter: slashes, spaces, quotes.
+Steps secret_step(const std::string& host, const Secret& secret) {
+  const std::string name = net::url_encoded(secret.name);
+  return file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(secret), .mode = 0600});
 }
 
 }  // namespace
@@ -41,7 +48,8 @@ std::map<std::string, Secret> resolve_secrets(const std::map<std::string, Secret
       if (!from.empty() && found->second != value)
         throw Error({.code = Code::refused,
                      .message = from + " and " + host + " have different values of " + name,
-                     .hint = "find out which one the cluster uses, and copy " + std::string(folder) + name + " from there to the other hosts",
+                     .hint = "find out which one the cluster uses, and copy " + std::string(folder) + net::url_encoded(name) +
+                             " from there to the other hosts",
                      .host = host});
       value = found->second;
       from = host;
@@ -58,8 +66,7 @@ Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNe
     // One after the other, so that others wait for the last one only: they go in one program anyway.
     std::vector<Steps> steps;
     for (const auto& [name, need] : needs)
-      if (!need.given.given())
-        steps.push_back(file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(view.secret(name)), .mode = 0600}));
+      if (!need.given.given()) steps.push_back(secret_step(host, view.secret(name)));
     hosts.push_back(sequence(std::move(steps)));
   }
   return parallel(std::move(hosts));

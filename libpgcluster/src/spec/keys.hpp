@@ -57,6 +57,16 @@ struct Rule {
   std::string_view fallback{};  ///< the default where the member itself is empty
 };
 
+/// What an apply does with another value of a key, where the cluster runs already.
+enum class Effect {
+  none,     ///< nothing on the hosts: pgcluster itself heeds it, or only what is yet to be made
+  live,     ///< takes it without a reload or restart of what serves
+  reload,   ///< what serves takes it with a reload
+  restart,  ///< what serves is restarted, one host at a time; for settings of PostgreSQL, those that need it
+  fixed,    ///< refuses: Key::way tells how to get there
+};
+std::string_view to_string(Effect effect) noexcept;
+
 /// The words that a key of a choice takes.
 template <Choice E>
 std::vector<std::string_view> words(const Rule& rule) {
@@ -99,6 +109,8 @@ struct Key {
   Member member;
   std::string_view about;
   Rule rule{};
+  Effect effect = Effect::live;
+  std::string_view way{};  ///< of a fixed key: how to get there nevertheless
 };
 
 /// The keys of a record; those of ssh depend on where it stands.

@@ -129,6 +129,8 @@ Json record(const std::vector<Key<Owner>>& known) {
   Json json{{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
   for (const auto& key : known) {
     Json one{{"description", key.about}};
+    if (std::is_same_v<Owner, Spec>) one["x-change"] = to_string(key.effect);
+    if (!key.way.empty()) one["x-way"] = key.way;
     std::visit(
         [&](auto member) {
           using Value = std::decay_t<decltype(defaults.*member)>;

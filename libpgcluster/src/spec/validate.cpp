@@ -14,6 +14,7 @@
 #include "spec/consul.hpp"
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
+#include "spec/passwords.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 
@@ -62,8 +63,11 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
         return Misfit{"has a carriage return or a null character in it", "write plain lines: |, and the lines below it"};
       return std::nullopt;
     case Format::database:
-      if (value.size() > 63 || has_control(value) || value.find('"') != std::string::npos)
-        return Misfit{words::shown(value) + " is not a good name", "write at most 63 characters, without double quotes and line breaks"};
+      if (value.size() > 63)
+        return Misfit{words::shown(value) + " has " + std::to_string(value.size()) + " bytes, and PostgreSQL keeps 63 of a name",
+                      "write a shorter one"};
+      if (has_control(value))
+        return Misfit{words::shown(value) + " is not a good name", "write one without line breaks and other control characters"};
       return std::nullopt;
     case Format::hba: {
       const auto fields = strings::split(value, " \t");
@@ -127,6 +131,7 @@ class Checker {
     check_cloud(spec_, findings_);
     check_consul(spec_, findings_);
     roles_and_databases();
+    check_passwords(spec_, findings_);
     check_parameters(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);

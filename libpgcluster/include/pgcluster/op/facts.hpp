@@ -31,6 +31,8 @@ struct Facts {
   std::string default_interface{};
   std::vector<Owned> owned{};
   std::string cluster{};                         ///< content of /var/lib/pgcluster/cluster; empty if there is none
+  std::string begun{};                           ///< content of /var/lib/pgcluster/begun; empty where no cluster has begun
+  std::string objects{};                         ///< content of /var/lib/pgcluster/objects; empty if there is none
   std::map<std::string, std::string> secrets{};  ///< /var/lib/pgcluster/secrets by name
   friend bool operator==(const Facts&, const Facts&) = default;
 };
