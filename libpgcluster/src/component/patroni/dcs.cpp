@@ -4,6 +4,7 @@
 
 #include "base/base64.hpp"
 #include "base/json.hpp"
+#include "base/strings.hpp"
 #include "base/url.hpp"
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
@@ -92,6 +93,17 @@ Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
 
+Ask sync_ask(const ClusterView& view, const TopologyHost& host) {
+  Ask ask = [&]() -> Ask {
+    if (on_consul(view)) return consul_key_ask(view, host, "sync");
+    std::vector<std::string> argv{"sh", "-c", shell::etcd_initialize, "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/sync")};
+    for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
+    return {host.name, Exec{.argv = std::move(argv), .limit = std::chrono::seconds(20)}};
+  }();
+  std::get<Exec>(ask.what).about = {"dcs:initialize", "dcs:config", "unit:patroni.service"};
+  return ask;
+}
+
 namespace {
 
 // The answer to initialize_ask; null where it says nothing that counts.
@@ -107,11 +119,25 @@ Json initialize_key(const Answer& answer) {
 
 }  // namespace
 
-Initialized read_initialized(const Answer& answer) {
-  if (const int status = consul_key(answer).first; status != 0) return status == 200 ? Initialized::yes : Initialized::no;
+namespace {
+
+// The value of the one key that was asked for, empty where there is none; nothing where the DCS does not say.
+std::optional<std::string> key_value(const Answer& answer) {
+  if (const auto [status, keys] = consul_key(answer); status != 0)
+    return status == 200 ? from_base64(json_read::text(keys[0], "Value")).value_or("") : std::string();
   const Json json = initialize_key(answer);
-  if (!json.is_object()) return Initialized::unknown;
-  return !json_read::list(json, "kvs").empty() ? Initialized::yes : Initialized::no;
+  if (!json.is_object()) return std::nullopt;
+  const Json& found = json_read::list(json, "kvs");
+  return found.empty() ? std::string() : from_base64(json_read::text(found[0], "value")).value_or("");
+}
+
+}  // namespace
+
+Initialized read_initialized(const Answer& answer) {
+  const auto value = key_value(answer);
+  if (!value) return Initialized::unknown;
+  // Without a value it stands while a member tries to begin the cluster.
+  return value->empty() ? Initialized::no : Initialized::yes;
 }
 
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
@@ -132,10 +158,13 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
   return names;
 }
 
-std::string read_system_id(const Answer& answer) {
-  if (read_initialized(answer) != Initialized::yes) return {};
-  if (const auto [status, keys] = consul_key(answer); status == 200) return from_base64(json_read::text(keys[0], "Value")).value_or("");
-  return from_base64(json_read::text(initialize_key(answer)["kvs"][0], "value")).value_or("");
+std::string read_system_id(const Answer& answer) { return key_value(answer).value_or(""); }
+
+std::optional<std::set<std::string>> read_sync(const Answer& answer) {
+  const auto value = key_value(answer);
+  if (!value) return std::nullopt;
+  const std::vector<std::string> names = strings::split(json_read::text(json_read::parse(*value), "sync_standby"), ", ");
+  return std::set<std::string>(names.begin(), names.end());
 }
 
 }  // namespace pgcluster::patroni

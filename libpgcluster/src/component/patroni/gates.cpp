@@ -15,6 +15,13 @@ using std::chrono::seconds;
 
 Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
+// By its tags: the host is never made a synchronous standby.
+bool never_synchronous(const TopologyHost& host) {
+  return std::any_of(host.patroni_tags.begin(), host.patroni_tags.end(), [](const auto& tag) {
+    return (tag.first == "nosync" && tag.second == "true") || (tag.first == "sync_priority" && tag.second == "0");
+  });
+}
+
 Refused has_died(const TopologyHost& host) {
   return {
       {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},
@@ -213,6 +220,32 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
                      .decide = decide,
                      .settle = seconds(view->spec.patroni_master_start_timeout),
                      .evidence = {journal(host.name)}});
+}
+
+StepPtr synchronous_gate(const View& view) {
+  auto decide = [view](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const TopologyHost* first = members.leader();
+    if (!first) return Later{"a member leads"};
+    std::size_t able = 0, stand = 0;
+    for (const auto& [host, member] : members.all) {
+      if (host->name == first->name || view->leaves_out(host->name) || never_synchronous(*host)) continue;
+      ++able;
+      stand += members.is_synchronous(*host);
+    }
+    const std::size_t wanted = std::min<std::size_t>(able, static_cast<std::size_t>(view->spec.synchronous_node_count));
+    if (stand >= wanted) return Done{};
+    return Later{std::to_string(wanted) + (wanted == 1 ? " synchronous standby stands" : " synchronous standbys stand") +
+                 (stand == 0 ? " (Patroni names none yet)" : " (Patroni names " + std::to_string(stand) + ")")};
+  };
+  std::vector<Ask> evidence;
+  for (const TopologyHost* host : view->topology.with(Role::postgres))
+    if (!view->leaves_out(host->name)) evidence.push_back(journal(host->name));
+  return gate("cluster/patroni/synchronous", {.asks = {},
+                                              .decide = decide,
+                                              .settle = seconds(3 * view->spec.patroni_loop_wait + 60),
+                                              .evidence = evidence,
+                                              .common = view->derived(member_asks)});
 }
 
 StepPtr leader_gate(const View& view) {

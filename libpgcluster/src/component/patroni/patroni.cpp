@@ -69,9 +69,17 @@ class Patroni final : public Component {
       const TopologyHost& host = view->topology.host(name);
       slots.push_back(sequence(after(begun, patroni::slot_step(view, host)), after({patroni::created(name)}, patroni::stream_step(view, host))));
     }
+    Steps synchronous;
+    if (cluster.spec.synchronous_mode && view->topology.database.size() > 1) {
+      std::vector<StepRef> members;
+      for (const std::string& name : view->topology.database)
+        if (!view->leaves_out(name)) members.push_back(patroni::member(name));
+      synchronous = after(members, patroni::synchronous_gate(view));
+    }
     return sequence(
         after(wait_for_first(*view), patroni::leader_gate(view)),
-        parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live))), sql_steps(*view)));
+        parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live)), std::move(synchronous)),
+                 sql_steps(*view)));
   }
 
   Needs needs(const NodeView& node) const override {

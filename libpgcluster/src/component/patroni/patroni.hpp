@@ -46,7 +46,12 @@ bool begins(const ClusterView& view);
 std::string rest_base(const Spec& spec, const TopologyHost& host);
 /// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
 Ask member_ask(const Spec& spec, const TopologyHost& host);
+/// Of all database hosts; with synchronous_mode also sync_ask(), which read_members() heeds.
 std::vector<Ask> member_asks(const ClusterView& view);
+/// The DCS's list of synchronous standbys, by which Patroni decides who may lead. What a member says of itself is up to loop_wait old.
+Ask sync_ask(const ClusterView& view, const TopologyHost& host);
+/// Their names; empty where the DCS does not say.
+std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
 std::string dcs_section(const ClusterView& view);
 /// What makes it answer on the host: the host's own member or agent, and while nobody has begun the cluster all members.
@@ -102,11 +107,16 @@ std::string read_system_id(const Answer& answer);
 /// All members as they are now.
 struct Members {
   std::vector<std::pair<const TopologyHost*, Member>> all;  ///< in the topology's order
+  std::optional<std::set<std::string>> synchronous{};       ///< the DCS's list of synchronous standbys, where it was asked and answers
   const Member& of(const TopologyHost& host) const;
   /// Empty where none leads, or several.
   const TopologyHost* leader() const;
   /// Why Patroni would not let this replica take over from the leader; empty where it would. The one rule for who may lead.
   std::string unfit(const ClusterView& view, const TopologyHost& host) const;
+  /// Whether a commit waits for it.
+  bool is_synchronous(const TopologyHost& host) const;
+  /// Each replica that is not fit, and why: "pg2: it is starting, not streaming; pg3: …".
+  std::string why_none(const ClusterView& view) const;
   /// The fit replica that is least behind; null where there is none.
   const TopologyHost* successor(const ClusterView& view, const TopologyHost& from) const;
   /// How far it is behind the leader in bytes.
@@ -163,6 +173,9 @@ StepPtr stream_step(const View& view, const TopologyHost& host);
 bool makes_slot(const ClusterView& view, const std::string& host);
 /// The slot that Patroni keeps for a member, as its slot_name_from_member_name() has it.
 std::string slot_name(const std::string& member);
+
+/// As many synchronous standbys stand as the spec asks for, or as there are replicas that may be one.
+StepPtr synchronous_gate(const View& view);
 
 StepPtr settings_step(const View& view);
 /// What needs no restart is live.

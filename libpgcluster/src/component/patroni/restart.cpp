@@ -133,7 +133,8 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
         return Later{other->name + " is restarted before its leader (" + theirs.why + ")", Impact::switchover, Action::switchover};
     }
     const TopologyHost* to = members.successor(*view, host);
-    if (!to) return Later{"a replica could take over from " + host.name, Impact::switchover, Action::switchover};
+    if (!to)
+      return Later{"a replica could take over from " + host.name + " (" + members.why_none(*view) + ")", Impact::switchover, Action::switchover};
     Run run = rest_call(*view, host, "POST", "/switchover", R"({"leader":")" + host.name + R"(","candidate":")" + to->name + "\"}", 120);
     run.touches = {std::string("unit:") + unit_name};
     run.look = rest_code(view->spec, host, "/leader");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
@@ -39,6 +40,8 @@ Ask member_ask(const Spec& spec, const TopologyHost& host) {
 std::vector<Ask> member_asks(const ClusterView& view) {
   std::vector<Ask> asks;
   for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view.spec, *host));
+  if (view.spec.synchronous_mode)
+    for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(sync_ask(view, *host));
   return asks;
 }
 
@@ -126,13 +129,22 @@ std::string Members::unfit(const ClusterView& view, const TopologyHost& host) co
   if (member.nofailover) return "its tags bar it from leading (nofailover, or failover_priority 0)";
   if (const auto behind = lag(host), most = static_cast<std::int64_t>(view.spec.patroni_maximum_lag_on_failover); behind > most)
     return "it is " + std::to_string(behind) + " bytes behind the leader, and patroni_maximum_lag_on_failover is " + std::to_string(most);
-  if (view.spec.synchronous_mode && !member.sync) {
+  if (view.spec.synchronous_mode && !is_synchronous(host)) {
     std::string others;
     for (const auto& [one, state] : all)
-      if (state.sync) others += (others.empty() ? "; " : ", ") + one->name;
+      if (is_synchronous(*one)) others += (others.empty() ? "; " : ", ") + one->name;
     return "it is not a synchronous standby" + (others.empty() ? "" : others + (others.find(',') == std::string::npos ? " is" : " are"));
   }
   return {};
+}
+
+bool Members::is_synchronous(const TopologyHost& host) const { return synchronous ? synchronous->contains(host.name) : of(host).sync; }
+
+std::string Members::why_none(const ClusterView& view) const {
+  std::string all_of_them;
+  for (const auto& [host, member] : all)
+    if (const std::string why = unfit(view, *host); !why.empty() && !member.leads) append(all_of_them, host->name + ": " + why, "; ");
+  return all_of_them;
 }
 
 const TopologyHost* Members::successor(const ClusterView& view, const TopologyHost& from) const {
@@ -147,6 +159,7 @@ Members read_members(const ClusterView& view, const Answers& answers) {
   const auto asks = view.derived(member_asks);
   const std::vector<const TopologyHost*> hosts = view.topology.with(Role::postgres);
   for (std::size_t i = 0; i < hosts.size(); ++i) members.all.emplace_back(hosts[i], answers.read((*asks)[i], read_member));
+  for (std::size_t i = hosts.size(); i < asks->size() && !members.synchronous; ++i) members.synchronous = answers.read((*asks)[i], read_sync);
   return members;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "base/json.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -202,7 +203,7 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
     if (member.phase == Phase::initdb && member.until <= now) {
       cluster.initializing.clear();
       cluster.system_id = system_id_of(name);
-      cluster.catalog.databases = {{"postgres", "postgres"}, {"template0", "postgres"}, {"template1", "postgres"}};
+      cluster.catalog.databases = {{"postgres", {"postgres"}}, {"template0", {"postgres"}}, {"template1", {"postgres"}}};
       make_role(cluster, member, "superuser");
       runs(cluster, name, member);
       cluster.timeline = 1;
@@ -249,6 +250,12 @@ void PatroniModel::tick(Cluster& cluster, EtcdModel::Cluster& dcs, const std::ve
       cluster.lease = now + std::chrono::seconds(number(cluster.settings, "ttl", 30));
       for (const std::string& name : hosts) members_[name].streams_from = now + 1s;
     }
+  }
+  if (json_read::flag(cluster.settings, "synchronous_mode") && !cluster.leader.empty()) {
+    std::vector<std::string> standbys;
+    for (const std::string& name : hosts)
+      if (sync(cluster, name, now)) standbys.push_back(name);
+    dcs.keys["/service/" + cluster.scope + "/sync"] = Json{{"leader", cluster.leader}, {"sync_standby", joined(standbys, ",")}}.dump();
   }
   for (const std::string& name : hosts)
     if (Member& member = members_[name]; member.phase == Phase::none || member.phase == Phase::stopped)
