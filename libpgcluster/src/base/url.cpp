@@ -25,4 +25,21 @@ std::string url_encoded(const std::string& text) {
   return out;
 }
 
+std::string url_decoded(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto value = [&](std::size_t at) {
+      const auto byte = at < text.size() ? static_cast<unsigned char>(text[at]) : 0;
+      return std::isdigit(byte) ? byte - '0' : std::isxdigit(byte) ? std::tolower(byte) - 'a' + 10 : -1;
+    };
+    if (text[i] == '%' && value(i + 1) >= 0 && value(i + 2) >= 0) {
+      out += static_cast<char>(value(i + 1) * 16 + value(i + 2));
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 }  // namespace pgcluster::net

@@ -3,6 +3,7 @@
 
 #include "base/digest.hpp"
 #include "op/balancer.hpp"
+#include "base/url.hpp"
 #include "op/facts.hpp"
 #include "simulation/fleet.hpp"
 #include "simulation/url.hpp"
@@ -82,7 +83,7 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
       facts.clock = options_.clock + std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
       const std::string folder = "/var/lib/pgcluster/secrets/";
       for (auto it = host.files.lower_bound(folder); it != host.files.end() && it->first.starts_with(folder); ++it)
-        facts.secrets[it->first.substr(folder.size())] = it->second.content;
+        facts.secrets[net::url_decoded(it->first.substr(folder.size()))] = it->second.content;
       return std::get<Output>(facts_answers(facts)[i]);
     }
   }

@@ -57,11 +57,13 @@ ScramVerifier make_scram(std::string_view password, std::string_view salt, int i
 bool scram_matches(std::string_view verifier, std::string_view password) {
   const auto found = parse_scram(verifier);
   if (!found) return false;
+  if (parse_scram(password)) return verifier == password;
   const ScramVerifier wished = make_scram(password, found->salt, found->iterations);
   return wished.stored == found->stored && wished.server == found->server;
 }
 
 std::string scram_verifier(std::string_view role, std::string_view password) {
+  if (parse_scram(password)) return std::string(password);
   const std::string salt = hmac_sha256(password, "pgcluster salt of " + std::string(role)).substr(0, 16);
   return make_scram(password, salt, 4096).text();
 }

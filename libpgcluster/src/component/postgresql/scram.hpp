@@ -22,9 +22,9 @@ struct ScramVerifier {
 std::optional<ScramVerifier> parse_scram(std::string_view text);
 ScramVerifier make_scram(std::string_view password, std::string_view salt, int iterations);
 
-/// Whether `verifier` (as pg_authid has it) is one of this password.
+/// Whether `verifier` (as pg_authid has it) is one of this password, which may be a verifier itself.
 bool scram_matches(std::string_view verifier, std::string_view password);
-/// A new verifier. Its salt follows from password and role, so that the same wish gives the same text each time.
+/// A new verifier; the password itself where it is one. Its salt follows from password and role, so that the same wish gives the same text each time.
 std::string scram_verifier(std::string_view role, std::string_view password);
 
 }  // namespace pgcluster

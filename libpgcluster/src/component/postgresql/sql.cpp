@@ -1,6 +1,7 @@
 #include "component/postgresql/sql.hpp"
 
 #include <set>
+#include <sstream>
 
 #include "base/joined.hpp"
 #include "base/json.hpp"
@@ -16,6 +17,13 @@ constexpr const char* start_expression = "pg_postmaster_start_time()::text";
 std::string query(const ClusterView& view) {
   std::set<std::string> names;
   for (const auto& [name, value] : postgresql_parameters(view)) names.insert(name);
+  // Of roles and databases those that are described, or were: somebody else may have made thousands.
+  Objects objects = described_objects(view.spec), before = remembered_objects(view.facts);
+  objects.roles.merge(before.roles);
+  objects.databases.merge(before.databases);
+  for (const std::string& own : {view.spec.patroni_superuser_username, view.spec.patroni_replication_username, std::string("pgbouncer")})
+    objects.roles.insert(own);
+  objects.databases.insert("postgres");
   return std::string("select json_build_object('recovery', pg_is_in_recovery(), 'started', ") + start_expression +
          ", 'config', current_setting('pgcluster.config', true), 'settings', (select json_object_agg(name, json_build_array(setting, unit, vartype, "
          "context, boot_val, source,"
@@ -23,8 +31,13 @@ std::string query(const ClusterView& view) {
          " or name in (" +
          joined(names, ",", sql_literal) +
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
-         " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname !~ '^pg_')"
-         ", 'databases', (select json_object_agg(datname, pg_get_userbyid(datdba)) from pg_database)"
+         " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname in (" +
+         joined(objects.roles, ",", sql_literal) +
+         "))"
+         ", 'databases', (select json_object_agg(datname, json_build_array(pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
+         " datctype)) from pg_database where datname in (" +
+         joined(objects.databases, ",", sql_literal) +
+         "))"
          ", 'reloaded', pg_conf_load_time() - pg_postmaster_start_time() > interval '0.5 s'"
          ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
@@ -51,6 +64,32 @@ std::string sql_literal(std::string_view text) {
     out += c;
   }
   return (escaped ? " E" : "") + out + "'";  // a lone backslash is plain only under standard_conforming_strings
+}
+
+Objects described_objects(const Spec& spec) {
+  Objects all;
+  for (const UserSpec& user : spec.postgresql_users) all.roles.insert(user.name);
+  for (const DatabaseSpec& database : spec.postgresql_databases) all.databases.insert(database.db);
+  return all;
+}
+
+Objects remembered_objects(const std::map<std::string, Facts>& facts) {
+  Objects all;
+  for (const auto& [host, fact] : facts) {
+    std::istringstream lines(fact.objects);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("role ")) all.roles.insert(line.substr(5));
+      if (line.starts_with("database ")) all.databases.insert(line.substr(9));
+    }
+  }
+  return all;
+}
+
+std::string objects_file(const Objects& objects) {
+  std::string text = "# Roles and databases that the spec describes, or that left it and are still there.\n";
+  for (const std::string& name : objects.roles) text += "role " + name + "\n";
+  for (const std::string& name : objects.databases) text += "database " + name + "\n";
+  return text;
 }
 
 std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more) {
@@ -105,7 +144,9 @@ Server read_server(const Answer& answer) {
     if (one.is_array() && one.size() == 8)
       server.roles[name] = {json_read::flag(one[0]), json_read::flag(one[1]), json_read::flag(one[2]), json_read::flag(one[3]),
                             json_read::flag(one[4]), json_read::flag(one[5]), json_read::flag(one[6]), json_read::plain(one[7])};
-  for (const auto& [name, owner] : json_read::at(json, "databases").items()) server.databases[name] = json_read::plain(owner);
+  for (const auto& [name, one] : json_read::at(json, "databases").items())
+    if (one.is_array() && one.size() == 4)
+      server.databases[name] = {json_read::plain(one[0]), json_read::plain(one[1]), json_read::plain(one[2]), json_read::plain(one[3])};
   if (const Json& one = json_read::at(json, "user_search"); one.is_array() && one.size() == 4)
     server.user_search = UserSearch{.source = json_read::plain(one[0]),
                                     .config = json_read::plain(one[1]),

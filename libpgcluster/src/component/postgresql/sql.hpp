@@ -21,6 +21,10 @@ struct RoleState {
   std::string verifier;  ///< what pg_authid keeps; empty: no password
 };
 
+struct DatabaseState {
+  std::string owner, encoding, collate, ctype;  ///< as pg_database has them
+};
+
 /// What PgBouncer's auth_query calls.
 struct UserSearch {
   std::string source, config;
@@ -35,8 +39,8 @@ struct Server {
   std::string started;  ///< of the postmaster, as text
   std::string config;   ///< pgcluster.config: the mark of the config.yml that its Patroni has read
   std::map<std::string, Setting> settings;
-  std::map<std::string, RoleState> roles;
-  std::map<std::string, std::string> databases;  ///< name -> owner
+  std::map<std::string, RoleState> roles;          ///< of those that are described, or once were
+  std::map<std::string, DatabaseState> databases;  ///< likewise
   std::optional<UserSearch> user_search;
   bool reloaded = false;                       ///< it has read its settings again since it was started
   std::optional<std::set<std::string>> slots;  ///< names of its replication slots
@@ -47,6 +51,17 @@ struct Server {
 /// All that any step wants to know of a server, in one psql: started once a host, whatever is asked.
 Ask server_ask(const ClusterView& view, const TopologyHost& host);
 Server read_server(const Answer& answer);
+
+/// Names of roles and databases that the spec describes, or once did.
+struct Objects {
+  std::set<std::string> roles, databases;
+  friend bool operator==(const Objects&, const Objects&) = default;
+};
+/// Those of the spec. What pgcluster itself needs is no user's.
+Objects described_objects(const Spec& spec);
+/// Those that the hosts remember (/var/lib/pgcluster/objects), and the text that they remember them by.
+Objects remembered_objects(const std::map<std::string, Facts>& facts);
+std::string objects_file(const Objects& objects);
 
 /// psql as the superuser, through the local socket.
 std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more);
@@ -59,6 +74,8 @@ Exec start_look(const Spec& spec);
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers);
 std::vector<Ask> server_asks(const ClusterView& view);
 
+/// The file of objects on a host: those of the spec, and those that left it and are still there.
+StepPtr objects_step(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);
 /// Roles, databases and PgBouncer's function, each kept on the server that takes writes: "cluster/patroni/roles" and so on.
 Steps sql_steps(const ClusterView& view);
 /// Whether the server has the passwords of superuser and replication that are wished.

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <memory>
 #include <sstream>
+#include <tuple>
 
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
+#include "base/strings.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -37,16 +39,16 @@ RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
   std::string list = user.flags;
   std::replace(list.begin(), list.end(), ',', ' ');
   std::istringstream words(list);
-  bool login = false;
+  // What CREATE ROLE gives a role of which nothing is said, but for the right to log in.
+  std::map<const Flag*, bool> set;
+  for (const Flag& flag : flags) set[&flag] = flag.value == &RoleState::inherit || flag.value == &RoleState::login;
   for (std::string word; words >> word;) {
     std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
     for (const Flag& flag : flags) {
-      if (word != flag.word && word != std::string("NO") + flag.word) continue;
-      wish.flags.emplace_back(&flag, word == flag.word);
-      login = login || flag.value == &RoleState::login;
+      if (word == flag.word || word == std::string("NO") + flag.word) set[&flag] = word == flag.word;
     }
   }
-  if (!login) wish.flags.emplace_back(&flags[4], true);
+  for (const Flag& flag : flags) wish.flags.emplace_back(&flag, set[&flag]);
   wish.password = &view.secret("postgresql_users." + user.name + ".password");
   return wish;
 }
@@ -130,6 +132,25 @@ StepPtr roles_step(const View& view) {
   });
 }
 
+// What a database was made with, and the spec says otherwise: nothing changes it.
+std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseState& is) {
+  const auto plain = [](std::string text) {
+    std::erase_if(text, [](char c) { return c == '-' || c == '_'; });
+    return strings::lower(text);
+  };
+  const std::tuple<const char*, const std::string&, const std::string&> all[] = {
+      {"encoding", wish.encoding, is.encoding}, {"lc_collate", wish.lc_collate, is.collate}, {"lc_ctype", wish.lc_ctype, is.ctype}};
+  for (const auto& [key, wished, has] : all) {
+    if (wished.empty() || has.empty() || plain(wished) == plain(has)) continue;
+    return Refused{{.message = std::string(key) + " of the database " + wish.db + " cannot be changed: it was made with " + has +
+                               ", and the spec says " + wished,
+                    .hint = "write " + has + " again, or take the key out. The way to " + wished +
+                            ": describe a database of another name with it, and move the data there (pg_dump)",
+                    .path = "postgresql_databases." + wish.db + "." + key}};
+  }
+  return std::nullopt;
+}
+
 StepPtr databases_step(const View& view) {
   return sql_step(view, patroni::databases(), [view](const TopologyHost& host, const Server& server) -> Decision {
     std::string script, before, after, reason;
@@ -137,10 +158,12 @@ StepPtr databases_step(const View& view) {
       const std::string owner = wish.owner.empty() ? view->spec.patroni_superuser_username : wish.owner;
       const auto found = server.databases.find(wish.db);
       const bool is_there = found != server.databases.end();
-      if (is_there && (wish.owner.empty() || found->second == owner)) continue;
+      if (is_there)
+        if (auto refused = other_locale(wish, found->second)) return *std::move(refused);
+      if (is_there && (wish.owner.empty() || found->second.owner == owner)) continue;
       if (is_there) {
         script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
-        before += wish.db + ": owner " + found->second + "\n";
+        before += wish.db + ": owner " + found->second.owner + "\n";
       } else {
         script += "create database " + sql_identifier(wish.db) + " owner " + sql_identifier(owner);
         if (!wish.encoding.empty()) script += " encoding " + sql_literal(wish.encoding);
@@ -154,6 +177,8 @@ StepPtr databases_step(const View& view) {
     }
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script, "sql:databases");
+    // Each copies a template: some hundred are made in minutes, not in one.
+    change.todo.front().limit += std::chrono::seconds(5) * view->spec.postgresql_databases.size();
     change.diff = unified_diff("databases", before, after);
     change.reason = std::move(reason);
     return change;
@@ -185,6 +210,37 @@ StepPtr search_step(const View& view) {
 
 }  // namespace
 
+StepPtr objects_step(const View& view, const TopologyHost& host) {
+  const std::string path = "/var/lib/pgcluster/objects";
+  const StepRef name{host.name, "patroni", "objects"};
+  const Objects described = described_objects(view->spec), remembered = remembered_objects(view->facts);
+  if (std::includes(described.roles.begin(), described.roles.end(), remembered.roles.begin(), remembered.roles.end()) &&
+      std::includes(described.databases.begin(), described.databases.end(), remembered.databases.begin(), remembered.databases.end()))
+    return file(name, host.name, WriteFile{.path = path, .content = objects_file(described)});
+  // Some have left the spec: they are remembered as long as they are there.
+  const Ask ask{host.name, FileOf{path}};
+  auto decide = [=, host = host.name](const Answers& answers) -> Decision {
+    const TopologyHost* server_host = writable_host(*view, answers);
+    if (!server_host) return Later{"one server, and only one, takes writes", Impact::none, Action::update};
+    const Server& server = answers.read(server_ask(*view, *server_host), read_server);
+    Objects wish = described;
+    for (const std::string& role : remembered.roles)
+      if (server.roles.contains(role)) wish.roles.insert(role);
+    for (const std::string& database : remembered.databases)
+      if (server.databases.contains(database)) wish.databases.insert(database);
+    const File* found = answers.get<File>(ask);
+    if (!found && !std::holds_alternative<Absent>(answers[ask])) return Later{path + " of " + host + " can be read", Impact::none, Action::update};
+    const std::string now = found ? found->content : "", text = objects_file(wish);
+    if (found && now == text) return Done{};
+    return Change{.todo = {Do{.at = host, .what = WriteFile{.path = path, .content = text}}},
+                  .action = found ? Action::update : Action::create,
+                  .diff = unified_diff(path, now, text),
+                  .reason = found ? "the spec describes other roles or databases" : "the file is not there"};
+  };
+  return make_step(
+      name, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(60), .keeps = {"file:" + path}, .common = view->derived(server_asks)});
+}
+
 bool knows_passwords(const ClusterView& view, const Server& server) {
   const std::vector<RoleWish> wishes = role_wishes(view);
   return std::all_of(wishes.begin(), wishes.begin() + 2, [&](const RoleWish& wish) {
@@ -198,6 +254,10 @@ Steps sql_steps(const ClusterView& cluster) {
   std::vector<Steps> steps{roles_step(view)};
   if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
   if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
+  std::vector<Steps> remembered;
+  for (const TopologyHost* host : view->topology.with(Role::postgres))
+    if (!view->leaves_out(host->name)) remembered.push_back(objects_step(view, *host));
+  steps.push_back(parallel(std::move(remembered)));
   return sequence(std::move(steps));
 }
 

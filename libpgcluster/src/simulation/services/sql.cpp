@@ -61,7 +61,11 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
       const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
       if (databases.contains(name) == one.starts_with("create")) return "database \"" + name + "\" is there already, or not there";
       if (!roles.contains(owner)) return "role \"" + owner + "\" does not exist";
-      databases[name] = owner;
+      DatabaseState& database = databases[name];
+      database.owner = owner;
+      for (auto [word, member] :
+           {std::pair{" encoding '", &DatabaseState::encoding}, {" lc_collate '", &DatabaseState::collate}, {" lc_ctype '", &DatabaseState::ctype}})
+        if (auto from = one.find(word); from != std::string::npos) database.*member = quoted(one, '\'', from);
     } else if (one.starts_with("create function public.user_search")) {
       at = one.find(" as ");
       search = UserSearch{.source = quoted(one, '\'', at), .config = "{search_path=pg_catalog}", .callers = superuser, .definer = true};
@@ -99,8 +103,10 @@ std::string SqlCatalog::json(bool recovery, const std::string& started, const st
   for (const auto& [name, role] : roles)
     all_roles[name] = Json::array({role.superuser, role.createdb, role.createrole, role.inherit, role.login, role.replication, role.bypassrls,
                                    role.verifier.empty() ? Json() : Json(role.verifier)});
-  Json all{{"recovery", recovery}, {"started", started},     {"config", config}, {"settings", settings},
-           {"roles", all_roles},   {"databases", databases}, {"slots", slots},   {"reloaded", reloaded}};
+  Json all_databases = Json::object();
+  for (const auto& [name, one] : databases) all_databases[name] = Json::array({one.owner, one.encoding, one.collate, one.ctype});
+  Json all{{"recovery", recovery}, {"started", started},         {"config", config}, {"settings", settings},
+           {"roles", all_roles},   {"databases", all_databases}, {"slots", slots},   {"reloaded", reloaded}};
   all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer}) : Json();
   return all.dump() + "\n";
 }

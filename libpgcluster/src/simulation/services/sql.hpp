@@ -13,7 +13,7 @@ namespace pgcluster {
 /// What all servers of a simulated cluster hold: roles, databases, and the function that PgBouncer calls.
 struct SqlCatalog {
   std::map<std::string, RoleState> roles{};
-  std::map<std::string, std::string> databases{};  ///< owners
+  std::map<std::string, DatabaseState> databases{};
   std::optional<UserSearch> search{};
 
   /// The statements that components make; empty, or what PostgreSQL says against it.
