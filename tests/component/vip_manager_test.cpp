@@ -106,7 +106,7 @@ TEST_CASE("vip-manager: a stranger's unit or program of our name is refused, bef
   view.facts["pg1"].owned = {{"file:" + unit, "pg1/vip-manager/unit"}, {"file:" + program, "pg1/vip-manager/program"}};
   CHECK(is<Done>(looks({{"pg1", unit, theirs}, {"pg1", program, theirs}})));  // drifted: the file's own step writes it again
   const Steps all = steps(vip_manager_component(), view, "pg1");
-  CHECK(all.sources() == std::vector<std::string>{"pg1/vip-manager/stranger"});
+  CHECK(all.before("pg1/vip-manager/packages") == std::vector<std::string>{"pg1/vip-manager/stranger"});
 }
 
 TEST_CASE("vip-manager: the unit of an older release goes when its successor runs, and a stranger's of that name stays") {

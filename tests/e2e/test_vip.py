@@ -70,7 +70,7 @@ def test_an_older_releases_program_gives_way_without_two_holders(cluster):
     assert sum(gaps) < 5, gaps
     for host in HOSTS:
         left = cluster.inside(host, "systemctl is-active vip-manager pgcluster-vip; ls -d /etc/systemd/system/vip-manager* /usr/local/lib/pgcluster/vip-manager "
-                              "/etc/systemd/system/patroni.service.wants/vip-manager* 2>/dev/null; grep vip-manager.service /var/lib/pgcluster/owned", check=False)
+                              "/etc/systemd/system/patroni.service.wants/vip-manager* 2>/dev/null; grep -F unit:vip-manager /var/lib/pgcluster/owned", check=False)
         assert left.split() == ["inactive", "active"], f"{host}: {left}"
     cluster.wait_healthy()
     cluster.assert_converged()

@@ -21,7 +21,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 void as_an_older_release(SimulatedExecutor& fleet, SimulatedHost& host) {
   fleet.stop_unit(host, vip_unit);
   const auto older = [](const std::string& text) { return replaced(replaced(text, vip_unit, former_vip_unit), new_program, old_program); };
-  for (const std::string path : {std::string(vip_unit_file), std::string(vip_unit_file) + ".d/50-pgcluster.conf", new_program}) {
+  for (const std::string& path : {std::string(vip_unit_file), std::string(vip_unit_file) + ".d/50-pgcluster.conf", new_program}) {
     host.write(older(path), older(*host.read(path)));
     host.files.erase(path);
   }

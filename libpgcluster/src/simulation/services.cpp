@@ -76,12 +76,15 @@ class DebianModel final : public ServiceModel {
     return text && text->find("BindsTo=patroni.service") != std::string::npos;
   }
 
-  // Whether one of the host's own files, the arguments after the address, has it.
+  // Whether one of the host's own files, the arguments after the address, has it; or none of them is there.
   static bool knows(const SimulatedHost& host, const std::vector<std::string>& argv) {
-    return std::any_of(argv.begin() + 5, argv.end(), [&](const std::string& path) {
-      const std::string* text = host.read(path);
-      return text && text->find(" " + argv[4] + "/") != std::string::npos;
-    });
+    bool there = argv.size() == 5;
+    for (std::size_t i = 5; i < argv.size(); ++i) {
+      const std::string* text = host.read(argv[i]);
+      there = there || text;
+      if (text && text->find(" " + argv[4] + "/") != std::string::npos) return true;
+    }
+    return !there;
   }
 
   // As `ip -o address` shows it.
