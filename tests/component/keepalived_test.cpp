@@ -69,22 +69,28 @@ TEST_CASE("keepalived: what somebody else has set up stays") {
 }
 
 TEST_CASE("keepalived: it starts when HAProxy listens and vip-manager has given the VIP up everywhere") {
-  const ClusterView view = cluster(balanced_with_vip());
-  const Steps others = parallel(make_step("pg1/haproxy/listens", {}), make_step("pg2/vip-manager/remove:unit:vip-manager.service", {}));
-  const Steps all = parallel(others, steps(keepalived_component(), view, "pg1"), keepalived_component()->cluster_steps(view));
-  const auto has = [](const std::vector<std::string>& list, const std::string& one) {
-    return std::find(list.begin(), list.end(), one) != list.end();
-  };
-  CHECK(has(all.before("pg1/keepalived/service"), "pg1/haproxy/listens"));
-  CHECK(has(all.before("pg1/keepalived/service"), "cluster/keepalived/released"));
-  CHECK(has(all.before("cluster/keepalived/released"), "pg2/vip-manager/remove:unit:vip-manager.service"));
+  for (const std::string unit : {"pgcluster-vip.service", "vip-manager.service"}) {  // the present name, and that of older releases
+    CAPTURE(unit);
+    ClusterView view = cluster(balanced_with_vip());
+    view.facts["pg2"].owned = {{"unit:" + unit, "pg2/vip-manager/service"}};
+    const std::string gone = "pg2/vip-manager/remove:unit:" + unit;
+    const Steps others = parallel(make_step("pg1/haproxy/listens", {}), make_step(gone, {}));
+    const Steps all = parallel(others, steps(keepalived_component(), view, "pg1"), keepalived_component()->cluster_steps(view));
+    const auto has = [](const std::vector<std::string>& list, const std::string& one) {
+      return std::find(list.begin(), list.end(), one) != list.end();
+    };
+    CHECK(has(all.before("pg1/keepalived/service"), "pg1/haproxy/listens"));
+    CHECK(has(all.before("pg1/keepalived/service"), "cluster/keepalived/released"));
+    CHECK(has(all.before("cluster/keepalived/released"), gone));
 
-  const auto released = [&](const std::vector<Bent>& bents) { return decide(all, "cluster/keepalived/released", bents); };
-  CHECK(is<Done>(released({})));
-  CHECK(std::get<Later>(released({{"pg2", "vip-manager.service", Unit{.active = "active"}}})).until == "pg2 has stopped vip-manager");
-  CHECK(std::get<Later>(released({{"pg2", "vip-manager.service", Unit{.active = "deactivating"}}})).until == "pg2 has stopped vip-manager");
-  CHECK(std::get<Later>(released({{"pg2", "ip ", held}})).until == "pg2 has given up 10.77.0.100");
-  CHECK(is<Done>(released({{"pg2", "ip ", held}, {"pg2", "keepalived.service", Unit{.active = "active"}}})));
+    const auto released = [&](const std::vector<Bent>& bents) { return decide(all, "cluster/keepalived/released", bents); };
+    CHECK(is<Done>(released({})));
+    CHECK(std::get<Later>(released({{"pg2", unit, Unit{.active = "active"}}})).until == "pg2 has stopped " + unit);
+    CHECK(std::get<Later>(released({{"pg2", unit, Unit{.active = "deactivating"}}})).until == "pg2 has stopped " + unit);
+    CHECK(is<Done>(released({{"pg3", unit, Unit{.active = "active"}}})));  // a stranger's
+    CHECK(std::get<Later>(released({{"pg2", "ip ", held}})).until == "pg2 has given up 10.77.0.100");
+    CHECK(is<Done>(released({{"pg2", "ip ", held}, {"pg2", "keepalived.service", Unit{.active = "active"}}})));
+  }
 }
 
 TEST_CASE("keepalived: one balancer holds it, and a stranger's address is refused") {
@@ -98,21 +104,36 @@ TEST_CASE("keepalived: one balancer holds it, and a stranger's address is refuse
   CHECK(message(cluster_step("free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}})).find("is in use already") !=
         std::string::npos);
   // Where vip-manager holds it for now it is no stranger's.
-  view.facts["pg2"].owned = {{"unit:vip-manager.service", "pg2/vip-manager/service"}};
-  for (const Steps::Node& node : keepalived_component()->cluster_steps(view).nodes()) CHECK(node.step->name() != "cluster/keepalived/free");
+  view.facts["pg2"].owned = {{"unit:pgcluster-vip.service", "pg2/vip-manager/service"}};
+  const Output taken{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"};
+  CHECK(is<Done>(cluster_step("free", {{"", "bash", taken}, {"pg2", "ip ", held}})));
+  CHECK(is<Refused>(cluster_step("free", {{"", "bash", taken}})));
 }
 
 TEST_CASE("vip-manager: balancers that left the spec are waited for, not taken for strangers") {
   Spec wished = spec();
   wished.cluster_vip = "10.77.0.100";
   ClusterView view = cluster(wished);
-  Spec before = balanced_with_vip();
-  before.hosts.push_back({.name = "lb1", .address = "10.77.0.21", .roles = {Role::balancer}});
-  view.facts["pg1"].cluster = cluster_file(resolve(before));
-  const Steps all = vip_manager_component()->cluster_steps(view);
-  const Decision free = decide(all, "cluster/vip-manager/free", {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}});
-  REQUIRE(is<Later>(free));
-  CHECK(std::get<Later>(free).until.find("(lb1)") != std::string::npos);
+  const TopologyHost lb1{.name = "lb1", .address = "10.77.0.21", .datacenter = {}, .roles = {Role::balancer}, .patroni_tags = {}, .access = {}};
+  const auto free = [&] {
+    return decide(vip_manager_component()->cluster_steps(view), "cluster/vip-manager/free",
+                  {{"pg1", "bash", Output{.out = "lladdr 86:50:3e:81:c7:2e REACHABLE \n"}}});
+  };
+  for (const bool prune : {false, true}) {
+    (prune ? view.pruned : view.left) = {lb1};
+    (prune ? view.left : view.pruned).clear();
+    const Decision decision = free();
+    REQUIRE(is<Later>(decision));
+    CHECK(std::get<Later>(decision).until.find("(lb1)") != std::string::npos);
+  }
+  const std::string stopped = "lb1/keepalived/remove:unit:keepalived.service";
+  const Steps all = parallel(make_step(stopped, {}), vip_manager_component()->cluster_steps(view));
+  CHECK(all.before("cluster/vip-manager/free") == std::vector<std::string>{stopped});
+  // A database host that left the spec, or a balancer that is forgotten, is no reason to wait.
+  view.pruned.clear();
+  view.left = {{.name = "pg9", .address = "10.77.0.19", .datacenter = {}, .roles = {Role::postgres}, .patroni_tags = {}, .access = {}}};
+  CHECK(is<Refused>(free()));
+  view.left.clear();
   // An address for good is Keepalived's, where that is about to go.
   const auto given = [&] { return decide(vip_manager_component()->cluster_steps(view), "cluster/vip-manager/held", {{"pg1", "ip ", held}}); };
   CHECK(is<Refused>(given()));

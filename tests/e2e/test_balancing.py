@@ -54,7 +54,7 @@ def test_from_a_to_b_without_two_holders(cluster, program):
     assert {endpoint["address"] for endpoint in status["endpoints"]} == {VIP}
     assert not [host for host in status["hosts"] if host["problems"]], status["hosts"]
     for host in cluster.hosts:
-        gone = cluster.inside(host, "ls /etc/systemd/system/vip-manager.service /usr/local/lib/pgcluster/vip-manager 2>/dev/null; systemctl is-active vip-manager", check=False)
+        gone = cluster.inside(host, "ls /etc/systemd/system/pgcluster-vip.service /usr/local/lib/pgcluster/pgcluster-vip 2>/dev/null; systemctl is-active pgcluster-vip", check=False)
         assert gone == "inactive", gone
     cluster.assert_converged()
 

@@ -79,7 +79,7 @@ def test_a_cluster_behind_a_clouds_balancers(cluster, cloud):
     assert [(one["kind"], one["port"]) for one in status["endpoints"]] == [("read-write", 6432), ("read-only", 6432)]
     assert all(one["address"].startswith("10.0.0.") for one in status["endpoints"]), status["endpoints"]
     for host in cluster.hosts:
-        assert cluster.inside(host, "systemctl is-active haproxy keepalived vip-manager || true").split() == ["inactive"] * 3
+        assert cluster.inside(host, "systemctl is-active haproxy keepalived pgcluster-vip || true").split() == ["inactive"] * 3
 
 
 def test_the_health_checks_know_the_leader(cluster, cloud):

@@ -62,13 +62,13 @@ def test_the_leader_is_cut_off_with_its_carrier_up(synchronous):
 def test_the_vip_program_is_killed_and_frozen(synchronous):
     holder = synchronous.status()["vip"]["holder"]
     with synchronous.vip_watch() as samples:
-        synchronous.inside(holder, "systemctl kill --kill-whom=main -s KILL vip-manager")
+        synchronous.inside(holder, "systemctl kill --kill-whom=main -s KILL pgcluster-vip")
         synchronous.wait(lambda: synchronous.status()["vip"]["holder"] == holder, 60, "that the VIP is back")
         before = time.time()
-        synchronous.inside(holder, "systemctl kill -s STOP vip-manager")
+        synchronous.inside(holder, "systemctl kill -s STOP pgcluster-vip")
         frozen = time.time()
         synchronous.wait(lambda: synchronous.status()["vip"]["holder"] is None, 20, "that the kernel has ended the address")
-        synchronous.inside(holder, "systemctl kill -s CONT vip-manager")
+        synchronous.inside(holder, "systemctl kill -s CONT pgcluster-vip")
         synchronous.wait(lambda: synchronous.status()["vip"]["holder"] == holder, 60, "that the VIP is back")
     held = [until for _, _, until in assert_one_holder(samples) if until > before][0] - frozen
     print(f"the kernel ended the address {held:.1f} s after its program was frozen")

@@ -62,7 +62,7 @@ def test_pruned_it_is_empty_and_forgotten(cluster):
     described(cluster, THREE)
     cluster.apply("--prune")
     left = cluster.inside("pg4", "ls -d /var/lib/postgresql/17/main /var/lib/postgresql/.pgpass_patroni /var/lib/pgcluster /etc/patroni/config.yml "
-                          "/etc/systemd/system/patroni.service.d 2>/dev/null; systemctl is-active patroni pgbouncer vip-manager", check=False)
+                          "/etc/systemd/system/patroni.service.d 2>/dev/null; systemctl is-active patroni pgbouncer pgcluster-vip", check=False)
     assert left.split() == ["inactive"] * 3, left
     status = cluster.wait_healthy()
     assert [member["name"] for member in status["members"]] == THREE

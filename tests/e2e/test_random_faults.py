@@ -46,7 +46,7 @@ def rebooted(cluster, dice, process):
 
 
 def unit_killed(cluster, dice, process):
-    host, unit = dice.choice(cluster.hosts), dice.choice(["etcd", "patroni", "pgbouncer", "vip-manager"])
+    host, unit = dice.choice(cluster.hosts), dice.choice(["etcd", "patroni", "pgbouncer", "pgcluster-vip"])
     cluster.inside(host, f"systemctl kill -s KILL {unit}", check=False)
     return f"{unit} killed on {host}"
 

@@ -5,7 +5,7 @@ import time
 
 from cluster import VIP, assert_one_holder, outages
 
-UNITS = ["etcd", "patroni", "pgbouncer", "vip-manager"]
+UNITS = ["etcd", "patroni", "pgbouncer", "pgcluster-vip"]
 
 
 def fingerprint(cluster):
@@ -199,9 +199,9 @@ def test_what_leaves_the_spec_is_removed_and_nothing_else(cluster):
     assert {change["component"] for change in removed} == {"vip-manager", "pgbouncer"}
     cluster.apply()
     for host in cluster.hosts:
-        gone = cluster.inside(host, "for u in pgbouncer vip-manager; do systemctl is-active $u; done; ls /etc/pgbouncer /etc/systemd/system; ip -o addr show to " + VIP, check=False)
+        gone = cluster.inside(host, "for u in pgbouncer pgcluster-vip; do systemctl is-active $u; done; ls /etc/pgbouncer /etc/systemd/system; ip -o addr show to " + VIP, check=False)
         assert gone.split()[:2] == ["inactive", "inactive"], gone
-        assert "pgbouncer.ini" not in gone and "vip-manager" not in gone and "pgbouncer.service" not in gone and VIP not in gone
+        assert "pgbouncer.ini" not in gone and "pgcluster-vip" not in gone and "pgbouncer.service" not in gone and VIP not in gone
     assert cluster.inside("pg1", "cat /etc/pgbouncer/somebody-elses") == "mine"
     assert cluster.psql("10.77.0.11", "select 1", port=5432) == "1"
     cluster.assert_converged()
@@ -215,7 +215,7 @@ def test_destroy_leaves_nothing_of_ours_and_a_new_apply_works(cluster):
     cluster.run("destroy", "--yes")
     for host in cluster.hosts:
         left = cluster.inside(host, "ls -d /var/lib/pgcluster /var/lib/postgresql/17/main/PG_VERSION /var/lib/etcd/default/member /etc/patroni/config.yml "
-                              "/usr/local/lib/pgcluster 2>/dev/null; systemctl is-active etcd patroni pgbouncer vip-manager; "
+                              "/usr/local/lib/pgcluster 2>/dev/null; systemctl is-active etcd patroni pgbouncer pgcluster-vip; "
                               "grep pgcluster /etc/hosts; find /etc -name '*pgcluster*'", check=False)
         assert left.split() == ["inactive"] * 4, f"{host}: {left}"
     cluster.apply()

@@ -123,7 +123,7 @@ TEST_CASE("A to B and back: the VIP moves by way of nobody, and nothing is left 
   for (const Spec* to : {&b, &a}) {
     fleet.executor.clear_trace();
     const bool balances = to == &b;
-    const std::string gone = balances ? "vip-manager" : "keepalived", comes = balances ? "keepalived" : "vip-manager";
+    const std::string gone = balances ? "pgcluster-vip" : "keepalived", comes = balances ? "keepalived" : "pgcluster-vip";
     const Plan plan = plan_deploy(*to, fleet.executor);
     std::size_t removed = 0;
     for (const PlannedChange& change : plan.changes())

@@ -239,10 +239,10 @@ TEST_CASE("what is taken out of the spec is removed, and nothing else") {
   for (const std::string& name : fleet.executor.hosts()) {
     const SimulatedHost& host = fleet.executor.host(name);
     CHECK_FALSE(host.active("pgbouncer.service"));
-    CHECK_FALSE(host.active("vip-manager.service"));
+    CHECK_FALSE(host.active("pgcluster-vip.service"));
     CHECK_FALSE(host.packages.contains("pgbouncer"));
     CHECK_FALSE(host.read("/etc/pgbouncer/listen.ini"));
-    CHECK_FALSE(host.read("/usr/local/lib/pgcluster/vip-manager"));
+    CHECK_FALSE(host.read("/usr/local/lib/pgcluster/pgcluster-vip"));
     CHECK(host.read("/etc/pgbouncer/strangers.ini"));
     CHECK(host.packages.contains("patroni"));
     CHECK(host.packages.contains("curl"));
@@ -256,7 +256,7 @@ TEST_CASE("destroy leaves nothing of ours, and a new deployment works") {
   APPLY(fleet, plan_destroy(spec, fleet.executor));
   for (const std::string& name : fleet.executor.hosts()) {
     const SimulatedHost& host = fleet.executor.host(name);
-    for (const char* unit : {"etcd.service", "patroni.service", "pgbouncer.service", "vip-manager.service"}) CHECK_FALSE(host.active(unit));
+    for (const char* unit : {"etcd.service", "patroni.service", "pgbouncer.service", "pgcluster-vip.service"}) CHECK_FALSE(host.active(unit));
     for (const auto& [path, file] : host.files) {
       CHECK_MESSAGE(!path.starts_with("/var/lib/pgcluster"), path);
       CHECK_MESSAGE(!path.starts_with("/var/lib/etcd"), path);

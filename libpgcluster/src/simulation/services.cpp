@@ -1,10 +1,12 @@
 #include <pgcluster/simulation/services.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "base/network.hpp"
 #include "component/consul/consul.hpp"
+#include "component/vip/vip.hpp"
 #include "simulation/services/balancer.hpp"
 
 namespace pgcluster {
@@ -33,22 +35,26 @@ class DebianModel final : public ServiceModel {
                             .files = {{"/etc/pgbouncer/pgbouncer.ini", file}, {"/etc/pgbouncer/userlist.txt", file}}};
   }
 
-  // The unit of the VIP is bound to Patroni's, and wanted by it.
+  // The units of the VIP are bound to Patroni's, and wanted by it.
   void unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime) override {
-    const auto vip = host.units.find(vip_unit);
-    if (unit == "patroni.service" && vip != host.units.end() && vip->second.state.enabled && vip->second.state.active == "inactive")
-      fleet_->start_unit(host, vip_unit);
+    if (unit != "patroni.service") return;
+    for (const char* name : vip_units) {
+      const auto vip = host.units.find(name);
+      if (vip != host.units.end() && is_ours(host, name) && vip->second.state.enabled && vip->second.state.active == "inactive")
+        fleet_->start_unit(host, name);
+    }
   }
   void unit_stopped(SimulatedHost& host, const std::string& unit, SimulatedTime) override {
-    if (unit == "patroni.service" && host.active(vip_unit)) fleet_->stop_unit(host, vip_unit);
+    for (const char* name : vip_units)
+      if (unit == "patroni.service" && is_ours(host, name) && host.active(name)) fleet_->stop_unit(host, name);
   }
 
   std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) override {
     if (argv[0] == "ss") return Output{.out = listening(host, argv.back()) + balancer_->listening(host, argv.back())};
     if (argv[0] == "ip" && balancer_->holds(host.name, argv.back())) return shown(argv.back(), "forever");
     if (argv[0] == "ip") return holds(host, argv.back()) ? shown(argv.back(), "4sec") : Output{};
-    if (argv[0] == "bash" && argv.size() == 5 && argv[3] == "probe")
-      return Output{.out = anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
+    if (argv[0] == "bash" && argv.size() >= 5 && argv[3] == "probe")
+      return Output{.out = !knows(host, argv) && anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
     if (argv[0] == "systemctl" && argv.size() > 4 && argv[1] == "show") return Output{.out = units(host, argv)};
     if (argv[0] == "grep") return Output{.out = kernel(host, argv)};
     if (argv[0].ends_with("systemd-sysctl") && argv.size() == 2) {
@@ -62,7 +68,24 @@ class DebianModel final : public ServiceModel {
   }
 
  private:
-  static constexpr const char* vip_unit = "vip-manager.service";
+  static constexpr const char* vip_units[] = {vip_unit, former_vip_unit};
+
+  // Of the two programs that may have these names: Debian's vip-manager2 is not bound to Patroni.
+  static bool is_ours(const SimulatedHost& host, const std::string& unit) {
+    const std::string* text = host.read("/etc/systemd/system/" + unit);
+    return text && text->find("BindsTo=patroni.service") != std::string::npos;
+  }
+
+  // Whether one of the host's own files, the arguments after the address, has it; or none of them is there.
+  static bool knows(const SimulatedHost& host, const std::vector<std::string>& argv) {
+    bool there = argv.size() == 5;
+    for (std::size_t i = 5; i < argv.size(); ++i) {
+      const std::string* text = host.read(argv[i]);
+      there = there || text;
+      if (text && text->find(" " + argv[4] + "/") != std::string::npos) return true;
+    }
+    return !there;
+  }
 
   // As `ip -o address` shows it.
   static Output shown(const std::string& vip, const std::string& lifetime) {
@@ -106,8 +129,10 @@ class DebianModel final : public ServiceModel {
   }
 
   bool holds(const SimulatedHost& host, const std::string& vip) {
-    const std::string* unit = host.read("/etc/systemd/system/vip-manager.service");
-    return unit && unit->find(" " + vip + "/") != std::string::npos && host.active(vip_unit) && patroni_->view(host.name).leads;
+    return patroni_->view(host.name).leads && std::any_of(std::begin(vip_units), std::end(vip_units), [&](const std::string& name) {
+             const std::string* unit = host.read("/etc/systemd/system/" + name);
+             return is_ours(host, name) && unit->find(" " + vip + "/") != std::string::npos && host.active(name);
+           });
   }
   bool anybody_holds(const std::string& vip) {
     const std::vector<std::string> all = fleet_->hosts();

@@ -273,22 +273,11 @@ Refused haproxy_refuses(const std::string& host, const std::string& why) {
 }
 
 Order holder_last(const ClusterView& cluster) {
-  std::vector<std::pair<std::string, std::optional<Ask>>> all;
+  std::vector<std::string> hosts;
+  for (const TopologyHost* host : cluster.topology.with(Role::balancer)) hosts.push_back(host->name);
+  if (!cluster.spec.cluster_vip.empty()) return vip_holder_last(cluster.spec, hosts);
   Order order;
-  for (const TopologyHost* host : cluster.topology.with(Role::balancer)) {
-    std::optional<Ask> ask;
-    if (!cluster.spec.cluster_vip.empty()) order.asks.push_back(*(ask = vip_ask(cluster.spec, host->name)));
-    all.emplace_back(host->name, ask);
-  }
-  order.order = [all](const Answers& answers) {
-    std::vector<std::string> turn, holders;
-    for (const auto& [host, ask] : all) {
-      const std::string* out = ask ? answers.out(*ask) : nullptr;
-      (out && !out->empty() ? holders : turn).push_back(host);
-    }
-    turn.insert(turn.end(), holders.begin(), holders.end());
-    return turn;
-  };
+  order.order = [hosts](const Answers&) { return hosts; };
   return order;
 }
 

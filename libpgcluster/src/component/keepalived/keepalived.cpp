@@ -15,7 +15,7 @@
 namespace pgcluster {
 namespace {
 
-constexpr const char* config_file = "/etc/keepalived/keepalived.conf";
+constexpr const char* config_file = keepalived_file;
 constexpr const char* check_file = "/usr/local/lib/pgcluster/vip-check";
 constexpr const char* drop_in_file = "/etc/systemd/system/keepalived.service.d/50-pgcluster.conf";
 constexpr const char* secret_name = "keepalived_auth_password";
@@ -104,7 +104,7 @@ VipKeeper keeper(const ClusterView& cluster) {
   VipKeeper by{.component = "keepalived",
                .unit = keepalived_unit,
                .other_component = "vip-manager",
-               .other_unit = vip_manager_unit,
+               .other_units = {vip_unit, former_vip_unit},
                .free = keepalived::free(),
                .released = keepalived::released(),
                .held = keepalived::held(),
@@ -133,7 +133,7 @@ class Keepalived final : public Component {
     std::vector<StepRef> silent;
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));
     return sequence(packages(step("packages"), host, needs(node).packages, {wish.unit}),
-                    parallel(after_where_planned(silent, config_step(node)),
+                    parallel(after_where_planned(silent, after_where_planned({keepalived::free()}, config_step(node))),
                              file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
                              file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
                     after({haproxy::listens(host), keepalived::released()},

@@ -1,38 +1,36 @@
-// What the keepers of the virtual IP address have in common: vip-manager, and Keepalived with load balancing.
+// What the keepers of the virtual IP address have in common: our own program, and Keepalived with load balancing.
 #include "component/vip/vip.hpp"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "component/vip/shell.hpp"
+#include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
 
-bool owns(const ClusterView& cluster, const std::string& unit) {
-  for (const auto& [host, facts] : cluster.facts)
-    for (const Owned& one : facts.owned)
-      if (one.resource == "unit:" + unit) return true;
-  return false;
+bool owns_any(const Facts& facts, const std::vector<std::string>& units) {
+  return std::any_of(units.begin(), units.end(), [&](const std::string& unit) { return owns(facts, "unit:" + unit); });
+}
+bool owns_any(const ClusterView& cluster, const std::vector<std::string>& units) {
+  return std::any_of(cluster.facts.begin(), cluster.facts.end(), [&](const auto& host) { return owns_any(host.second, units); });
 }
 
-// Balancers that the spec has forgotten: they go on until they are pruned.
-std::set<std::string> forgotten_balancers(const ClusterView& cluster) {
-  std::set<std::string> names;
-  for (const auto& [host, facts] : cluster.facts) {
-    const auto known = facts.cluster.empty() ? std::nullopt : read_cluster_file(facts.cluster);
-    if (!known) continue;
-    for (const KnownHost& one : known->hosts) {
-      const bool balances = std::find(one.roles.begin(), one.roles.end(), Role::balancer) != one.roles.end();
-      const auto& all = cluster.topology.hosts;
-      if (balances && std::none_of(all.begin(), all.end(), [&](const TopologyHost& host_now) { return host_now.name == one.name; }))
-        names.insert(one.name);
-    }
-  }
+const std::vector<std::string> all_units{vip_unit, former_vip_unit, keepalived_unit};
+
+// Where the hosts keep the address that they were given; the unit whose it is.
+const std::vector<std::pair<std::string, std::string>> address_files{
+    {vip_unit, vip_unit_file}, {former_vip_unit, former_vip_unit_file}, {keepalived_unit, keepalived_file}};
+
+std::vector<std::string> balancers_of(const std::vector<TopologyHost>& hosts) {
+  std::vector<std::string> names;
+  for (const TopologyHost& host : hosts)
+    if (host.has(Role::balancer)) names.push_back(host.name);
   return names;
 }
 
@@ -51,54 +49,100 @@ std::string vip_interface(const NodeView& node) {
 
 Ask vip_ask(const Spec& spec, const std::string& host) {
   return {host, Exec{.argv = {"ip", "-o", "address", "show", "to", spec.cluster_vip},
-                     .about = {std::string("unit:") + vip_manager_unit, std::string("unit:") + keepalived_unit, "unit:patroni.service"}}};
+                     .about = {std::string("unit:") + vip_unit, std::string("unit:") + former_vip_unit, std::string("unit:") + keepalived_unit,
+                               "unit:patroni.service"}}};
+}
+
+Order vip_holder_last(const Spec& spec, const std::vector<std::string>& hosts) {
+  Order order;
+  for (const std::string& host : hosts) order.asks.push_back(vip_ask(spec, host));
+  order.order = [asks = order.asks](const Answers& answers) {
+    std::vector<std::string> turn, holders;
+    for (const Ask& ask : asks) {
+      const std::string* out = answers.out(ask);
+      (out && !out->empty() ? holders : turn).push_back(ask.at);
+    }
+    turn.insert(turn.end(), holders.begin(), holders.end());
+    return turn;
+  };
+  return order;
 }
 
 Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper) {
-  if (owns(cluster, keeper.unit) || owns(cluster, keeper.other_unit)) return {};
   const std::string& vip = cluster.spec.cluster_vip;
+  // A host that has a VIP already knows its address: it looks further only if the spec has another one now.
   std::string from;
-  for (const std::string& host : keeper.hosts)
-    if (from.empty() && !cluster.leaves_out(host)) from = host;
+  std::vector<std::string> files;
+  for (const std::string& host : keeper.hosts) {
+    const auto facts = cluster.facts.find(host);
+    if (cluster.leaves_out(host) || facts == cluster.facts.end()) continue;
+    if (from.empty()) from = host;
+    for (const auto& [unit, file] : address_files)
+      if (owns(facts->second, "unit:" + unit)) files.push_back(file);
+    if (files.empty()) continue;
+    from = host;
+    break;
+  }
   if (from.empty()) return {};
-  const Ask ask{from, Exec{.argv = {"bash", "-c", shell::probe, "probe", vip}}};
-  auto decide = [ask, vip, left = joined(forgotten_balancers(cluster))](const Answers& answers) -> Decision {
+  Exec probe{.argv = {"bash", "-c", shell::probe, "probe", vip}};
+  probe.argv.insert(probe.argv.end(), files.begin(), files.end());
+  const Ask ask{from, probe};
+  std::vector<Ask> asks{ask}, holders;
+  if (owns_any(cluster, all_units))
+    for (const TopologyHost& host : cluster.topology.hosts) holders.push_back(vip_ask(cluster.spec, host.name));
+  asks.insert(asks.end(), holders.begin(), holders.end());
+  const std::vector<std::string> staying = balancers_of(cluster.left), leaving = balancers_of(cluster.pruned);
+  std::vector<std::string> gone = staying;
+  gone.insert(gone.end(), leaving.begin(), leaving.end());
+  auto decide = [ask, holders, vip, gone = joined(gone)](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     if (!out || out->empty()) return Done{};
-    if (!left.empty()) return Later{"the balancers that left the spec (" + left + ") have given up " + vip + ", as apply --prune makes them"};
+    for (const Ask& holder : holders)
+      if (const std::string* held = answers.out(holder); held && !held->empty()) return Done{};
+    if (!gone.empty()) return Later{"the balancers that left the spec (" + gone + ") have given up " + vip + ", as apply --prune makes them"};
     return Refused{{.message = "cluster_vip " + vip + " is in use already: seen from " + ask.at + ", a host answers for it (" +
                                out->substr(0, out->find('\n')) + ")",
                     .hint = "choose a free address, or take it from the host that has it",
                     .path = "cluster_vip"}};
   };
-  std::vector<StepRef> removals;  // with prune
-  for (const std::string& host : forgotten_balancers(cluster))
-    removals.push_back(removal(host, "keepalived", std::string("unit:") + keepalived_unit));
-  return after_where_planned(removals, gate(keeper.free, {.asks = {ask}, .decide = decide}));
+  std::vector<StepRef> removals;
+  for (const std::string& host : leaving) removals.push_back(removal(host, "keepalived", std::string("unit:") + keepalived_unit));
+  return after_where_planned(removals, gate(keeper.free, {.asks = asks, .decide = decide}));
 }
 
 Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
   struct Host {
     std::string name;
-    Ask own, other, address;
+    std::vector<Ask> own, other;
+    Ask address;
   };
   std::vector<Host> hosts;
   std::vector<Ask> asks;
   std::vector<StepRef> before{keeper.free};
   for (const TopologyHost& host : cluster.topology.hosts) {
-    hosts.push_back({host.name, {host.name, UnitOf{keeper.unit}}, {host.name, UnitOf{keeper.other_unit}}, vip_ask(cluster.spec, host.name)});
-    asks.insert(asks.end(), {hosts.back().own, hosts.back().other, hosts.back().address});
-    before.push_back(removal(host.name, keeper.other_component, "unit:" + keeper.other_unit));
+    const auto facts = cluster.facts.find(host.name);
+    const auto ours = [&](const std::string& unit) { return facts != cluster.facts.end() && owns(facts->second, "unit:" + unit); };
+    Host one{host.name, {{host.name, UnitOf{keeper.unit}}}, {}, vip_ask(cluster.spec, host.name)};
+    if (keeper.unit == vip_unit && ours(former_vip_unit)) one.own.push_back({host.name, UnitOf{former_vip_unit}});
+    for (const std::string& unit : keeper.other_units) {
+      before.push_back(removal(host.name, keeper.other_component, "unit:" + unit));
+      if (ours(unit)) one.other.push_back({host.name, UnitOf{unit}});
+    }
+    asks.insert(asks.end(), one.own.begin(), one.own.end());
+    asks.insert(asks.end(), one.other.begin(), one.other.end());
+    asks.push_back(one.address);
+    hosts.push_back(std::move(one));
   }
-  auto decide = [hosts, keeper, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
+  auto decide = [hosts, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
     const auto runs = [&](const Ask& ask) {
       const auto* unit = answers.get<Unit>(ask);
       return unit && unit->active != "inactive" && unit->active != "failed";
     };
     for (const Host& host : hosts) {
-      if (runs(host.other)) return Later{host.name + " has stopped " + keeper.other_component};
+      for (const Ask& other : host.other)
+        if (runs(other)) return Later{host.name + " has stopped " + std::get<UnitOf>(other.what).name};
       const std::string* out = answers.out(host.address);
-      if (out && !out->empty() && !runs(host.own)) return Later{host.name + " has given up " + vip};
+      if (out && !out->empty() && std::none_of(host.own.begin(), host.own.end(), runs)) return Later{host.name + " has given up " + vip};
     }
     return Done{};
   };
@@ -107,18 +151,18 @@ Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
 
 Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
   std::vector<Ask> asks, evidence;
-  std::vector<StepRef> awaited{patroni::leader()};
+  std::vector<StepRef> awaited{patroni::leader()}, removals;
   for (const std::string& host : keeper.hosts) {
     asks.push_back(vip_ask(cluster.spec, host));
     if (cluster.leaves_out(host)) continue;
     evidence.push_back(journal_ask(host, keeper.unit));
     awaited.push_back(keeper.service(host));
+    removals.push_back(removal(host, keeper.component, std::string("unit:") + former_vip_unit));
   }
   // Where the other scheme's has been, an address for good is its own, until it is removed.
-  const bool lease = keeper.lease && !owns(cluster, keeper.other_unit);
+  const bool lease = keeper.lease && !owns_any(cluster, keeper.other_units);
   // A balancer that left the spec may have it, and is asked no more: it keeps it until it is pruned.
-  const bool elsewhere =
-      !keeper.lease && std::any_of(cluster.left.begin(), cluster.left.end(), [](const TopologyHost& host) { return host.has(Role::balancer); });
+  const bool elsewhere = !keeper.lease && !balancers_of(cluster.left).empty();
   auto decide = [asks, keeper, lease, elsewhere, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
     std::string holders;
     int count = 0;
@@ -126,9 +170,9 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
       const std::string* out = answers.out(ask);
       if (!out || out->empty()) continue;
       if (lease && out->find("forever") != std::string::npos)
-        return Refused{{.message = ask.at + " has the cluster_vip " + vip + " for good, and not from " + keeper.component,
-                        .hint = "find what sets it there (networkd, ifupdown, an older vip-manager), and on " + ask.at + ": ip address delete " +
-                                vip + " dev INTERFACE"}};
+        return Refused{{.message = ask.at + " has the cluster_vip " + vip + " for good, and not from " + keeper.unit,
+                        .hint = "find what sets it there (networkd, ifupdown, another program), and on " + ask.at + ": ip address delete " + vip +
+                                " dev INTERFACE"}};
       holders += (count++ == 0 ? "" : " and ") + ask.at;
     }
     if (count == 1 || (count == 0 && elsewhere)) return Done{};
@@ -137,7 +181,7 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
                             : "only one host holds " + vip + " (" + holders + " do)"};
   };
   const Steps held = gate(keeper.held, {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
-  return after(awaited, held);
+  return after(awaited, after_where_planned(removals, held));
 }
 
 }  // namespace pgcluster

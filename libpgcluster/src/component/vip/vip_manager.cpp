@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include <pgcluster/component/vip_manager.hpp>
 
 #include "base/network.hpp"
@@ -10,15 +12,22 @@
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
 #include "component/vip/shell.hpp"
+#include "op/facts.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
 namespace {
 
-constexpr const char* unit = vip_manager_unit;
-constexpr const char* program_file = "/usr/local/lib/pgcluster/vip-manager";
-constexpr const char* unit_file = "/etc/systemd/system/vip-manager.service";
+constexpr const char* unit = vip_unit;
+constexpr const char* unit_file = vip_unit_file;
+constexpr const char* program_file = "/usr/local/lib/pgcluster/pgcluster-vip";
 constexpr const char* peers_file = "/etc/default/pgcluster-vip";
+constexpr const char* probe_package = "iputils-arping";
+constexpr const char* header = "# Written by pgcluster.\n";
+constexpr const char* program_header = "#!/usr/bin/python3 -IS\n\"\"\"Holds the cluster's virtual IP address as a lease";
+// The files of former_vip_unit.
+constexpr const char* former_files[] = {former_vip_unit_file, "/etc/systemd/system/vip-manager.service.d/50-pgcluster.conf",
+                                        "/usr/local/lib/pgcluster/vip-manager"};
 
 std::string leader_url(const Spec& spec, const TopologyHost& host) { return net::http_url(host.address, spec.patroni_restapi_port, "/leader"); }
 
@@ -27,28 +36,27 @@ std::string unit_text(const NodeView& node) {
   const std::string interface = vip_interface(node);
   // Half a second is its rhythm, whatever PostgreSQL does to the machine. Containers may not be allowed to ask for that.
   const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
-  return fmt::format(R"([Unit]
+  return header + fmt::format(R"([Unit]
 Description=Virtual IP address of the PostgreSQL cluster (pgcluster)
 BindsTo=patroni.service
 After=patroni.service network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStartPre=-/bin/sh -c 'ip address delete {0} dev {1} 2>/dev/null'
+Type=notify
 ExecStart={2} {0} {1} {3}
 ExecStopPost=-/bin/sh -c 'ip address delete {0} dev {1} 2>/dev/null'
 Restart=always
 RestartSec=1
 TimeoutStopSec=2
 # Frozen, it has lost the address already; killed and started again, it may take it again.
-NotifyAccess=all
 WatchdogSec=15
 WatchdogSignal=SIGKILL
 {4}
 [Install]
 WantedBy=patroni.service
 )",
-                     vip, interface, program_file, leader_url(node.spec(), node.host), first);
+                              vip, interface, program_file, leader_url(node.spec(), node.host), first);
 }
 
 std::string peers_text(const NodeView& node) {
@@ -64,15 +72,60 @@ std::string peers_text(const NodeView& node) {
 
 VipKeeper keeper(const ClusterView& cluster) {
   return {.component = "vip-manager",
-          .unit = vip_manager_unit,
+          .unit = vip_unit,
           .other_component = "keepalived",
-          .other_unit = keepalived_unit,
+          .other_units = {keepalived_unit},
           .free = vip_manager::free(),
           .released = vip_manager::released(),
           .held = vip_manager::held(),
           .service = vip_manager::service,
           .hosts = cluster.topology.database,
           .lease = true};
+}
+
+// Somebody else's unit or program of our name stays as it is.
+StepPtr stranger_step(const NodeView& node) {
+  const std::string host = node.name();
+  const bool unit_ours = owns(node.facts, std::string("unit:") + unit) || owns(node.facts, std::string("file:") + unit_file);
+  const bool program_ours = owns(node.facts, std::string("file:") + program_file);
+  const Ask state{host, UnitOf{unit}}, unit_found{host, FileOf{unit_file}}, program_found{host, FileOf{program_file}};
+  auto decide = [=](const Answers& answers) -> Decision {
+    const auto strange = [&](const Ask& ask, const char* ours) {
+      const Answer& answer = answers[ask];
+      const auto* found = std::get_if<File>(&answer);
+      return found && !found->content.starts_with(ours);
+    };
+    const bool unit_file_missing = std::holds_alternative<Absent>(answers[unit_found]);
+    if (!unit_ours && (strange(unit_found, header) || (unit_file_missing && answers.get<Unit>(state))))
+      return Refused{
+          {.message = host + " has a unit " + std::string(unit) + " that pgcluster has not set up",
+           .hint = "systemctl cat " + std::string(unit) + " shows whose it is: rename it, or where nobody needs it, disable and remove it"}};
+    if (!program_ours && strange(program_found, program_header))
+      return Refused{{.message = host + " has a program " + std::string(program_file) + " that pgcluster has not set up", .hint = "move it away"}};
+    return Done{};
+  };
+  return gate(node.step("stranger"), {.asks = {state, unit_found, program_found}, .decide = decide});
+}
+
+// The unit of an older release goes when its successor runs beside it, and has adopted the address if this host holds it.
+Steps former_steps(const NodeView& node) {
+  const std::string host = node.name();
+  const auto gone = [&](const std::string& resource) {
+    if (!owns(node.facts, resource)) return Steps{};
+    const StepPtr removed = absent(removal(host, node.component, resource), host, resource);
+    auto decide = [removed](const Answers& answers) -> Decision {
+      Decision decision = removed->decide(answers);
+      if (auto* change = std::get_if<Change>(&decision)) {
+        change->impact = std::min(change->impact, Impact::restart);
+        change->reason = std::string(unit) + " has taken its place";
+      }
+      return decision;
+    };
+    return Steps(make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()}));
+  };
+  Steps files;
+  for (const char* path : former_files) files = parallel(std::move(files), gone(std::string("file:") + path));
+  return sequence(gone(std::string("unit:") + former_vip_unit), std::move(files));
 }
 
 class VipManager final : public Component {
@@ -83,19 +136,21 @@ class VipManager final : public Component {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     const auto step = [&](const char* what) { return node.step("vip-manager", what); };
     ServiceWish wish{.unit = unit, .start_files = {unit_file, program_file}, .settle = std::chrono::seconds(30)};
-    return sequence(packages(step("packages"), node.name(), needs(node).packages),
-                    parallel(file(step("program"), node.name(), {.path = program_file, .content = shell::vip_manager, .mode = 0755}),
-                             file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
-                             file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
-                             file(step("notes"), node.name(), unit_notes(wish))),
-                    // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
+    const Steps files = parallel(file(step("program"), node.name(), {.path = program_file, .content = shell::pgcluster_vip, .mode = 0755}),
+                                 file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
+                                 file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
+                                 file(step("notes"), node.name(), unit_notes(wish)));
+    // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
+    return sequence(stranger_step(node), packages(step("packages"), node.name(), {probe_package}), after_where_planned({vip_manager::free()}, files),
                     after({patroni::service(node.name()), vip_manager::released()},
-                          rolling("vip-manager", node.name(), {}, service(vip_manager::service(node.name()), node.name(), wish))));
+                          rolling("vip-manager", node.name(), vip_holder_last(node.spec(), node.topology().database),
+                                  sequence(service(vip_manager::service(node.name()), node.name(), wish), former_steps(node)))));
   }
 
   Needs needs(const NodeView& node) const override {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
-    return {.packages = {"curl", "iputils-arping"}, .units = {unit}};
+    // Python comes with Patroni, which depends on it: a step that installed it would own it, and remove Patroni along with it.
+    return {.packages = {probe_package, "python3"}, .units = {unit}};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
