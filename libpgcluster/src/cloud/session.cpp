@@ -166,7 +166,7 @@ Error CloudSession::refusal(const HttpRequest& request, const HttpResponse& resp
   return Error(std::move(failure));
 }
 
-// Tried again: what was not sent or not begun always, what may have been done only where doing it twice is the same as once.
+// Always tries again if the request was not sent or not begun. If it may have been carried out, tries again only if it is repeatable.
 HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
   static thread_local std::mt19937 random{std::random_device{}()};
   milliseconds pause = options_.pause;

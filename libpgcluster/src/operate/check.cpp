@@ -38,7 +38,7 @@ std::vector<std::string> names(const std::vector<Declaration>& declared, std::ve
 HostAsks asks_of(const std::string& host, const std::vector<Declaration>& declared) {
   std::vector<std::string> policy{"apt-cache", "policy"}, df{"df", "-Pk", "/", "/var", "/var/lib"};
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
-  // A directory that is not there yet has no room of its own: df says so on its standard error, and goes on.
+  // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
   return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
@@ -138,7 +138,8 @@ CheckReport::Finding finding(const std::string& host, const Error& error) {
   return {host, {.message = error.message(), .hint = error.hint()}, error.code(), error.failure().causes};
 }
 
-// Who asks it, and whether it knows the network and the hosts; what one may change there it does not say before the first change.
+// Checks the credentials, and that the cloud knows the network and the hosts. Whether the credentials may change load balancers shows only at the
+// first change.
 void examine_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, CheckReport& report) {
   if (const auto error = observed.errors.find(cloud); error != observed.errors.end()) {
     report.findings.push_back(finding(cloud, error->second));

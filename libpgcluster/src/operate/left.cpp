@@ -115,7 +115,7 @@ HostAccess access_of(const KnownHost& left, const Topology& topology) {
   for (const TopologyHost& host : topology.hosts)
     if (access.transport == Transport::local) access = host.access;
   if (access.transport == Transport::local) access.transport = Transport::libssh2;
-  // What only some hosts are logged in to with is theirs: never offered to another.
+  // A password or passphrase that only some hosts use is never offered to another host.
   const auto common = [&](auto HostAccess::*what) {
     for (const TopologyHost& host : topology.hosts)
       if (!(host.access.*what == topology.hosts.front().access.*what)) return access.*what = {}, void();

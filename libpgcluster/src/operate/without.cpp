@@ -66,7 +66,7 @@ void check_quorum(const Plan& plan, const Topology& topology, const std::set<std
 }
 
 Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components) {
-  // Which of its steps have something to do only the host could tell: all of them are named.
+  // Only the host itself could tell which of its steps would change something, so all of them are listed.
   Facts unknown;
   unknown.interfaces = {{.name = "unknown", .cidr = net::single_address(host.address)}};
   const NodeView node{view, host, unknown};

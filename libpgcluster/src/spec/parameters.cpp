@@ -22,7 +22,7 @@ struct Refused {
   std::string_view instead;
 };
 
-// Patroni passes these on PostgreSQL's command line, or writes them itself, and silently drops what stands elsewhere.
+// Patroni passes these on PostgreSQL's command line, or writes them itself, and silently ignores values set elsewhere.
 constexpr Refused kRefused[] = {
     {"listen_addresses", "Patroni sets it from the host's addresses", "remove it"},
     {"port", "Patroni sets it", "use the key postgresql_port"},

@@ -341,7 +341,7 @@ class Reader {
     });
   }
 
-  // References stay, with paths that hold everywhere; what they lead to is looked at now.
+  // Keeps `!env` and `!file` references, with file paths resolved against the spec's folder, and checks now that each can be read.
   Node followed(const Node& node, const std::string& path) {
     Node out = node;
     if (node.kind == Node::Kind::scalar && !node.tag.empty()) {

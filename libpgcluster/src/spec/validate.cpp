@@ -271,7 +271,7 @@ class Checker {
     for (const HostSpec& host : hosts) record(host, path + '.' + host.name, keys::of<HostSpec>());
   }
 
-  // What one key means for another.
+  // Rules that involve several keys.
 
   void hosts() {
     std::map<std::string, std::string> names;

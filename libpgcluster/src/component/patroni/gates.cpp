@@ -47,7 +47,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string data = postgresql_data_dir(spec);
   const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
                                           std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
-  // Asked nevertheless: the same questions to fresh hosts and to deployed ones are one program to either.
+  // Ask it anyway: equal questions to fresh and to deployed hosts make equal programs.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
   auto decide = [=, host = host.name](const Answers& answers) -> Decision {
@@ -221,7 +221,8 @@ StepPtr leader_gate(const View& view) {
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    // Patroni calls its first server primary as soon as it takes writes; it makes its roles then, and tells the settings and leads when it has.
+    // Patroni reports its first server as primary as soon as it takes writes. It then creates the roles; only after that does it report the settings
+    // and lead.
     if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
       return Done{};
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
