@@ -68,21 +68,21 @@ class Examiner {
   void system(const Facts& facts) {
     if (facts.os_id != "debian" && facts.os_id != "ubuntu")
       add(Severity::error, Code::host_unsupported, "runs " + (facts.os_id.empty() ? "an unknown system" : facts.os_id),
-          "pgcluster deploys on Debian and its kin");
+          "pgcluster deploys on Debian and its derivatives");
     else if (facts.os_id == "debian" && std::atoi(facts.os_version.c_str()) < 13)
-      add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "Debian 13 is what pgcluster is tested on");
-    // It told its time at some moment in between: long before the last answer where another host was waited for.
+      add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "pgcluster is tested on Debian 13");
+    // The host read its clock at some moment between asked_ and answered_: long before answered_ if another host was slow.
     if (const std::int64_t off = facts.clock - std::clamp(facts.clock, asked_, answered_); std::abs(off) > clock_tolerance)
       add(Severity::error, Code::host_unsupported,
           "its clock is " + std::to_string(std::abs(off)) + " s " + (off > 0 ? "ahead of" : "behind") + " this machine's",
-          "set it right, and let a time service keep it so");
+          "set the clock, and run a time service");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
       add(Severity::warning, Code::refused, "has only " + std::to_string(facts.memory_bytes >> 20) + " MiB of memory",
-          "a database host with all of its services wants 1 GiB");
+          "a database host with all of its services needs 1 GiB");
   }
 
   void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
-    if (!listening) return add(Severity::warning, Code::command_failed, "which ports are taken cannot be seen", "ss comes with iproute2");
+    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "install iproute2, which has ss");
     for (const Declaration& one : declared)
       for (const PortNeed& port : one.needs.ports) {
         if (owns(facts, "unit:" + port.unit)) continue;
@@ -117,8 +117,7 @@ class Examiner {
 
   void packages(const std::vector<Declaration>& declared, const std::string* policy) {
     if (!policy)
-      return add(Severity::warning, Code::command_failed, "apt does not say which packages there are",
-                 "run apt-get update on the host, and see what it says");
+      return add(Severity::warning, Code::command_failed, "apt did not list its packages", "run apt-get update on the host, and see what it says");
     std::string missing;
     for (const std::string& package : names(declared, &Needs::packages)) {
       const auto at = policy->find(package + ":\n");

@@ -143,15 +143,15 @@ class Deployment {
       if (std::none_of(left_.begin(), left_.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology_, name);
     if (!options_.prune) {
       for (const KnownHost& host : left_)
-        warn("is no longer described, but still belongs to the cluster", "apply --prune removes what stands there, its data included",
+        warn("is no longer in the spec, but still belongs to the cluster", "apply --prune removes everything that pgcluster put there, data included",
              "hosts." + host.name);
       return;
     }
     Hosts reach;
     for (const KnownHost& host : left_) {
       if (forgotten_.contains(host.name))
-        warn("is forgotten, but not cleaned: what stands there stays", "wipe it before it is started again: it would join the cluster",
-             "hosts." + host.name);
+        warn("is forgotten, but not cleaned: its services, files and data stay",
+             "wipe it before it is started again; otherwise it would join the cluster", "hosts." + host.name);
       else
         reach.emplace(host.name, access_of(host, topology_));
     }

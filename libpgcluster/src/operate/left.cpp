@@ -88,7 +88,8 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
     if (const auto known = read_cluster_file(fact.cluster)) {
       if (!known->unknown_clouds.empty())
         throw Error({.code = Code::refused,
-                     .message = name + " knows load balancers of the cluster at " + joined(known->unknown_clouds) + ", which this version does not",
+                     .message = name + " has a record of load balancers of the cluster at " + joined(known->unknown_clouds) +
+                                ", a cloud that this version does not know",
                      .hint = "use the version of pgcluster that made them, or a later one",
                      .host = name});
       for (const KnownCloud& cloud : known->clouds) {

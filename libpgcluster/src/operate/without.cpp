@@ -88,7 +88,7 @@ Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, cons
   }
   return {.severity = Severity::warning,
           .message = "is left out, as if it were down; its " + std::to_string(count) + " steps stay pending (" + names + ")",
-          .hint = "once it is back, plan again with it; sizes that follow from memory are those of the other hosts",
+          .hint = "once it is back, plan again with it; until then, settings that depend on memory are calculated from the other hosts",
           .path = "hosts." + host.name};
 }
 

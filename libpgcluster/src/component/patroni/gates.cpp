@@ -16,9 +16,9 @@ using std::chrono::seconds;
 Ask journal(const std::string& host) { return journal_ask(host, unit_name); }
 
 Refused has_died(const TopologyHost& host) {
-  return {
-      {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},
-      Code::not_converged};
+  return {{.message = std::string(unit_name) + " on " + host.name + " has died",
+           .hint = "its last journal lines show why; fix the cause, then apply again"},
+          Code::not_converged};
 }
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
@@ -164,7 +164,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
-                          : first.name + " has begun the cluster"};
+                          : first.name + " has initialised the cluster"};
   };
   return gate(dcs(host.name), {.asks = asks, .decide = decide, .settle = seconds(300)});
 }
@@ -179,7 +179,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
     if (member.answers && member.scope != view->spec.patroni_cluster_name)
       return Refused{
-          {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
+          {.message = "the Patroni on " + host.name + " belongs to the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
     if (died(answers, host)) return has_died(host);
     // Patroni would try it again and again.
@@ -190,8 +190,8 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
                      Code::not_converged};
     Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
     if (making.failed > 1) {
-      later.wrong = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why);
-      // What it said before somebody mended the cause is forgotten before this is over.
+      later.wrong = "Patroni repeatedly fails to create the data directory on " + host.name + (making.why.empty() ? "" : ": " + making.why);
+      // Longer than the window of the journal, so that failures from before the cause was fixed have left it.
       later.patience = seconds(3 * view->spec.patroni_loop_wait + 10);
     }
     return later;
@@ -206,7 +206,9 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
     const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
     if (died(answers, host)) return has_died(host);
-    const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
+    const std::string now = !member.answers             ? "Patroni does not answer"
+                            : member.state != "running" ? "it is " + member.state
+                                                        : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
   return gate(step, {.asks = {ask, unit_ask(host)},

@@ -178,7 +178,7 @@ StepPtr search_step(const View& view) {
     Change change = on_server(view, host, script, "sql:roles");
     change.diff = unified_diff("user_search", found ? found->source + "\nmay be called by " + found->callers + "\n" : "",
                                std::string(search_source) + "\nmay be called by " + callers + "\n");
-    change.reason = found ? "user_search is another function, or others may call it" : "user_search is not there";
+    change.reason = found ? "the function user_search or its grants differ" : "there is no function user_search";
     return change;
   });
 }
