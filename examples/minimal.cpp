@@ -6,7 +6,7 @@
 #include <pgcluster/operate/operate.hpp>
 
 int main(int argc, char** argv) try {
-  const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");  // a valid spec, or an error with every finding
+  const auto spec = pgcluster::load_spec(argc > 1 ? argv[1] : "cluster.yaml");  // throws an error that lists every mistake
   pgcluster::SshExecutor ssh;
 
   const auto plan = pgcluster::plan_deploy(spec, ssh);  // reads the hosts, changes nothing

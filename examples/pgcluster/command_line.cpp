@@ -164,7 +164,7 @@ void CommandLine::reading() {
             "disk space, packages. Reports all findings of all hosts.",
             "  pgcluster check -f cluster.yaml\n"
             "  pgcluster check -f cluster.yaml --json | jq '.findings[]'",
-            "0 all hosts are fit, 1 some are not, 3 the only obstacles are the like of a port that another program uses,\n"
+            "0 all hosts are fit, 1 some are not, 3 the only obstacles are refusals, such as a port that another program uses,\n"
             "  64 wrong usage, 65 the spec is wrong, 130 cancelled"},
            check));
 
@@ -188,7 +188,8 @@ void CommandLine::reading() {
   CLI::App& shown = add({"status", "Show the state of the cluster; exit status 1 if it is not healthy",
                          "Asks every host and shows members, roles, lag, the DCS and its quorum, who holds the VIP, and the URIs for clients.\n"
                          "The cluster is healthy if it has one leader, every member of the spec runs, the DCS is complete and one host has the VIP.\n"
-                         "--watch reads it every 2 s until Ctrl-C. A terminal is redrawn; elsewhere each change is a block (--json: a line).",
+                         "--watch reads the state every 2 s until Ctrl-C. On a terminal it redraws the view; elsewhere it prints a block for\n"
+                         "each change (with --json, a line).",
                          "  pgcluster status -f cluster.yaml\n"
                          "  pgcluster status -f cluster.yaml --watch\n"
                          "  pgcluster status -f cluster.yaml --json | jq -r .leader\n"
@@ -209,7 +210,7 @@ void CommandLine::reading() {
       ->capture_default_str();
   add({"graph", "Print the topology as a graph (Graphviz DOT, Mermaid or SVG)",
        "Shows datacenters, hosts, what runs on them with its ports, and how clients reach the cluster. Reads the spec only;\n"
-       "connects to no host. SVG is a picture as it is; DOT and Mermaid are for programs that lay them out.",
+       "connects to no host. SVG is a finished picture; DOT and Mermaid need a program that draws them.",
        "  pgcluster graph -f cluster.yaml --format svg >cluster.svg\n"
        "  pgcluster graph -f cluster.yaml | dot -Tpdf >cluster.pdf\n"
        "  pgcluster graph -f cluster.yaml --format mermaid",
@@ -228,7 +229,7 @@ void CommandLine::changing() {
   CLI::App& applied =
       add({"apply", "Change the hosts to match the spec; asks first",
            "Makes a plan, shows it, asks, and applies it. Hosts work in parallel; restarts go one host at a time, replicas before the\n"
-           "leader, with a check after each. Ctrl-C finishes what runs, a second Ctrl-C does not wait. However it ended, the next\n"
+           "leader, with a check after each. Ctrl-C ends the apply after the running steps, a second Ctrl-C ends it at once; the next\n"
            "apply continues from there. With a FILE of plan --out it applies exactly that plan, or stops if the hosts have changed.",
            "  pgcluster apply -f cluster.yaml\n"
            "  pgcluster apply change.plan -f cluster.yaml        exactly the plan that plan --out wrote\n"
@@ -281,8 +282,8 @@ void CommandLine::members() {
   };
 
   target(asks({"switchover", "Hand leadership over to a healthy replica",
-               "The leader stops cleanly and a replica takes over. Nothing is lost; clients are cut off for a few seconds. Without --to\n"
-               "a synchronous replica is preferred, then the one that has replayed most.",
+               "The leader stops cleanly and a replica takes over. Nothing is lost; clients are cut off for a few seconds. Without --to,\n"
+               "the replica that has replayed most takes over; with synchronous_mode, only a synchronous one.",
                "  pgcluster switchover -f cluster.yaml\n  pgcluster switchover -f cluster.yaml --to pg2", changes},
               leading(pgcluster::plan_switchover)),
          "The new leader; without it, the best replica");
@@ -299,7 +300,7 @@ void CommandLine::members() {
               with(pgcluster::plan_restart)),
          "Only this member");
   member(asks({"reload", "Make PostgreSQL read its configuration again",
-               "Interrupts nobody. apply reloads where it is needed; use this after a change from outside, such as a certificate.",
+               "Interrupts no session. apply reloads where it is needed; use this after a change from outside, such as a certificate.",
                "  pgcluster reload -f cluster.yaml\n  pgcluster reload -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reload)),
          "Only this member");

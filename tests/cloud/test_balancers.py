@@ -99,8 +99,8 @@ def test_somebody_elses_balancer_is_not_taken_over(cloud):
     assert done.errors[0]["hint"]
 
 
-@pytest.mark.parametrize("status, code, word", [(401, "auth_failed", "credentials"), (403, "auth_failed", "allow"), (404, "command_failed", "has not"),
-                                                (409, "refused", "in the way"), (422, "command_failed", "does not take")])
+@pytest.mark.parametrize("status, code, word", [(401, "auth_failed", "credentials"), (403, "auth_failed", "allow"), (404, "command_failed", "does not have"),
+                                                (409, "refused", "because of a conflict"), (422, "command_failed", "rejects")])
 def test_a_refusal_says_what_and_what_to_do(cloud, status, code, word):
     cloud.mock.fault(cloud.mock.creates, times=99, status=status)
     done = cloud.run("apply")

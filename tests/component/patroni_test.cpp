@@ -103,7 +103,7 @@ TEST_CASE("a server that cannot be made: told at once, and not after an hour") {
   CHECK(std::get<Refused>(full).why.message == "the disk under /var/lib/postgresql on pg2 is full: 1 MiB free");
   const auto fails = making("free 900000\nwhy no such role\nfailed\nwhy Permission denied\nfailed\n");
   REQUIRE(is<Later>(fails));
-  CHECK(std::get<Later>(fails).wrong == "Patroni fails again and again to make the server's data on pg2: Permission denied");
+  CHECK(std::get<Later>(fails).wrong == "Patroni repeatedly fails to create the data directory on pg2: Permission denied");
   CHECK(std::get<Later>(fails).patience > std::chrono::seconds(30));
   world.members["pg2"].state = "running";
   CHECK(is<Done>(making("free 1024\n")));

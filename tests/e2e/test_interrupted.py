@@ -59,7 +59,7 @@ def test_a_second_apply_is_refused_and_told_why(cluster):
     cluster.wait_for_lock(first)
     refused = cluster.run("apply", "--yes", "--json", status=3)
     error = json.loads(refused.stdout.strip().splitlines()[-1])["error"]
-    assert error["code"] == "locked" and "pid" in error["message"] and "since" in error["message"], error
+    assert error["code"] == "locked" and "pid" in error["message"] and "took the lock" in error["message"], error
     assert first.wait(LONG) == 0, first.communicate()
     first.communicate()
 

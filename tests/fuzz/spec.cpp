@@ -10,7 +10,7 @@ using namespace pgcluster;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(data), size);
-  // Nothing outside of the text is read.
+  // Skip texts that would make the parser read the environment or a file.
   if (text.find("!env") != std::string::npos || text.find("!file") != std::string::npos) return 0;
   Spec spec;
   try {

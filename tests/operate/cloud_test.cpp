@@ -89,7 +89,8 @@ TEST_CASE("load balancers at a cloud that this version does not know are not for
   for (const bool destroy : {false, true}) {
     const Spec spec = spec_of(scheme_a(3, ""));
     const auto refused = [&] { destroy ? plan_destroy(spec, fleet.executor) : plan_deploy(spec, fleet.executor); };
-    CHECK_THROWS_WITH_AS(refused(), doctest::Contains("pg2 knows load balancers of the cluster at another, which this version does not"), Error);
+    CHECK_THROWS_WITH_AS(
+        refused(), doctest::Contains("pg2 has a record of load balancers of the cluster at another, a cloud that this version does not know"), Error);
   }
 }
 

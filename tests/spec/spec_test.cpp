@@ -172,7 +172,7 @@ patroni_cluster_name: !file name
   without.patroni_superuser_password = {};
   CHECK(refused(references, &without).find("patroni_superuser_password: the spec that gives the passwords has no patroni_superuser_password") !=
         std::string::npos);
-  CHECK(refused(references).find("stands for a password of another spec") != std::string::npos);
+  CHECK(refused(references).find("refers to a password of another spec") != std::string::npos);
 }
 
 TEST_CASE("relative paths start at the folder of the file, ~ stays for later") {
@@ -228,17 +228,17 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
           s.with_haproxy_load_balancing = true, s.confd_install = false;
         }).starts_with("warning: haproxy_listen_port.replicas_sync: port 5002 never answers"));
   CHECK(found([](Spec& s) { s.with_haproxy_load_balancing = true, s.confd_install = false, s.haproxy_listen_port.replicas_sync = 0; }) == "");
-  CHECK(found([](Spec& s) { s.haproxy_extra = "listen x\n    bind :1\n"; }).starts_with("warning: haproxy_extra: says nothing without"));
+  CHECK(found([](Spec& s) { s.haproxy_extra = "listen x\n    bind :1\n"; }).starts_with("warning: haproxy_extra: has no effect without"));
   CHECK(found([](Spec& s) { s.confd_binary = {.path = "/opt/confd", .sha256 = std::string(64, '0')}; }).starts_with("error: confd_binary: has both"));
   CHECK(found([](Spec& s) { s.postgresql_version = 9; }) == "error: postgresql_version: 9 is out of range; write 10 to 18\n");
-  CHECK(found([](Spec& s) { s.ssh.host = "pg1"; }) == "error: ssh.host: stands for one host only; write it in that host's own ssh\n");
+  CHECK(found([](Spec& s) { s.ssh.host = "pg1"; }) == "error: ssh.host: can be set for one host only; write it in that host's own ssh\n");
   CHECK(found([](Spec& s) { s.ssh.transport = Transport::cloud; }) == "error: ssh.transport: unknown value cloud; write libssh2, openssh or local\n");
   CHECK(found([](Spec& s) {
           s.hosts[0].roles = {Role::postgres, Role::postgres};
-        }) == "error: hosts.pg1.roles[1]: postgres stands here a second time; remove one of them\n");
+        }) == "error: hosts.pg1.roles[1]: postgres is given twice; remove one of them\n");
   CHECK(found([](Spec& s) { s.vip_interface = "eth0"; }).starts_with("warning: vip_interface: "));
   CHECK(found([](Spec& s) { s.postgresql_parameters = {{"fsync", "off"}}; }).starts_with("warning: postgresql_parameters.fsync: "));
-  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"a", "1"}, {"A", "2"}}; }).find("second time") != std::string::npos);
+  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"a", "1"}, {"A", "2"}}; }).find("given twice") != std::string::npos);
   CHECK(found([](Spec& s) { s.synchronous_mode = true, s.synchronous_node_count = 3; }).starts_with("warning: synchronous_node_count: "));
   CHECK(found([](Spec& s) {
           s.synchronous_mode = s.synchronous_mode_strict = true, s.synchronous_node_count = 2;

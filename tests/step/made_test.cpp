@@ -95,7 +95,7 @@ TEST_CASE("a service: started, left alone, restarted or reloaded for what has ch
   // Once more, as the cause may be mended; and where it dies again that is the end of it.
   CHECK(change(dying).action == Action::restart);
   CHECK(change(dying).impact == Impact::none);
-  CHECK(change(dying).failed == "c.service dies again and again (result: exit-code)");
+  CHECK(change(dying).failed == "c.service fails repeatedly (result: exit-code)");
   CHECK(change(decide(step, Unit{.active = "failed", .enabled = true, .result = "exit-code"})).failed == "c.service has died (result: exit-code)");
   CHECK_FALSE(step->evidence().empty());
 }

@@ -169,7 +169,7 @@ TEST_CASE("endpoints") {
 
 TEST_CASE("warnings") {
   CHECK(has(warnings(resolve(spec_of(1))), "etcd has 1 member: losing it stops the cluster"));
-  CHECK(has(warnings(resolve(spec_of(1))), "only pg1 has the database"));
+  CHECK(has(warnings(resolve(spec_of(1))), "only pg1 is a database host"));
   CHECK(has(warnings(resolve(spec_of(2))), "etcd has 2 members: losing one stops the cluster"));
   CHECK_FALSE(has(warnings(resolve(spec_of(3))), "etcd has"));
   CHECK(has(warnings(resolve(spec_of(3))), "all hosts stand in one datacenter, dc1"));
@@ -186,7 +186,7 @@ TEST_CASE("warnings") {
 
   // What validate() finds doubtful comes along.
   spec.vip_interface = "eth0";
-  CHECK(has(warnings(resolve(spec)), "vip_interface: says nothing without cluster_vip"));
+  CHECK(has(warnings(resolve(spec)), "vip_interface: has no effect without cluster_vip"));
 }
 
 TEST_CASE("the VIP must be in a network of the database hosts") {

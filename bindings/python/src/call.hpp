@@ -15,7 +15,7 @@
 // Calls that wait for hosts: the GIL is released, signals are looked at, and what Python code raises within arrives at the caller.
 namespace pgcluster::python {
 
-/// What Python code has raised, on its way through the library; no std::exception, so that nobody there takes it for one of its own.
+/// An exception of Python code on its way through the library. It is no std::exception, so that no handler of the library catches it.
 struct Raised {
   std::shared_ptr<py::error_already_set> error;
 };
@@ -26,7 +26,8 @@ void set_raised(const py::error_already_set& error);
 /// One call that waits for hosts, on the thread that made it.
 class Call {
  public:
-  /// What Python code raises while `applying` does not cut through the apply: it is told to stop, ends what runs, and gives its locks back first.
+  /// An exception of Python code while `applying` does not abort the apply half-way: the apply is told to stop, finishes its running changes and
+  /// releases its locks first.
   Call(Executor& executor, bool applying, py::handle stop, py::handle poll);
   ~Call();
   Call(const Call&) = delete;
@@ -35,7 +36,7 @@ class Call {
   /// The innermost call of this thread; null where there is none.
   static Call* current() noexcept;
 
-  /// `work` without the GIL; throws what was raised within it.
+  /// Runs `work` without the GIL, and throws the exception that Python code raised within it.
   template <class Work>
   auto run(Work&& work) {
     try {

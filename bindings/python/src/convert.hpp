@@ -37,7 +37,7 @@ struct Where {
 /// Members of a struct that is a record in Python; filled by generate.py.
 template <class T>
 struct Table;
-/// Members of a struct that is keyword arguments, or a live object.
+/// Members of a struct that Python passes as keyword arguments (options), or that Python refers to in place (SimulatedHost).
 template <class T>
 struct Options;
 /// A value of an enum: its name in Python, and the word that Python's strings have for it.
@@ -281,13 +281,13 @@ std::vector<py::handle>& member_names() {
   }();
   return names;
 }
-/// What a record's member is when it is given out: what nobody is to change is a tuple.
+/// Converts a member of a record to Python. In a record that must not change (`fixed`), a list becomes a tuple.
 template <class M>
 py::object give_member(const M& value, bool fixed) {
   py::object given = As<M>::give(value);
   return fixed && PyList_Check(given.ptr()) ? py::reinterpret_steal<py::object>(PyList_AsTuple(given.ptr())) : given;
 }
-/// What else is taken for a record: words for a SpecSecret. Empty: nothing.
+/// Converts another Python type to the record, such as a str to a SpecSecret. nullopt if the type is not accepted.
 template <class T>
 std::optional<T> load_otherwise(py::handle, const Where&) {
   return std::nullopt;

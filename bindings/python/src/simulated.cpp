@@ -198,7 +198,7 @@ py::object As<SimulatedHost>::give(SimulatedHost& value) {
 void bind_simulated(py::module_& m) {
   bind_host(m);
   py::classh<SimulatedExecutor, Executor> fleet(
-      m, "SimulatedExecutor", "A fleet in memory, with a clock of its own: nothing waits, and the same calls give the same results.");
+      m, "SimulatedExecutor", "A fleet in memory with its own clock: no call waits in real time, and the same calls give the same results.");
   bind_model(m);
   fleet
       .def(py::init([](const py::kwargs& options) {

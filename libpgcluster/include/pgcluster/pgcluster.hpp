@@ -3,11 +3,12 @@
 // Everything of libpgcluster.
 
 /// \namespace pgcluster
-/// Threads: values (Spec, Plan, Report, …) are like those of the standard library: one object is for one thread at a time, unless all only read
-/// it. What takes an Executor blocks the thread that calls, and calls components, steps and callbacks on that thread; only Executor::cancel,
-/// resume and stop tokens are for others. An executor serves one such call at a time; different executors are independent of each other.
+/// Threads: values (Spec, Plan, Report, …) behave like those of the standard library: several threads may read one object, but only one may use it
+/// while it changes. A function that takes an Executor blocks the calling thread, and calls components, steps and callbacks on that thread. Other
+/// threads may use only Executor::cancel, Executor::resume and stop tokens. An executor serves one such call at a time; different executors are
+/// independent of each other.
 ///
-/// Errors: everything throws Error, and nothing else of its own (what a user's callback throws is passed on). A change is only ever made by apply.
+/// Errors: the library throws only Error. An exception of a user's callback is passed on. Only apply() changes a host.
 #include <pgcluster/base/error.hpp>
 #include <pgcluster/base/text.hpp>
 #include <pgcluster/cloud/cloud.hpp>

@@ -140,12 +140,12 @@ Error CloudSession::refusal(const HttpRequest& request, const HttpResponse& resp
       failure.hint = "the credentials need the right to read servers and networks and to change load balancers";
       break;
     case 404:
-      failure.message = access_.name + " has not what was asked for: " + said;
+      failure.message = access_.name + " does not have the requested object: " + said;
       failure.hint = "are server_location, server_network and the hosts' cloud_id right, and the credentials of the right project?";
       break;
     case 409:
       failure.code = Code::refused;
-      failure.message = access_.name + " refuses, as something else is in the way: " + said;
+      failure.message = access_.name + " refuses because of a conflict: " + said;
       failure.hint = "the name may be taken, or another change is going on; plan again";
       break;
     case 429:
@@ -159,14 +159,14 @@ Error CloudSession::refusal(const HttpRequest& request, const HttpResponse& resp
         failure.message = access_.name + " fails: " + (said.empty() ? after(response) : said);
         failure.hint = "see the vendor's status page, and apply again: it goes on from here";
       } else {
-        failure.message = access_.name + " does not take the request: " + said;
+        failure.message = access_.name + " rejects the request: " + said;
         failure.hint = "the message names what the vendor does not accept; correct the spec";
       }
   }
   return Error(std::move(failure));
 }
 
-// Tried again: what was not sent or not begun always, what may have been done only where doing it twice is the same as once.
+// Always tries again if the request was not sent or not begun. If it may have been carried out, tries again only if it is repeatable.
 HttpResponse CloudSession::attempt(HttpRequest request, bool repeatable) {
   static thread_local std::mt19937 random{std::random_device{}()};
   milliseconds pause = options_.pause;

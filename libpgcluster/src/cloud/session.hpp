@@ -50,17 +50,17 @@ class CloudSession {
 
   /// An answer with a status below 300, or one of `also`; tried again after a failure where the request may be repeated. Throws Error.
   HttpResponse call(HttpRequest request, const std::vector<int>& also = {});
-  /// The same in JSON; `body` null: none. An answer that is none is an Error; nothing at all is null.
+  /// The same with JSON; without a request body if `body` is null. An empty answer is null; one that is not JSON is an Error.
   nlohmann::json json(const std::string& method, const std::string& url, const nlohmann::json& body = nullptr, const std::vector<int>& also = {});
-  /// A request that makes something, and so must not be repeated blindly: when its answer is lost, `found` says whether it was carried out.
-  /// Empty where it was, and there is no answer.
+  /// A request that creates something, and must not be repeated blindly: if its answer is lost, `found` tells whether it was carried out. nullopt if
+  /// it was carried out, but its answer is lost.
   std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also = {});
 
-  /// Until `done` says so. Throws Error (timed_out) with `what` in its message.
+  /// Waits until `done` returns true. Throws Error (timed_out) with `what` in its message.
   void wait_for(const std::string& what, const std::function<bool()>& done);
   void wait(std::chrono::milliseconds time) const;
 
-  /// A token kept for later calls, fetched by `get` (value, seconds) where there is none that is still good.
+  /// The cached token of `key`. If there is none, or it has expired, `get` fetches a new one (value, and seconds until it expires).
   std::string token(const std::string& key, const std::function<std::pair<std::string, long>()>& get);
 
   const std::string& name() const noexcept { return access_.name; }

@@ -122,7 +122,7 @@ std::optional<int> Child::wait(std::chrono::milliseconds time) {
 SocketPair::SocketPair() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
-    throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
+    throw Error(Code::internal, std::string("cannot create a pair of sockets: ") + std::strerror(errno));
   ours_ = ends[0];
   theirs_ = ends[1];
   ::fcntl(ours_, F_SETFL, O_NONBLOCK);  // only our end: programs expect a blocking one

@@ -75,7 +75,7 @@ std::string key(const Ask& ask) {
 std::size_t hash(const Ask& ask) {
   std::size_t value = std::hash<std::string>()(ask.at);
   const auto mix = [&](std::size_t more) { value ^= more + 0x9e3779b97f4a7c15 + (value << 6) + (value >> 2); };
-  // A long text, such as a script, is hashed by its length and its ends, where the asks of a host differ.
+  // Of a long text, such as a script, only the length and both ends are hashed: the asks of one host differ there.
   const auto add = [&](std::string_view text) {
     mix(text.size());
     if (text.size() > 64) mix(std::hash<std::string_view>()(text.substr(text.size() - 32)));

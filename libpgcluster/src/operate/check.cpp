@@ -38,7 +38,7 @@ std::vector<std::string> names(const std::vector<Declaration>& declared, std::ve
 HostAsks asks_of(const std::string& host, const std::vector<Declaration>& declared) {
   std::vector<std::string> policy{"apt-cache", "policy"}, df{"df", "-Pk", "/", "/var", "/var/lib"};
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
-  // A directory that is not there yet has no room of its own: df says so on its standard error, and goes on.
+  // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
   return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
@@ -68,21 +68,21 @@ class Examiner {
   void system(const Facts& facts) {
     if (facts.os_id != "debian" && facts.os_id != "ubuntu")
       add(Severity::error, Code::host_unsupported, "runs " + (facts.os_id.empty() ? "an unknown system" : facts.os_id),
-          "pgcluster deploys on Debian and its kin");
+          "pgcluster deploys on Debian and its derivatives");
     else if (facts.os_id == "debian" && std::atoi(facts.os_version.c_str()) < 13)
-      add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "Debian 13 is what pgcluster is tested on");
-    // It told its time at some moment in between: long before the last answer where another host was waited for.
+      add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "pgcluster is tested on Debian 13");
+    // The host read its clock at some moment between asked_ and answered_: long before answered_ if another host was slow.
     if (const std::int64_t off = facts.clock - std::clamp(facts.clock, asked_, answered_); std::abs(off) > clock_tolerance)
       add(Severity::error, Code::host_unsupported,
           "its clock is " + std::to_string(std::abs(off)) + " s " + (off > 0 ? "ahead of" : "behind") + " this machine's",
-          "set it right, and let a time service keep it so");
+          "set the clock, and run a time service");
     if (facts.memory_bytes > 0 && facts.memory_bytes < (512ull << 20))
       add(Severity::warning, Code::refused, "has only " + std::to_string(facts.memory_bytes >> 20) + " MiB of memory",
-          "a database host with all of its services wants 1 GiB");
+          "a database host with all of its services needs 1 GiB");
   }
 
   void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
-    if (!listening) return add(Severity::warning, Code::command_failed, "which ports are taken cannot be seen", "ss comes with iproute2");
+    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "install iproute2, which has ss");
     for (const Declaration& one : declared)
       for (const PortNeed& port : one.needs.ports) {
         if (owns(facts, "unit:" + port.unit)) continue;
@@ -117,8 +117,7 @@ class Examiner {
 
   void packages(const std::vector<Declaration>& declared, const std::string* policy) {
     if (!policy)
-      return add(Severity::warning, Code::command_failed, "apt does not say which packages there are",
-                 "run apt-get update on the host, and see what it says");
+      return add(Severity::warning, Code::command_failed, "apt did not list its packages", "run apt-get update on the host, and see what it says");
     std::string missing;
     for (const std::string& package : names(declared, &Needs::packages)) {
       const auto at = policy->find(package + ":\n");
@@ -138,7 +137,8 @@ CheckReport::Finding finding(const std::string& host, const Error& error) {
   return {host, {.message = error.message(), .hint = error.hint()}, error.code(), error.failure().causes};
 }
 
-// Who asks it, and whether it knows the network and the hosts; what one may change there it does not say before the first change.
+// Checks the credentials, and that the cloud knows the network and the hosts. Whether the credentials may change load balancers shows only at the
+// first change.
 void examine_cloud(const std::string& cloud, const std::vector<CloudBalancer>& balancers, const Observed& observed, CheckReport& report) {
   if (const auto error = observed.errors.find(cloud); error != observed.errors.end()) {
     report.findings.push_back(finding(cloud, error->second));

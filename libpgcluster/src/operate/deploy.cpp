@@ -22,7 +22,7 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
                    .diagnostics = {{.message = "no component has this name", .path = "extra." + name}}});
 }
 
-// Patroni's state does not move by itself: members that ask another DCS than the running ones would begin a second cluster.
+// Patroni's state does not move to another DCS by itself. Members that used another DCS than the running ones would start a second cluster.
 void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left) {
   const std::string wanted(to_string(topology.dcs_type));
   const std::string other(to_string(topology.dcs_type == DcsType::etcd ? DcsType::consul : DcsType::etcd));
@@ -114,8 +114,8 @@ class Deployment {
     plan_.without = without_;
   }
 
-  // The asks of the built-in components' steps go along with the question for the facts, so that a plan is one program a host. A user's own component
-  // never sees facts that are a guess.
+  // Sends the probable asks of the built-in components' steps together with the asks for the facts, so that a plan needs one program for each host.
+  // Only built-in components see guessed facts, never a user's own.
   void ask_hosts() {
     const auto likely = likely_asks(spec_, topology_, builtin_components(), without_);
     facts_ = gather_facts(hosts_, executor_, options_, WayOut::leave_out, likely, &known_);
@@ -125,7 +125,7 @@ class Deployment {
     check_beginning(topology_, facts_, without_);
   }
 
-  // The hosts' own interfaces replace the guess that a spec alone allows.
+  // Replaces the warning about the VIP's network: resolve() derived it from the spec alone, this one knows the interfaces of the hosts.
   void check_vip_network() {
     if (spec_.cluster_vip.empty()) return;
     std::map<std::string, std::vector<std::string>> cidrs;
@@ -147,15 +147,15 @@ class Deployment {
       if (std::none_of(left_.begin(), left_.end(), [&](const KnownHost& host) { return host.name == name; })) throw not_a_host(topology_, name);
     if (!options_.prune) {
       for (const KnownHost& host : left_)
-        warn("is no longer described, but still belongs to the cluster", "apply --prune removes what stands there, its data included",
+        warn("is no longer in the spec, but still belongs to the cluster", "apply --prune removes everything that pgcluster put there, data included",
              "hosts." + host.name);
       return;
     }
     Hosts reach;
     for (const KnownHost& host : left_) {
       if (forgotten_.contains(host.name))
-        warn("is forgotten, but not cleaned: what stands there stays", "wipe it before it is started again: it would join the cluster",
-             "hosts." + host.name);
+        warn("is forgotten, but not cleaned: its services, files and data stay",
+             "wipe it before it is started again; otherwise it would join the cluster", "hosts." + host.name);
       else
         reach.emplace(host.name, access_of(host, topology_));
     }
@@ -201,7 +201,7 @@ class Deployment {
     view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving));
   }
 
-  // A cloud that is left goes first: only then do the hosts forget it.
+  // Remove the balancers of a cloud that left the spec first: the hosts forget the cloud afterwards.
   Steps steps() {
     std::vector<Steps> all;
     for (const TopologyHost& host : topology_.hosts) {
@@ -215,7 +215,7 @@ class Deployment {
     return sequence(std::move(unclouded_), kept_secrets(), parallel(std::move(all)));
   }
 
-  // One step in between: else each of the many steps after the secrets would wait for each of the many secrets.
+  // All later steps wait for one gate that waits for the secrets. Without it, each of many steps would wait for each of many secrets.
   Steps kept_secrets() {
     Steps secrets = secret_steps(*view_, secret_needs(*view_, components_));
     if (secrets.empty()) return secrets;
@@ -232,7 +232,7 @@ class Deployment {
                                            WriteFile{.path = "/var/lib/pgcluster/begun", .content = begun_with(spec_, recorded)}));
   }
 
-  // What components want there, the file that names the cluster's hosts, and the removal of what nobody wants any more.
+  // The steps of the components, the file with the cluster's hosts, and the removal of resources that no step keeps any more.
   Steps host_steps(const TopologyHost& host) {
     const NodeView node{*view_, host, view_->facts.at(host.name)};
     Steps system;
@@ -249,7 +249,7 @@ class Deployment {
     if (node.has(Role::postgres)) parts.push_back(begun(node));
     std::vector<StepRef> gone;
     for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
-    // A pruned host is forgotten when it is clean: else nobody would go on with it after an interruption.
+    // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
     return with_removals(node, std::move(wanted));

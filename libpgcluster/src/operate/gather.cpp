@@ -56,7 +56,7 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
       if (read.os_id != "debian" && read.os_id != "ubuntu")
         throw Error({.code = Code::host_unsupported,
                      .message = name + " runs " + (read.os_id.empty() ? "an unknown system" : read.os_id + " " + read.os_version),
-                     .hint = "pgcluster deploys on Debian and its kin, with systemd and apt",
+                     .hint = "pgcluster deploys on Debian and its derivatives, with systemd and apt",
                      .host = name});
       facts.emplace(name, std::move(read));
     } catch (const Error& error) {

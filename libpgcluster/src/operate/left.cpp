@@ -88,7 +88,8 @@ std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, c
     if (const auto known = read_cluster_file(fact.cluster)) {
       if (!known->unknown_clouds.empty())
         throw Error({.code = Code::refused,
-                     .message = name + " knows load balancers of the cluster at " + joined(known->unknown_clouds) + ", which this version does not",
+                     .message = name + " has a record of load balancers of the cluster at " + joined(known->unknown_clouds) +
+                                ", a cloud that this version does not know",
                      .hint = "use the version of pgcluster that made them, or a later one",
                      .host = name});
       for (const KnownCloud& cloud : known->clouds) {
@@ -115,7 +116,7 @@ HostAccess access_of(const KnownHost& left, const Topology& topology) {
   for (const TopologyHost& host : topology.hosts)
     if (access.transport == Transport::local) access = host.access;
   if (access.transport == Transport::local) access.transport = Transport::libssh2;
-  // What only some hosts are logged in to with is theirs: never offered to another.
+  // A password or passphrase that only some hosts use is never offered to another host.
   const auto common = [&](auto HostAccess::*what) {
     for (const TopologyHost& host : topology.hosts)
       if (!(host.access.*what == topology.hosts.front().access.*what)) return access.*what = {}, void();

@@ -93,7 +93,7 @@ const std::string& need_leader(const Scene& scene) {
 
 const TopologyHost& fittest_replica(const Scene& scene, const TopologyHost& leader) {
   if (const TopologyHost* best = scene.members.successor(*scene.view, leader)) return *best;
-  Failure failure{.code = Code::refused, .message = "no replica is fit to lead", .hint = "see status, and mend one of them first"};
+  Failure failure{.code = Code::refused, .message = "no replica is fit to lead", .hint = "see status, and fix one of them first"};
   for (const TopologyHost* host : scene.hosts_that_answer)
     if (host->name != leader.name) failure.diagnostics.push_back({.message = scene.members.unfit(*scene.view, *host), .path = host->name});
   throw Error(std::move(failure));
@@ -207,7 +207,7 @@ Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& 
 
 Plan plan_failover(const Spec& spec, Executor& executor, const LeaderOptions& options) {
   if (options.to.empty())
-    throw Error(Code::refused, "failover needs to know which replica is to lead", "name it (--to HOST); status shows the replicas and their lag");
+    throw Error(Code::refused, "failover needs the name of the replica to promote", "name it (--to HOST); status shows the replicas and their lag");
   const Scene scene = look(spec, executor, options);
   const TopologyHost& to = scene.member(options.to);
   if (!scene.state(to).answers) throw Error({.code = Code::refused, .message = to.name + " does not answer", .hint = "see status", .host = to.name});

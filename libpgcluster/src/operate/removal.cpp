@@ -57,7 +57,7 @@ Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, S
     if (!one.resource.starts_with("unit:")) others.push_back(one);
   std::vector<Steps> data;
   for (const ComponentPtr& component : components) {
-    // Data of a component that has nothing here is a stranger's, or of a server that nobody would have stopped.
+    // If pgcluster owns nothing of the component on this host, the data is somebody else's, or its server has not been stopped: keep it.
     const auto& owned = node.facts.owned;
     if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
     for (const std::string& tree : component->data(node.seen_by(*component)))

@@ -16,7 +16,7 @@ std::string new_password() {
   std::string password;
   while (password.size() < 32) {
     unsigned char bytes[64];
-    if (RAND_bytes(bytes, sizeof bytes) != 1) throw Error(Code::internal, "there is no randomness to make a password from");
+    if (RAND_bytes(bytes, sizeof bytes) != 1) throw Error(Code::internal, "the random generator failed, so no password can be generated");
     for (const unsigned char byte : bytes)
       if (byte < letters.size() * 4 && password.size() < 32) password += letters[byte % letters.size()];
   }

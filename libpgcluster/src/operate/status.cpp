@@ -141,11 +141,11 @@ class Reading {
       for (const std::string& name : leaders)
         found(name, "patroni",
               {.cause = "several_leaders",
-               .message = "it is one of " + std::to_string(leaders.size()) + " members that say they lead",
+               .message = "it is one of " + std::to_string(leaders.size()) + " members that claim to lead",
                .remedy = "stop Patroni on all but the one that the DCS names, and see where the network is cut"});
     if (leaders.empty() && !members.all.empty())
       found("", "patroni",
-            {.cause = "no_leader", .message = "no member leads", .remedy = "mend the members' own problems; failover --to HOST promotes a replica"});
+            {.cause = "no_leader", .message = "no member leads", .remedy = "fix the problems of the members; failover --to HOST promotes a replica"});
   }
 
   void read_vip() {

@@ -74,14 +74,14 @@ void check_still_ours(const Topology& topology, const std::map<std::string, Fact
 /// Hosts that the cluster had when it was last applied, and that the spec no longer describes.
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts);
 
-/// A cloud that has balancers of the cluster, and that the spec no longer names.
+/// A cloud that still has load balancers of the cluster, but that the spec no longer names.
 struct LeftCloud {
   KnownCloud cloud;
-  HostAccess access;  ///< by a name of its own
+  HostAccess access;  ///< its name differs from that of every other cloud of the plan
 };
-/// Those that had them when the cluster was last applied.
+/// The clouds that had balancers of the cluster at the last apply, and that the spec no longer names.
 std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts);
-/// The spec's own, where its balancers are wished.
+/// The cloud of the spec, if its load balancers are wanted.
 std::vector<KnownCloud> own_cloud(const Spec& spec, const Topology& topology);
 
 /// How to reach a host that left the spec: by what the cluster's file tells, with the keys of a host that is still there.

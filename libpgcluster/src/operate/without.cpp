@@ -66,7 +66,7 @@ void check_quorum(const Plan& plan, const Topology& topology, const std::set<std
 }
 
 Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components) {
-  // Which of its steps have something to do only the host could tell: all of them are named.
+  // Only the host itself could tell which of its steps would change something, so all of them are listed.
   Facts unknown;
   unknown.interfaces = {{.name = "unknown", .cidr = net::single_address(host.address)}};
   const NodeView node{view, host, unknown};
@@ -88,7 +88,7 @@ Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, cons
   }
   return {.severity = Severity::warning,
           .message = "is left out, as if it were down; its " + std::to_string(count) + " steps stay pending (" + names + ")",
-          .hint = "once it is back, plan again with it; sizes that follow from memory are those of the other hosts",
+          .hint = "once it is back, plan again with it; until then, settings that depend on memory are calculated from the other hosts",
           .path = "hosts." + host.name};
 }
 

@@ -43,8 +43,8 @@ void Engine::lock() {
         [&, name, access] {
           if (const auto holder = executor_.lock(access, us_))
             throw Error({.code = Code::locked,
-                         .message = name + " is locked by " + holder->who + ", since " + ago(holder->since),
-                         .hint = "wait for that apply to end; the lock of one that has died is released within 30 s",
+                         .message = name + " is locked by " + holder->who + ", which took the lock " + ago(holder->since),
+                         .hint = "wait for that apply to end; if it has died, its lock is released within 30 s",
                          .host = name,
                          .retryable = true});
           workers_->tell([&, name] {

@@ -332,7 +332,7 @@ void Engine::order_known() {
   order_again_ = now + std::chrono::milliseconds(500);
   if (now - *order_since_ < order_patience) return;
   Failure failure{.code = Code::refused,
-                  .message = "no member of " + group + " could be disturbed safely for " + std::to_string(order_patience.count()) + " s",
+                  .message = "no member of " + group + " could be restarted safely for " + std::to_string(order_patience.count()) + " s",
                   .hint = "see status: the cluster must be healthy before a member is restarted"};
   blame_lost_host(failure, order_.asks);
   for (const std::size_t i : std::set<std::size_t>(held_))

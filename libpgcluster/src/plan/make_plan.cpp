@@ -22,7 +22,7 @@ void check_references(const Steps& steps, const std::set<std::string>& without) 
     const std::string_view near = nearest(one.awaited, known);
     findings.push_back(
         {.message = one.step + " waits for " + one.awaited + ", and the plan has no such step",
-         .hint = near.empty() ? "a step that only some plans have is awaited by after_where_planned()" : "did you mean " + std::string(near) + "?",
+         .hint = near.empty() ? "use after_where_planned() to wait for a step that only some plans have" : "did you mean " + std::string(near) + "?",
          .path = one.step});
   }
   Failure failure{

@@ -6,7 +6,7 @@
 namespace pgcluster {
 namespace {
 
-// The key of a resource within the plan: with the name of the host, or, for a resource like "dcs:config" of the cluster, without.
+// The key of a resource within the plan. It begins with the name of the host, except for resources of the whole cluster such as "dcs:config".
 std::string scoped(const std::string& host, std::string_view resource) {
   static constexpr std::array own{"file:", "block:", "package:", "unit:", "account:", "tree:"};
   for (const std::string_view prefix : own)

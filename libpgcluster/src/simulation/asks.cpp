@@ -73,7 +73,7 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
   if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
-  // The facts: the asks are the real ones, and the answers are what a host with these facts gives.
+  // Facts: answers the real asks for the facts as a host with these facts would.
   if (is(argv, {"sh", "-c"})) {
     const std::vector<Ask> asks = facts_asks(host.name);
     for (std::size_t i = 0; i < asks.size(); ++i) {

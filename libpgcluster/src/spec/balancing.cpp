@@ -19,7 +19,7 @@ void check_balancing(const Spec& s, std::vector<Diagnostic>& findings) {
   if (!with_haproxy(s)) {
     const std::string hint = "write with_haproxy_load_balancing: true, or remove it";
     const auto unused = [&](const char* key, bool set) {
-      if (set) warning(key, "says nothing without with_haproxy_load_balancing", hint);
+      if (set) warning(key, "has no effect without with_haproxy_load_balancing", hint);
     };
     unused("haproxy_listen_port", s.haproxy_listen_port != defaults.haproxy_listen_port);
     unused("haproxy_maxconn", s.haproxy_maxconn != defaults.haproxy_maxconn);
@@ -34,18 +34,18 @@ void check_balancing(const Spec& s, std::vector<Diagnostic>& findings) {
   if (s.confd_install && !s.confd_binary.given())
     warning("confd_install", "needs confd_binary: without it HAProxy's servers are the database hosts of this file, as of the last apply",
             "write confd_binary: PATH or { url: …, sha256: … }, or confd_install: false");
-  if (!s.confd_install && s.confd_binary.given()) warning("confd_binary", "says nothing with confd_install: false", "remove one of them");
+  if (!s.confd_install && s.confd_binary.given()) warning("confd_binary", "has no effect with confd_install: false", "remove one of them");
   if (s.haproxy_listen_port.replicas_sync != 0 && !s.synchronous_mode)
     warning("haproxy_listen_port.replicas_sync",
             "port " + std::to_string(s.haproxy_listen_port.replicas_sync) + " never answers: there are no synchronous replicas",
             "write synchronous_mode: true, or haproxy_listen_port: { replicas_sync: 0 }");
   const auto balancers = std::count_if(s.hosts.begin(), s.hosts.end(), [&](const HostSpec& host) { return is_balancer(s, host); });
   if (balancers == 1 && s.hosts.size() > 1)
-    warning("hosts", "only one host balances: without it clients reach nothing", "give another host the role balancer");
+    warning("hosts", "only one host is a balancer: if it is down, no client can connect", "give another host the role balancer");
   if (s.cluster_vip.empty()) {
-    if (s.keepalived_virtual_router_id != 0) warning("keepalived_virtual_router_id", "says nothing without cluster_vip", "remove it");
+    if (s.keepalived_virtual_router_id != 0) warning("keepalived_virtual_router_id", "has no effect without cluster_vip", "remove it");
   } else if (const auto vip = net::parse_ip(s.cluster_vip); vip && s.keepalived_virtual_router_id == 0 && vip->bytes[vip->v6 ? 15 : 3] == 0) {
-    error("cluster_vip", "its last byte is 0, which is no virtual router id", "write keepalived_virtual_router_id: 1 to 255");
+    error("cluster_vip", "its last byte is 0, which is not a valid virtual router id", "write keepalived_virtual_router_id: 1 to 255");
   }
 }
 

@@ -82,7 +82,7 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
   if (!s.cloud_provider) {
     if (is_faulty(findings, "cloud_provider")) return;
     const auto unused = [&](const char* key, bool set) {
-      if (set) warning(key, "says nothing without cloud_provider", "write cloud_provider: hetzner (or another), or remove it");
+      if (set) warning(key, "has no effect without cloud_provider", "write cloud_provider: hetzner (or another), or remove it");
     };
     unused("cloud_load_balancer", !s.cloud_load_balancer);
     unused("cloud_api_endpoint", !s.cloud_api_endpoint.empty());
@@ -92,11 +92,11 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
   const Limits limits = limits_of(*s.cloud_provider);
   const std::string provider(to_string(*s.cloud_provider));
   if (!s.cluster_vip.empty())
-    error("cluster_vip", "does not go with cloud_provider: a cloud carries no traffic to an address that a host gives itself",
+    error("cluster_vip", "cannot be used with cloud_provider: a cloud does not route traffic to an address that a host sets itself",
           "remove it; clients connect to the cloud's load balancers, or to the hosts");
   if (!s.cloud_load_balancer) return;
   if (s.with_haproxy_load_balancing)
-    warning("with_haproxy_load_balancing", "says nothing with cloud_provider: the cloud's load balancers take HAProxy's place",
+    warning("with_haproxy_load_balancing", "has no effect with cloud_provider: the cloud's load balancers take HAProxy's place",
             "remove it, or write cloud_load_balancer: false");
   const auto needs = [&](const char* key, const std::string& value, const std::string& hint) {
     if (value.empty()) error(key, "is missing, which the load balancers of " + provider + " need", "write " + std::string(key) + ": " + hint);
@@ -111,7 +111,7 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
     error("patroni_cluster_name", "does not fit into the name of a load balancer of " + provider,
           "write small letters, digits and '-', at most " + std::to_string(limits.longest_name));
   if (!limits.leading_digit && !name.empty() && name[0] >= '0' && name[0] <= '9')
-    error("patroni_cluster_name", "begins with a digit, which no name at Google may", "begin it with a letter");
+    error("patroni_cluster_name", "begins with a digit, which Google does not allow", "begin it with a letter");
   const auto databases = static_cast<std::size_t>(std::count_if(s.hosts.begin(), s.hosts.end(), is_database));
   if (limits.targets != 0 && databases > limits.targets)
     error("hosts",
@@ -132,12 +132,12 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
       error(path, one + " has bits beyond its length",
             std::string("write the network's first address, or ") + (network->ip.v6 ? "/128" : "/32") + " for this address alone");
     } else if (network->ip.v6 && !limits.ipv6 && one != "::/0") {
-      warning(path, one + " says nothing: the load balancers of " + provider + " are made with an IPv4 address", "remove it");
+      warning(path, one + " has no effect: the load balancers of " + provider + " are made with an IPv4 address", "remove it");
     }
   }
   if (!s.database_public_access) {
     if (!s.database_public_allowed_ips.empty())
-      warning("database_public_allowed_ips", "says nothing without database_public_access", "write database_public_access: true, or remove it");
+      warning("database_public_allowed_ips", "has no effect without database_public_access", "write database_public_access: true, or remove it");
     return;
   }
   if (on_azure) needs("azure_network_security_group", s.azure_network_security_group, "the servers' group: it holds the allow list");

@@ -31,7 +31,7 @@ void check_consul(const Spec& s, std::vector<Diagnostic>& findings) {
   const Spec defaults;
   if (s.dcs_type != DcsType::consul) {
     const auto unused = [&](const char* key, bool set) {
-      if (set) warning(key, "says nothing without dcs_type: consul", "write dcs_type: consul, or remove it");
+      if (set) warning(key, "has no effect without dcs_type: consul", "write dcs_type: consul, or remove it");
     };
     unused("consul_layout", s.consul_layout != defaults.consul_layout);
     unused("consul_datacenter", !s.consul_datacenter.empty());

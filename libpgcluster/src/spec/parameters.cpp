@@ -22,18 +22,18 @@ struct Refused {
   std::string_view instead;
 };
 
-// Patroni passes these on PostgreSQL's command line, or writes them itself, and silently drops what stands elsewhere.
+// Patroni passes these on PostgreSQL's command line, or writes them itself, and silently ignores values set elsewhere.
 constexpr Refused kRefused[] = {
     {"listen_addresses", "Patroni sets it from the host's addresses", "remove it"},
     {"port", "Patroni sets it", "use the key postgresql_port"},
     {"cluster_name", "Patroni sets it to the cluster's name", "use the key patroni_cluster_name"},
     {"hot_standby", "Patroni keeps it on, so that replicas answer", "remove it"},
     {"wal_log_hints", "Patroni keeps it on, because pg_rewind needs it", "remove it"},
-    {"data_directory", "the data stands where Debian has it, and Patroni names it", "remove it"},
+    {"data_directory", "the data is in Debian's directory, and Patroni sets the path", "remove it"},
     {"config_file", "Patroni writes the configuration files and names them", "remove it"},
     {"hba_file", "Patroni writes pg_hba.conf", "use the key postgresql_pg_hba for further lines"},
     {"ident_file", "Patroni names it", "remove it"},
-    {"external_pid_file", "Patroni looks after the process", "remove it"},
+    {"external_pid_file", "Patroni manages the process", "remove it"},
     {"unix_socket_directories", "Patroni, PgBouncer and local clients meet at /var/run/postgresql", "remove it"},
     {"primary_conninfo", "Patroni sets it on replicas", "remove it"},
     {"primary_slot_name", "Patroni sets it on replicas", "remove it"},
@@ -189,7 +189,7 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
       continue;
     }
     if (!seen.insert(lower).second) {
-      error("stands here a second time", "remove one of them; upper and lower case do not differ");
+      error("is given twice", "remove one of them; upper and lower case do not differ");
       continue;
     }
     if (value.find_first_of(std::string("\n\r\0", 3)) != std::string::npos) {
@@ -245,7 +245,8 @@ void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
   if (const auto max = counts.find("max_connections"); max != counts.end()) {
     const auto reserved = counts.find("superuser_reserved_connections");
     if (reserved != counts.end() && reserved->second >= max->second)
-      findings.push_back({Severity::error, "leaves no connection to others than the superuser: max_connections is " + std::to_string(max->second),
+      findings.push_back({Severity::error,
+                          "leaves no connection for other roles than the superuser: max_connections is " + std::to_string(max->second),
                           "write less than max_connections", "postgresql_parameters.superuser_reserved_connections"});
     if (spec.pgbouncer_install && spec.pgbouncer_default_pool_size > max->second)
       findings.push_back({Severity::warning,

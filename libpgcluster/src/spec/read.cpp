@@ -133,7 +133,7 @@ class Reader {
       const Node& key = node.keys[i];
       const std::string here = join(path, key.text);
       if (const auto [first, fresh] = seen.emplace(key.text, &key); !fresh) {
-        error(key, here, "stands here a second time, first in line " + std::to_string(first->second->line), "remove one of them");
+        error(key, here, "is given twice, first in line " + std::to_string(first->second->line), "remove one of them");
       } else {
         const Node& value = node.items[i];
         const Node& place = value.kind == Node::Kind::scalar && value.line > 0 ? value : key;
@@ -291,7 +291,7 @@ class Reader {
       const auto word = text(item, here);
       if (!word) return;
       if (word->empty()) return error(item, here, "is empty", "write a value, or remove it");
-      if (!seen.insert(*word).second) return error(item, here, *word + " stands here a second time", "remove one of them");
+      if (!seen.insert(*word).second) return error(item, here, *word + " is given twice", "remove one of them");
       if (const auto one = choice<E>(item, here, rule, *word)) out.push_back(*one);
     });
   }
@@ -299,7 +299,7 @@ class Reader {
   void value(const Node& node, const std::string& path, const Rule&, SpecSecret& out) {
     if (node.kind == Node::Kind::scalar && node.tag == "!spec") {
       if (secrets_ == nullptr) {
-        error(node, path, "!spec " + node.text + " stands for a password of another spec, and only in what pgcluster wrote",
+        error(node, path, "!spec " + node.text + " refers to a password of another spec, and may stand only in files that pgcluster wrote",
               "write the password, !env NAME or !file PATH");
       } else if (const SpecSecret* found = find_secret(*secrets_, node.text)) {
         out = *found;
@@ -341,7 +341,7 @@ class Reader {
     });
   }
 
-  // References stay, with paths that hold everywhere; what they lead to is looked at now.
+  // Keeps `!env` and `!file` references, with file paths resolved against the spec's folder, and checks now that each can be read.
   Node followed(const Node& node, const std::string& path) {
     Node out = node;
     if (node.kind == Node::Kind::scalar && !node.tag.empty()) {

@@ -17,7 +17,7 @@ bool is_database(const HostSpec& host);
 bool is_balancer(const Spec& spec, const HostSpec& host);
 /// Whether HAProxy stands in front: it was asked for, and no cloud's load balancer takes its place.
 bool with_haproxy(const Spec& spec);
-/// Whether the load balancers of cloud_provider stand in front.
+/// Whether clients connect through the load balancers of cloud_provider.
 bool with_cloud_balancer(const Spec& spec);
 /// Whether some host names the DCS's role.
 bool dcs_is_named(const Spec& spec);

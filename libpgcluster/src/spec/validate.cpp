@@ -73,9 +73,9 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
       const auto fields = strings::split(value, " \t");
       if (value.find_first_of("\r\n") != std::string::npos) return Misfit{"has a line break in it", "write one item for each line"};
       if (!value.empty() && (value.front() == '#' || fields.empty()))
-        return Misfit{"is not a line with a rule", "remove it; comments stand in this file"};
+        return Misfit{"is not a line with a rule", "remove it; write comments in this file"};
       if (!matches(value, format))
-        return Misfit{"begins with " + words::shown(fields.front()) + ", which is no kind of connection",
+        return Misfit{"begins with " + words::shown(fields.front()) + ", which is not a type of connection",
                       "write like: hostssl all app 10.0.0.0/8 scram-sha-256"};
       const std::size_t least = fields.front() == "local" ? 4 : 5;
       if (fields.size() < least)
@@ -208,7 +208,7 @@ class Checker {
       const std::string here = path + '[' + std::to_string(i) + ']';
       const auto here_at = all.begin() + static_cast<std::ptrdiff_t>(i);
       if (std::find(all.begin(), here_at, all[i]) != here_at)
-        error(here, std::string(to_string(all[i])) + " stands here a second time", "remove one of them");
+        error(here, std::string(to_string(all[i])) + " is given twice", "remove one of them");
       else
         value(all[i], here, rule);
     }
@@ -224,7 +224,7 @@ class Checker {
       if (value[i].empty()) {
         error(here, "is empty", "write a value, or remove it");
       } else if (!seen.insert(value[i]).second) {
-        error(here, value[i] + " stands here a second time", "remove one of them");
+        error(here, value[i] + " is given twice", "remove one of them");
       } else {
         word(value[i], here, rule);
       }
@@ -244,13 +244,13 @@ class Checker {
   }
   void value(const SshSpec& ssh, const std::string& path, const Rule&) {
     if (ssh.jump.size() > 1 && std::find(ssh.jump.begin(), ssh.jump.end(), "none") != ssh.jump.end())
-      error(path + ".jump", "none stands for no hop at all", "write it alone, or remove it");
+      error(path + ".jump", "none means no hop at all", "write it alone, or remove it");
     if (path != "ssh") {
       record(ssh, path, keys::of<SshSpec, HostSpec>());
       return;
     }
     record(ssh, path, keys::of<SshSpec, Spec>());
-    if (ssh.host) error("ssh.host", "stands for one host only", "write it in that host's own ssh");
+    if (ssh.host) error("ssh.host", "can be set for one host only", "write it in that host's own ssh");
   }
   template <keys::Group Record>
   void value(const Record& group, const std::string& path, const Rule&) {
@@ -276,7 +276,7 @@ class Checker {
     for (const HostSpec& host : hosts) record(host, path + '.' + host.name, keys::of<HostSpec>());
   }
 
-  // What one key means for another.
+  // Rules that involve several keys.
 
   void hosts() {
     std::map<std::string, std::string> names;
@@ -304,8 +304,8 @@ class Checker {
         } else if (any || multicast) {
           error(path + ".address", host.address + " is not the address of a host", "write the address that the other hosts reach it at");
         } else if (loopback && spec_.hosts.size() > 1) {
-          error(path + ".address", host.address + " means each host itself, so the others would not reach this one",
-                "write the address that the other hosts reach it at; ssh.host is for where ssh goes");
+          error(path + ".address", host.address + " is a loopback address, which the other hosts cannot reach",
+                "write the address that the other hosts reach it at; the address for ssh belongs in ssh.host");
         }
       }
       database |= is_database(host) || faulty_below(path + ".roles");
@@ -333,19 +333,19 @@ class Checker {
       const std::string path = "hosts." + host.name + ".ssh.";
       if (local) {
         error(host.ssh.transport ? path + "transport" : "ssh.transport",
-              "local stands for this machine, which is " + local->name + " already, not " + host.name, "write it for one host only");
+              "local means this machine, which is " + local->name + " already, not " + host.name, "write it for one host only");
         if (!host.ssh.transport) return;
       } else {
         local = &host;
       }
       for (const auto& [set, key] : {std::pair{host.ssh.host.has_value(), "host"}, std::pair{!host.ssh.jump.empty(), "jump"}})
-        if (set) error(path + key, "says nothing with transport: local, for ssh goes nowhere", "remove one of the two");
+        if (set) error(path + key, "has no effect with transport: local, which does not use ssh", "remove one of the two");
     }
   }
 
   void tags(const HostSpec& host, const std::string& path) {
     if (!host.patroni_tags.empty() && !is_database(host))
-      error(path, "stands on a host without PostgreSQL", "remove it, or add postgres to the roles");
+      error(path, "is set on a host without PostgreSQL", "remove it, or add postgres to the roles");
     std::vector<std::string_view> names;
     for (const auto& tag : keys::patroni_tags()) names.push_back(tag.name);
     std::map<std::string_view, std::string_view> set;
@@ -358,7 +358,7 @@ class Checker {
         error(here, "unknown tag", near.empty() ? "known are " + words::one_of(names) : "did you mean " + std::string(near) + "?");
         continue;
       }
-      if (!set.emplace(name, value).second) error(here, "stands here a second time", "remove one of them");
+      if (!set.emplace(name, value).second) error(here, "is given twice", "remove one of them");
       switch (known->type) {
         case keys::Tag::Type::boolean:
           if (value != "true" && value != "false") error(here, "expects true or false, has " + words::shown(value), "write true or false");
@@ -405,8 +405,8 @@ class Checker {
       const HostSpec* at = source(host);
       while (at != nullptr && at != &host && steps++ < spec_.hosts.size()) at = source(*at);
       if (at == &host && source(host) != &host)
-        error("hosts." + host.name + ".patroni_tags.replicatefrom", "leads back to " + host.name + ", so that nobody follows the leader",
-              "remove it from one of them");
+        error("hosts." + host.name + ".patroni_tags.replicatefrom",
+              "leads back to " + host.name + ": the members of this circle would never follow the leader", "remove it from one of them");
     }
   }
 
@@ -469,7 +469,7 @@ class Checker {
                 ", so that a slow DCS would cost the leader its place",
             "write " + std::to_string(std::max(least, 20L)) + " or more, or lower the other two");
     if (s.synchronous_mode_strict && !s.synchronous_mode)
-      error("synchronous_mode_strict", "says nothing without synchronous_mode", "write synchronous_mode: true, or remove it");
+      error("synchronous_mode_strict", "has no effect without synchronous_mode", "write synchronous_mode: true, or remove it");
     const auto databases = std::count_if(s.hosts.begin(), s.hosts.end(), is_database);
     if (s.synchronous_mode && databases > 0 && s.synchronous_node_count >= databases && !faulty("synchronous_node_count")) {
       const std::string message = std::to_string(s.synchronous_node_count) + " synchronous replicas need " +
@@ -487,7 +487,7 @@ class Checker {
 
   void vip() {
     if (spec_.cluster_vip.empty()) {
-      if (!spec_.vip_interface.empty()) warning("vip_interface", "says nothing without cluster_vip", "remove it, or give a cluster_vip");
+      if (!spec_.vip_interface.empty()) warning("vip_interface", "has no effect without cluster_vip", "remove it, or give a cluster_vip");
       return;
     }
     const auto vip = net::parse_ip(spec_.cluster_vip);
@@ -525,11 +525,12 @@ class Checker {
       const UserSpec& user = s.postgresql_users[i];
       const std::string path = "postgresql_users[" + std::to_string(i) + ']';
       if (!user.name.empty()) {
-        if (!users.insert(user.name).second) error(path + ".name", user.name + " stands here a second time", "remove one of them");
+        if (!users.insert(user.name).second) error(path + ".name", user.name + " is given twice", "remove one of them");
         if (user.name == s.patroni_superuser_username) {
-          error(path + ".name", user.name + " is the superuser, which is made anyway", "remove it; its password is patroni_superuser_password");
+          error(path + ".name", user.name + " is the superuser, which pgcluster creates itself",
+                "remove it; its password is patroni_superuser_password");
         } else if (user.name == s.patroni_replication_username) {
-          error(path + ".name", user.name + " is the role of replication, which is made anyway",
+          error(path + ".name", user.name + " is the replication role, which pgcluster creates itself",
                 "remove it; its password is patroni_replication_password");
         } else if (user.name == reserved) {
           error(path + ".name", "pgbouncer is the role that PgBouncer looks passwords up with",
@@ -545,7 +546,7 @@ class Checker {
       const DatabaseSpec& database = s.postgresql_databases[i];
       const std::string path = "postgresql_databases[" + std::to_string(i) + ']';
       if (!database.db.empty()) {
-        if (!databases.insert(database.db).second) error(path + ".db", database.db + " stands here a second time", "remove one of them");
+        if (!databases.insert(database.db).second) error(path + ".db", database.db + " is given twice", "remove one of them");
         if (database.db == "postgres" || database.db == "template0" || database.db == "template1")
           error(path + ".db", database.db + " is made with the cluster", "remove it, or write another name");
         if (database.db == "pgbouncer" && s.pgbouncer_install)
@@ -575,7 +576,7 @@ class Checker {
       }
       const std::string opposite = flag.starts_with("NO") ? flag.substr(2) : "NO" + flag;
       if (set.contains(opposite)) error(path, flag + " contradicts " + opposite, "keep one of them");
-      if (!set.insert(flag).second) error(path, flag + " stands here a second time", "remove one of them");
+      if (!set.insert(flag).second) error(path, flag + " is given twice", "remove one of them");
     }
   }
 

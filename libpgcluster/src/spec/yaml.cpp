@@ -35,7 +35,7 @@ class Builder final : public YAML::EventHandler {
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(mark, "", anchor, Node{}); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto known = anchors_.find(anchor);
-    if (known == anchors_.end()) throw broken(mark, "the alias stands inside of what it refers to", "write the values out");
+    if (known == anchors_.end()) throw broken(mark, "the alias is inside the value that it refers to", "write the values out");
     nodes_ += count(known->second);
     Node copy = known->second;
     copy.line = mark.line + 1;

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-// YAML as a plain tree with places. yaml-cpp lives in yaml.cpp only.
+// YAML as a plain tree whose nodes know their line and column. Only yaml.cpp includes yaml-cpp.
 namespace pgcluster::yaml {
 
 struct Node {

@@ -46,7 +46,7 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
     if (unit->active == "activating" && !unit->masked) {
       if (unit->sub == "auto-restart" && unit->restarts >= 2) {
         // The user may have fixed the cause before this plan: the count of restarts begins anew.
-        const std::string why = wish.unit + " dies again and again (result: " + unit->result + ")";
+        const std::string why = wish.unit + " fails repeatedly (result: " + unit->result + ")";
         Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
         again.failed = why;
         return again;

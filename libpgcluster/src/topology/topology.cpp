@@ -159,10 +159,10 @@ void warn(const Spec& spec, Topology& topology) {
                 ", no more than with " + std::to_string(members - 1),
             "use " + std::to_string(members - 1) + " or " + std::to_string(members + 1), "hosts");
   } else if (members > 7) {
-    warning(dcs + " has " + plural(members, "member") + ": each one more makes every write slower", "use three, five or seven", "hosts");
+    warning(dcs + " has " + plural(members, "member") + ": each further member makes every write slower", "use three, five or seven", "hosts");
   }
   if (topology.database.size() == 1)
-    warning("only " + topology.database.front() + " has the database: without it there is none", "add a database host", "hosts");
+    warning("only " + topology.database.front() + " is a database host: if it is down, there is no database", "add a database host", "hosts");
 
   std::map<std::string, std::size_t> by_datacenter;
   for (const std::string& member : topology.dcs_members) ++by_datacenter[topology.host(member).datacenter];

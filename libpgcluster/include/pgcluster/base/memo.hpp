@@ -7,21 +7,21 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// What pure functions have made of a value that does not change any more: each is called once. Used on one thread, as its owner is.
-/// A copy begins empty, as the copied value may be changed.
+/// Caches the results of pure functions of one value: each function is called once. The value must not change. A Memo is for one thread at a time,
+/// like its owner. A copy starts empty, because the copied value may change.
 class Memo {
  public:
-  /// Nothing made yet.
+  /// An empty cache.
   Memo() = default;
-  /// Begins empty.
+  /// A copy starts empty.
   Memo(const Memo&) noexcept {}
-  /// Forgets what was made of the old value.
+  /// Forgets the results for the old value.
   Memo& operator=(const Memo&) noexcept {
     made_.clear();
     return *this;
   }
 
-  /// What `make` makes of the subject, called at the first time only. The subject must be the same each time.
+  /// The result of `make(subject)`, which is called only the first time. The subject must be the same each time.
   template <class T, class Subject>
   std::shared_ptr<const T> get(const Subject& subject, T (*make)(const Subject&)) const {
     auto& made = made_[reinterpret_cast<void (*)()>(make)];

@@ -104,10 +104,9 @@ using ComponentPtr = std::shared_ptr<const Component>;
 /// keepalived; cloud.
 std::vector<ComponentPtr> builtin_components();
 
-/// A package for a user's own component: the step "pg1/COMPONENT/package:NAME". The component is the node's; a view without one names the step by
-/// the package.
+/// Installs a package for a user's own component, as the step "pg1/COMPONENT/package:NAME". COMPONENT is node.component, or NAME if that is empty.
 Steps package(const NodeView& node, const std::string& name);
-/// The unit is enabled and runs: the step "pg1/COMPONENT/service:UNIT". A unit without a suffix is a service.
+/// Enables and starts a unit, as the step "pg1/COMPONENT/service:UNIT". A unit without a suffix is a service.
 Steps service(const NodeView& node, const std::string& unit);
 
 /// The step by which a plan removes a resource (as in Owned) that the component owns and no longer needs. Only plans that remove it have the step.

@@ -7,8 +7,8 @@
 /// References to the steps of the component consul that other components may wait for.
 namespace pgcluster::consul {
 
-/// A server votes and is up to date, and the servers are the described ones; an agent knows the leader. Planned for each host with a
-/// Consul agent.
+/// On a server: it votes and is up to date, and the servers are those of the spec. On another agent: it knows the leader. Planned for each host with
+/// a Consul agent.
 inline StepRef healthy(const std::string& host) { return {host, "consul", "healthy"}; }
 
 }  // namespace pgcluster::consul

@@ -7,7 +7,7 @@
 /// References to the steps of the component etcd that other components may wait for.
 namespace pgcluster::etcd {
 
-/// The host's member answers with a quorum, and the members are the described ones. Planned for each member.
+/// The host's member is part of a quorum, and the cluster's members are those of the spec. Planned for each member.
 inline StepRef healthy(const std::string& host) { return {host, "etcd", "healthy"}; }
 
 }  // namespace pgcluster::etcd

@@ -80,15 +80,15 @@ struct PlanOptions {
   std::size_t parallel = 32;           ///< hosts at once
   std::vector<Diagnostic> warnings{};  ///< copied into the plan
   PlanOrigin origin{};
-  /// Hosts that the plan leaves out, as if they were down. Steps may ask them (each answer is Unreadable) and wait for their steps (which the plan
-  /// does not have: no wait).
+  /// Hosts that the plan leaves out, as if they were down. A step may ask such a host (each answer is Unreadable), and may be after() one of its
+  /// steps: the plan does not have that step, so there is nothing to wait for.
   std::set<std::string> without{};
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
 /// Puts all asks of the steps to the hosts, in one program for each host, and lets the steps decide. Changes nothing.
-/// Throws Error: spec_invalid for two steps that keep one resource, internal for steps that wait for each other in a circle or for a step that the
-/// plan does not have (see after()), refused where a step refuses, or a host's own error.
+/// Throws Error: spec_invalid if two steps keep one resource; internal if steps wait for each other in a circle, or for a step that the plan does not
+/// have (see after()); refused if a step refuses; or the error of a host.
 Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const PlanOptions& options = {});
 
 /// The answers of each host, or its error if it could not be asked.

@@ -90,7 +90,7 @@ class ServiceModel {
   virtual void unit_stopped(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) {}
   /// It has read its configuration again.
   virtual void unit_reloaded(SimulatedHost&, const std::string& /*unit*/, SimulatedTime /*now*/) {}
-  /// Virtual time has passed; comes at least at each of the executor's sleeps.
+  /// Called when virtual time has passed, at least once for each sleep of the executor.
   virtual void passed(SimulatedTime /*now*/) {}
   /// A command, reading or changing; empty: not a program of this model.
   virtual std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& /*argv*/, const std::string& /*input*/) { return std::nullopt; }
@@ -102,7 +102,7 @@ struct SimulatedOptions {
   std::chrono::milliseconds unit_start{1'000};  ///< from the command until the unit is active
   std::chrono::milliseconds other{5};
   std::int64_t clock = 1'700'000'000;  ///< Unix time at the beginning
-  /// Packages that no model knows can be installed, and bring nothing.
+  /// Whether packages that no model knows can be installed; they contain nothing.
   bool any_package = true;
   Facts facts{.os_id = "debian",
               .os_version = "13",
@@ -130,13 +130,13 @@ struct SimulatedAct {
   SimulatedTime serving_at{};
 };
 
-/// A fleet in memory, with a clock of its own: nothing waits, and the same calls give the same results.
+/// A fleet in memory with its own clock: no call waits in real time, and the same calls give the same results.
 ///
-/// Time: run() does not wait for its program's end, as if the controller only sent it; the host is busy until then (busy_until), and only
-/// the next run() for the same host waits for that, and so moves now(), as sleep_until() and advance() do. A unit that was started is
-/// "activating" until its time has come, so that whoever waits for it, waits. Hosts therefore overlap in virtual time as real ones do.
+/// Time: run() returns before its program ends, and the host is busy until the program has ended (busy_until). The next run() for the same host waits
+/// for that, which advances now(); so do sleep_until() and advance(). A started unit is "activating" until its start time has passed, so a step that
+/// waits for it does wait. Hosts therefore overlap in virtual time like real ones.
 ///
-/// Any host that run() is given is made where it is not there yet, as an empty Debian.
+/// run() creates a host that does not exist yet, as an empty Debian.
 class SimulatedExecutor final : public Executor {
  public:
   /// A fleet without hosts and without models, at the clock that the options say.
@@ -152,7 +152,7 @@ class SimulatedExecutor final : public Executor {
   void cancel() noexcept override;
   void resume() noexcept override;
   bool blocking() const noexcept override { return false; }
-  /// Virtual time; it only moves as the class says.
+  /// The virtual time. The comment of the class tells what advances it.
   SimulatedTime now() const override;
   void sleep_until(SimulatedTime until) override;
 
@@ -176,13 +176,13 @@ class SimulatedExecutor final : public Executor {
   const std::vector<SimulatedAct>& trace() const noexcept;
   /// Forgets the trace; sequences go on counting.
   void clear_trace();
-  /// Do a unit's bookkeeping as systemd on the host would; for models and tests.
+  /// Starts the unit, with the bookkeeping that systemd does on a host; for models and tests.
   void start_unit(SimulatedHost& host, const std::string& unit);
-  /// The same for a stop.
+  /// Stops the unit in the same way.
   void stop_unit(SimulatedHost& host, const std::string& unit);
-  /// The unit dies by itself: failed, with that as its journal.
+  /// Makes the unit fail by itself; `journal` is appended to its journal.
   void fail_unit(SimulatedHost& host, const std::string& unit, const std::string& journal = {});
-  /// The same for a reload.
+  /// Reloads the unit in the same way.
   void reload_unit(SimulatedHost& host, const std::string& unit);
   /// Installs a package with what it depends on, at once. Throws Error (command_failed) where there is none of that name.
   void install(SimulatedHost& host, const std::string& package);

@@ -378,8 +378,8 @@ std::vector<Diagnostic> validate(const Spec& spec);
 
 /// How dump() writes passwords that stand in the spec.
 enum class Secrets { values, references };
-/// YAML that loads to an equal spec, hosts in their order; only what differs from the defaults. `!env` and `!file` of passwords and of `extra`
-/// stay what they are; with Secrets::references passwords that stand in the spec are written as "!spec KEY".
+/// YAML that loads to an equal spec, with the hosts in their order and only the keys that differ from their defaults. Passwords and `extra` keep
+/// their `!env` and `!file` references; with Secrets::references, passwords that the spec contains are written as "!spec KEY".
 std::string dump(const Spec& spec, Secrets secrets = Secrets::values);
 
 /// JSON Schema (2020-12) of cluster.yaml, from the same table of keys that parse_spec reads by.

@@ -82,7 +82,7 @@ std::optional<Diagnostic> vip_network_warning(const std::string& vip, const Topo
 /// The topology as a graph: "dot" (Graphviz), "mermaid", or "svg", a self-contained picture. Pure; throws Error (refused) for another format.
 std::string graph(const Topology& topology, const Spec& spec, const std::string& format);
 
-/// A host as the cluster file has it.
+/// A host as recorded in the cluster file.
 struct KnownHost {
   std::string name;
   std::string address{};  ///< of the cluster's own traffic
@@ -90,7 +90,7 @@ struct KnownHost {
   std::vector<Role> roles;
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
-/// A cloud with load balancers of the cluster, as the cluster file has it: without credentials.
+/// A cloud that has load balancers of the cluster, as recorded in the cluster file: without credentials.
 struct KnownCloud {
   CloudProvider provider;
   std::string endpoint{};  ///< empty: the vendor's own
@@ -104,9 +104,10 @@ struct KnownCluster {
   std::vector<KnownCloud> clouds;
   std::vector<std::string> unknown_clouds{};  ///< words of providers that this version does not know
 };
-/// Names, access and roles of all hosts, and of those that are no longer described but still stand: what /var/lib/pgcluster/cluster holds (JSON).
+/// The content of /var/lib/pgcluster/cluster (JSON): names, access and roles of all hosts of the spec, and of those that left the spec but still
+/// belong to the cluster.
 std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {}, const std::vector<KnownCloud>& clouds = {});
-/// Empty where the text is not one.
+/// nullopt if the text is not a cluster file.
 std::optional<KnownCluster> read_cluster_file(const std::string& text);
 
 }  // namespace pgcluster

@@ -37,7 +37,7 @@ class Aws final : public CloudApi {
     Balancer is{.name = lb.word("LoadBalancerName"), .owner = owner(arn), .is_public = lb.word("Scheme") == "internet-facing"};
     is.address = lb.word("DNSName");
     is.network = subnets(lb, wish);
-    if (lb.word("Type") != "network") is.other = "it is no network load balancer";
+    if (lb.word("Type") != "network") is.other = "it is not a network load balancer";
     if (is.is_public) is.allowed = allowed(group(wish));
     if (attribute("DescribeLoadBalancerAttributes", "LoadBalancerArn", arn, "load_balancing.cross_zone.enabled") != "true")
       note(is, "no way across zones");

@@ -9,7 +9,7 @@
 // AWS's Query API: forms in, XML out, each request signed (Signature Version 4).
 namespace pgcluster::executor {
 
-/// An element of XML: text, or elements within. Attributes are passed over.
+/// An element of XML: text, or nested elements. Attributes are ignored.
 struct Xml {
   std::string name;
   std::string text{};
@@ -20,7 +20,7 @@ struct Xml {
   /// The text of such an element.
   const std::string& word(const std::string& child) const { return (*this)[child].text; }
 };
-/// The outermost element; an empty one where it is none.
+/// The outermost element; an empty one if the text is not XML.
 Xml parse_xml(const std::string& text);
 
 using Form = std::vector<std::pair<std::string, std::string>>;
@@ -38,10 +38,10 @@ class AwsQuery {
  public:
   AwsQuery(CloudSession& session, const std::string& service, const std::string& version, std::string region, AwsKey key);
   HttpRequest request(const std::string& action, const Form& form) const;
-  /// What stands in <ActionResult>, or in <ActionResponse> where there is no such; `absent` is the error that means there is nothing: an empty
-  /// element.
+  /// The content of <ActionResult>, or of <ActionResponse> if the answer has no <ActionResult>. The error code `absent` means that the object does
+  /// not exist: the result is an empty element.
   Xml call(const std::string& action, const Form& form, const std::string& absent = {});
-  /// False where the error is `busy`: it cannot be made yet.
+  /// Returns false on the error code `busy`: the object cannot be created yet.
   bool create(const std::string& action, const Form& form, const std::function<bool()>& found, const std::string& busy = {});
 
  private:

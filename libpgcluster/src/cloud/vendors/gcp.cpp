@@ -182,7 +182,7 @@ class Gcp final : public CloudApi {
     const std::string assertion = head + "." + base64url(sign_rs256(json_read::text(account_, "private_key"), head));
     const std::string uri = json_read::text(account_, "token_uri");
     if (!uri.starts_with("https://") && !uri.starts_with("http://127.0.0.1:"))
-      throw Error(Code::auth_failed, "the token_uri of Google's service account is no https address", "take the JSON as Google gave it");
+      throw Error(Code::auth_failed, "the token_uri of Google's service account is not an https address", "take the JSON as Google gave it");
     const HttpResponse response = session_.call({.method = "POST",
                                                  .url = uri,
                                                  .headers = {{"Content-Type", "application/x-www-form-urlencoded"}},

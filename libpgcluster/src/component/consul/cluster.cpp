@@ -93,7 +93,8 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
   });
 }
 
-// A session of a node that the home's catalog does not know is refused: hosts of the other datacenters stand in it as external nodes.
+// Consul refuses a session of a node that is not in the catalog of its datacenter, so the home's catalog has the database hosts of the other
+// datacenters as external nodes.
 Steps catalog(const ClusterView& cluster, const Hosts& servers) {
   const std::string home = consul_home(cluster.spec);
   std::vector<std::pair<std::string, std::string>> strangers;  // name, address
@@ -118,7 +119,7 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
   });
 }
 
-// The same Patroni cluster with a state of its own in another datacenter's KV would be a second cluster of this name.
+// Refuses a second state of the cluster in another datacenter's KV: Patroni would run a second cluster of the same name there.
 Steps one_state(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
   const std::string scope = cluster.spec.patroni_cluster_name, home = consul_home(cluster.spec);
   std::vector<Ask> asks;

@@ -18,7 +18,7 @@ inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
 inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
 /// What a host's agent listens on; 8300 and 8302 are a server's.
 std::vector<PortNeed> consul_ports(const TopologyHost& host);
-/// A server says who leads only when it has a quorum: the other hosts may still be busy with apt.
+/// A server knows a leader only when there is a quorum, and the other hosts may still be busy with apt.
 constexpr std::chrono::seconds consul_patience{300};
 
 /// Whether the host runs an agent: servers, database hosts, clients, and balancers whose confd asks it.
@@ -39,7 +39,7 @@ Ask consul_get(const std::string& host, const std::string& path, std::vector<std
 /// The body where the status is one of 200 and `also`; empty elsewhere.
 std::optional<std::string> consul_body(const Answer& answer, int also = 200);
 
-/// What the leader of Raft knows of the servers; asked of a server's own agent.
+/// The health of the servers as the Raft leader knows it; asked of a server's own agent.
 Ask consul_health_ask(const TopologyHost& host);
 struct ConsulServer {
   std::string name;
@@ -48,9 +48,9 @@ struct ConsulServer {
   bool healthy = false;
   bool serves() const { return voter && healthy; }
 };
-/// Empty where nobody leads, or nobody answers.
+/// Empty if there is no leader, or no answer.
 std::vector<ConsulServer> read_consul_servers(const Answer& answer);
-/// Who leads Raft in the agent's datacenter, as a host's own agent knows; empty: nobody, or no agent.
+/// The Raft leader of the agent's datacenter, as the host's agent knows it; empty: no leader, or no agent.
 Ask consul_leader_ask(const std::string& host);
 std::string read_consul_leader(const Answer& answer);
 

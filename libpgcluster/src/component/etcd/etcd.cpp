@@ -1,4 +1,4 @@
-// etcd, where Patroni keeps who leads. Its members are placed once: this version neither grows nor shrinks it.
+// etcd, Patroni's DCS. Its members are placed once: this version neither grows nor shrinks it.
 #include "component/etcd/etcd.hpp"
 
 #include <algorithm>

@@ -58,7 +58,7 @@ std::string bind(const NodeView& node, int port) {
   return any ? fmt::format("bind :::{} v4v6", port) : fmt::format("bind :{}", port);
 }
 
-// Each session takes two files; some are kept for listeners and checks.
+// Each session needs two file descriptors; some are reserved for listeners and checks.
 int maxconn(const NodeView& node) {
   const std::uint64_t limit = node.facts.nofile_limit;
   const std::uint64_t most = std::max<std::uint64_t>(1, (limit - limit / 20 - std::min<std::uint64_t>(limit / 2, 100)) / 2);

@@ -24,12 +24,13 @@ std::string drop_in_path(const char* unit) { return std::string("/etc/systemd/sy
 
 ServiceWish service_wish(const Spec& spec) {
   ServiceWish wish{.unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .reloadable = true, .settle = seconds(30)};
-  // confd reloads it itself; whether it runs on confd's file is asked of HAProxy.
+  // confd reloads HAProxy itself; serves() asks HAProxy whether it runs with the file that confd wrote.
   if (!with_confd(spec)) wish.load_files = {haproxy_file};
   return wish;
 }
 
-// A file that it does not take never replaces the one that it runs on: asked while planning, and once more just before.
+// A configuration that HAProxy does not accept never replaces the present one: `haproxy -c` is run while planning, and once more just before the
+// change.
 StepPtr config_step(const NodeView& node) {
   const std::string host = node.name();
   const StepPtr wished = file(node.step("haproxy", "config"), host, {.path = haproxy_file, .content = haproxy_config(node)});
@@ -115,7 +116,7 @@ StepPtr listens(const NodeView& node) {
 
 std::string listed(const std::vector<std::string>& names) { return names.empty() ? "nobody" : joined(names); }
 
-// It has read its file, has Patroni's members as servers, and leads to the leader.
+// HAProxy has read its configuration, its servers are Patroni's members, and it routes to the leader.
 StepPtr serves(const NodeView& node) {
   const ClusterView& cluster = node.cluster;
   const Ask ask = haproxy_ask(node.spec(), node.name());
@@ -123,7 +124,7 @@ StepPtr serves(const NodeView& node) {
   std::vector<Ask> asks{ask};
   std::optional<Ask> members;
   if (confd) asks.push_back(*(members = patroni::member_names_ask(cluster, node.host)));
-  // Who joins by this very plan has to be there in the end.
+  // Members that join by this plan must be among the servers at the end.
   std::vector<std::string> joining;
   if (!confd)
     for (const TopologyHost& host : cluster.left)
@@ -155,10 +156,10 @@ StepPtr serves(const NodeView& node) {
               {.asks = asks, .decide = decide, .settle = seconds(node.spec().patroni_ttl + node.spec().confd_interval + 60), .evidence = evidence});
 }
 
-// The same with and without confd, and whatever haproxy_maxconn is: a change of it would be a restart.
+// The drop-in must not depend on confd or haproxy_maxconn: a change of it restarts HAProxy.
 WriteFile drop_in(const NodeView& node, ServiceWish wish) {
   wish.load_files = {haproxy_file};
-  // A stop waits for nobody's session: who wanted that has moved the VIP first.
+  // Stopping cuts open sessions. Move the VIP away first to drain them.
   const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
   return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
 }

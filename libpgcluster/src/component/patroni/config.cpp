@@ -172,7 +172,7 @@ ServiceWish service_wish() {
           .settle = std::chrono::seconds(90)};
 }
 
-// HAProxy does not cut those that came before its last reload, and who has resolved a name stays where it led.
+// HAProxy does not cut sessions that began before its last reload, and a client keeps the address that it resolved, even after a failover.
 bool cuts_sessions(const Spec& spec) {
   return spec.pgbouncer_install && (with_cloud_balancer(spec) || with_haproxy(spec) || spec.dcs_type == DcsType::consul);
 }

@@ -49,7 +49,8 @@ std::pair<int, Json> consul_key(const Answer& answer) {
 
 std::string dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
-    // A session ends by its TTL only: gossip declares a host dead long before its PostgreSQL has stopped. Services are the agent's own.
+    // No health checks: a session must end by its TTL only, because gossip declares a host dead long before its PostgreSQL has stopped. The agent's
+    // configuration registers the services, not Patroni.
     std::string out = "consul:\n  host: \"127.0.0.1:8500\"\n  register_service: false\n  checks: []\n";
     if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
     return out;

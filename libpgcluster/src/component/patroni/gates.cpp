@@ -23,9 +23,9 @@ bool never_synchronous(const TopologyHost& host) {
 }
 
 Refused has_died(const TopologyHost& host) {
-  return {
-      {.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines say why; mend that, then apply again"},
-      Code::not_converged};
+  return {{.message = std::string(unit_name) + " on " + host.name + " has died",
+           .hint = "its last journal lines show why; fix the cause, then apply again"},
+          Code::not_converged};
 }
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
@@ -54,7 +54,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string data = postgresql_data_dir(spec);
   const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
                                           std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
-  // Asked nevertheless: the same questions to fresh hosts and to deployed ones are one program to either.
+  // Ask it anyway: equal questions to fresh and to deployed hosts make equal programs.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
   auto decide = [=, host = host.name](const Answers& answers) -> Decision {
@@ -171,7 +171,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
     if (!is_first && died(answers, first)) return has_died(first);
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
-                          : first.name + " has begun the cluster"};
+                          : first.name + " has initialised the cluster"};
   };
   return gate(dcs(host.name), {.asks = asks, .decide = decide, .settle = seconds(300)});
 }
@@ -186,7 +186,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     if (!member.answers && answers.pending(ask)) return Done{};  // looked at again when it is reached
     if (member.answers && member.scope != view->spec.patroni_cluster_name)
       return Refused{
-          {.message = "on " + host.name + " answers the Patroni of the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
+          {.message = "the Patroni on " + host.name + " belongs to the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
     if (died(answers, host)) return has_died(host);
     // Patroni would try it again and again.
@@ -197,8 +197,8 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
                      Code::not_converged};
     Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
     if (making.failed > 1) {
-      later.wrong = "Patroni fails again and again to make the server's data on " + host.name + (making.why.empty() ? "" : ": " + making.why);
-      // What it said before somebody mended the cause is forgotten before this is over.
+      later.wrong = "Patroni repeatedly fails to create the data directory on " + host.name + (making.why.empty() ? "" : ": " + making.why);
+      // Longer than the window of the journal, so that failures from before the cause was fixed have left it.
       later.patience = seconds(3 * view->spec.patroni_loop_wait + 10);
     }
     return later;
@@ -213,7 +213,9 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
     const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
     if (died(answers, host)) return has_died(host);
-    const std::string now = !member.answers ? "Patroni is silent" : member.state != "running" ? "it is " + member.state : "it does not stream yet";
+    const std::string now = !member.answers             ? "Patroni does not answer"
+                            : member.state != "running" ? "it is " + member.state
+                                                        : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
   return gate(step, {.asks = {ask, unit_ask(host)},
@@ -254,7 +256,8 @@ StepPtr leader_gate(const View& view) {
   asks.push_back(unit_ask(first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    // Patroni calls its first server primary as soon as it takes writes; it makes its roles then, and tells the settings and leads when it has.
+    // Patroni reports its first server as primary as soon as it takes writes. It then creates the roles; only after that does it report the settings
+    // and lead.
     if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
       return Done{};
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });

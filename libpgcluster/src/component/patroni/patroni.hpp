@@ -29,9 +29,10 @@ std::string config_bootstrap(const ClusterView& view);
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish();
 WriteFile drop_in(const Spec& spec);
-/// Whether something must cut what clients have open on a leader that leads no more: a cloud's balancer does not, and PgBouncer keeps them.
+/// Whether Patroni's callback must cut the sessions of clients on a former leader: PgBouncer would keep them, and the clients' way to the leader may
+/// not cut them.
 bool cuts_sessions(const Spec& spec);
-/// What Patroni then calls.
+/// The program that Patroni calls for this.
 WriteFile role_change_program(const Spec& spec);
 
 /// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.
@@ -54,14 +55,14 @@ Ask sync_ask(const ClusterView& view, const TopologyHost& host);
 std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
 std::string dcs_section(const ClusterView& view);
-/// What makes it answer on the host: the host's own member or agent, and while nobody has begun the cluster all members.
+/// What makes it answer on the host: the host's own member or agent, and while nobody has initialised the cluster all members.
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package by which Patroni speaks to it.
 const char* dcs_client_package(const Spec& spec);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 Ask unit_ask(const TopologyHost& host);
-/// Whether the answer to unit_ask() says that Patroni comes up no more by itself.
+/// Whether the answer to unit_ask() shows that Patroni has failed and will not start again by itself.
 bool died(const Answers& answers, const TopologyHost& host);
 
 /// The state of a member as its own Patroni reports it (GET /patroni). GET /cluster is not used: it is up to loop_wait old.
@@ -89,12 +90,12 @@ struct Member {
   /// The server runs; a replica whose Patroni does not tell how it replicates counts.
   bool runs() const { return state == "running" && (leads || replication.empty() || streams); }
   bool fine() const { return answers && state == "running" && (leads || streams); }
-  /// On its way to be fine, as far as one can see.
+  /// Not fine, but in a state from which a member usually becomes fine.
   bool rising() const { return !fine() && (state == "running" || state == "starting" || state == "restarting" || state == "creating replica"); }
 };
 Member read_member(const Answer& answer);
 
-/// Who Patroni's members are, by their keys in the DCS, asked on this host; it needs nothing but curl (and, with Consul, the host's agent).
+/// Asks on this host for the names of Patroni's members, which are keys in the DCS. Needs only curl (and, with Consul, the host's agent).
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host);
 /// Sorted; empty where the DCS does not say.
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer);
@@ -150,7 +151,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host);
 StepPtr config_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);
-/// Patroni is told of a changed file at once, not when the host's turn to be restarted comes.
+/// Reloads Patroni at once after a change of its file, without waiting for the host's turn to restart.
 StepPtr reload_step(const TopologyHost& host);
 /// The server shows the mark of the file: Patroni has read it.
 StepPtr loaded_gate(const View& view, const TopologyHost& host);
@@ -163,7 +164,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host);
 /// The member runs, and streams if it is a replica; after a turn in the lane so do all others.
 StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& step);
 StepPtr leader_gate(const View& view);
-/// A host that left the spec goes with its data: only while another leads, one that the spec describes.
+/// Allows the removal of a host that left the spec, with its data, only while a host of the spec leads.
 StepPtr departure_gate(const View& view, const TopologyHost& left);
 /// A new replica's slot is made by the leader at once, and not on its next round only.
 StepPtr slot_step(const View& view, const TopologyHost& host);
@@ -181,7 +182,7 @@ StepPtr settings_step(const View& view);
 /// What needs no restart is live.
 StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);
-/// The leader restarts in place, before all others, where it has more than is wished of what a replica must not have less of.
+/// Restarts the leader in place, before all replicas, if the spec lowers a parameter of which a replica must not have less than the leader.
 StepPtr lower_step(const View& view, const TopologyHost& host);
 /// Members of the rolling group that a host has beside the one of its own name, in which Patroni itself is started. What waits for another
 /// host's turn must not be in the same turn as that.

@@ -126,7 +126,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
                       .hint = "bring a replica back first, or take out of the spec what needs the restart"}};
     if (!unit && wanted.what == Need::What::later)
       return Later{"Patroni on " + host.name + " has taken over the settings (" + wanted.why + ")", Impact::switchover, Action::switchover};
-    // One whose own steps have failed on the way would stop to replay what a leader with more than it has writes.
+    // A replica that has not been restarted, because an earlier step of it failed, would stop replaying the WAL of a leader with higher values.
     for (const auto& [other, member] : members.all) {
       const Need theirs = need(*view, *other, members, answers.read(server_ask(*view, *other), read_server));
       if (!unit && other->name != host.name && (theirs.what == Need::What::now || theirs.what == Need::What::later))
@@ -205,9 +205,9 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     const Need wanted = need(*view, host, members, server);
     if (wanted.what == Need::What::none) return Done{};
     if (wanted.what == Need::What::unknown) {
-      // It may come up before the others have the settings that they still need a restart for.
+      // The host may start before the others have been restarted for the new settings.
       const std::string until = "PostgreSQL and Patroni answer on " + host.name;
-      // Nobody tells what it runs with and what the cluster's settings are.
+      // Neither its present values nor the cluster's settings are known.
       if ((view->topology.database.size() < 2 || others_left_out(*view, host)) && !begins(*view))
         return Later{until, Impact::outage, Action::restart};
       for (const std::string& name : view->topology.database) {
@@ -240,8 +240,8 @@ Order restart_order(const View& view) {
     const TopologyHost* leader = members.leader();
     std::vector<std::string> names;
     if (!leader && view->topology.database.size() > 1) return names;
-    // While one is ill, no other is disturbed; whoever is ill itself has nothing to lose. After a switchover all are on their way to the new
-    // leader: who is the only one may be stuck, several are waited for.
+    // While one member is ill, only that member may be restarted. After a switchover, all replicas are about to follow the new leader: wait for
+    // several of them, but a single one may be stuck and counts as ill.
     std::vector<const TopologyHost*> ill, rising, all;
     for (const auto& [host, member] : members.all) {
       if (view->leaves_out(host->name)) continue;  // cannot get worse

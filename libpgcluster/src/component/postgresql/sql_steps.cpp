@@ -192,7 +192,7 @@ StepPtr search_step(const View& view) {
     const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);
     if (found && found->source == search_source && found->definer && found->config == "{search_path=pg_catalog}" && found->callers == callers)
       return Done{};
-    // Dropped first: the result's type of an older one may differ, and only new rights are free of what somebody granted.
+    // Drop the function first: `create or replace` cannot change the result type of an older version, and would keep grants that somebody added.
     const std::string script = std::string("begin;\ndrop function if exists public.user_search(text);\n") +
                                "create function public.user_search(uname text) returns table (usename name, passwd text)\n"
                                "  language sql security definer set search_path = pg_catalog as " +
@@ -203,7 +203,7 @@ StepPtr search_step(const View& view) {
     Change change = on_server(view, host, script, "sql:roles");
     change.diff = unified_diff("user_search", found ? found->source + "\nmay be called by " + found->callers + "\n" : "",
                                std::string(search_source) + "\nmay be called by " + callers + "\n");
-    change.reason = found ? "user_search is another function, or others may call it" : "user_search is not there";
+    change.reason = found ? "the function user_search or its grants differ" : "there is no function user_search";
     return change;
   });
 }

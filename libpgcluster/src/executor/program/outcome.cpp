@@ -63,7 +63,7 @@ Error refused(const HostAccess& host, const Reader& reader) {
   if (refusal.starts_with("busy"))
     return Error(Failure{.code = Code::timed_out,
                          .message = "an older program of pgcluster still runs on " + shown(host) + " (process" + refusal.substr(4) +
-                                    "), and has for " + std::to_string(kOrphanWait.count()) + " s",
+                                    ") after a wait of " + std::to_string(kOrphanWait.count()) + " s",
                          .hint = "look at it on the host (`systemd-cgls`, /proc/PID/cmdline); it may be an apt that waits for something",
                          .host = host.name});
   return Error(Failure{.code = Code::command_failed,

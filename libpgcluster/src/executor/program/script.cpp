@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A limit for timeout(1), where 0 would mean none.
+// A limit for timeout(1): at least 1 ms, because 0 means no limit.
 std::string seconds(milliseconds limit) {
   const auto ms = std::max<std::int64_t>(limit.count(), 1);
   std::string fraction = std::to_string(ms % 1000);

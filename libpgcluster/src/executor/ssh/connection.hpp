@@ -65,7 +65,7 @@ class Socket {
   int fd() const noexcept { return fd_; }
   void shut() noexcept;
   bool is_shut() const noexcept { return shut_; }
-  /// Waits with poll(2) and returns its events; 0 if the time is over. Throws Error (cancelled).
+  /// Waits with poll(2) and returns its events; 0 if none came by `until`. Throws Error (cancelled).
   int wait(int events, Clock::time_point until) const;
 
  private:
@@ -90,9 +90,9 @@ class Channel {
  public:
   virtual ~Channel() = default;
 
-  /// Called while nothing is half-sent on the connection, to send on other channels. Returns whether it sent something.
+  /// Called when no packet is partly sent on the connection, so that it can send on other channels. Returns whether it sent something.
   using Idle = std::function<bool()>;
-  /// Writes all bytes. False: the time is over. Throws Broken.
+  /// Writes all bytes. Returns false at the deadline. Throws Broken.
   virtual bool write(std::string_view bytes, Clock::time_point deadline, const Idle& idle = {}) = 0;
   virtual void send_eof() = 0;
   struct Read {

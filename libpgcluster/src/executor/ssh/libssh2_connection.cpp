@@ -26,7 +26,7 @@ namespace {
 void wait_for_banner(const Socket& socket, Clock::time_point deadline, const HostAccess& host) {
   if (socket.wait(POLLIN, deadline) == 0)
     throw Error(Failure{.code = Code::host_unreachable,
-                        .message = "cannot reach " + shown(host) + ": something listens there, but has not said that it is an ssh server",
+                        .message = "cannot reach " + shown(host) + ": the port is open, but no ssh server has answered",
                         .hint = "is that sshd's port, and is the host not overloaded or out of memory?",
                         .host = host.name,
                         .retryable = true});
@@ -199,11 +199,11 @@ void SshConnection::check_key(const HostAccess& host) {
                "_key.pub` on the host's console; is it the same: " + learn + ", or let pgcluster trust a first contact by ssh.host_key: accept-new");
       break;
     case Verdict::authority:
-      fail(Code::host_key_unknown, "the host key of " + shown(host) + " would have to be signed by the authority in " + found.where + "; " + shows,
+      fail(Code::host_key_unknown, "the host key of " + shown(host) + " must be signed by the certificate authority in " + found.where + "; " + shows,
            "libssh2 cannot check certificates of hosts: set ssh.transport: openssh, which can, or add the plain key: " + learn);
       break;
     case Verdict::revoked:
-      fail(Code::host_key_changed, shown(host) + " shows a key that " + found.where + " says is revoked: " + fingerprint(blob),
+      fail(Code::host_key_changed, shown(host) + " shows a host key that is marked as revoked in " + found.where + ": " + fingerprint(blob),
            "somebody else may pretend to be the host; do not log in until you know why it still has that key");
       break;
     case Verdict::changed:
@@ -346,7 +346,7 @@ int SshConnection::SshChannel::finish(const std::function<long()>& call, Clock::
     if (directions == 0 && again++ > 0) return LIBSSH2_ERROR_EAGAIN;
     const int events = POLLIN | ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0 ? POLLOUT : 0);
     const auto until = directions == 0 ? std::min(deadline, Clock::now() + 100ms) : deadline;
-    if (connection_->socket_.wait(events, until) == 0 && Clock::now() >= deadline) throw Broken{"the host takes no more data"};
+    if (connection_->socket_.wait(events, until) == 0 && Clock::now() >= deadline) throw Broken{"the host no longer reads data"};
   }
 }
 

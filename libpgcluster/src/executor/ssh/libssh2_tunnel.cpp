@@ -17,7 +17,7 @@ int SshTunnel::open(const HostAccess& host, Clock::time_point deadline) {
   stream_ = hop_.stream_to(host, deadline);
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0)
-    throw Error(Code::internal, std::string("no pair of sockets: ") + std::strerror(errno));
+    throw Error(Code::internal, std::string("cannot create a pair of sockets: ") + std::strerror(errno));
   far_end_ = ends[1];
   // The thread blocks all signals: they must reach the threads of the library's user.
   sigset_t all, before;

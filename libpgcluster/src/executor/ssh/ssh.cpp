@@ -222,7 +222,7 @@ class SshExecutor::Impl {
       // Writes and reads alternate: the frames that come meanwhile move the deadline.
       while (!rest.empty()) {
         const auto piece = rest.substr(0, 256U << 10);
-        if (!channel.write(piece, deadline(), idle)) throw Broken{"it takes no more data"};
+        if (!channel.write(piece, deadline(), idle)) throw Broken{"it no longer reads data"};
         rest.remove_prefix(piece.size());
         take(Clock::now());
       }
