@@ -69,7 +69,9 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   return steps;
 }
 
-const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == DcsType::consul ? "python3-consul" : "python3-etcd"; }
+const std::string& dcs_client_package(const NodeView& node) {
+  return node.spec().dcs_type == DcsType::consul ? node.platform().patroni_consul : node.platform().patroni_etcd;
+}
 
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) {

@@ -148,19 +148,18 @@ Steps names(const NodeView& node) {
   return block(node.step("system", "hosts"), node.name(), {.path = "/etc/hosts", .marker = "hosts", .content = lines});
 }
 
-// Any time service will do; where several are installed and none runs, the first of this list is started.
-const std::vector<std::string> time_services{"chrony.service", "systemd-timesyncd.service", "ntpsec.service", "openntpd.service"};
-
 StepPtr clock(const NodeView& node) {
+  const std::string& package = node.platform().time_service;
+  const std::vector<std::string>& units = node.platform().time_units;
   Exec exec{.argv = {"systemctl", "show", "-p", "LoadState,ActiveState", "--value"}};
-  for (const std::string& unit : time_services) {
+  for (const std::string& unit : units) {
     exec.argv.push_back(unit);
     exec.about.push_back("unit:" + unit);
   }
-  exec.about.push_back("package:systemd-timesyncd");
+  exec.about.push_back("package:" + package);
   const Ask ask{node.name(), exec};
   // It keeps no resource: a host should go on to have a clock when the cluster is gone.
-  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
+  auto decide = [ask, package, units, host = node.name()](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     if (!out) {
       const auto* output = answers.get<Output>(ask);
@@ -168,7 +167,7 @@ StepPtr clock(const NodeView& node) {
     }
     std::string installed;
     std::istringstream words(*out);  // "loaded active" for each
-    for (const std::string& unit : time_services) {
+    for (const std::string& unit : units) {
       std::string load, active;
       words >> load >> active;
       if (active == "active") return Done{};
@@ -176,8 +175,8 @@ StepPtr clock(const NodeView& node) {
     }
     Change change{.action = Action::start, .reason = "no time service runs"};
     if (installed.empty()) {
-      installed = "systemd-timesyncd.service";
-      change.todo.push_back({.at = host, .what = Install{.packages = {"systemd-timesyncd"}}, .was = Absent{}, .limit = std::chrono::minutes(15)});
+      installed = package + ".service";
+      change.todo.push_back({.at = host, .what = Install{.packages = {package}}, .was = Absent{}, .limit = std::chrono::minutes(15)});
     }
     change.todo.push_back({.at = host, .what = SetUnit{installed, SetUnit::Go::start, true}});
     return change;

@@ -95,7 +95,7 @@ class VipManager final : public Component {
 
   Needs needs(const NodeView& node) const override {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
-    return {.packages = {"curl", "iputils-arping"}, .units = {unit}};
+    return {.packages = {node.platform().http_client, node.platform().arping}, .units = {unit}};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -18,7 +18,7 @@ constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
 
 std::map<std::string, std::string> environment(const SimulatedHost& host) {
   std::map<std::string, std::string> found;
-  const std::string* text = host.read(etcd_env_file);
+  const std::string* text = host.read(platform_of(host.facts).etcd.config);
   std::istringstream lines(text ? *text : "");
   for (std::string line; std::getline(lines, line);)
     if (const auto at = line.find("=\""); at != std::string::npos && line[0] != '#')
@@ -35,7 +35,7 @@ std::optional<SimulatedPackage> EtcdModel::package(const std::string& name) {
   if (name != "etcd-server") return std::nullopt;
   return SimulatedPackage{.version = "3.5.16-4",
                           .units = {etcd_unit},
-                          .files = {{etcd_env_file, File{.content = "## etcd(1) daemon options\n"}}},
+                          .files = {{platform_of({}).etcd.config, File{.content = "## etcd(1) daemon options\n"}}},
                           .accounts = {{"etcd", Account{101, "/var/lib/etcd", "/usr/sbin/nologin"}}}};
 }
 
