@@ -39,7 +39,7 @@ struct Hosts3 : Fleet {
   Spec spec = spec_of(scheme_a());
 };
 
-std::string warnings(const Plan& plan) {
+std::string warned(const Plan& plan) {
   std::string all;
   for (const Diagnostic& one : plan.warnings()) all += one.text() + "\n";
   return all;
@@ -79,16 +79,16 @@ TEST_CASE("platform: check and the first plan of a host warn of a system that wa
   fleet.executor.host("pg2").facts = Hosts3("debian", "13", "trixie").executor.host("pg2").facts;
   CHECK(has(check_hosts(fleet.spec, fleet.executor).text(), "pg1: warning: pgcluster has not been tried on Ubuntu 24.04"));
   CHECK_FALSE(has(check_hosts(fleet.spec, fleet.executor).text(), "pg2: warning: pgcluster has not been tried"));
-  CHECK(has(warnings(plan_deploy(fleet.spec, fleet.executor)), "warning: pg1, pg3: pgcluster has not been tried on Ubuntu 24.04"));
+  CHECK(has(warned(plan_deploy(fleet.spec, fleet.executor)), "warning: pg1, pg3: pgcluster has not been tried on Ubuntu 24.04"));
   apply_it(fleet, fleet.spec);
-  CHECK_FALSE(has(warnings(plan_deploy(fleet.spec, fleet.executor)), "tried"));
+  CHECK_FALSE(has(warned(plan_deploy(fleet.spec, fleet.executor)), "tried"));
 }
 
 TEST_CASE("platform: a version that neither the distribution nor the host's apt has is a finding of check and of the plan") {
   Hosts3 fleet("debian", "12", "bookworm");  // with PostgreSQL 15, and the spec wants 17
-  CHECK_FALSE(has(warnings(plan_deploy(fleet.spec, fleet.executor)), "apt has no"));
+  CHECK_FALSE(has(warned(plan_deploy(fleet.spec, fleet.executor)), "apt has no"));
   fleet.apt->versions = {{"postgresql-17", "(none)"}, {"postgresql-client-17", "(none)"}};
-  const std::string found = warnings(plan_deploy(fleet.spec, fleet.executor));
+  const std::string found = warned(plan_deploy(fleet.spec, fleet.executor));
   CHECK_MESSAGE(has(found, "hosts.pg1: apt has no postgresql-17, postgresql-client-17; Debian 12 itself does not have them"), found);
   CHECK(has(found, "postgresql_version: 15"));
   const CheckReport report = check_hosts(fleet.spec, fleet.executor);
