@@ -415,7 +415,7 @@ def write_cpp(records, options, live, out):
 
 def read(include):
     found, variants, by_component = [], {}, {}
-    order = ["base", "op", "step", "executor", "cloud", "plan", "spec", "topology", "component", "operate", "simulation"]
+    order = ["base", "op", "step", "executor", "cloud", "plan", "spec", "topology", "platform", "component", "operate", "simulation"]
     for module in order:
         for path in sorted((include / "pgcluster" / module).glob("*.hpp")):
             if path.stem == "export":

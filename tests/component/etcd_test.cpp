@@ -179,6 +179,6 @@ TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   CHECK(ask.at == "pg4");
   for (const std::string& member : view.topology.dcs_members) {
     const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
-    CHECK(std::find(words.begin(), words.end(), net::http_url(view.topology.host(member).address, 2379)) != words.end());
+    CHECK(std::find(words.begin(), words.end(), net::http_url(view.topology.host(member).address, 2379, "/v3/cluster/member/list")) != words.end());
   }
 }

@@ -71,14 +71,17 @@ TEST_CASE("system: a setting that the kernel does not have is passed over, unles
 TEST_CASE("system: any time service will do, one that is installed is started, else timesyncd comes") {
   ClusterView view = cluster(spec());
   const Steps all = system_component()->cluster_steps(view);
-  const auto clock = [&](const std::string& out) { return decide(all, "pg1/system/clock", {{"pg1", "systemctl", Output{.out = out}}}); };
-  CHECK(is<Done>(clock("not-found\ninactive\n\nnot-found\ninactive\n\nloaded\nactive\n\nnot-found\ninactive\n")));
-  const Decision start = clock("loaded\ninactive\n\nnot-found\ninactive\n\nnot-found\ninactive\n\nnot-found\ninactive\n");
+  const auto clock = [&](const std::vector<Bent>& units) { return decide(all, "pg1/system/clock", units); };
+  CHECK(is<Done>(clock({{"pg1", "ntpsec.service", Unit{.active = "active"}}})));
+  CHECK(is<Done>(clock({{"pg1", "chrony.service", Unit{}}, {"pg1", "openntpd.service", Unit{.active = "active"}}})));
+  const Decision start = clock({{"pg1", "chrony.service", Unit{}}});
   REQUIRE(is<Change>(start));
   REQUIRE(std::get<Change>(start).todo.size() == 1);
   CHECK(std::get<SetUnit>(std::get<Change>(start).todo[0].what).name == "chrony.service");
-  const Decision install = clock("not-found\ninactive\n\nnot-found\ninactive\n\nnot-found\ninactive\n\nnot-found\ninactive\n");
+  const Decision install = clock({});
+  CHECK(is<Refused>(clock({{"pg1", "chrony.service", Unreadable{"no answer"}}})));
   REQUIRE(is<Change>(install));
+  CHECK(std::get<Change>(clock({{"pg1", "chrony.service", Unit{.masked = true}}})).todo.size() == 2);  // it will not start
   CHECK(std::get<Install>(std::get<Change>(install).todo.at(0).what).packages == std::vector<std::string>{"systemd-timesyncd"});
   CHECK(std::get<SetUnit>(std::get<Change>(install).todo.at(1).what).name == "systemd-timesyncd.service");
 

@@ -10,7 +10,7 @@ from . import _core
 from ._base import StepRef, Words
 from ._core import Component, Executor, NodeView, Plan, Step, Steps, StopSource, Text
 from ._errors import Error
-from ._records import (Answer, Ask, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin,
+from ._records import (Answer, Ask, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin, Platform,
                        Report, Role, Secret, Secrets, ServiceWish, Spec, Status, StepParts, Topology, WriteBlock, WriteFile)
 
 Seconds = datetime.timedelta | float
@@ -438,6 +438,16 @@ def facts_asks(host: str) -> list[Ask]:
     return _core.facts_asks(host)
 
 
+def platforms() -> list[Platform]:
+    """All platforms on which pgcluster deploys."""
+    return _core.platforms()
+
+
+def platform_of(facts: Facts) -> Platform:
+    """The platform of a host with these facts. Debian 13 where they do not tell, as before a host was asked, and where pgcluster refuses the host."""
+    return _core.platform_of(facts)
+
+
 def read_facts(host: str, answers: Sequence[Answer]) -> Facts:
     """Reads the answers to facts_asks(). Raises HostUnsupported if they make no sense."""
     return _core.read_facts(host, answers)
@@ -451,7 +461,7 @@ __all__ = [
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume",
-    "plan_switchover", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
+    "plan_switchover", "platform_of", "platforms", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

@@ -178,6 +178,12 @@ void bind_components(py::module_& m) {
           },
           py::arg("host"), "Whether the host is one of `without`.")
       .def(
+          "platform",
+          [](const View& self, py::handle host) {
+            return give(self.in_library->platform(load<std::string>(host, {nullptr, "host"})));
+          },
+          py::arg("host"), "What the host's system is; Debian 13 where the view has no facts of it.")
+      .def(
           "secret",
           [](const View& self, py::handle name) {
             return give(self.in_library->secret(load<std::string>(name, {nullptr, "name"})));
@@ -201,6 +207,9 @@ void bind_components(py::module_& m) {
           "spec", [](const Node& self) { return spec_of(*self.view); }, "What the user wants, all of it.")
       .def(
           "topology", [](const Node& self) { return topology_of(*self.view); }, "The whole cluster, resolved.")
+      .def(
+          "platform", [](const Node& self) { return give(self.in_library().platform()); },
+          "What the host's system is; Debian 13 where the facts do not tell.")
       .def(
           "name", [](const Node& self) { return give(self.host->name); }, "The host's name, as in the spec.")
       .def(

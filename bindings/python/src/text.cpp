@@ -60,6 +60,8 @@ void bind_text(py::module_& m) {
   m.def("parse_hop", [](py::handle words) { return give(parse_hop(load_string(words, {nullptr, "text"}))); });
   m.def("hop_text", [](py::handle hop) { return give_string(to_string(As<Hop>::load(hop, {nullptr, "self"}))); });
   m.def("facts_asks", [](py::handle host) { return give(facts_asks(load_string(host, {nullptr, "host"}))); });
+  m.def("platforms", [] { return give(platforms()); });
+  m.def("platform_of", [](py::handle facts) { return give(platform_of(As<Facts>::load(facts, {nullptr, "facts"}))); });
   m.def("read_facts", [](py::handle host, py::handle answers) {
     return give(read_facts(load_string(host, {nullptr, "host"}), As<std::vector<Answer>>::load(answers, {nullptr, "answers"})));
   });

@@ -32,6 +32,7 @@
 #include <pgcluster/op/program.hpp>
 #include <pgcluster/operate/operate.hpp>
 #include <pgcluster/plan/plan.hpp>
+#include <pgcluster/platform/platform.hpp>
 #include <pgcluster/simulation/services.hpp>
 #include <pgcluster/simulation/simulated.hpp>
 #include <pgcluster/spec/choices.hpp>

@@ -17,6 +17,12 @@ std::vector<const TopologyHost*> ClusterView::known(Role role) const {
   return found;
 }
 
+const Platform& ClusterView::platform(const std::string& host) const {
+  static const Facts unknown;
+  const auto known = facts.find(host);
+  return platform_of(known == facts.end() ? unknown : known->second);
+}
+
 const Secret& ClusterView::secret(std::string_view name) const {
   for (const auto& [key, secret] : secrets)
     if (key == name) return secret;

@@ -1,9 +1,11 @@
 #include "op/ask.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string_view>
 
 #include "op/overloaded.hpp"
+#include "op/shell.hpp"
 
 namespace pgcluster {
 namespace {
@@ -113,6 +115,25 @@ std::vector<std::string> resources(const Ask& ask) {
                         [](const Http& http) { return http.about; },
                     },
                     ask.what);
+}
+
+namespace {
+// Tells such a command from others, and is its $0.
+constexpr const char* first_answer_name = "first-answer";
+}  // namespace
+
+std::vector<std::string> first_answer(const std::vector<std::vector<std::string>>& calls) {
+  std::vector<std::string> argv{"sh", "-c", shell::first_answer, first_answer_name};
+  for (const std::vector<std::string>& call : calls) {
+    if (argv.size() > 4) argv.emplace_back("--");
+    argv.insert(argv.end(), call.begin(), call.end());
+  }
+  return argv;
+}
+
+std::vector<std::string> first_call(const std::vector<std::string>& argv) {
+  if (argv.size() < 5 || argv[3] != first_answer_name || argv[2] != shell::first_answer) return {};
+  return {argv.begin() + 4, std::find(argv.begin() + 4, argv.end(), "--")};
 }
 
 std::string describe(const Ask& ask) {

@@ -7,4 +7,9 @@ namespace pgcluster {
 /// A command for people, in one line of at most 100 bytes. Arguments never contain secrets.
 std::string shown(const std::vector<std::string>& argv);
 
+/// The command that prints the answer of the first of these calls of curl that succeeds with all of its URLs. Each is curl's words without "curl".
+std::vector<std::string> first_answer(const std::vector<std::vector<std::string>>& calls);
+/// The first of those calls; empty where the command is another one.
+std::vector<std::string> first_call(const std::vector<std::string>& argv);
+
 }  // namespace pgcluster

@@ -4,5 +4,6 @@
 namespace pgcluster::shell {
 
 extern const char* const facts;
+extern const char* const first_answer;
 
 }  // namespace pgcluster::shell

@@ -11,6 +11,7 @@
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
+#include "platform/platform.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -35,8 +36,9 @@ std::vector<std::string> names(const std::vector<Declaration>& declared, std::ve
   return all;
 }
 
-HostAsks asks_of(const std::string& host, const std::vector<Declaration>& declared) {
-  std::vector<std::string> policy{"apt-cache", "policy"}, df{"df", "-Pk", "/", "/var", "/var/lib"};
+HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared) {
+  const std::string& host = node.name();
+  std::vector<std::string> policy = node.platform().package_query, df{"df", "-Pk", "/", "/var", "/var/lib"};
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
@@ -57,7 +59,7 @@ class Examiner {
     system(facts);
     ports(declared, facts, answers.out(asks.listening));
     disk(answers.get<Output>(asks.disk));
-    packages(declared, answers.out(asks.packages));
+    packages(platform_of(facts), declared, answers.out(asks.packages));
   }
 
  private:
@@ -66,11 +68,13 @@ class Examiner {
   }
 
   void system(const Facts& facts) {
-    if (facts.os_id != "debian" && facts.os_id != "ubuntu")
-      add(Severity::error, Code::host_unsupported, "runs " + (facts.os_id.empty() ? "an unknown system" : facts.os_id),
-          "pgcluster deploys on Debian and its derivatives");
-    else if (facts.os_id == "debian" && std::atoi(facts.os_version.c_str()) < 13)
-      add(Severity::warning, Code::host_unsupported, "runs Debian " + facts.os_version, "pgcluster is tested on Debian 13");
+    if (const Platform* platform = find_platform(facts); !platform) {
+      const Error refused = unsupported_platform("it", facts);
+      add(Severity::error, refused.code(), refused.message(), refused.hint());
+    } else if (!platform->tried) {
+      const Diagnostic untried = untried_platform(*platform, "");
+      add(untried.severity, Code::host_unsupported, untried.message, untried.hint);
+    }
     // The host read its clock at some moment between asked_ and answered_: long before answered_ if another host was slow.
     if (const std::int64_t off = facts.clock - std::clamp(facts.clock, asked_, answered_); std::abs(off) > clock_tolerance)
       add(Severity::error, Code::host_unsupported,
@@ -115,17 +119,19 @@ class Examiner {
     }
   }
 
-  void packages(const std::vector<Declaration>& declared, const std::string* policy) {
+  void packages(const Platform& platform, const std::vector<Declaration>& declared, const std::string* policy) {
     if (!policy)
-      return add(Severity::warning, Code::command_failed, "apt did not list its packages", "run apt-get update on the host, and see what it says");
-    std::string missing;
-    for (const std::string& package : names(declared, &Needs::packages)) {
-      const auto at = policy->find(package + ":\n");
-      const auto candidate = at == std::string::npos ? at : policy->find("Candidate:", at);
-      if (candidate == std::string::npos || policy->compare(candidate, 17, "Candidate: (none)") == 0) append(missing, package);
-    }
-    if (!missing.empty())
-      add(Severity::error, Code::command_failed, "apt has no " + missing, "add a repository that has them, and run apt-get update");
+      return add(Severity::warning, Code::command_failed, "apt did not list its packages",
+                 "run apt-get update on the host, and see what it says");
+    std::vector<std::string> missing;
+    for (const std::string& package : names(declared, &Needs::packages))
+      if (candidate(*policy, package).empty()) missing.push_back(package);
+    if (!missing.empty()) add(Severity::error, Code::command_failed, "apt has no " + joined(missing), missing_hint(platform, missing));
+    for (const Declaration& one : declared)
+      for (const auto& [package, least] : one.needs.least)
+        if (const std::string version = candidate(*policy, package); !version.empty() && older(version, least))
+          add(Severity::error, Code::command_failed, "apt has " + package + " " + version + ", and pgcluster needs " + least + " or later",
+              "add a repository that has it, and run apt-get update");
   }
 
   CheckReport& report_;
@@ -171,7 +177,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     report.hosts.push_back(host.name);
     declared[host.name] = declarations(node_of(*view, host), components);
     asks[host.name] = facts_asks(host.name);
-    for (Ask& ask : asks_of(host.name, declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
+    for (Ask& ask : asks_of(node_of(*view, host), declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
   }
   Hosts hosts = hosts_of(topology);
   std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
@@ -201,7 +207,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
       given.resize(facts_asks(host.name).size());
       const auto& needed = declared.at(host.name);
       const Facts& own = facts[host.name] = read_facts(host.name, given);
-      examiner.examine(host.name, own, answers, asks_of(host.name, needed), needed);
+      examiner.examine(host.name, own, answers, asks_of(node_of(*view, host), needed), needed);
     } catch (const Error& error) {
       report.findings.push_back(finding(host.name, error));
     }

@@ -8,6 +8,7 @@
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
+#include "platform/platform.hpp"
 #include "spec/fixed.hpp"
 
 namespace pgcluster {
@@ -93,11 +94,13 @@ class Deployment {
   Plan plan() {
     leave_out_hosts();
     ask_hosts();
+    warn_of_platforms();
     check_vip_network();
     take_leave_of_hosts();
     take_leave_of_clouds();
     take_leave_of_objects();
     make_the_view();
+    warn_of_packages();
     Steps all = steps();
     if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
     Plan made = make_plan(hosts_, all, executor_, plan_, std::move(known_), without_hint);
@@ -123,6 +126,40 @@ class Deployment {
     check_dcs(topology_, facts_, left_);
     check_changes(spec_, topology_, facts_);
     check_beginning(topology_, facts_, without_);
+  }
+
+  // Before the first deployment of a host: later it has shown whether it works.
+  void warn_of_platforms() {
+    std::map<const Platform*, std::string> untried;
+    for (const auto& [name, fact] : facts_)
+      if (const Platform& platform = platform_of(fact); !platform.tried && fact.owned.empty()) append(untried[&platform], name);
+    for (const auto& [platform, names] : untried) plan_.warnings.push_back(untried_platform(*platform, names));
+  }
+
+  // A package that the distribution does not have may come from another repository of the host, which its package manager knows.
+  void warn_of_packages() {
+    std::map<std::string, std::vector<std::string>> wanted;
+    std::map<std::string, std::vector<Ask>> asks;
+    for (const TopologyHost& host : topology_.hosts) {
+      if (view_->leaves_out(host.name)) continue;
+      const NodeView node = node_of(*view_, host);
+      for (const Declaration& one : declarations(node, components_))
+        for (const std::string& package : one.needs.packages)
+          if (lacks(node.platform(), package) && !owns(node.facts, "package:" + package)) wanted[host.name].push_back(package);
+      if (!wanted.contains(host.name)) continue;
+      std::vector<std::string> query = node.platform().package_query;
+      query.insert(query.end(), wanted[host.name].begin(), wanted[host.name].end());
+      asks[host.name] = {{host.name, Exec{.argv = std::move(query), .limit = std::chrono::seconds(30)}}};
+    }
+    if (asks.empty()) return;
+    const Observed observed = observe(hosts_, asks, executor_, plan_);
+    for (auto& [name, packages] : wanted) {
+      const auto answers = observed.answers.find(name);
+      const auto* policy = answers == observed.answers.end() ? nullptr : std::get_if<Output>(&answers->second.front());
+      if (!policy || policy->status != 0) continue;
+      std::erase_if(packages, [&](const std::string& package) { return !candidate(policy->out, package).empty(); });
+      if (!packages.empty()) warn("apt has no " + joined(packages), missing_hint(view_->platform(name), packages), "hosts." + name);
+    }
   }
 
   // Replaces the warning about the VIP's network: resolve() derived it from the spec alone, this one knows the interfaces of the hosts.

@@ -3,6 +3,7 @@
 
 #include "operate/view.hpp"
 #include "plan/data.hpp"
+#include "platform/platform.hpp"
 
 namespace pgcluster {
 namespace {
@@ -53,11 +54,7 @@ std::map<std::string, Facts> reachable_facts(const Hosts& hosts, Executor& execu
     if (answers.size() > own) answers.erase(answers.begin() + static_cast<std::ptrdiff_t>(own), answers.end());
     try {
       Facts read = read_facts(name, answers);
-      if (read.os_id != "debian" && read.os_id != "ubuntu")
-        throw Error({.code = Code::host_unsupported,
-                     .message = name + " runs " + (read.os_id.empty() ? "an unknown system" : read.os_id + " " + read.os_version),
-                     .hint = "pgcluster deploys on Debian and its derivatives, with systemd and apt",
-                     .host = name});
+      if (!find_platform(read)) throw unsupported_platform(name, read);
       facts.emplace(name, std::move(read));
     } catch (const Error& error) {
       errors.emplace(name, error.with(name));

@@ -236,8 +236,8 @@ Plan plan_reload(const Spec& spec, Executor& executor, const MemberOptions& opti
   const Scene scene = look(spec, executor, options);
   std::map<std::string, std::vector<Ask>> asks;
   const auto loaded = [&](const TopologyHost& host) {
-    return Ask{host.name,
-               Exec{.argv = psql(scene.spec(), {"-c", "select pg_conf_load_time()"}), .about = {std::string("unit:") + patroni::unit_name}}};
+    return Ask{host.name, Exec{.argv = psql(*scene.view, host.name, {"-c", "select pg_conf_load_time()"}),
+                               .about = {std::string("unit:") + patroni::unit_name}}};
   };
   const auto members = chosen(scene, options.host);
   for (const TopologyHost* host : members) asks[host->name] = {loaded(*host)};
@@ -258,7 +258,8 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
   const TopologyHost& host = scene.member(options.host);
   if (host.name == need_leader(scene))
     throw Error({.code = Code::refused, .message = host.name + " leads: its data is the cluster's", .hint = "switch over first", .host = host.name});
-  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", postgresql_data_dir(spec)}, .about = {std::string("unit:") + patroni::unit_name}}};
+  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", postgresql_data_dir(*scene.view, host.name)},
+                                  .about = {std::string("unit:") + patroni::unit_name}}};
   const Observed observed = observe(scene.hosts, {{host.name, {birth}}}, executor, plan_options(options));
   const auto it = observed.answers.find(host.name);
   const auto* output = it == observed.answers.end() ? nullptr : std::get_if<Output>(&it->second.front());

@@ -55,7 +55,6 @@ class DebianModel final : public ServiceModel {
     if (argv[0] == "ip") return holds(host, argv.back()) ? shown(argv.back(), "4sec") : Output{};
     if (argv[0] == "bash" && argv.size() >= 5 && argv[3] == "probe")
       return Output{.out = !knows(host, argv) && anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
-    if (argv[0] == "systemctl" && argv.size() > 4 && argv[1] == "show") return Output{.out = units(host, argv)};
     if (argv[0] == "grep") return Output{.out = kernel(host, argv)};
     if (argv[0].ends_with("systemd-sysctl") && argv.size() == 2) {
       std::istringstream lines(host.read(argv[1]) ? *host.read(argv[1]) : "");
@@ -102,15 +101,6 @@ class DebianModel final : public ServiceModel {
     std::string out;
     for (const std::string& path : argv)
       if (path.starts_with("/proc/sys/")) out += path + ":" + (host.read(path) ? *host.read(path) : "0\n");
-    return out;
-  }
-
-  static std::string units(const SimulatedHost& host, const std::vector<std::string>& argv) {
-    std::string out;
-    for (std::size_t i = 5; i < argv.size(); ++i) {
-      const auto it = host.units.find(argv[i]);
-      out += (i > 5 ? "\n" : "") + (it == host.units.end() ? std::string("not-found\ninactive\n") : "loaded\n" + it->second.state.active + "\n");
-    }
     return out;
   }
 

@@ -10,6 +10,7 @@
 #include <pgcluster/base/memo.hpp>
 #include <pgcluster/component/needs.hpp>
 #include <pgcluster/op/facts.hpp>
+#include <pgcluster/platform/platform.hpp>
 #include <pgcluster/spec/spec.hpp>
 #include <pgcluster/step/step.hpp>
 #include <pgcluster/topology/topology.hpp>
@@ -37,6 +38,9 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
 
   /// Whether the host is one of `without`.
   bool leaves_out(const std::string& host) const { return without.contains(host); }
+
+  /// What the host's system is; Debian 13 where the view has no facts of it.
+  const Platform& platform(const std::string& host) const;
 
   /// Throws Error (internal) for a name that no component declared.
   const Secret& secret(std::string_view name) const;
@@ -67,6 +71,8 @@ struct NodeView {
   const Spec& spec() const { return cluster.spec; }
   /// The whole cluster, resolved.
   const Topology& topology() const { return cluster.topology; }
+  /// What the host's system is; Debian 13 where the facts do not tell.
+  const Platform& platform() const { return platform_of(facts); }
   /// The host's name, as in the spec.
   const std::string& name() const { return host.name; }
   /// Whether the host has the role.

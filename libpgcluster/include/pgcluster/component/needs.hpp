@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,13 +41,14 @@ struct SecretNeed {
 
 /// What a component needs on one host, as data. check, status, the secrets, the clash of ports and the removal of a host loop over it.
 struct Needs {
-  std::vector<std::string> packages{};     ///< names for the host's package manager
-  std::vector<PortNeed> ports{};           ///< where it listens
-  std::vector<std::string> units{};        ///< systemd units that run while all is well: "etcd.service"
-  std::vector<std::string> accounts{};     ///< users of the system
-  std::vector<std::string> directories{};  ///< where it keeps much: their file systems need room
-  std::vector<ProgramNeed> programs{};     ///< files of the controller
-  std::vector<SecretNeed> secrets{};       ///< what it must know
+  std::vector<std::string> packages{};         ///< names for the host's package manager
+  std::vector<PortNeed> ports{};               ///< where it listens
+  std::vector<std::string> units{};            ///< systemd units that run while all is well: "etcd.service"
+  std::vector<std::string> accounts{};         ///< users of the system
+  std::vector<std::string> directories{};      ///< where it keeps much: their file systems need room
+  std::vector<ProgramNeed> programs{};         ///< files of the controller
+  std::vector<SecretNeed> secrets{};           ///< what it must know
+  std::map<std::string, std::string> least{};  ///< by package, the oldest version that will do: "3.4"
   friend bool operator==(const Needs&, const Needs&) = default;
 };
 

@@ -147,13 +147,14 @@ class Consul final : public Component {
   Needs needs(const NodeView& node) const override {
     const Spec& spec = node.spec();
     if (!has_consul_agent(spec, node.host)) return {};
-    Needs all{.packages = {"curl"},
+    Needs all{.packages = {node.platform().http_client},
               .ports = consul_ports(node.host),
               .units = {consul_unit},
-              .accounts = {"consul"},
+              .accounts = {node.platform().consul.account},
               .directories = {consul_data_dir},
               .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
-    if (!spec.consul_binary.given()) all.packages.emplace_back("consul");
+    if (!spec.consul_binary.given())
+      all.packages.insert(all.packages.end(), node.platform().consul.packages.begin(), node.platform().consul.packages.end());
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;
   }

@@ -7,6 +7,7 @@
 #include "component/etcd/etcd.hpp"
 #include "component/etcd/shell.hpp"
 #include "op/answer_json.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster {
 namespace {
@@ -43,11 +44,16 @@ constexpr const char* members_path = "/v3/cluster/member/list";
 
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   const int port = cluster.spec.etcd_client_port;
-  Exec exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, net::http_url(host.address, port, members_path)},
-            .about = {"unit:etcd.service", "dcs:members"}};
-  if (!is_member(cluster, host.name)) {
-    exec.argv = {"sh", "-c", shell::any_member, "sh", members_body, members_path};
-    for (const std::string& name : cluster.topology.dcs_members) exec.argv.push_back(net::http_url(cluster.topology.host(name).address, port));
+  const auto call = [&](const std::string& address) {
+    return std::vector<std::string>{"-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, net::http_url(address, port, members_path)};
+  };
+  Exec exec{.argv = {"curl"}, .about = {"unit:etcd.service", "dcs:members"}};
+  if (is_member(cluster, host.name)) {
+    for (std::string& word : call(host.address)) exec.argv.push_back(std::move(word));
+  } else {
+    std::vector<std::vector<std::string>> calls;
+    for (const std::string& name : cluster.topology.dcs_members) calls.push_back(call(cluster.topology.host(name).address));
+    exec.argv = first_answer(calls);
   }
   return {host.name, exec};
 }

@@ -43,7 +43,7 @@ Environment environment(const NodeView& node) {
   const std::string members =
       joined(node.topology().dcs_members, ",", [&](const std::string& member) { return member + "=" + etcd_peer_url(node.cluster, member); });
   return {.now = {{"ETCD_NAME", node.name()},
-                  {"ETCD_DATA_DIR", etcd_data_dir},
+                  {"ETCD_DATA_DIR", node.platform().etcd.data},
                   {"ETCD_LISTEN_CLIENT_URLS", client + "," + net::http_url("127.0.0.1", spec.etcd_client_port)},
                   {"ETCD_ADVERTISE_CLIENT_URLS", client},
                   {"ETCD_LISTEN_PEER_URLS", peer},
@@ -74,8 +74,10 @@ StepPtr etcd_config(const NodeView& node) {
   const Spec& spec = node.spec();
   const std::string host = node.name();
   const std::string url = etcd_peer_url(node.cluster, host);
-  const Ask present{host, FileOf{etcd_env_file}};
-  const Ask data{host, FileOf{std::string(etcd_data_dir) + "/member", false}};
+  const std::string& env_file = node.platform().etcd.config;
+  const std::string& data_dir = node.platform().etcd.data;
+  const Ask present{host, FileOf{env_file}};
+  const Ask data{host, FileOf{data_dir + "/member", false}};
   const std::string filter = "sport = :" + std::to_string(spec.etcd_client_port) + " or sport = :" + std::to_string(spec.etcd_peer_port);
   const Ask ports{host, Exec{.argv = {"ss", "-Hltnp", filter}}};
   std::vector<Ask> asks{present, data, ports};
@@ -92,16 +94,16 @@ StepPtr etcd_config(const NodeView& node) {
     const bool member = answers.get<File>(data);
     if (!member && !answers.get<Absent>(data)) {
       const auto* why = answers.get<Unreadable>(data);
-      return Refused{{.message = "cannot see whether " + host + " has an etcd member in " + etcd_data_dir + (why ? ": " + why->why : std::string())},
+      return Refused{{.message = "cannot see whether " + host + " has an etcd member in " + data_dir + (why ? ": " + why->why : std::string())},
                      Code::command_failed};
     }
     if (member && !ours)
-      return Refused{{.message = host + " has an etcd member in " + etcd_data_dir + " that pgcluster has not made",
+      return Refused{{.message = host + " has an etcd member in " + data_dir + " that pgcluster has not made",
                       .hint = "take another host; or, where nobody needs that etcd: systemctl disable --now etcd, and move the folder away"}};
     const auto key = found ? found->content.find("ETCD_INITIAL_CLUSTER_TOKEN=") : std::string::npos;
     if (member && key != std::string::npos && found->content.compare(key, token.size(), token) != 0)
-      return Refused{{.message = host + " has an etcd member of another cluster in " + etcd_data_dir,
-                      .hint = "take another host, or destroy that cluster first"}};
+      return Refused{
+          {.message = host + " has an etcd member of another cluster in " + data_dir, .hint = "take another host, or destroy that cluster first"}};
     if (const std::string* listening = answers.out(ports); listening && !listening->empty())
       if (const std::string process = listening_process(*listening, ours ? "etcd" : "another process"); process != "etcd" || !ours)
         return Refused{
@@ -114,15 +116,15 @@ StepPtr etcd_config(const NodeView& node) {
       const EtcdMember* self = member ? nullptr : find(members, url);
       if (!self) continue;
       if (self->started)
-        return Refused{{.message = host + " is a member of the running etcd, but its data in " + etcd_data_dir + " is gone",
+        return Refused{{.message = host + " is a member of the running etcd, but its data in " + data_dir + " is gone",
                         .hint = "to make it anew, on " + other + ": etcdctl member remove " + self->id + " && etcdctl member add " + host +
                                 " --peer-urls=" + url + "; then apply again"}};
       joins = joins || self->name.empty();  // `etcdctl member add` leaves the name to the member's first start
     }
     const std::string text = file_text.text(member && found ? found->content : "", joins);
-    return file("config", host, {.path = etcd_env_file, .content = text})->decide(answers);
+    return file("config", host, {.path = env_file, .content = text})->decide(answers);
   };
-  return make_step(node.step("etcd", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + etcd_env_file}});
+  return make_step(node.step("etcd", "config"), {.asks = asks, .decide = decide, .keeps = {"file:" + env_file}});
 }
 
 }  // namespace pgcluster

@@ -97,7 +97,7 @@ WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
   return unit_notes(wish, {}, more + "\n[Unit]\nStartLimitIntervalSec=0\n");
 }
 
-const std::vector<std::string> guest_packages{"etcd-client", "curl"};
+std::vector<std::string> guest_packages(const NodeView& node) { return {node.platform().etcd_client, node.platform().http_client}; }
 
 class Etcd final : public Component {
  public:
@@ -108,7 +108,7 @@ class Etcd final : public Component {
     if (topology.dcs_type != DcsType::etcd) return {};
     if (!is_member(node)) return guest(node);
     ServiceWish wish{.unit = etcd_unit, .settle = etcd_patience};
-    wish.start_files = {etcd_env_file, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
+    wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
@@ -118,12 +118,16 @@ class Etcd final : public Component {
 
   Needs needs(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd) return {};
-    if (!is_member(node)) return node.has(Role::postgres) ? Needs{.packages = guest_packages} : Needs{};
-    return {.packages = {"etcd-server", "etcd-client", "curl"},
+    if (!is_member(node)) return node.has(Role::postgres) ? Needs{.packages = guest_packages(node)} : Needs{};
+    const PackagedService& packaged = node.platform().etcd;
+    std::vector<std::string> packages = packaged.packages;
+    for (std::string& name : guest_packages(node)) packages.push_back(std::move(name));
+    return {.packages = std::move(packages),
             .ports = {{node.spec().etcd_client_port, "etcd's clients", etcd_unit}, {node.spec().etcd_peer_port, "etcd's peers", etcd_unit}},
             .units = {etcd_unit},
-            .accounts = {"etcd"},
-            .directories = {etcd_data_dir}};
+            .accounts = {packaged.account},
+            .directories = {packaged.data},
+            .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
   }
 
   std::vector<Probe> health(const NodeView& node) const override {
@@ -138,7 +142,8 @@ class Etcd final : public Component {
   }
 
   std::vector<std::string> data(const NodeView& node) const override {
-    return owns(node.facts, std::string("file:") + etcd_env_file) ? std::vector<std::string>{etcd_data_dir} : std::vector<std::string>{};
+    const PackagedService& packaged = node.platform().etcd;
+    return owns(node.facts, "file:" + packaged.config) ? std::vector<std::string>{packaged.data} : std::vector<std::string>{};
   }
 
  private:
@@ -157,7 +162,7 @@ class Etcd final : public Component {
                   {.asks = {}, .decide = [why = moved(node.topology(), members)](const Answers&) -> Decision { return why; }});
     }
     if (!node.has(Role::postgres)) return {};
-    return packages(node.step("etcd", "packages"), node.name(), guest_packages);
+    return packages(node.step("etcd", "packages"), node.name(), guest_packages(node));
   }
 };
 

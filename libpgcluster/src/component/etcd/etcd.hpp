@@ -33,8 +33,6 @@ bool owns_etcd(const ClusterView& cluster, const std::string& host);
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member);
 std::string etcd_token(const Spec& spec);
 inline constexpr const char* etcd_unit = "etcd.service";
-inline constexpr const char* etcd_env_file = "/etc/default/etcd";
-inline constexpr const char* etcd_data_dir = "/var/lib/etcd/default";
 /// The environment file; refuses where a member must not be made.
 StepPtr etcd_config(const NodeView& node);
 

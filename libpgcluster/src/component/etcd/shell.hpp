@@ -3,7 +3,6 @@
 /// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
 namespace pgcluster::shell {
 
-extern const char* const any_member;
 extern const char* const own_member;
 
 }  // namespace pgcluster::shell

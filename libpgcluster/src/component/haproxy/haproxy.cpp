@@ -186,7 +186,9 @@ class Haproxy final : public Component {
 
   Needs needs(const NodeView& node) const override {
     if (!node.has(Role::balancer)) return {};
-    Needs all{.packages = {"haproxy", "curl"}, .ports = {}, .units = {haproxy_unit}, .accounts = {"haproxy"}};
+    const PackagedService& packaged = node.platform().haproxy;
+    Needs all{.packages = packaged.packages, .ports = {}, .units = {haproxy_unit}, .accounts = {packaged.account}};
+    all.packages.push_back(node.platform().http_client);
     for (const auto& [name, port] : haproxy_ports(node.spec()))
       all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
     return all;

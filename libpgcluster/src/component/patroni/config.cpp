@@ -84,13 +84,13 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   out += "\n\n" + dcs_section(view);
   out += "\npostgresql:\n  listen: \"" + listen_addresses(spec, host) + ":" + port + "\"\n  connect_address: \"" +
          net::host_port(host.address, spec.postgresql_port) + "\"\n  use_unix_socket: true\n";
-  out += "  data_dir: " + quoted(postgresql_data_dir(spec)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(spec)) + "\n  pgpass: \"" + pgpass_path +
-         "\"\n";
+  out += "  data_dir: " + quoted(postgresql_data_dir(view, host.name)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(view, host.name)) +
+         "\n  pgpass: \"" + pgpass_path(view.platform(host.name)) + "\"\n";
   out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
   out += quoted(view.secret("patroni_superuser_password"));
   out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
   out += quoted(view.secret("patroni_replication_password"));
-  out += "\n  parameters:\n    unix_socket_directories: \"/var/run/postgresql\"\n    pgcluster.config: ";
+  out += "\n  parameters:\n    unix_socket_directories: \"" + view.platform(host.name).postgresql.socket_dir + "\"\n    pgcluster.config: ";
   out += quoted(mark);
   if (cuts_sessions(spec)) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
   out += "\n  pg_hba:\n";

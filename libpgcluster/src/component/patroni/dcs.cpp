@@ -9,8 +9,8 @@
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
-#include "component/patroni/shell.hpp"
 #include "op/answer_json.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -25,6 +25,11 @@ std::vector<std::string> endpoints(const ClusterView& view) {
   for (const std::string& name : view.topology.dcs_members)
     all.push_back(net::host_port(view.topology.host(name).address, view.spec.etcd_client_port));
   return all;
+}
+
+// curl's words that ask one endpoint of etcd for keys.
+std::vector<std::string> range_call(const std::string& endpoint, const std::string& body) {
+  return {"-sf", "-m", "3", "--connect-timeout", "1", "-d", body, "http://" + endpoint + "/v3/kv/range"};
 }
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
@@ -71,7 +76,9 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   return steps;
 }
 
-const char* dcs_client_package(const Spec& spec) { return spec.dcs_type == DcsType::consul ? "python3-consul" : "python3-etcd"; }
+const std::string& dcs_client_package(const NodeView& node) {
+  return node.spec().dcs_type == DcsType::consul ? node.platform().patroni_consul : node.platform().patroni_etcd;
+}
 
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) {
@@ -80,18 +87,23 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
     return ask;
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
-  std::vector<std::string> argv{"sh", "-c", shell::etcd_members, "members", to_base64(prefix + "/"), to_base64(prefix + "0")};
-  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
-  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
+  const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
+  std::vector<std::vector<std::string>> calls;
+  for (const std::string& endpoint : endpoints(view)) calls.push_back(range_call(endpoint, body));
+  return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }
 
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
   if (on_consul(view)) return consul_key_ask(view, host, "initialize");
   // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
   // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
-  std::vector<std::string> argv{"sh", "-c", shell::etcd_initialize, "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize")};
-  for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
-  return {host.name, Exec{.argv = std::move(argv), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
+  const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize") + R"("})";
+  std::vector<std::vector<std::string>> calls;
+  for (const std::string& endpoint : endpoints(view)) {
+    calls.push_back(range_call(endpoint, body));
+    calls.back().insert(calls.back().end(), {"--next", "-sf", "-m", "3", "http://" + endpoint + "/version"});
+  }
+  return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
 }
 
 Ask sync_ask(const ClusterView& view, const TopologyHost& host) {

@@ -51,9 +51,10 @@ Making read_making(const std::string* out) {
 StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const std::string name = host.name + "/patroni/stranger";
   const Spec& spec = view->spec;
-  const std::string data = postgresql_data_dir(spec);
-  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(spec), std::string("file:") + config_path,
-                                          std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
+  const std::string data = postgresql_data_dir(*view, host.name);
+  const Ask look{host.name,
+                 Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(*view, host.name),
+                               std::string("file:") + config_path, std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
   // Ask it anyway: equal questions to fresh and to deployed hosts make equal programs.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
@@ -87,9 +88,10 @@ StepPtr config_step(const View& view, const TopologyHost& host) {
   const Ask ask{host.name, FileOf{config_path}};
   const Ask initialize = initialize_ask(*view, host);
   const Text head = config_head(*view, host);
-  auto decide = [=, name = host.name, bootstrap = config_bootstrap(*view)](const Answers& answers) -> Decision {
+  auto decide = [=, name = host.name, account = view->platform(host.name).patroni.account,
+                 bootstrap = config_bootstrap(*view)](const Answers& answers) -> Decision {
     const Answer& answer = answers[ask];
-    WriteFile write{.path = config_path, .content = head + bootstrap, .mode = 0600, .owner = "postgres", .group = "postgres"};
+    WriteFile write{.path = config_path, .content = head + bootstrap, .mode = 0600, .owner = account, .group = account};
     Change change{.todo = {}, .action = Action::create, .reason = "the file is not there"};
     std::string before;
     std::optional<Answer> was = Absent{};
@@ -178,7 +180,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
   const Ask ask = member_ask(view->spec, host);
-  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::making_server, "sh", postgresql_data_dir(view->spec),
+  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::making_server, "sh", postgresql_data_dir(*view, host.name),
                                           std::to_string(3 * view->spec.patroni_loop_wait)},
                                  .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {

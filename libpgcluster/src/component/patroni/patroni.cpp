@@ -6,6 +6,7 @@
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
+#include "platform/platform.hpp"
 
 namespace pgcluster {
 namespace {
@@ -29,9 +30,10 @@ class Patroni final : public Component {
     const Spec& spec = view->spec;
 
     // Before the package: else it makes a server of its own and starts it.
-    const StepPtr no_server = file(node.step("patroni", "createcluster"), host,
-                                   {.path = "/etc/postgresql-common/createcluster.d/50-pgcluster.conf", .content = "create_main_cluster = false\n"});
-    const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, "postgresql.service"});
+    const PackagedPostgresql& packaged = node.platform().postgresql;
+    const StepPtr no_server =
+        file(node.step("patroni", "createcluster"), host, {.path = packaged.no_server_file, .content = packaged.no_server_config});
+    const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, packaged.unit});
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
     Steps files = parallel(patroni::config_step(view, node.host), unit_file);
@@ -85,16 +87,20 @@ class Patroni final : public Component {
   Needs needs(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
     const Spec& spec = node.spec();
-    const std::string version = std::to_string(spec.postgresql_version);
-    Needs all{.packages = {"postgresql-" + version, "postgresql-client-" + version, "patroni", patroni::dcs_client_package(spec), "curl"},
+    const Platform& platform = node.platform();
+    std::vector<std::string> packages = postgresql_packages(platform, spec.postgresql_version);
+    packages.insert(packages.end(), platform.patroni.packages.begin(), platform.patroni.packages.end());
+    packages.insert(packages.end(), {patroni::dcs_client_package(node), platform.http_client});
+    Needs all{.packages = std::move(packages),
               .ports = {{spec.postgresql_port, "PostgreSQL", patroni::unit_name, Reach::clients},
                         {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
               .units = {patroni::unit_name},
-              .accounts = {"postgres"},
-              .directories = {postgresql_data_dir(spec)},
+              .accounts = {platform.postgresql.account},
+              .directories = {postgresql_data_dir(node.cluster, node.name())},
               .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
                           {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
+    for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)
       all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});
     if (spec.pgbouncer_install) all.secrets.push_back(pgbouncer_secret(spec));
@@ -118,9 +124,9 @@ class Patroni final : public Component {
 
   std::vector<std::string> data(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
-    const std::string data = postgresql_data_dir(node.spec());
+    const std::string data = for_major(node.platform().postgresql.data_dir, node.spec().postgresql_version);
     // Patroni's own: what it sets aside where it could not make a server, and passwords for pg_basebackup.
-    return {data, data + ".failed", patroni::pgpass_path};
+    return {data, data + ".failed", patroni::pgpass_path(node.platform())};
   }
 };
 

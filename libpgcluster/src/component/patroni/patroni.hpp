@@ -14,7 +14,7 @@ namespace pgcluster::patroni {
 
 inline constexpr const char* unit_name = "patroni.service";
 inline constexpr const char* config_path = "/etc/patroni/config.yml";
-inline constexpr const char* pgpass_path = "/var/lib/postgresql/.pgpass_patroni";
+inline std::string pgpass_path(const Platform& platform) { return platform.postgresql.home + "/.pgpass_patroni"; }
 
 // --- the configuration, as pure functions ---
 
@@ -58,7 +58,7 @@ std::string dcs_section(const ClusterView& view);
 /// What makes it answer on the host: the host's own member or agent, and while nobody has initialised the cluster all members.
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package by which Patroni speaks to it.
-const char* dcs_client_package(const Spec& spec);
+const std::string& dcs_client_package(const NodeView& node);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 Ask unit_ask(const TopologyHost& host);

@@ -76,8 +76,8 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
 // What the server's control file says of the parameters that a replica must not have less of than it has replayed from its leader. Patroni
 // starts a replica with those where they are higher, whatever the settings say.
 Ask control_ask(const ClusterView& view, const TopologyHost& host) {
-  return {host.name,
-          Exec{.argv = {postgresql_bin_dir(view.spec) + "/pg_controldata", "-D", postgresql_data_dir(view.spec)}, .about = {"unit:patroni.service"}}};
+  return {host.name, Exec{.argv = {postgresql_bin_dir(view, host.name) + "/pg_controldata", "-D", postgresql_data_dir(view, host.name)},
+                          .about = {"unit:patroni.service"}}};
 }
 
 // Names of the parameters that a replica, started now, would still have more of than is wished.
@@ -163,7 +163,7 @@ Decision restart(const View& view, const TopologyHost& host, const Server& serve
   const int patience = view->spec.patroni_master_start_timeout + 60;
   Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
   run.touches = {std::string("unit:") + unit_name};
-  run.look = start_look(view->spec);
+  run.look = start_look(*view, host.name);
   return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = server.started + "\n"}, .limit = seconds(patience + 30)}},
                 .action = Action::restart,
                 .impact = impact,

@@ -15,7 +15,6 @@ constexpr const char* unit = "pgbouncer.service";
 constexpr const char* main_file = "/etc/pgbouncer/pgbouncer.ini";
 constexpr const char* listen_file = "/etc/pgbouncer/listen.ini";
 constexpr const char* users_file = "/etc/pgbouncer/userlist.txt";
-constexpr const char* socket_dir = "/var/run/postgresql";
 
 std::uint64_t file_limit(const NodeView& node) {
   const auto wanted =
@@ -29,15 +28,16 @@ std::uint64_t max_clients(const NodeView& node) {
   return std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(1, node.spec().pgbouncer_max_client_conn)), limit - limit / 10);
 }
 
-WriteFile secret_file(const std::string& path, Text content) {
-  return {.path = path, .content = std::move(content), .mode = 0640, .owner = "postgres", .group = "postgres"};
+WriteFile secret_file(const NodeView& node, const std::string& path, Text content) {
+  const std::string& account = node.platform().pgbouncer.account;
+  return {.path = path, .content = std::move(content), .mode = 0640, .owner = account, .group = account};
 }
 
 // All that a reload takes over.
 Text main_text(const NodeView& node) {
   const Spec& spec = node.spec();
   std::string text = "; Written by pgcluster.\n[databases]\n* = host=";
-  text += std::string(socket_dir) + " port=" + std::to_string(spec.postgresql_port) + " auth_user=pgbouncer\n\n[pgbouncer]\n";
+  text += node.platform().postgresql.socket_dir + " port=" + std::to_string(spec.postgresql_port) + " auth_user=pgbouncer\n\n[pgbouncer]\n";
   const auto add = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
   text += std::string("%include ") + listen_file + "\n";
   add("auth_type", "scram-sha-256");
@@ -66,9 +66,10 @@ Text main_text(const NodeView& node) {
 
 // Read when it starts, and not again.
 std::string listen_text(const NodeView& node) {
+  const std::string& sockets = node.platform().postgresql.socket_dir;
   return "; Written by pgcluster. A change of this file restarts PgBouncer.\nlisten_addr = *\nlisten_port = " +
-         std::to_string(node.spec().pgbouncer_listen_port) + "\nlisten_backlog = 4096\nunix_socket_dir = " + socket_dir +
-         "\npidfile = /var/run/postgresql/pgbouncer.pid\n";
+         std::to_string(node.spec().pgbouncer_listen_port) + "\nlisten_backlog = 4096\nunix_socket_dir = " + sockets + "\npidfile = " + sockets +
+         "/pgbouncer.pid\n";
 }
 
 Text users_text(const NodeView& node) {
@@ -110,9 +111,9 @@ class PgBouncer final : public Component {
     const std::string more =
         "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
     return sequence(packages(step("packages"), node.name(), needs(node).packages, {unit}),
-                    parallel(file(step("config"), node.name(), secret_file(main_file, main_text(node))),
-                             file(step("listen"), node.name(), secret_file(listen_file, listen_text(node))),
-                             file(step("users"), node.name(), secret_file(users_file, users_text(node))),
+                    parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
+                             file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
+                             file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
                              file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
                     rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
   }
@@ -120,10 +121,10 @@ class PgBouncer final : public Component {
   Needs needs(const NodeView& node) const override {
     const Spec& spec = node.spec();
     if (!spec.pgbouncer_install || !node.has(Role::postgres)) return {};
-    return {.packages = {"pgbouncer"},
+    return {.packages = node.platform().pgbouncer.packages,
             .ports = {{spec.pgbouncer_listen_port, "PgBouncer", unit, Reach::clients}},
             .units = {unit},
-            .accounts = {"postgres"},
+            .accounts = {node.platform().pgbouncer.account},
             .secrets = {pgbouncer_secret(spec)}};
   }
 };

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/strings.hpp"
+#include "platform/platform.hpp"
 
 namespace pgcluster {
 namespace {
@@ -132,8 +133,12 @@ Pairs postgresql_parameters(const ClusterView& view) {
   return all;
 }
 
-std::string postgresql_data_dir(const Spec& spec) { return "/var/lib/postgresql/" + std::to_string(spec.postgresql_version) + "/main"; }
-std::string postgresql_bin_dir(const Spec& spec) { return "/usr/lib/postgresql/" + std::to_string(spec.postgresql_version) + "/bin"; }
+std::string postgresql_data_dir(const ClusterView& view, const std::string& host) {
+  return for_major(view.platform(host).postgresql.data_dir, view.spec.postgresql_version);
+}
+std::string postgresql_bin_dir(const ClusterView& view, const std::string& host) {
+  return for_major(view.platform(host).postgresql.bin_dir, view.spec.postgresql_version);
+}
 
 bool holds(const Setting& running, std::string_view wish) {
   if (running.value == wish) return true;

@@ -11,9 +11,9 @@ namespace pgcluster {
 /// The cluster's postgresql.parameters: ours, and over them the spec's. In a fixed order, each name once.
 Pairs postgresql_parameters(const ClusterView& view);
 
-/// Where Debian has a major version.
-std::string postgresql_data_dir(const Spec& spec);
-std::string postgresql_bin_dir(const Spec& spec);
+/// Where the host's packages have the spec's major version.
+std::string postgresql_data_dir(const ClusterView& view, const std::string& host);
+std::string postgresql_bin_dir(const ClusterView& view, const std::string& host);
 
 /// A parameter as pg_settings shows it.
 struct Setting {

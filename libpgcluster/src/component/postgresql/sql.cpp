@@ -92,18 +92,19 @@ std::string objects_file(const Objects& objects) {
   return text;
 }
 
-std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more) {
+std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more) {
+  const std::string& account = view.platform(host).postgresql.account;
   // Neither PAM nor Debian's wrapper of psql, which is written in Perl: they take longer than all else that a host is asked.
   std::vector<std::string> argv{"setpriv",
-                                "--reuid=postgres",
-                                "--regid=postgres",
+                                "--reuid=" + account,
+                                "--regid=" + account,
                                 "--init-groups",
-                                postgresql_bin_dir(spec) + "/psql",
+                                postgresql_bin_dir(view, host) + "/psql",
                                 "-XAtq",
                                 "-p",
-                                std::to_string(spec.postgresql_port),
+                                std::to_string(view.spec.postgresql_port),
                                 "-U",
-                                spec.patroni_superuser_username,
+                                view.spec.patroni_superuser_username,
                                 "-d",
                                 "postgres"};
   argv.insert(argv.end(), more.begin(), more.end());
@@ -111,8 +112,8 @@ std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& 
 }
 
 Ask server_ask(const ClusterView& view, const TopologyHost& host) {
-  return {host.name,
-          Exec{.argv = psql(view.spec, {"-c", *view.derived(query)}), .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
+  return {host.name, Exec{.argv = psql(view, host.name, {"-c", *view.derived(query)}),
+                          .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
 }
 
 std::vector<Ask> server_asks(const ClusterView& view) {
@@ -159,8 +160,10 @@ Server read_server(const Answer& answer) {
   return server;
 }
 
-Exec recovery_look(const Spec& spec) { return {.argv = psql(spec, {"-c", "select pg_is_in_recovery()"})}; }
-Exec start_look(const Spec& spec) { return {.argv = psql(spec, {"-c", std::string("select ") + start_expression})}; }
+Exec recovery_look(const ClusterView& view, const std::string& host) { return {.argv = psql(view, host, {"-c", "select pg_is_in_recovery()"})}; }
+Exec start_look(const ClusterView& view, const std::string& host) {
+  return {.argv = psql(view, host, {"-c", std::string("select ") + start_expression})};
+}
 
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers) {
   const TopologyHost* found = nullptr;

@@ -64,11 +64,11 @@ Objects remembered_objects(const std::map<std::string, Facts>& facts);
 std::string objects_file(const Objects& objects);
 
 /// psql as the superuser, through the local socket.
-std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more);
+std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more);
 /// Prints "f" where the server takes writes.
-Exec recovery_look(const Spec& spec);
+Exec recovery_look(const ClusterView& view, const std::string& host);
 /// Prints the postmaster's start time as Server::started has it.
-Exec start_look(const Spec& spec);
+Exec start_look(const ClusterView& view, const std::string& host);
 
 /// The one database host whose server takes writes, of those that answered; empty where none does, or several.
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers);

@@ -83,10 +83,10 @@ constexpr const char* quiet =
     "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n";
 
 Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches) {
-  Run run{.argv = psql(view->spec, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
+  Run run{.argv = psql(*view, host.name, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
           .input = quiet + script,
           .touches = {std::move(touches)},
-          .look = recovery_look(view->spec)};
+          .look = recovery_look(*view, host.name)};
   return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
 }
 

@@ -148,41 +148,30 @@ Steps names(const NodeView& node) {
   return block(node.step("system", "hosts"), node.name(), {.path = "/etc/hosts", .marker = "hosts", .content = lines});
 }
 
-// Any time service will do; where several are installed and none runs, the first of this list is started.
-const std::vector<std::string> time_services{"chrony.service", "systemd-timesyncd.service", "ntpsec.service", "openntpd.service"};
-
 StepPtr clock(const NodeView& node) {
-  Exec exec{.argv = {"systemctl", "show", "-p", "LoadState,ActiveState", "--value"}};
-  for (const std::string& unit : time_services) {
-    exec.argv.push_back(unit);
-    exec.about.push_back("unit:" + unit);
-  }
-  exec.about.push_back("package:systemd-timesyncd");
-  const Ask ask{node.name(), exec};
+  const std::string& package = node.platform().time_service;
+  const std::vector<std::string>& units = node.platform().time_units;
+  std::vector<Ask> asks;
+  for (const std::string& unit : units) asks.push_back({node.name(), UnitOf{unit}});
   // It keeps no resource: a host should go on to have a clock when the cluster is gone.
-  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
-    const std::string* out = answers.out(ask);
-    if (!out) {
-      const auto* output = answers.get<Output>(ask);
-      return Refused{{.message = "cannot see which time service runs" + (output ? ": " + output->err : std::string())}, Code::command_failed};
+  auto decide = [asks, package, host = node.name()](const Answers& answers) -> Decision {
+    std::string installed, unknown;
+    for (const Ask& ask : asks) {
+      const auto* unit = answers.get<Unit>(ask);
+      if (unit && unit->active == "active") return Done{};
+      if (unit && !unit->masked && installed.empty()) installed = std::get<UnitOf>(ask.what).name;
+      if (const auto* why = answers.get<Unreadable>(ask); why && unknown.empty()) unknown = why->why;
     }
-    std::string installed;
-    std::istringstream words(*out);  // "loaded active" for each
-    for (const std::string& unit : time_services) {
-      std::string load, active;
-      words >> load >> active;
-      if (active == "active") return Done{};
-      if (load == "loaded" && installed.empty()) installed = unit;
-    }
+    if (!unknown.empty()) return Refused{{.message = "cannot see which time service runs: " + unknown}, Code::command_failed};
     Change change{.action = Action::start, .reason = "no time service runs"};
     if (installed.empty()) {
-      installed = "systemd-timesyncd.service";
-      change.todo.push_back({.at = host, .what = Install{.packages = {"systemd-timesyncd"}}, .was = Absent{}, .limit = std::chrono::minutes(15)});
+      installed = package + ".service";
+      change.todo.push_back({.at = host, .what = Install{.packages = {package}}, .was = Absent{}, .limit = std::chrono::minutes(15)});
     }
     change.todo.push_back({.at = host, .what = SetUnit{installed, SetUnit::Go::start, true}});
     return change;
   };
-  return make_step(node.step("system", "clock"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+  return make_step(node.step("system", "clock"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)});
 }
 
 class System final : public Component {

@@ -22,7 +22,6 @@ constexpr const char* unit = vip_unit;
 constexpr const char* unit_file = vip_unit_file;
 constexpr const char* program_file = "/usr/local/lib/pgcluster/pgcluster-vip";
 constexpr const char* peers_file = "/etc/default/pgcluster-vip";
-constexpr const char* probe_package = "iputils-arping";
 constexpr const char* header = "# Written by pgcluster.\n";
 constexpr const char* program_header = "#!/usr/bin/python3 -IS\n\"\"\"Holds the cluster's virtual IP address as a lease";
 // The files of former_vip_unit.
@@ -141,7 +140,7 @@ class VipManager final : public Component {
                                  file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                                  file(step("notes"), node.name(), unit_notes(wish)));
     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-    return sequence(stranger_step(node), packages(step("packages"), node.name(), {probe_package}), after_where_planned({vip_manager::free()}, files),
+    return sequence(stranger_step(node), packages(step("packages"), node.name(), {node.platform().arping}), after_where_planned({vip_manager::free()}, files),
                     after({patroni::service(node.name()), vip_manager::released()},
                           rolling("vip-manager", node.name(), vip_holder_last(node.spec(), node.topology().database),
                                   sequence(service(vip_manager::service(node.name()), node.name(), wish), former_steps(node)))));
@@ -150,7 +149,7 @@ class VipManager final : public Component {
   Needs needs(const NodeView& node) const override {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     // Python comes with Patroni, which depends on it: a step that installed it would own it, and remove Patroni along with it.
-    return {.packages = {probe_package, "python3"}, .units = {unit}};
+    return {.packages = {node.platform().arping, "python3"}, .units = {unit}};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

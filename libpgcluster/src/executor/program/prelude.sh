@@ -40,6 +40,7 @@ T=$R/program.d
 put up
 b() { if [ -s "$1" ]; then tail -c 262144 -- "$1" | base64 -w0; else printf -- -; fi; }
 x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
+y() { trap - PIPE; exec timeout -k 5 "$L" "$@" </dev/null 3>&-; } # as x, for $() and pipes: it ends the shell that calls it
 xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }
 scratch() { [ -d "$T" ] || mkdir -- "$T" || { put "broken cannot make $T"; exit 0; }; }
 sweep() {

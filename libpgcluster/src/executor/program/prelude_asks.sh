@@ -16,12 +16,12 @@ files() {
   # shellcheck disable=SC2086  # paths, a line each
   set -- "$@" $P
   IFS="$nl$tab "
-  s=$(x stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null)
+  s=$(y stat -L --printf '%s %f %U %u %G %g %n\n' -- "$@" 2>/dev/null)
   while IFS=' ' read -r s m u un g gn f; do
     [ -n "$f" ] || continue
     case $f in
       "$T"/*)
-        if [ "$s" -gt 262144 ]; then tail -c 262144 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; fi
+        if [ "$s" -gt 1048576 ]; then tail -c 1048576 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; fi
         continue ;;
     esac
     put "stat $s $m $u $un $g $gn $f"
@@ -60,7 +60,7 @@ sums() {
     [ ! -f "$f" ] || set -- "$@" "$f"
   done
   [ $# != 0 ] || return
-  s=$(x sha256sum -- "$@" 2>/dev/null)
+  s=$(y sha256sum -- "$@" 2>/dev/null)
   lines sum <<END
 $s
 END
@@ -70,7 +70,7 @@ packages() {
   { x dpkg-query -W -f "\n$N package "'${db:Status-Abbrev}|${Package}|${Version} .\n' -- "$@" 2>/dev/null; put "packages $?"; } >&3
 }
 units() {
-  s=$(x systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
+  s=$(y systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
   r=$?
   lines unit <<END
 $s
@@ -83,7 +83,7 @@ note() {
   lines "note $1" <"$R/units/$1"
 }
 accounts() {
-  s=$(x getent passwd "$@")
+  s=$(y getent passwd "$@")
   r=$?
   lines account <<END
 $s
@@ -96,6 +96,22 @@ ran() {
   [ ! -s "$T/e.$1" ] || { e=1; O="$O e.$1" P=$P$nl$T/e.$1; }
   put "exec $1 $2 $o $e"
 }
+# merged NUMBER STATUS: one call answered several asks. Of curl's, its standard error has "ask status" for each transfer.
+merged() {
+  o=0
+  [ ! -s "$T/o.$1" ] || { o=1; O="$O o.$1" P=$P$nl$T/o.$1; }
+  put "exec $1 $2 $o 0"
+}
+# fine ASK NUMBER: whether all transfers of an ask in that call succeeded.
+fine() {
+  r=1
+  while read -r i s; do
+    [ "$i" = "$1" ] || continue
+    [ "$s" = 0 ] || return 1
+    r=0
+  done <"$T/e.$2"
+  return "$r"
+}
 bring() {
   [ -n "$C$O" ] || return
   printf '\n%s tar =' "$N" >&3
@@ -106,8 +122,12 @@ bring() {
     IFS=$nl
     # shellcheck disable=SC2086  # paths, a line each
     set -- "$@" $C
-    x tar -chP --format=gnu -b 1 --hard-dereference --no-recursion -C "$T" -f - "$@" 2>/dev/null
-    printf %s "$?"
+    y tar -chP --format=gnu -b 1 --hard-dereference --no-recursion -C "$T" -f - "$@" 2>"$T/torn"
   } | base64 -w0 >&3
-  printf ' .\n' >&3
+  # A file that changed while tar read it, which tar tells by its status, too.
+  t=0
+  while read -r l; do
+    case $l in *' changed '* | *' shrank '*) t=1 ;; esac
+  done <"$T/torn"
+  printf ' %s .\n' "$t" >&3
 }

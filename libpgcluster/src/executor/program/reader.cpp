@@ -48,7 +48,8 @@ Reader::Reader(const Program& program, std::string nonce)
     : program_(program),
       nonce_(std::move(nonce)),
       dos_(program.dos.size()),
-      told_(program.asks.size()),
+      merged_(merged(program)),
+      told_(program.asks.size() + merged_.size()),
       begun_(program.dos.size(), false),
       unit_names_(asked_units(program)) {}
 
@@ -90,15 +91,13 @@ void Reader::forget() {
 }
 
 // Reads an archive of GNU tar: files in blocks of 512 bytes, each after its header. A name that is too long for a header comes before it as a file
-// of its own. The exit status of tar follows the last block: 1 means that some file changed while it was read.
-void Reader::archive(std::string_view tar) {
+// of its own. `torn`: some file changed while it was read, but never the outputs, which were complete by then.
+void Reader::archive(std::string_view tar, bool torn) {
   constexpr std::size_t block = 512;
   const auto field = [](std::string_view header, std::size_t at, std::size_t size) {
     const auto text = header.substr(at, size);
     return text.substr(0, text.find('\0'));
   };
-  const std::size_t rest = tar.size() % block;
-  const bool torn = tar.substr(tar.size() - rest) == "1";  // never the outputs, which were complete by then
   std::string name;
   for (std::size_t at = 0; at + block <= tar.size();) {
     const auto header = tar.substr(at, block);
@@ -156,8 +155,9 @@ void Reader::line(std::string_view text) {
   } else if (kind == "again") {
     forget();
   } else if (kind == "tar") {
-    if (text.starts_with('='))
-      if (const auto bytes = from_base64(text.substr(1))) archive(*bytes);
+    const auto bytes = word(text);
+    if (bytes.starts_with('='))
+      if (const auto tar = from_base64(bytes.substr(1))) archive(*tar, text != "0");
   } else if (kind == "gone") {
     gone_.emplace_back(text);
   } else if (kind == "stat") {
@@ -309,6 +309,19 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   return unit;
 }
 
+std::optional<Output> Reader::output(std::size_t number) const {
+  Output output{.status = told_[number]->status};
+  const auto bring = [&](bool there, const char* kind, std::string& into) {
+    if (!there) return true;
+    const auto found = contents_.find(kind + std::to_string(number));
+    if (found == contents_.end()) return false;
+    into = found->second;
+    return true;
+  };
+  if (!bring(told_[number]->out, "o.", output.out) || !bring(told_[number]->err, "e.", output.err)) return std::nullopt;
+  return output;
+}
+
 Answer Reader::answer(const Ask& ask, std::size_t index) {
   if (const auto* file = std::get_if<FileOf>(&ask.what)) return file_answer(*file);
   if (const auto* unit = std::get_if<UnitOf>(&ask.what)) return unit_answer(*unit);
@@ -326,19 +339,19 @@ Answer Reader::answer(const Ask& ask, std::size_t index) {
     return found->second;
   }
   if (std::holds_alternative<Exec>(ask.what)) {
-    if (!told_[index]) return Unreadable{"the host did not say how the command ended"};
-    Output output{.status = told_[index]->status};
-    const auto bring = [&](bool there, const char* kind, std::string& into) {
-      if (!there) return true;
-      const auto found = contents_.find(kind + std::to_string(index));
-      if (found == contents_.end()) return false;
-      into = std::move(found->second);
-      if (into.size() > kOutput) into.erase(0, into.size() - kOutput);
-      return true;
-    };
-    if (!bring(told_[index]->out, "o.", output.out) || !bring(told_[index]->err, "e.", output.err))
-      return Unreadable{"the host did not say what the command has printed"};
-    return output;
+    std::size_t number = index;
+    std::optional<std::size_t> call;
+    // The ask's own command ran where its part of a merged one was not enough.
+    for (std::size_t n = 0; n < merged_.size() && !told_[index]; ++n)
+      if (std::find(merged_[n].asks.begin(), merged_[n].asks.end(), index) != merged_[n].asks.end()) number = program_.asks.size() + *(call = n);
+    if (!told_[number]) return Unreadable{"the host did not say how the command ended"};
+    std::optional<Output> whole = output(number);
+    if (!whole) return Unreadable{"the host did not say what the command has printed"};
+    Answer answer = call ? part_of(program_, merged_[*call], *whole, index, nonce_) : Answer(std::move(*whole));
+    if (auto* part = std::get_if<Output>(&answer))
+      for (std::string* text : {&part->out, &part->err})
+        if (text->size() > kOutput) text->erase(0, text->size() - kOutput);
+    return answer;
   }
   return Unreadable{"an API is asked by the controller, never by a host"};
 }

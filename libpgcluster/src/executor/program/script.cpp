@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "executor/program/merge.hpp"
 #include "executor/program/shell.hpp"
 
 namespace pgcluster::executor {
@@ -257,7 +258,7 @@ struct Renderer {
     }
     const std::vector<std::string> units = asked_units(program);
     std::size_t commands = 0;
-    bool executes = false;
+    bool executes = false, secret = false;
     const auto call = [&](const std::string& name, const std::vector<std::string>& list) {
       if (list.empty()) return;
       asking += "L=30\n" + name + words(list) + "\n";
@@ -268,16 +269,40 @@ struct Renderer {
     if (!(all_files == 0 && packages.empty() && accounts.empty() && units.empty())) {
       apart += milliseconds(90'000);
     }
+    const std::vector<Merged> calls = merged(program);
+    std::vector<bool> is_merged(program.asks.size(), false);
+    for (const Merged& one : calls)
+      for (const std::size_t i : one.asks) is_merged[i] = true;
+    const auto run = [](const std::string& what, std::size_t number) {
+      const std::string name = std::to_string(number);
+      return what + " >\"$T/o." + name + "\" 2>\"$T/e." + name + "\"\n";
+    };
     for (std::size_t i = 0; i < program.asks.size(); ++i) {
       const auto* exec = std::get_if<Exec>(&program.asks[i].what);
       if (!exec || exec->argv.empty()) continue;
-      const std::string number = std::to_string(i);
       together = std::min(together, exec->limit);
       apart += exec->limit + milliseconds(6'000);
-      asking += "L=" + seconds(exec->limit) + "\n" + command(exec->argv, exec->input) + " >\"$T/o." + number + "\" 2>\"$T/e." + number + "\"\nran " +
-                number + " $?\n";
       ++commands;
       executes = true;
+      secret = secret || !exec->input.empty();
+      if (!is_merged[i])
+        asking += "L=" + seconds(exec->limit) + "\n" + run(command(exec->argv, exec->input), i) + "ran " + std::to_string(i) + " $?\n";
+    }
+    for (std::size_t n = 0; n < calls.size(); ++n) {
+      milliseconds all(0);
+      std::string again;
+      const std::size_t number = program.asks.size() + n;
+      for (const std::size_t i : calls[n].asks) {
+        const auto& exec = std::get<Exec>(program.asks[i].what);
+        all += exec.limit;
+        if (!has_more_calls(program.asks[i])) continue;
+        const std::string name = std::to_string(i);
+        again += "fine " + name + " " + std::to_string(number) + " || { L=" + seconds(exec.limit) + "\n" + run(command(exec.argv, {}), i) + "ran " +
+                 name + " $?; }\n";
+        apart += exec.limit + milliseconds(6'000);
+      }
+      asking += "L=" + seconds(all) + "\n" + run("x" + merged_command(program, calls[n]), number) +
+                (calls[n].by == Merged::By::curl ? "merged " : "ran ") + std::to_string(number) + " $?\n" + again;
     }
     call("units", units);
     // The recorded digests are read before the files: a file that changes in between counts as not current, although it may be.
@@ -304,7 +329,8 @@ struct Renderer {
     }
     // One timeout for all asks is faster than one for each, and rarely too short.
     limit += together + milliseconds(6'000);
-    body += "A=" + shell_word(shell::prelude_asks + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
+    body += std::string("I=") + (secret ? "1" : "''") + "\nB=" + shell_word(std::string(shell::together_prelude) + "\n") +
+            "\nA=" + shell_word(shell::prelude_asks + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
   }
 };
 

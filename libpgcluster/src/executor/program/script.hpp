@@ -11,6 +11,7 @@
 
 #include <pgcluster/op/answer.hpp>
 #include <pgcluster/op/program.hpp>
+#include "executor/program/merge.hpp"
 
 namespace pgcluster::executor {
 
@@ -68,7 +69,7 @@ class Reader {
   };
   void line(std::string_view line);
   void forget();
-  void archive(std::string_view tar);
+  void archive(std::string_view tar, bool torn);
   Answer answer(const Ask& ask, std::size_t index);
   std::optional<std::string> digest(const std::string& path) const;
   Answer file_answer(const FileOf& of) const;
@@ -88,7 +89,9 @@ class Reader {
     int status = 0;
     bool out = false, err = false;  ///< not empty: its content comes in the archive
   };
-  std::vector<std::optional<Told>> told_;                     ///< by ask
+  std::optional<Output> output(std::size_t number) const;
+  std::vector<Merged> merged_;
+  std::vector<std::optional<Told>> told_;                     ///< by ask, then by merged call
   std::map<std::string, std::string, std::less<>> contents_;  ///< by path, and "o.3" and "e.3" of ask 3
   std::vector<bool> begun_;
   std::map<std::string, Stat, std::less<>> stats_;

@@ -7,6 +7,7 @@ extern const char* const boot;
 extern const char* const lock_boot;
 extern const char* const lock;
 extern const char* const together;
+extern const char* const together_prelude;
 // The functions that every program is made of. A program carries only the parts that it needs.
 extern const char* const prelude;
 extern const char* const prelude_dos;

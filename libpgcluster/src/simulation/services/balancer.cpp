@@ -7,6 +7,7 @@
 #include "base/base64.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/vip/vip.hpp"
+#include "simulation/services/gateway.hpp"
 
 namespace pgcluster {
 namespace {
@@ -132,11 +133,11 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
     const std::string why = fault(input);
     return Output{.status = why.empty() ? 0 : 1, .err = why};
   }
-  if (argv[0] == "sh" && argv.size() > 5 && argv[3] == "members") {
+  if (const GatewayCall call = gateway_call(argv); !call.range_end.empty()) {
     if (!host.packages.contains("curl")) return Output{.status = 1};
-    const std::string prefix = from_base64(argv[4]).value_or("");
+    const std::string prefix = from_base64(call.key).value_or("");
     const std::string scope = prefix.substr(9, prefix.find('/', 9) - 9);
-    const auto members = patroni_->members(host.name, {argv.begin() + 6, argv.end()}, scope);
+    const auto members = patroni_->members(host.name, call.endpoints, scope);
     if (!members) return Output{.status = 1};
     nlohmann::json answer{{"header", {{"revision", "1"}}}};
     for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", to_base64(prefix + name)}});

@@ -5,7 +5,10 @@
 #include <sstream>
 
 #include "base/base64.hpp"
+#include "base/json.hpp"
 #include "component/etcd/etcd.hpp"
+#include "op/ask.hpp"
+#include "simulation/services/gateway.hpp"
 #include "simulation/url.hpp"
 
 namespace pgcluster {
@@ -14,11 +17,13 @@ namespace {
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
+constexpr const char* members_path = "/v3/cluster/member/list";
+constexpr const char* range_path = "/v3/kv/range";
 constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
 
 std::map<std::string, std::string> environment(const SimulatedHost& host) {
   std::map<std::string, std::string> found;
-  const std::string* text = host.read(etcd_env_file);
+  const std::string* text = host.read(platform_of(host.facts).etcd.config);
   std::istringstream lines(text ? *text : "");
   for (std::string line; std::getline(lines, line);)
     if (const auto at = line.find("=\""); at != std::string::npos && line[0] != '#')
@@ -30,12 +35,30 @@ std::uint64_t number_of(const std::string& text) { return std::hash<std::string>
 
 }  // namespace
 
+GatewayCall gateway_call(const std::vector<std::string>& argv) {
+  GatewayCall call;
+  if (first_call(argv).empty()) return call;
+  for (std::size_t i = 4; i < argv.size(); ++i) {
+    if (argv[i - 1] == "-d") {
+      const Json body = json_read::parse(argv[i]);
+      call.key = json_read::text(body, "key");
+      call.range_end = json_read::text(body, "range_end");
+    }
+    for (const char* known : {members_path, range_path})
+      if (argv[i].ends_with(known)) {
+        call.path = known;
+        call.endpoints.push_back(authority_of(argv[i]));
+      }
+  }
+  return call;
+}
+
 std::optional<SimulatedPackage> EtcdModel::package(const std::string& name) {
   if (name == "etcd-client") return SimulatedPackage{.version = "3.5.16-4"};
   if (name != "etcd-server") return std::nullopt;
   return SimulatedPackage{.version = "3.5.16-4",
                           .units = {etcd_unit},
-                          .files = {{etcd_env_file, File{.content = "## etcd(1) daemon options\n"}}},
+                          .files = {{platform_of({}).etcd.config, File{.content = "## etcd(1) daemon options\n"}}},
                           .accounts = {{"etcd", Account{101, "/var/lib/etcd", "/usr/sbin/nologin"}}}};
 }
 
@@ -179,19 +202,16 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
   }
   // As the component asks: a script, then "address/port" and URL of the host's member.
   if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({authority_of(argv[5])}));
-  if (argv[0] == "curl" && argv.back().ends_with("/v3/cluster/member/list")) return members(host, reach({authority_of(argv.back())}));
-  if (argv[0] == "sh" && argv.size() > 6 && argv[5] == "/v3/cluster/member/list") {
-    std::vector<std::string> endpoints;
-    for (std::size_t i = 6; i < argv.size(); ++i) endpoints.push_back(authority_of(argv[i]));
-    return members(host, reach(endpoints));
-  }
-  if (argv[0] == "sh" && argv.size() > 4 && argv[2].find("/v3/kv/range") != std::string::npos) {
+  if (argv[0] == "curl" && argv.back().ends_with(members_path)) return members(host, reach({authority_of(argv.back())}));
+  if (const GatewayCall call = gateway_call(argv); !call.path.empty()) {
+    if (call.path == members_path) return members(host, reach(call.endpoints));
+    if (!call.range_end.empty()) return std::nullopt;  // Patroni's members, who are the other models' matter
     if (!host.packages.contains("curl")) return Output{.status = 1};
-    const Cluster* cluster = reach({argv.begin() + 5, argv.end()});
+    const Cluster* cluster = reach(call.endpoints);
     if (!cluster) return Output{.status = 1};
     Json answer{{"header", {{"revision", "1"}}}};
-    if (const auto it = cluster->keys.find(from_base64(argv[4]).value_or("")); it != cluster->keys.end())
-      answer["kvs"] = Json::array({Json{{"key", argv[4]}, {"value", to_base64(it->second)}}});
+    if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
+      answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
     return Output{.out = answer.dump()};
   }
   return std::nullopt;

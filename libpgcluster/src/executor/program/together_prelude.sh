@@ -1,0 +1,17 @@
+# shellcheck shell=sh disable=SC2034
+# What a shell begins with that runs the asks alone: NONCE RUN. Its functions are those of prelude.sh, without a limit for each command.
+umask 077
+trap '' HUP PIPE
+exec 4<&-
+set -f
+N=$1
+R=$2
+shift 2
+T=$R/program.d
+nl='
+'
+tab='	'
+put() { printf '\n%s %s .\n' "$N" "$*" >&3; }
+x() { ( trap - PIPE; exec "$@" 3>&- ) </dev/null; }
+y() { trap - PIPE; exec "$@" </dev/null 3>&-; }
+xi() { ( trap - PIPE; exec "$@" 3>&- ); }

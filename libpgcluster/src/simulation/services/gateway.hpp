@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace pgcluster {
+
+/// What a command asks etcd's gateway, by the first endpoint that answers; an empty path where it asks something else.
+struct GatewayCall {
+  std::string path{};
+  std::string key{}, range_end{};  ///< in base64
+  std::vector<std::string> endpoints{};
+};
+GatewayCall gateway_call(const std::vector<std::string>& argv);
+
+}  // namespace pgcluster
