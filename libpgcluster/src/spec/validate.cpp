@@ -14,6 +14,7 @@
 #include "spec/consul.hpp"
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
+#include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 
@@ -128,6 +129,7 @@ class Checker {
     check_consul(spec_, findings_);
     roles_and_databases();
     check_parameters(spec_, findings_);
+    check_pg_hba(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);
   }

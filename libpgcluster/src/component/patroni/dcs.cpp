@@ -108,10 +108,13 @@ Json initialize_key(const Answer& answer) {
 }  // namespace
 
 Initialized read_initialized(const Answer& answer) {
-  if (const int status = consul_key(answer).first; status != 0) return status == 200 ? Initialized::yes : Initialized::no;
+  // While a member tries to make the first server the key is there, and empty.
+  if (const auto [status, keys] = consul_key(answer); status != 0)
+    return status == 200 && !json_read::text(keys[0], "Value").empty() ? Initialized::yes : Initialized::no;
   const Json json = initialize_key(answer);
   if (!json.is_object()) return Initialized::unknown;
-  return !json_read::list(json, "kvs").empty() ? Initialized::yes : Initialized::no;
+  const Json& keys = json_read::list(json, "kvs");
+  return !keys.empty() && !json_read::text(keys[0], "value").empty() ? Initialized::yes : Initialized::no;
 }
 
 std::optional<std::vector<std::string>> read_member_names(const Answer& answer) {
