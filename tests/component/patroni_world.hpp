@@ -59,7 +59,7 @@ struct World {
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
   std::map<std::string, std::string> said;  // by step: output of its command
   Answer initialize = Output{.status = 127};
-  std::string verdict;                      // of a throw-away server
+  std::string verdict;  // of a throw-away server
   bool installed = false, search = false, pending = false;
   std::optional<Answer> everything;
 

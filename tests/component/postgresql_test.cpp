@@ -56,7 +56,6 @@ TEST_CASE("a running value holds a wish whatever its spelling") {
   CHECK(holds(setting("scram-sha-256", "", "enum"), "SCRAM-SHA-256", 17));
   CHECK(holds(setting("2048", "8kB", "integer", "wal_buffers"), "-1", 17));
   CHECK_FALSE(holds(setting("a, b", "", "string"), "a,b", 17));
-
 }
 
 TEST_CASE("a server that has read a file with the wish runs with it, whatever it shows") {

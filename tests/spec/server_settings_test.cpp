@@ -38,6 +38,9 @@ TEST_CASE("a value is read as PostgreSQL reads it") {
   CHECK(kept("synchronous_commit", "y") == "(refused)");
   CHECK(kept("wal_compression", "true") == "pglz");
   CHECK(kept("log_min_messages", "debug") == "debug2");
+  CHECK(kept("default_transaction_isolation", "Repeatable Read") == "repeatable read");
+  CHECK(kept("default_transaction_isolation", "read") == "(refused)");
+  CHECK(kept("ssl_max_protocol_version", "") == "");
   CHECK(kept("log_file_mode", "0640") == "416");
   CHECK(kept("application_name", "it's 1") == "it's 1");
 }

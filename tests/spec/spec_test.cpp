@@ -281,8 +281,14 @@ TEST_CASE("settings that PostgreSQL, Patroni or pgcluster would not take") {
   CHECK(one("wal_keep_size", "0").find("Patroni would take its own default; write 16MB or more") != std::string::npos);
   CHECK(one("pgcluster.config", "x").find("its own marks") != std::string::npos);
   CHECK(one("archive_command", "cp %p /mnt/%f").starts_with("warning: "));
-  for (const auto& [name, value] : Pairs{{"app.settings.jwt_secret", "abc"}, {"Checkpoint_Timeout", "20min"}, {"tcp_user_timeout", "30s"}, {"timezone", "UTC"},
-                                         {"synchronous_commit", "1"}, {"log_min_messages", "DEBUG"}, {"wal_buffers", "-1"}, {"max_connections", "0x80"}})
+  for (const auto& [name, value] : Pairs{{"app.settings.jwt_secret", "abc"},
+                                         {"Checkpoint_Timeout", "20min"},
+                                         {"tcp_user_timeout", "30s"},
+                                         {"timezone", "UTC"},
+                                         {"synchronous_commit", "1"},
+                                         {"log_min_messages", "DEBUG"},
+                                         {"wal_buffers", "-1"},
+                                         {"max_connections", "0x80"}})
     CHECK(one(name, value) == "");
   // A version whose settings are not known: its values are read as those of the nearest one, and nothing is said of names.
   CHECK(one("work_mem", "64mb", 12) != "");
@@ -290,9 +296,7 @@ TEST_CASE("settings that PostgreSQL, Patroni or pgcluster would not take") {
 }
 
 TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at") {
-  const auto one = [](const std::string& line) {
-    return found([&](Spec& s) { s.postgresql_pg_hba = {line}; });
-  };
+  const auto one = [](const std::string& line) { return found([&](Spec& s) { s.postgresql_pg_hba = {line}; }); };
   CHECK(one("host all app 10.0.0.0/33 scram-sha-256").find("its length goes from 0 to 32; write like 10.0.0.0/32") != std::string::npos);
   CHECK(one("host all app fd00::/129 md5").find("from 0 to 128") != std::string::npos);
   CHECK(one("host all app 10.0.0.1 md5").find("has no length; write 10.0.0.1/32") != std::string::npos);
@@ -306,17 +310,20 @@ TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at")
   CHECK(one("local all postgres trust").find("never matches: \"local all postgres peer\"") != std::string::npos);
   CHECK(one("host replication replicator 10.77.0.12/32 reject").find("never matches") != std::string::npos);
   CHECK(one("host all all 10.77.0.12/32 reject").find("warning: postgresql_pg_hba[0]: does not keep out postgres and replicator of pg2") == 0);
-  for (const char* good : {"local all app peer", "host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
-                           "host \"my db\",other /^app_ samenet md5 # those", "hostssl all +people .example.org ldap ldapserver=l ldapprefix=\"cn=\"",
-                           "host replication backup 10.77.0.12/32 scram-sha-256"})
+  for (const char* good :
+       {"local all app peer", "host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
+        "host \"my db\",other /^app_ samenet md5 # those", "hostssl all +people .example.org ldap ldapserver=l ldapprefix=\"cn=\"",
+        "host replication backup 10.77.0.12/32 scram-sha-256"})
     CHECK(one(good) == "");
 }
 
 TEST_CASE("keys that begin with x- are the user's own") {
-  const Spec spec = parse_spec(std::string("x-ssh: &s { user: admin }\nssh: *s\nx-1: [a]\n") + "hosts: { pg1: { address: 10.77.0.11, x-rack: 7 } }\n");
+  const Spec spec =
+      parse_spec(std::string("x-ssh: &s { user: admin }\nssh: *s\nx-1: [a]\n") + "hosts: { pg1: { address: 10.77.0.11, x-rack: 7 } }\n");
   CHECK(spec.ssh.user == "admin");
   CHECK(refused(std::string("y-ssh: 1\n") + kHosts).find("unknown key") != std::string::npos);
-  CHECK(refused(std::string("synchronous_mode: quorum\n") + kHosts).find("quorum commit is not supported yet; write true, with") != std::string::npos);
+  CHECK(refused(std::string("synchronous_mode: quorum\n") + kHosts).find("quorum commit is not supported yet; write true, with") !=
+        std::string::npos);
 }
 
 TEST_CASE("each word of a choice is read as its value and written again") {

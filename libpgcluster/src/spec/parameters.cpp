@@ -69,15 +69,13 @@ struct Least {
 };
 // Below Patroni's limits it takes its own default, and says so in its log only.
 constexpr Least kLeast[] = {
-    {"max_connections", 25, "25"},          {"max_wal_senders", 3, "3"},
-    {"max_replication_slots", 4, "4"},      {"max_locks_per_transaction", 32, "32"},
-    {"max_worker_processes", 2, "2"},       {"wal_keep_size", 16, "16MB"},
+    {"max_connections", 25, "25"},           {"max_wal_senders", 3, "3"},      {"max_replication_slots", 4, "4"},
+    {"max_locks_per_transaction", 32, "32"}, {"max_worker_processes", 2, "2"}, {"wal_keep_size", 16, "16MB"},
 };
 
 // What belongs to one session or transaction; no configuration file may hold it.
-constexpr std::string_view kOfSession[] = {"transaction_isolation", "transaction_read_only", "transaction_deferrable",
-                                           "session_authorization", "role",                  "seed",
-                                           "is_superuser"};
+constexpr std::string_view kOfSession[] = {
+    "transaction_isolation", "transaction_read_only", "transaction_deferrable", "session_authorization", "role", "seed", "is_superuser"};
 
 template <class List>
 bool contains(const List& list, std::string_view name) {
@@ -120,7 +118,8 @@ const server_settings::Definition* defined(int version, const std::string& name,
   if (setting || (!server_settings::known(version) && server_settings::versions_with(name).empty())) return setting;
   const std::string server = "PostgreSQL " + std::to_string(version);
   if (const auto others = server_settings::versions_with(name); !others.empty()) {
-    add(findings, path, server + " has no setting " + name + (others.back() < version ? " any more" : " yet") + ": versions " + versions(others) + " have it",
+    add(findings, path,
+        server + " has no setting " + name + (others.back() < version ? " any more" : " yet") + ": versions " + versions(others) + " have it",
         "remove it");
   } else {
     const auto near = words::nearest(strings::lower(name), server_settings::names(version));
@@ -138,7 +137,8 @@ void check_value(const server_settings::Definition& setting, const std::string& 
     return;
   }
   if (setting.dropped) {
-    add(findings, path, "cannot be set here: Patroni leaves it out of postgresql.conf", "remove it, or set it for a role or database: ALTER ROLE … SET");
+    add(findings, path, "cannot be set here: Patroni leaves it out of postgresql.conf",
+        "remove it, or set it for a role or database: ALTER ROLE … SET");
     return;
   }
   if (auto wrong = server_settings::wrong(setting, value)) {
@@ -147,7 +147,8 @@ void check_value(const server_settings::Definition& setting, const std::string& 
   }
   const std::string meant = server_settings::canonical(setting, value).value_or("");
   for (const Barred& one : kBarred)
-    if (one.name == lower && one.value == meant) add(findings, path, words::shown(value) + " does not do: " + std::string(one.why), std::string(one.instead));
+    if (one.name == lower && one.value == meant)
+      add(findings, path, words::shown(value) + " does not do: " + std::string(one.why), std::string(one.instead));
   if (const auto least = std::find_if(std::begin(kLeast), std::end(kLeast), [&](const Least& l) { return l.name == lower; });
       least != std::end(kLeast) && std::atoll(meant.c_str()) < least->min)
     add(findings, path, value + " is too small: Patroni would take its own default", "write " + std::string(least->shown) + " or more");
@@ -168,10 +169,10 @@ void check_together(const Spec& spec, const std::map<std::string, std::string>& 
       add(findings, prefix + (number("superuser_reserved_connections") ? "superuser_reserved_connections" : "reserved_connections"),
           "leaves no connection to others than the superuser: max_connections is " + std::to_string(*max), "write less than max_connections");
     if (spec.pgbouncer_install && spec.pgbouncer_default_pool_size > *max)
-      findings.push_back({Severity::warning,
-                          std::to_string(spec.pgbouncer_default_pool_size) + " connections for one pool, but PostgreSQL takes " +
-                              std::to_string(*max) + " in all",
-                          "lower it, or raise max_connections in postgresql_parameters", "pgbouncer_default_pool_size"});
+      findings.push_back(
+          {Severity::warning,
+           std::to_string(spec.pgbouncer_default_pool_size) + " connections for one pool, but PostgreSQL takes " + std::to_string(*max) + " in all",
+           "lower it, or raise max_connections in postgresql_parameters", "pgbouncer_default_pool_size"});
   }
   const auto set = [&](const char* name) {
     const auto found = meant.find(name);
@@ -183,7 +184,8 @@ void check_together(const Spec& spec, const std::map<std::string, std::string>& 
   if (mode == meant.end() || mode->second == "off")
     for (const char* name : {"archive_command", "archive_library"})
       if (set(name))
-        findings.push_back({Severity::warning, "archives nothing while archive_mode is off", "write archive_mode: on, too, or remove it", prefix + name});
+        findings.push_back(
+            {Severity::warning, "archives nothing while archive_mode is off", "write archive_mode: on, too, or remove it", prefix + name});
 }
 
 }  // namespace

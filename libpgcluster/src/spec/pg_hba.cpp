@@ -50,7 +50,8 @@ std::optional<std::vector<Field>> fields_of(std::string_view line) {
   return fields;
 }
 
-constexpr std::string_view kMethods[] = {"trust", "reject", "scram-sha-256", "md5", "password", "gss", "ident", "peer", "pam", "ldap", "radius", "cert", "oauth"};
+constexpr std::string_view kMethods[] = {"trust", "reject", "scram-sha-256", "md5",    "password", "gss",  "ident",
+                                         "peer",  "pam",    "ldap",          "radius", "cert",     "oauth"};
 
 struct Line {
   std::string type;

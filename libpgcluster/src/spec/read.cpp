@@ -211,7 +211,8 @@ class Reader {
     for (const std::string_view no : {"no", "off", "n", "0", "false", "disabled"})
       if (word == no) hint = "write false";
     if (path == "synchronous_mode" && word == "quorum") {
-      error(node, path, "quorum commit is not supported yet", "write true, with synchronous_node_count for more than one synchronous replica, or false");
+      error(node, path, "quorum commit is not supported yet",
+            "write true, with synchronous_node_count for more than one synchronous replica, or false");
       return;
     }
     if (!word.empty() && !node.plain && (word == "true" || word == "false")) hint += ", without quotes";

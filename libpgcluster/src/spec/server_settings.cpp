@@ -55,9 +55,9 @@ const std::map<int, ByName>& table() {
                      .boot = row[7],
                      .words = {},
                      .dropped = !row[9].empty()};
-      for (const std::string_view word : fields(row[8], ' ')) {
+      for (const std::string_view word : fields(row[8], ',')) {
         const auto equals = word.find('=');
-        if (!word.empty()) one.words.emplace_back(word.substr(0, equals), equals == std::string_view::npos ? word : word.substr(equals + 1));
+        if (!row[8].empty()) one.words.emplace_back(word.substr(0, equals), equals == std::string_view::npos ? word : word.substr(equals + 1));
       }
       for (const std::string_view version : fields(row[0], ','))
         (*made)[std::atoi(std::string(version).c_str())].emplace(strings::lower(one.name), one);
@@ -82,7 +82,7 @@ struct Unit {
 };
 constexpr double k = 1024;
 // Largest first: a fraction is rounded to the next smaller unit.
-constexpr std::array memory{Unit{"TB", k * k * k * k}, Unit{"GB", k * k * k}, Unit{"MB", k* k}, Unit{"kB", k}, Unit{"B", 1}};
+constexpr std::array memory{Unit{"TB", k* k* k* k}, Unit{"GB", k* k* k}, Unit{"MB", k* k}, Unit{"kB", k}, Unit{"B", 1}};
 constexpr std::array durations{Unit{"d", 86400e6}, Unit{"h", 3600e6}, Unit{"min", 60e6}, Unit{"s", 1e6}, Unit{"ms", 1e3}, Unit{"us", 1}};
 
 // How many bytes or microseconds the setting's own unit is; 0 where it has none.
@@ -174,7 +174,7 @@ std::string range_of(const Definition& setting) {
 std::vector<std::string_view> shown_words(const Definition& setting) {
   std::vector<std::string_view> all;
   for (const auto& [word, value] : setting.words)
-    if (word == value) all.push_back(word);
+    if (word == value && !word.empty()) all.push_back(word);
   return all;
 }
 
@@ -321,7 +321,8 @@ std::string plain(int version, std::string_view name, std::string_view value) {
   while (at < value.size() && ((value[at] >= '0' && value[at] <= '9') || (value[at] == '.' && at > digits))) ++at;
   const bool decimal = at > digits && (value[digits] != '0' || at == digits + 1 || value[digits + 1] == '.');
   const auto is_unit = [&](const Unit& unit) { return unit.name == value.substr(at); };
-  if (decimal && (at == value.size() || std::any_of(memory.begin(), memory.end(), is_unit) || std::any_of(durations.begin(), durations.end(), is_unit)))
+  if (decimal &&
+      (at == value.size() || std::any_of(memory.begin(), memory.end(), is_unit) || std::any_of(durations.begin(), durations.end(), is_unit)))
     return std::string(value);
   if (setting->type == Type::integer) return *found;
   return printed(number(*setting, value).value, "%.17g");

@@ -17,9 +17,9 @@ struct Definition {
   std::string_view unit;  ///< "8kB", "ms", …; may be empty
   std::string_view context;
   std::string_view min, max;
-  std::string_view boot;                                         ///< the server's own default
+  std::string_view boot;                                             ///< the server's own default
   std::vector<std::pair<std::string_view, std::string_view>> words;  ///< of an enum: a word, and the word that is shown for it
-  bool dropped = false;                                          ///< Patroni keeps it out of postgresql.conf
+  bool dropped = false;                                              ///< Patroni keeps it out of postgresql.conf
 };
 
 /// Whether the settings of this major version are known.

@@ -43,10 +43,9 @@ class Patroni final : public Component {
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::trial_step(view, node.host), patroni::passwords_gate(view, node.host),
-                    std::move(files),
-                    patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
-                    turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::trial_step(view, node.host),
+                    patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(node.host),
+                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
                     turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish()), patroni::created_gate(view, node.host),
                          patroni::member_gate(view, node.host, node.step("patroni", "runs"))),

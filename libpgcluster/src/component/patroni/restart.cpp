@@ -55,7 +55,8 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
     why += (why.empty() ? "" : ", ") + running.name + " is " + running.value + (running.unit.empty() ? "" : " × " + running.unit) + ", not " + wish;
   };
   for (const auto& [name, wish] : postgresql_parameters(view))
-    if (const auto it = server.settings.find(name); it != server.settings.end() && !runs(server, it->second, wish, version)) differs(it->second, wish);
+    if (const auto it = server.settings.find(name); it != server.settings.end() && !runs(server, it->second, wish, version))
+      differs(it->second, wish);
   for (const std::string& name : diff.removed)
     if (const auto it = server.settings.find(name); it != server.settings.end() && !runs_without(server, it->second, version))
       differs(it->second, it->second.boot);

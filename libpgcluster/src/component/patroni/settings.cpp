@@ -115,7 +115,8 @@ StepPtr live_gate(const View& view, const TopologyHost& host) {
       if (running.context == "postmaster" || running.context == "internal" || running.altered) continue;
       // Somebody's ALTER ROLE or ALTER DATABASE is what this session sees, not what the server is told.
       if (running.source == "user" || running.source == "database" || running.source == "database user" || running.source == "client") continue;
-      if (!runs(server, running, wish, view->spec.postgresql_version)) return Later{parameter + " is " + wish + " on " + name + " (it is " + running.value + running.unit + ")"};
+      if (!runs(server, running, wish, view->spec.postgresql_version))
+        return Later{parameter + " is " + wish + " on " + name + " (it is " + running.value + running.unit + ")"};
     }
     return Done{};
   };

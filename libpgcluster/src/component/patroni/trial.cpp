@@ -20,15 +20,20 @@ constexpr const char* verdict_path = "/var/lib/pgcluster/settings-trial";
 bool in_doubt(const Spec& spec, const std::string& name, const std::string& value) {
   const auto* setting = server_settings::find_near(spec.postgresql_version, name);
   if (!setting || setting->type == server_settings::Type::text) return true;
-  if (setting->name.starts_with("ssl")) return true;
+  // PostgreSQL compares these with the host, or with each other.
+  constexpr std::string_view compared[] = {"max_stack_depth",   "effective_io_concurrency",         "maintenance_io_concurrency",
+                                           "recovery_prefetch", "client_connection_check_interval", "vacuum_buffer_usage_limit"};
+  if (std::find(std::begin(compared), std::end(compared), setting->name) != std::end(compared)) return true;
+  if (setting->name.starts_with("ssl") || setting->name.ends_with("_stats")) return true;
   if (setting->context != "postmaster") return false;
-  constexpr const char* counts[] = {"max_connections",       "max_worker_processes",      "max_wal_senders",           "max_replication_slots",
-                                    "autovacuum_max_workers", "max_locks_per_transaction", "max_prepared_transactions", "superuser_reserved_connections"};
+  constexpr const char* counts[] = {"max_connections",           "max_worker_processes",          "max_wal_senders",
+                                    "max_replication_slots",     "autovacuum_max_workers",        "max_locks_per_transaction",
+                                    "max_prepared_transactions", "superuser_reserved_connections"};
   const std::string meant = server_settings::canonical(*setting, value).value_or("");
   const double number = std::strtod(meant.c_str(), nullptr);
   if (std::find(std::begin(counts), std::end(counts), setting->name) != std::end(counts)) return number > 1000;
   if (setting->name == "shared_buffers") return number > 16384;  // 128MB
-  return setting->type != server_settings::Type::boolean && setting->name != "wal_level" && setting->name != "archive_mode";
+  return setting->name != "wal_level" && setting->name != "archive_mode";
 }
 
 bool in_doubt(const Spec& spec) {
@@ -78,8 +83,8 @@ StepPtr trial_step(const View& view, const TopologyHost& host) {
   const std::string huge = configured(*view, host.name) ? "-c huge_pages=off" : "";
   // Stale statistics are removed from this directory when a server starts.
   const std::string statistics = spec.postgresql_version < 15 ? "-c stats_temp_directory=pg_stat_tmp" : "";
-  Run run{.argv = {"sh", "-c", shell::settings_trial, "sh", postgresql_bin_dir(spec), postgresql_data_dir(spec), spec.patroni_superuser_username, digest,
-                   verdict_path, huge, statistics},
+  Run run{.argv = {"sh", "-c", shell::settings_trial, "sh", postgresql_bin_dir(spec), postgresql_data_dir(spec), spec.patroni_superuser_username,
+                   digest, verdict_path, huge, statistics},
           .input = text,
           .touches = {std::string("file:") + verdict_path},
           .look = {},

@@ -110,8 +110,8 @@ bool holds(const Setting& running, std::string_view wish, int version) {
 
 bool runs(const Server& server, const Setting& running, std::string_view wish, int version) {
   if (holds(running, wish, version)) return true;
-  // What a server shows is not always what it was told: by a Unix socket there are no keepalives, and an archive_command is "(disabled)" while nothing
-  // is archived. So its own word of its files counts, too.
+  // What a server shows is not always what it was told: by a Unix socket there are no keepalives, and an archive_command is "(disabled)" while
+  // nothing is archived. So its own word of its files counts, too.
   return server.files_read && running.file && running.file_error.empty() && !running.pending_restart &&
          (*running.file == wish || server_settings::same(version, running.name, *running.file, wish));
 }

@@ -61,7 +61,8 @@ std::string sql_literal(std::string_view text) {
 // What a cluster, a database or a role may set for everybody, and must not change for us.
 static constexpr const char* own_session =
     "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog"
-    " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c session_replication_role=origin"
+    " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c "
+    "session_replication_role=origin"
     " -c standard_conforming_strings=on -c DateStyle=ISO -c bytea_output=hex -c row_security=on -c client_min_messages=warning'";
 
 std::vector<std::string> psql(const Spec& spec, const std::vector<std::string>& more) {

@@ -103,9 +103,7 @@ StepPtr sql_step(const View& view, const StepRef& name, OnServer decide) {
 // Settings that no configuration file may hold stand with "all roles". The mark names those that are ours.
 constexpr const char* session_mark = "pgcluster.session_settings";
 
-std::string dotted_identifier(const std::string& name) {
-  return joined(strings::split(name, "."), ".", sql_identifier);
-}
+std::string dotted_identifier(const std::string& name) { return joined(strings::split(name, "."), ".", sql_identifier); }
 
 void add_session_settings(const ClusterView& view, const Server& server, std::string& script, std::string& before, Text& after, std::string& reason) {
   std::map<std::string, std::string> wishes;
