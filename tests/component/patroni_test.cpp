@@ -386,3 +386,55 @@ TEST_CASE("a changed file: Patroni is told at once, and nothing is restarted bef
   world.running["pg2"]["max_connections"] = "1500";
   CHECK(is<Done>(world.decide("pg2/patroni/restart")));
 }
+
+TEST_CASE("settings that only PostgreSQL can judge are tried on a throw-away server first") {
+  World world;
+  world.converged();
+  CHECK(is<Done>(world.decide("pg1/patroni/trial")));
+  world.wish("work_mem", "32MB");  // a number in its range
+  CHECK(is<Done>(world.decide("pg1/patroni/trial")));
+  world.wish("TimeZone", "US/Eastern");
+  const auto decision = world.decide("pg2/patroni/trial");
+  REQUIRE(is<Change>(decision));
+  const Run& run = std::get<Run>(std::get<Change>(decision).todo.at(0).what);
+  CHECK(run.input.reveal().find("TimeZone = 'US/Eastern'\n") != std::string::npos);
+  CHECK(run.input.reveal().find("--- pg_hba.conf\nlocal all \"postgres\" peer\n") != std::string::npos);
+  const std::string digest = run.argv.at(7);
+  world.verdict = "bad " + digest + "\nLOG:  invalid value\nFATAL:  contains errors\n";
+  const auto bad = world.decide("pg2/patroni/trial");
+  REQUIRE(is<Change>(bad));
+  CHECK(std::get<Change>(bad).failed == "PostgreSQL on pg2 would not start with these settings: LOG:  invalid value; FATAL:  contains errors");
+  world.verdict = "good " + digest + "\n";
+  CHECK(is<Done>(world.decide("pg2/patroni/trial")));
+  world.verdict = "good of-others\n";
+  CHECK(is<Change>(world.decide("pg2/patroni/trial")));
+  // What runs already needs no trial.
+  for (auto& [host, settings] : world.running) settings["TimeZone"] = "US/Eastern", settings["work_mem"] = "32MB";
+  world.files.clear();
+  CHECK(is<Done>(world.decide("pg2/patroni/trial")));
+}
+
+TEST_CASE("settings in the DCS are compared as PostgreSQL reads them") {
+  World world;
+  world.converged();
+  auto& stored = world.settings["postgresql"]["parameters"];
+  stored.erase("checkpoint_timeout");
+  stored["Checkpoint_Timeout"] = "900s";
+  stored["jit"] = false;
+  CHECK(is<Done>(world.decide("cluster/patroni/config")));
+  world.wish("CHECKPOINT_TIMEOUT", "20min");
+  world.wish("application_name", "true");
+  const auto decision = world.decide("cluster/patroni/config");
+  REQUIRE(is<Change>(decision));
+  const std::string sent = std::get<Run>(std::get<Change>(decision).todo.at(0).what).input.masked();
+  CHECK(sent.find(R"(\"checkpoint_timeout\":\"20min\")") != std::string::npos);
+  CHECK(sent.find(R"(\"Checkpoint_Timeout\":null)") != std::string::npos);
+  CHECK(sent.find(R"(\"application_name\":\"true\")") != std::string::npos);
+}
+
+TEST_CASE("an initialize key without a value is of a member that still tries") {
+  World world;
+  world.initialize = Output{.out = R"({"header":{},"kvs":[{"key":"x"}],"count":"1"})"};
+  CHECK(is<Done>(world.decide("pg1/patroni/dcs")));
+  CHECK(is<Later>(world.decide("pg2/patroni/dcs")));
+}

@@ -60,6 +60,7 @@ struct World {
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
   std::map<std::string, std::string> said;  // by step: output of its command
   Answer initialize = Output{.status = 127};
+  std::string verdict;  // of a throw-away server
   bool installed = false, search = false, pending = false;
   std::optional<Answer> everything;
 
@@ -150,6 +151,7 @@ struct World {
   Answer file_of(const std::string& host, const std::string& path) const {
     if (path == patroni::config_path && files.contains(host))
       return File{.content = files.at(host), .mode = 0600, .owner = "postgres", .group = "postgres"};
+    if (path.ends_with("/settings-trial")) return verdict.empty() ? Answer(Absent{}) : Answer(File{.content = verdict, .mode = 0600});
     if (!installed) return Absent{};
     return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
                                                                                  : "create_main_cluster = false\n"};

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "component/postgresql/sql.hpp"
+
 using namespace pgcluster;
 
 namespace {
@@ -38,30 +40,36 @@ TEST_CASE("a running value holds a wish whatever its spelling") {
   const auto setting = [](std::string value, std::string unit, std::string type, std::string name = "x") {
     return Setting{.name = std::move(name), .value = std::move(value), .unit = std::move(unit), .type = std::move(type)};
   };
-  CHECK(holds(setting("16384", "8kB", "integer"), "128MB"));
-  CHECK(holds(setting("16384", "8kB", "integer"), "16384"));
-  CHECK(holds(setting("16384", "8kB", "integer"), "0.125GB"));
-  CHECK_FALSE(holds(setting("16384", "8kB", "integer"), "127MB"));
-  CHECK_FALSE(holds(setting("16384", "8kB", "integer"), "128s"));
-  CHECK(holds(setting("900", "s", "integer"), "15min"));
-  CHECK(holds(setting("5000", "ms", "integer"), "5s"));
-  CHECK(holds(setting("0.01", "", "real"), "0.010"));
-  CHECK(holds(setting("on", "", "bool"), "true"));
-  CHECK(holds(setting("off", "", "bool"), "no"));
-  CHECK_FALSE(holds(setting("on", "", "bool"), "off"));
-  CHECK(holds(setting("pglz", "", "enum", "wal_compression"), "on"));
-  CHECK_FALSE(holds(setting("lz4", "", "enum", "wal_compression"), "on"));
-  CHECK(holds(setting("scram-sha-256", "", "enum"), "SCRAM-SHA-256"));
-  CHECK(holds(setting("2048", "8kB", "integer", "wal_buffers"), "-1"));
-  CHECK_FALSE(holds(setting("a, b", "", "string"), "a,b"));
+  CHECK(holds(setting("16384", "8kB", "integer"), "128MB", 17));
+  CHECK(holds(setting("16384", "8kB", "integer"), "16384", 17));
+  CHECK(holds(setting("16384", "8kB", "integer"), "0.125GB", 17));
+  CHECK_FALSE(holds(setting("16384", "8kB", "integer"), "127MB", 17));
+  CHECK_FALSE(holds(setting("16384", "8kB", "integer"), "128s", 17));
+  CHECK(holds(setting("900", "s", "integer"), "15min", 17));
+  CHECK(holds(setting("5000", "ms", "integer"), "5s", 17));
+  CHECK(holds(setting("0.01", "", "real"), "0.010", 17));
+  CHECK(holds(setting("on", "", "bool"), "true", 17));
+  CHECK(holds(setting("off", "", "bool"), "no", 17));
+  CHECK_FALSE(holds(setting("on", "", "bool"), "off", 17));
+  CHECK(holds(setting("pglz", "", "enum", "wal_compression"), "on", 17));
+  CHECK_FALSE(holds(setting("lz4", "", "enum", "wal_compression"), "on", 17));
+  CHECK(holds(setting("scram-sha-256", "", "enum"), "SCRAM-SHA-256", 17));
+  CHECK(holds(setting("2048", "8kB", "integer", "wal_buffers"), "-1", 17));
+  CHECK_FALSE(holds(setting("a, b", "", "string"), "a,b", 17));
 }
 
-TEST_CASE("two spellings of one value") {
-  CHECK(same_value("128MB", "131072kB"));
-  CHECK(same_value("on", "true"));
-  CHECK(same_value("0.9", "0.90"));
-  CHECK_FALSE(same_value("128MB", "128"));
-  CHECK_FALSE(same_value("1min", "1MB"));
-  CHECK_FALSE(same_value("0", "off"));
-  CHECK_FALSE(same_value("replica", "logical"));
+TEST_CASE("a server that has read a file with the wish runs with it, whatever it shows") {
+  Server server;
+  Setting keepalives{.name = "tcp_keepalives_idle", .value = "0", .unit = "s", .type = "integer", .file = "300"};
+  CHECK_FALSE(runs(server, keepalives, "5min", 17));  // the file is newer than what it has read
+  server.files_read = true;
+  CHECK(runs(server, keepalives, "5min", 17));
+  CHECK_FALSE(runs(server, keepalives, "301", 17));
+  keepalives.file_error = "setting could not be applied";
+  CHECK_FALSE(runs(server, keepalives, "300", 17));
+  const Setting command{.name = "archive_command", .value = "(disabled)", .type = "string", .file = "cp %p /mnt/%f"};
+  CHECK(runs(server, command, "cp %p /mnt/%f", 17));
+  CHECK_FALSE(runs(server, command, "cp %p  /mnt/%f", 17));
+  CHECK_FALSE(runs_without(server, command, 17));
+  CHECK(runs_without(server, Setting{.name = "wal_buffers", .value = "512", .unit = "8kB", .type = "integer", .boot = "-1"}, 17));
 }

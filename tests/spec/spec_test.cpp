@@ -238,7 +238,7 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
         }) == "error: hosts.pg1.roles[1]: postgres is given twice; remove one of them\n");
   CHECK(found([](Spec& s) { s.vip_interface = "eth0"; }).starts_with("warning: vip_interface: "));
   CHECK(found([](Spec& s) { s.postgresql_parameters = {{"fsync", "off"}}; }).starts_with("warning: postgresql_parameters.fsync: "));
-  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"a", "1"}, {"A", "2"}}; }).find("given twice") != std::string::npos);
+  CHECK(found([](Spec& s) { s.postgresql_parameters = {{"a.b", "1"}, {"A.b", "2"}}; }).find("given twice") != std::string::npos);
   CHECK(found([](Spec& s) { s.synchronous_mode = true, s.synchronous_node_count = 3; }).starts_with("warning: synchronous_node_count: "));
   CHECK(found([](Spec& s) {
           s.synchronous_mode = s.synchronous_mode_strict = true, s.synchronous_node_count = 2;
@@ -256,6 +256,74 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
   CHECK(found([](Spec& s) { s.pgbouncer_install = false, s.pgbouncer_listen_port = 5432; }) == "");
   CHECK(found([](Spec& s) { s.hosts[1].patroni_tags = {{"replicatefrom", "pg1"}}; }) == "");
   CHECK(found([](Spec& s) { s.postgresql_parameters = {{"synchronous_standby_names", "*"}}; }) == "");
+}
+
+TEST_CASE("settings that PostgreSQL, Patroni or pgcluster would not take") {
+  const auto one = [](const std::string& name, const std::string& value, int version = 17) {
+    return found([&](Spec& s) { s.postgresql_version = version, s.postgresql_parameters = {{name, value}}; });
+  };
+  CHECK(one("work_memm", "64MB") == "error: postgresql_parameters.work_memm: PostgreSQL 17 has no setting work_memm; did you mean work_mem?\n");
+  CHECK(one("old_snapshot_threshold", "1h").find("PostgreSQL 17 has no setting old_snapshot_threshold any more: versions 13, 15, 16 have it") !=
+        std::string::npos);
+  CHECK(one("transaction_timeout", "1min", 16).find("PostgreSQL 16 has no setting transaction_timeout yet") != std::string::npos);
+  CHECK(one("work_mem", "64mb").ends_with("; write 64MB\n"));
+  CHECK(one("work_mem", "1kB").find("1kB is too small; write 64kB to ") != std::string::npos);
+  CHECK(one("autovacuum_naptime", "5minutes").ends_with("write 5min\n"));
+  CHECK(one("max_parallel_workers", "4MB").find("expects a number without a unit") != std::string::npos);
+  CHECK(one("synchronous_commit", "remote_appply").find("did you mean remote_apply?") != std::string::npos);
+  CHECK(one("autovacuum", "maybe").ends_with("expects on or off, has maybe; write on or off\n"));
+  CHECK(one("server_version", "17").find("cannot be set here") != std::string::npos);
+  CHECK(one("transaction_isolation", "serializable").find("one session or transaction") != std::string::npos);
+  CHECK(one("recovery_min_apply_delay", "1h").find("cannot be set here") != std::string::npos);
+  CHECK(one("Default_Transaction_Isolation", "Serializable").find("Patroni's own sessions") != std::string::npos);
+  CHECK(one("default_transaction_read_only", "t").find("ALTER ROLE app") != std::string::npos);
+  CHECK(one("wal_level", "minimal").find("replicas need") != std::string::npos);
+  CHECK(one("wal_keep_size", "0").find("Patroni would take its own default; write 16MB or more") != std::string::npos);
+  CHECK(one("pgcluster.config", "x").find("its own marks") != std::string::npos);
+  CHECK(one("archive_command", "cp %p /mnt/%f").starts_with("warning: "));
+  for (const auto& [name, value] : Pairs{{"app.settings.jwt_secret", "abc"},
+                                         {"Checkpoint_Timeout", "20min"},
+                                         {"tcp_user_timeout", "30s"},
+                                         {"timezone", "UTC"},
+                                         {"synchronous_commit", "1"},
+                                         {"log_min_messages", "DEBUG"},
+                                         {"wal_buffers", "-1"},
+                                         {"max_connections", "0x80"}})
+    CHECK(one(name, value) == "");
+  // A version whose settings are not known: its values are read as those of the nearest one, and nothing is said of names.
+  CHECK(one("work_mem", "64mb", 12) != "");
+  CHECK(one("some_old_setting", "1", 12) == "");
+}
+
+TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at") {
+  const auto one = [](const std::string& line) { return found([&](Spec& s) { s.postgresql_pg_hba = {line}; }); };
+  CHECK(one("host all app 10.0.0.0/33 scram-sha-256").find("its length goes from 0 to 32; write like 10.0.0.0/32") != std::string::npos);
+  CHECK(one("host all app fd00::/129 md5").find("from 0 to 128") != std::string::npos);
+  CHECK(one("host all app 10.0.0.1 md5").find("has no length; write 10.0.0.1/32") != std::string::npos);
+  CHECK(one("host all app 10.0.0.1 255.255.255.255 md5") == "");
+  CHECK(one("host all app 10.0.0.256/32 md5").find("is not a network") != std::string::npos);
+  CHECK(one("host all app 10.0.0.0/8 scram-sha256").find("did you mean scram-sha-256?") != std::string::npos);
+  CHECK(one("host all app 10.0.0.0/8 peer").find("Unix socket") != std::string::npos);
+  CHECK(one("host all app 10.0.0.0/8 cert").find("hostssl") != std::string::npos);
+  CHECK(one("host all app 10.0.0.0/8 md5 clientcert").find("name=value") != std::string::npos);
+  CHECK(one("host \"all app 10.0.0.0/8 md5").find("quote") != std::string::npos);
+  CHECK(one("local all postgres trust").find("never matches: \"local all postgres peer\"") != std::string::npos);
+  CHECK(one("host replication replicator 10.77.0.12/32 reject").find("never matches") != std::string::npos);
+  CHECK(one("host all all 10.77.0.12/32 reject").find("warning: postgresql_pg_hba[0]: does not keep out postgres and replicator of pg2") == 0);
+  for (const char* good :
+       {"local all app peer", "host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
+        "host \"my db\",other /^app_ samenet md5 # those", "hostssl all +people .example.org ldap ldapserver=l ldapprefix=\"cn=\"",
+        "host replication backup 10.77.0.12/32 scram-sha-256"})
+    CHECK(one(good) == "");
+}
+
+TEST_CASE("keys that begin with x- are the user's own") {
+  const Spec spec =
+      parse_spec(std::string("x-ssh: &s { user: admin }\nssh: *s\nx-1: [a]\n") + "hosts: { pg1: { address: 10.77.0.11, x-rack: 7 } }\n");
+  CHECK(spec.ssh.user == "admin");
+  CHECK(refused(std::string("y-ssh: 1\n") + kHosts).find("unknown key") != std::string::npos);
+  CHECK(refused(std::string("synchronous_mode: quorum\n") + kHosts).find("quorum commit is not supported yet; write true, with") !=
+        std::string::npos);
 }
 
 TEST_CASE("each word of a choice is read as its value and written again") {

@@ -1,9 +1,8 @@
 #include "spec/parameters.hpp"
 
 #include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <regex>
@@ -11,6 +10,7 @@
 #include <string_view>
 
 #include "base/strings.hpp"
+#include "spec/server_settings.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -47,213 +47,172 @@ constexpr Refused kRefused[] = {
     {"recovery_end_command", "Patroni takes it from its recovery settings only, and ignores it here", "remove it"},
 };
 
-constexpr std::string_view kMemory[] = {
-    "shared_buffers",
-    "work_mem",
-    "maintenance_work_mem",
-    "autovacuum_work_mem",
-    "logical_decoding_work_mem",
-    "effective_cache_size",
-    "temp_buffers",
-    "wal_buffers",
-    "min_wal_size",
-    "max_wal_size",
-    "wal_keep_size",
-    "max_slot_wal_keep_size",
-    "wal_skip_threshold",
-    "min_dynamic_shared_memory",
-    "max_stack_depth",
-    "temp_file_limit",
-    "log_rotation_size",
-    "vacuum_buffer_usage_limit",
-    "min_parallel_table_scan_size",
-    "min_parallel_index_scan_size",
-    "gin_pending_list_limit",
+// Values that PostgreSQL takes, and under which Patroni or pgcluster cannot work.
+struct Barred {
+  std::string_view name;
+  std::string_view value;  // as the server keeps it
+  std::string_view why;
+  std::string_view instead;
 };
-constexpr std::string_view kTimes[] = {
-    "checkpoint_timeout",
-    "archive_timeout",
-    "statement_timeout",
-    "lock_timeout",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "transaction_timeout",
-    "wal_sender_timeout",
-    "wal_receiver_timeout",
-    "wal_receiver_status_interval",
-    "deadlock_timeout",
-    "authentication_timeout",
-    "autovacuum_naptime",
-    "autovacuum_vacuum_cost_delay",
-    "max_standby_streaming_delay",
-    "max_standby_archive_delay",
-    "log_min_duration_statement",
-    "log_autovacuum_min_duration",
-    "log_rotation_age",
-    "bgwriter_delay",
-    "wal_writer_delay",
-    "tcp_keepalives_idle",
-    "tcp_keepalives_interval",
-    "checkpoint_warning",
-    "vacuum_cost_delay",
-    "log_min_duration_sample",
-    "wal_retrieve_retry_interval",
-    "tcp_user_timeout",
-    "client_connection_check_interval",
-};
-constexpr std::string_view kBooleans[] = {
-    "hot_standby_feedback",
-    "jit",
-    "autovacuum",
-    "fsync",
-    "track_commit_timestamp",
-    "log_disconnections",
-    "log_checkpoints",
-    "log_lock_waits",
-    "ssl",
-    "track_io_timing",
-    "track_wal_io_timing",
-    "logging_collector",
-    "ssl_prefer_server_ciphers",
-    "data_sync_retry",
+constexpr Barred kBarred[] = {
+    {"default_transaction_isolation", "serializable", "replicas refuse serializable transactions, so Patroni's own sessions would fail there",
+     "write repeatable read, or set it for the roles that need it: ALTER ROLE app SET default_transaction_isolation = 'serializable'"},
+    {"default_transaction_read_only", "on", "Patroni and pgcluster could not create roles, databases and slots on the leader",
+     "set it for the roles that need it: ALTER ROLE app SET default_transaction_read_only = on"},
+    {"wal_level", "minimal", "replicas need replica or logical", "write replica or logical, or remove it"},
 };
 
-struct Count {
+struct Least {
   std::string_view name;
   std::int64_t min;
-  std::int64_t max;
-  std::string_view by;  // who refuses or ignores less
+  std::string_view shown;  // the least that Patroni takes
 };
 // Below Patroni's limits it takes its own default, and says so in its log only.
-constexpr Count kCounts[] = {
-    {"max_connections", 25, 262143, "Patroni"},
-    {"max_wal_senders", 3, 262143, "Patroni"},
-    {"max_replication_slots", 4, 262143, "Patroni"},
-    {"max_prepared_transactions", 0, 262143, "PostgreSQL"},
-    {"max_locks_per_transaction", 32, 2147483647, "Patroni"},
-    {"max_worker_processes", 2, 262143, "Patroni"},
-    {"max_parallel_workers", 0, 1024, "PostgreSQL"},
-    {"max_parallel_workers_per_gather", 0, 1024, "PostgreSQL"},
-    {"max_parallel_maintenance_workers", 0, 1024, "PostgreSQL"},
-    {"autovacuum_max_workers", 1, 262143, "PostgreSQL"},
-    {"superuser_reserved_connections", 0, 262143, "PostgreSQL"},
-    {"max_files_per_process", 25, 2147483647, "PostgreSQL"},
+constexpr Least kLeast[] = {
+    {"max_connections", 25, "25"},           {"max_wal_senders", 3, "3"},      {"max_replication_slots", 4, "4"},
+    {"max_locks_per_transaction", 32, "32"}, {"max_worker_processes", 2, "2"}, {"wal_keep_size", 16, "16MB"},
 };
+
+// What belongs to one session or transaction; no configuration file may hold it.
+constexpr std::string_view kOfSession[] = {
+    "transaction_isolation", "transaction_read_only", "transaction_deferrable", "session_authorization", "role", "seed", "is_superuser"};
 
 template <class List>
 bool contains(const List& list, std::string_view name) {
   return std::find(std::begin(list), std::end(list), name) != std::end(list);
 }
 
-std::optional<std::int64_t> whole(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (bad != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return value;
+std::string versions(const std::vector<int>& all) {
+  std::string text;
+  for (const int one : all) text += (text.empty() ? "" : ", ") + std::to_string(one);
+  return text;
 }
 
-// "128mb" is refused by PostgreSQL: its units know upper and lower case.
-std::string better_unit(const std::string& value, const std::vector<std::string_view>& units) {
-  static const std::regex form(R"(\s*(-?[0-9.]+)\s*([A-Za-z]+)\s*)");
-  std::smatch match;
-  if (!std::regex_match(value, match, form)) return {};
-  const std::string unit = strings::lower(match[2].str());
-  for (const std::string_view known : units) {
-    const std::string lower = strings::lower(known);
-    if (unit == lower || unit + "b" == lower || (unit.size() == 3 && unit[1] == 'i' && unit.substr(0, 1) + "b" == lower))
-      return "write " + match[1].str() + std::string(known);
+using Findings = std::vector<Diagnostic>;
+void add(Findings& findings, const std::string& path, std::string message, std::string hint) {
+  findings.push_back({Severity::error, std::move(message), std::move(hint), path});
+}
+
+// Settings that are not the user's to make; false where this one is.
+bool refused(const Spec& spec, const std::string& lower, const std::string& path, Findings& findings) {
+  if (const auto one = std::find_if(std::begin(kRefused), std::end(kRefused), [&](const Refused& r) { return r.name == lower; });
+      one != std::end(kRefused)) {
+    add(findings, path, "cannot be set here: " + std::string(one->why), std::string(one->instead));
+  } else if (lower.starts_with("recovery_target")) {
+    add(findings, path, "cannot be set here: Patroni decides where recovery ends", "remove it");
+  } else if (lower.starts_with("pgcluster.")) {
+    add(findings, path, "cannot be set here: pgcluster keeps its own marks under this name", "use another prefix");
+  } else if (contains(kOfSession, lower)) {
+    add(findings, path, "cannot be set here: it belongs to one session or transaction", "remove it");
+  } else if (lower == "synchronous_standby_names" && spec.synchronous_mode) {
+    add(findings, path, "cannot be set here: with synchronous_mode Patroni sets it", "remove it, and use synchronous_node_count");
+  } else {
+    return false;
   }
-  if (unit.starts_with("sec")) return "write " + match[1].str() + "s";
-  if (unit == "m" || unit.starts_with("minute")) return "write " + match[1].str() + "min";
-  if (unit.starts_with("hour")) return "write " + match[1].str() + "h";
-  if (unit.starts_with("day")) return "write " + match[1].str() + "d";
-  return {};
+  return true;
+}
+
+// The setting, where the version has one; else the finding.
+const server_settings::Definition* defined(int version, const std::string& name, const std::string& path, Findings& findings) {
+  const auto* setting = server_settings::find_near(version, name);
+  if (setting || (!server_settings::known(version) && server_settings::versions_with(name).empty())) return setting;
+  const std::string server = "PostgreSQL " + std::to_string(version);
+  if (const auto others = server_settings::versions_with(name); !others.empty()) {
+    add(findings, path,
+        server + " has no setting " + name + (others.back() < version ? " any more" : " yet") + ": versions " + versions(others) + " have it",
+        "remove it");
+  } else {
+    const auto near = words::nearest(strings::lower(name), server_settings::names(version));
+    add(findings, path, server + " has no setting " + name,
+        near.empty() ? "write the name of a setting as in pg_settings; one of an extension has a dot in it, like auto_explain.log_min_duration"
+                     : "did you mean " + std::string(near) + "?");
+  }
+  return nullptr;
+}
+
+void check_value(const server_settings::Definition& setting, const std::string& value, const std::string& path, Findings& findings) {
+  const std::string lower = strings::lower(setting.name);
+  if (setting.context == "internal") {
+    add(findings, path, "cannot be set here: it shows what PostgreSQL was built or initialised with", "remove it");
+    return;
+  }
+  if (setting.dropped) {
+    add(findings, path, "cannot be set here: Patroni leaves it out of postgresql.conf",
+        "remove it, or set it for a role or database: ALTER ROLE … SET");
+    return;
+  }
+  if (auto wrong = server_settings::wrong(setting, value)) {
+    add(findings, path, std::move(wrong->message), std::move(wrong->hint));
+    return;
+  }
+  const std::string meant = server_settings::canonical(setting, value).value_or("");
+  for (const Barred& one : kBarred)
+    if (one.name == lower && one.value == meant)
+      add(findings, path, words::shown(value) + " does not do: " + std::string(one.why), std::string(one.instead));
+  if (const auto least = std::find_if(std::begin(kLeast), std::end(kLeast), [&](const Least& l) { return l.name == lower; });
+      least != std::end(kLeast) && std::atoll(meant.c_str()) < least->min)
+    add(findings, path, value + " is too small: Patroni would take its own default", "write " + std::string(least->shown) + " or more");
+  if (lower == "fsync" && meant == "off")
+    findings.push_back({Severity::warning, "without fsync a crash of a host loses its data", "remove it, or use synchronous_commit: off", path});
+}
+
+// What one setting means for another.
+void check_together(const Spec& spec, const std::map<std::string, std::string>& meant, Findings& findings) {
+  const auto number = [&](const char* name) -> std::optional<long long> {
+    const auto found = meant.find(name);
+    return found == meant.end() ? std::nullopt : std::optional(std::atoll(found->second.c_str()));
+  };
+  const std::string prefix = "postgresql_parameters.";
+  if (const auto max = number("max_connections")) {
+    const long long superuser = number("superuser_reserved_connections").value_or(5), others = number("reserved_connections").value_or(0);
+    if (superuser + others >= *max)
+      add(findings, prefix + (number("superuser_reserved_connections") ? "superuser_reserved_connections" : "reserved_connections"),
+          "leaves no connection to others than the superuser: max_connections is " + std::to_string(*max), "write less than max_connections");
+    if (spec.pgbouncer_install && spec.pgbouncer_default_pool_size > *max)
+      findings.push_back(
+          {Severity::warning,
+           std::to_string(spec.pgbouncer_default_pool_size) + " connections for one pool, but PostgreSQL takes " + std::to_string(*max) + " in all",
+           "lower it, or raise max_connections in postgresql_parameters", "pgbouncer_default_pool_size"});
+  }
+  const auto set = [&](const char* name) {
+    const auto found = meant.find(name);
+    return found != meant.end() && !found->second.empty();
+  };
+  if (set("archive_command") && set("archive_library"))
+    add(findings, prefix + "archive_library", "archive_command is set, too: PostgreSQL takes one of the two", "remove one of them");
+  const auto mode = meant.find("archive_mode");
+  if (mode == meant.end() || mode->second == "off")
+    for (const char* name : {"archive_command", "archive_library"})
+      if (set(name))
+        findings.push_back(
+            {Severity::warning, "archives nothing while archive_mode is off", "write archive_mode: on, too, or remove it", prefix + name});
 }
 
 }  // namespace
 
 void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
-  static const std::regex name_form("[A-Za-z_][A-Za-z0-9_$]*(\\.[A-Za-z_][A-Za-z0-9_$]*)?");
-  static const std::regex memory_form(R"(\s*-?[0-9]+(\.[0-9]+)?\s*(B|kB|MB|GB|TB)?\s*)");
-  static const std::regex time_form(R"(\s*-?[0-9]+(\.[0-9]+)?\s*(us|ms|s|min|h|d)?\s*)");
+  // PostgreSQL's: words with dots between them.
+  static const std::regex name_form("[A-Za-z_][A-Za-z0-9_$]*(\\.[A-Za-z_][A-Za-z0-9_$]*)*");
   std::set<std::string> seen;
-  std::map<std::string, std::int64_t> counts;
+  std::map<std::string, std::string> meant;  // of the good ones
   for (const auto& [name, value] : spec.postgresql_parameters) {
     const std::string path = "postgresql_parameters." + name;
     const std::string lower = strings::lower(name);
-    const auto error = [&](std::string message, std::string hint) {
-      findings.push_back({Severity::error, std::move(message), std::move(hint), path});
-    };
+    const auto before = findings.size();
     if (!std::regex_match(name, name_form)) {
-      error("is not the name of a setting", "write a name as in postgresql.conf, like shared_buffers");
-      continue;
+      add(findings, path, "is not the name of a setting", "write a name as in postgresql.conf, like shared_buffers");
+    } else if (!seen.insert(lower).second) {
+      add(findings, path, "is given twice", "remove one of them; upper and lower case do not differ");
+    } else if (value.find_first_of(std::string("\n\r\0", 3)) != std::string::npos) {
+      add(findings, path, "has a line break in its value", "write it in one line");
+    } else if (!refused(spec, lower, path, findings) && name.find('.') == std::string::npos) {
+      if (const auto* setting = defined(spec.postgresql_version, name, path, findings)) check_value(*setting, value, path, findings);
     }
-    if (!seen.insert(lower).second) {
-      error("is given twice", "remove one of them; upper and lower case do not differ");
-      continue;
-    }
-    if (value.find_first_of(std::string("\n\r\0", 3)) != std::string::npos) {
-      error("has a line break in its value", "write it in one line");
-      continue;
-    }
-    const auto refused = std::find_if(std::begin(kRefused), std::end(kRefused), [&](const Refused& r) { return r.name == lower; });
-    if (refused != std::end(kRefused) || lower.starts_with("recovery_target")) {
-      if (refused == std::end(kRefused)) {
-        error("cannot be set here: Patroni decides where recovery ends", "remove it");
-      } else {
-        error("cannot be set here: " + std::string(refused->why), std::string(refused->instead));
-      }
-      continue;
-    }
-    if (lower == "synchronous_standby_names" && spec.synchronous_mode) {
-      error("cannot be set here: with synchronous_mode Patroni sets it", "remove it, and use synchronous_node_count");
-    } else if (const auto count = std::find_if(std::begin(kCounts), std::end(kCounts), [&](const Count& c) { return c.name == lower; });
-               count != std::end(kCounts)) {
-      const auto number = whole(value);
-      if (!number) {
-        error("expects a number, has " + words::shown(value),
-              "write a whole number, like " + std::to_string(std::max<std::int64_t>(count->min * 4, 8)));
-      } else if (*number < count->min || *number > count->max) {
-        error(std::to_string(*number) + (*number < count->min ? " is too small" : " is too large"),
-              std::string(count->by) + " takes " + std::to_string(count->min) + " to " + std::to_string(count->max));
-      } else {
-        counts[lower] = *number;
-      }
-    } else if (contains(kMemory, lower)) {
-      if (!std::regex_match(value, memory_form)) {
-        const std::string better = better_unit(value, {"B", "kB", "MB", "GB", "TB"});
-        error("expects an amount of memory, has " + words::shown(value),
-              better.empty() ? "write a number with B, kB, MB, GB or TB, like 128MB" : better);
-      } else if (lower == "shared_buffers" && whole(value).value_or(16) < 16) {
-        error(value + " is too small: without a unit it counts pages of 8 kB", "write an amount with its unit, like 128MB");
-      }
-    } else if (contains(kTimes, lower)) {
-      if (!std::regex_match(value, time_form)) {
-        const std::string better = better_unit(value, {"us", "ms", "s", "min", "h", "d"});
-        error("expects a time, has " + words::shown(value), better.empty() ? "write a number with us, ms, s, min, h or d, like 15min" : better);
-      }
-    } else if (contains(kBooleans, lower)) {
-      if (!contains(std::initializer_list<std::string_view>{"on", "off", "true", "false", "yes", "no", "1", "0"}, strings::lower(value)))
-        error("expects on or off, has " + words::shown(value), "write on or off");
-    } else if (lower == "wal_level") {
-      if (strings::lower(value) != "replica" && strings::lower(value) != "logical")
-        error(words::shown(value) + " does not do: replicas need replica or logical", "write replica or logical, or remove it");
-    }
-    if (lower == "fsync" && contains(std::initializer_list<std::string_view>{"off", "false", "no", "0"}, strings::lower(value)))
-      findings.push_back({Severity::warning, "without fsync a crash of a host loses its data", "remove it, or use synchronous_commit: off", path});
+    if (findings.size() == before)
+      if (const auto* setting = server_settings::find_near(spec.postgresql_version, name))
+        meant[lower] = server_settings::canonical(*setting, value).value_or("");
   }
-  if (const auto max = counts.find("max_connections"); max != counts.end()) {
-    const auto reserved = counts.find("superuser_reserved_connections");
-    if (reserved != counts.end() && reserved->second >= max->second)
-      findings.push_back({Severity::error,
-                          "leaves no connection for other roles than the superuser: max_connections is " + std::to_string(max->second),
-                          "write less than max_connections", "postgresql_parameters.superuser_reserved_connections"});
-    if (spec.pgbouncer_install && spec.pgbouncer_default_pool_size > max->second)
-      findings.push_back({Severity::warning,
-                          std::to_string(spec.pgbouncer_default_pool_size) + " connections for one pool, but PostgreSQL takes " +
-                              std::to_string(max->second) + " in all",
-                          "lower it, or raise max_connections in postgresql_parameters", "pgbouncer_default_pool_size"});
-  }
+  check_together(spec, meant, findings);
 }
 
 }  // namespace pgcluster

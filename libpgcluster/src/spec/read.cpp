@@ -210,6 +210,11 @@ class Reader {
       if (word == yes) hint = "write true";
     for (const std::string_view no : {"no", "off", "n", "0", "false", "disabled"})
       if (word == no) hint = "write false";
+    if (path == "synchronous_mode" && word == "quorum") {
+      error(node, path, "quorum commit is not supported yet",
+            "write true, with synchronous_node_count for more than one synchronous replica, or false");
+      return;
+    }
     if (!word.empty() && !node.plain && (word == "true" || word == "false")) hint += ", without quotes";
     if (node.kind == Node::Kind::null) {
       wants(node, path, "true or false", hint);
@@ -426,6 +431,7 @@ class Reader {
     each(node, path, [&](const Node& key, const Node& item, const std::string& here) {
       const auto found = std::find_if(known.begin(), known.end(), [&](const auto& k) { return k.name == key.text; });
       if (found == known.end()) {
+        if (key.text.starts_with("x-")) return;  // the user's own: a place for YAML anchors
         unknown(key, path, here, known);
       } else if (!tagged_wrong(item)) {
         std::visit([&](auto member) { value(item, here, found->rule, out.*member); }, found->member);

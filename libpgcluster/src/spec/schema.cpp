@@ -126,7 +126,7 @@ Json type(const std::vector<DatabaseSpec>&, const Rule&) { return {{"type", "arr
 template <class Owner>
 Json record(const std::vector<Key<Owner>>& known) {
   const Owner defaults{};
-  Json json{{"type", "object"}, {"additionalProperties", false}, {"properties", Json::object()}};
+  Json json{{"type", "object"}, {"additionalProperties", false}, {"patternProperties", {{"^x-", Json::object()}}}, {"properties", Json::object()}};
   for (const auto& key : known) {
     Json one{{"description", key.about}};
     if (std::is_same_v<Owner, Spec>) one["x-change"] = to_string(key.effect);

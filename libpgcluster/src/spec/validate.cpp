@@ -15,6 +15,7 @@
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
 #include "spec/passwords.hpp"
+#include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
 #include "spec/words.hpp"
 
@@ -133,6 +134,7 @@ class Checker {
     roles_and_databases();
     check_passwords(spec_, findings_);
     check_parameters(spec_, findings_);
+    check_pg_hba(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);
   }

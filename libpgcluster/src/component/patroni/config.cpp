@@ -9,6 +9,7 @@
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "spec/roles.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -43,28 +44,6 @@ std::string scalar(const std::string& value) {
   return std::regex_match(value, plain) ? value : quoted(value);
 }
 
-std::vector<std::string> hba_lines(const ClusterView& view) {
-  const Spec& spec = view.spec;
-  const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
-  const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
-  std::vector<std::string> lines{"local all " + super + " " + peer,
-                                 "local replication " + super + " " + peer,
-                                 "local all all scram-sha-256",
-                                 "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
-                                 "host replication " + replication + " ::1/128 scram-sha-256",
-                                 "host all all 127.0.0.1/32 scram-sha-256",
-                                 "host all all ::1/128 scram-sha-256"};
-  for (const TopologyHost* host : view.known(Role::postgres))
-    lines.push_back("host replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
-  // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
-  for (const TopologyHost* host : view.known())
-    if (host->roles != std::vector<Role>{Role::consul_client})
-      lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
-  lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
-  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(std::string("host all all ") + everywhere + " scram-sha-256");
-  return lines;
-}
-
 // PostgreSQL binds its addresses when it starts. A VIP that leads to it directly comes and goes, so only the wildcard serves it.
 std::string listen_addresses(const Spec& spec, const TopologyHost& host) {
   if (!spec.cluster_vip.empty() && !spec.pgbouncer_install && !with_haproxy(spec)) return "*";
@@ -95,8 +74,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   if (cuts_sessions(spec)) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
   out += "\n  pg_hba:\n";
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
-  if (spec.patroni_superuser_username != "postgres")
-    out += "  pg_ident:\n    - " + quoted("pgcluster postgres " + quoted(spec.patroni_superuser_username)) + "\n";
+  if (const auto ident = ident_lines(spec); !ident.empty()) out += "  pg_ident:\n    - " + quoted(ident.front()) + "\n";
   out += "  basebackup:\n    checkpoint: \"fast\"\n\nwatchdog:\n  mode: " + quoted(std::string(to_string(spec.patroni_watchdog_mode))) + "\n";
   if (!host.patroni_tags.empty()) out += "\ntags:\n";
   for (const auto& [name, value] : host.patroni_tags) out += "  " + name + ": " + scalar(value) + "\n";
@@ -104,6 +82,33 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
 }
 
 }  // namespace
+
+std::vector<std::string> hba_lines(const ClusterView& view) {
+  const Spec& spec = view.spec;
+  const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
+  const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
+  // Without these there is no cluster. All others come after the user's, for the first line that matches wins.
+  std::vector<std::string> lines{"local all " + super + " " + peer, "local replication " + super + " " + peer,
+                                 "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
+                                 "host replication " + replication + " ::1/128 scram-sha-256"};
+  for (const TopologyHost* host : view.known(Role::postgres)) {
+    lines.push_back("host replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
+    lines.push_back("host all " + super + " " + net::single_address(host->address) + " scram-sha-256");  // pg_rewind
+  }
+  lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
+  lines.insert(lines.end(), {"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"});
+  // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
+  for (const TopologyHost* host : view.known())
+    if (host->roles != std::vector<Role>{Role::consul_client})
+      lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
+  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(std::string("host all all ") + everywhere + " scram-sha-256");
+  return lines;
+}
+
+std::vector<std::string> ident_lines(const Spec& spec) {
+  if (spec.patroni_superuser_username == "postgres") return {};
+  return {"pgcluster postgres " + quoted(spec.patroni_superuser_username)};
+}
 
 std::string config_mark(const ClusterView& view, const TopologyHost& host) {
   const Text config = head_with(view, host, {"mark of this file", ""});
@@ -141,7 +146,8 @@ std::string config_bootstrap(const ClusterView& view) {
       out += "    " + path + ": " + scalar(value) + "\n";
   }
   out += "    postgresql:\n" + inner + "      parameters:\n";
-  for (const auto& [name, value] : postgresql_parameters(view)) out += "        " + name + ": " + scalar(value) + "\n";
+  for (const auto& [name, value] : postgresql_parameters(view))
+    out += "        " + name + ": " + (server_settings::is_text(spec.postgresql_version, name) ? quoted(value) : scalar(value)) + "\n";
   out += "  initdb:\n    - encoding: " + quoted(spec.postgresql_encoding) + "\n    - locale: " + quoted(spec.postgresql_locale) + "\n";
   if (spec.postgresql_data_checksums)
     out += "    - data-checksums\n";

@@ -50,6 +50,23 @@ std::pair<int, Json> consul_key(const Answer& answer) {
   return status == "200" && json.is_array() && !json.empty() ? std::pair<int, Json>{200, std::move(json)} : std::pair<int, Json>{0, nullptr};
 }
 
+// One key of Patroni's. Reading is linearizable: an answer means that there is a quorum. The version of an etcd cluster is 3.0.0 until each member
+// was seen once, and Patroni does not use such an etcd.
+Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string& key, std::vector<std::string> about) {
+  if (on_consul(view)) {
+    Ask ask = consul_key_ask(view, host, key);
+    std::get<Exec>(ask.what).about = std::move(about);
+    return ask;
+  }
+  const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/" + key) + R"("})";
+  std::vector<std::vector<std::string>> calls;
+  for (const std::string& endpoint : endpoints(view)) {
+    calls.push_back(range_call(endpoint, body));
+    calls.back().insert(calls.back().end(), {"--next", "-sf", "-m", "3", "http://" + endpoint + "/version"});
+  }
+  return {host.name, Exec{.argv = first_answer(calls), .about = std::move(about), .limit = std::chrono::seconds(20)}};
+}
+
 }  // namespace
 
 std::string dcs_section(const ClusterView& view) {
@@ -93,28 +110,10 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }
 
-Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
-  if (on_consul(view)) return consul_key_ask(view, host, "initialize");
-  // By the gateway that Patroni uses itself. Reading is linearizable: an answer means that there is a quorum. The version of the cluster is
-  // 3.0.0 until each member was seen once, and Patroni does not use such an etcd.
-  const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/initialize") + R"("})";
-  std::vector<std::vector<std::string>> calls;
-  for (const std::string& endpoint : endpoints(view)) {
-    calls.push_back(range_call(endpoint, body));
-    calls.back().insert(calls.back().end(), {"--next", "-sf", "-m", "3", "http://" + endpoint + "/version"});
-  }
-  return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize"}, .limit = std::chrono::seconds(20)}};
-}
+Ask initialize_ask(const ClusterView& view, const TopologyHost& host) { return key_ask(view, host, "initialize", {"dcs:initialize"}); }
 
 Ask sync_ask(const ClusterView& view, const TopologyHost& host) {
-  Ask ask = [&]() -> Ask {
-    if (on_consul(view)) return consul_key_ask(view, host, "sync");
-    std::vector<std::string> argv{"sh", "-c", shell::etcd_initialize, "sh", to_base64("/service/" + view.spec.patroni_cluster_name + "/sync")};
-    for (const std::string& endpoint : endpoints(view)) argv.push_back(endpoint);
-    return {host.name, Exec{.argv = std::move(argv), .limit = std::chrono::seconds(20)}};
-  }();
-  std::get<Exec>(ask.what).about = {"dcs:initialize", "dcs:config", "unit:patroni.service"};
-  return ask;
+  return key_ask(view, host, "sync", {"dcs:initialize", "dcs:config", "unit:patroni.service"});
 }
 
 namespace {

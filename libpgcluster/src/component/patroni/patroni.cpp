@@ -45,9 +45,9 @@ class Patroni final : public Component {
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::passwords_gate(view, node.host), std::move(files),
-                    patroni::reload_step(node.host), patroni::loaded_gate(view, node.host), dcs,
-                    turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::trial_step(view, node.host),
+                    patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(node.host),
+                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
                     turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish()), patroni::created_gate(view, node.host),
                          patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
@@ -62,6 +62,8 @@ class Patroni final : public Component {
     std::vector<StepRef> loaded;  // a new password of the REST API is known then
     for (const std::string& name : view->topology.database)
       if (patroni::configured(*view, name)) loaded.push_back(patroni::loaded(name));
+    std::vector<StepRef> tried = loaded;
+    for (const std::string& name : view->topology.database) tried.push_back(patroni::trial(name));
     for (const std::string& name : view->topology.database)
       if (!view->leaves_out(name)) live.push_back(after({patroni::member(name)}, patroni::live_gate(view, view->topology.host(name))));
     for (const std::string& name : view->topology.database) {
@@ -80,7 +82,7 @@ class Patroni final : public Component {
     }
     return sequence(
         after(wait_for_first(*view), patroni::leader_gate(view)),
-        parallel(parallel(std::move(slots)), sequence(after(loaded, patroni::settings_step(view)), parallel(std::move(live)), std::move(synchronous)),
+        parallel(parallel(std::move(slots)), sequence(after(tried, patroni::settings_step(view)), parallel(std::move(live)), std::move(synchronous)),
                  sql_steps(*view)));
   }
 

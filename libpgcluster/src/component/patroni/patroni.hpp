@@ -25,6 +25,9 @@ Text config_head(const ClusterView& view, const TopologyHost& host);
 std::string config_mark(const ClusterView& view, const TopologyHost& host);
 /// The bootstrap section, always the file's last: what the cluster begins with, read once.
 std::string config_bootstrap(const ClusterView& view);
+/// The lines of pg_hba.conf and pg_ident.conf.
+std::vector<std::string> hba_lines(const ClusterView& view);
+std::vector<std::string> ident_lines(const Spec& spec);
 /// Where the bootstrap section begins in such a file; npos where it has none.
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish();
@@ -149,6 +152,8 @@ using View = std::shared_ptr<const ClusterView>;
 /// Refuses a host that has somebody else's server on it.
 StepPtr foreign_step(const View& view, const TopologyHost& host);
 StepPtr config_step(const View& view, const TopologyHost& host);
+/// A throw-away server starts with the settings that only PostgreSQL can judge.
+StepPtr trial_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);
 /// Reloads Patroni at once after a change of its file, without waiting for the host's turn to restart.

@@ -46,17 +46,20 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   const Member& member = members.of(host);
   if (!member.answers || !server.answers) return {Need::What::unknown, {}};
   const SettingsDiff diff = compare_settings(view, member.settings);
+  const int version = view.spec.postgresql_version;
   std::set<std::string> names;
   std::string why;
   const auto differs = [&](const Setting& running, const std::string& wish) {
-    if (running.context != "postmaster" || running.altered || kept_by_patroni(running.name) || holds(running, wish)) return;
+    if (running.context != "postmaster" || running.altered || kept_by_patroni(running.name)) return;
     names.insert(running.name);
     why += (why.empty() ? "" : ", ") + running.name + " is " + running.value + (running.unit.empty() ? "" : " × " + running.unit) + ", not " + wish;
   };
   for (const auto& [name, wish] : postgresql_parameters(view))
-    if (const auto it = server.settings.find(name); it != server.settings.end()) differs(it->second, wish);
+    if (const auto it = server.settings.find(name); it != server.settings.end() && !runs(server, it->second, wish, version))
+      differs(it->second, wish);
   for (const std::string& name : diff.removed)
-    if (const auto it = server.settings.find(name); it != server.settings.end()) differs(it->second, it->second.boot);
+    if (const auto it = server.settings.find(name); it != server.settings.end() && !runs_without(server, it->second, version))
+      differs(it->second, it->second.boot);
   const bool settled = diff.known && !diff.parameters;
   if (names.empty()) {
     if (!member.pending_restart) return {};

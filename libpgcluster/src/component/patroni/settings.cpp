@@ -3,10 +3,12 @@
 #include <set>
 
 #include "base/json.hpp"
+#include "base/strings.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -38,28 +40,38 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
     const bool nested = path.starts_with("postgresql.");
     const std::string name = nested ? path.substr(11) : path;
     const OrderedJson* is = child(nested ? own : &found, name);
-    if (is && same_value(json_read::plain(*is), wish)) continue;
+    if (is && json_read::plain(*is) == wish) continue;
     differs(path, is, &wish);
     (nested ? patch["postgresql"] : patch)[name] = typed(wish);
   }
   const OrderedJson* parameters = child(own, "parameters");
   if (parameters && !parameters->is_object()) parameters = nullptr;
-  std::set<std::string> described;
-  for (const auto& [name, wish] : postgresql_parameters(view)) {
-    described.insert(name);
-    const OrderedJson* is = child(parameters, name);
-    if (is && same_value(json_read::plain(*is), wish)) continue;
-    differs("postgresql.parameters." + name, is, &wish);
-    patch["postgresql"]["parameters"][name] = typed(wish);
+  const int version = view.spec.postgresql_version;
+  std::set<std::string> described;  // in small letters: PostgreSQL and Patroni do not tell the cases apart
+  const auto change = [&](const std::string& name) -> OrderedJson& {
     diff.parameters = true;
+    return patch["postgresql"]["parameters"][name];
+  };
+  for (const auto& [name, wish] : postgresql_parameters(view)) {
+    const std::string key = strings::lower(name);
+    described.insert(key);
+    const OrderedJson* is = nullptr;
+    std::string other;  // the name as somebody else has spelt it
+    if (parameters)
+      for (const auto& [found_name, value] : parameters->items())
+        if (strings::lower(found_name) == key && (!is || found_name == name)) is = &value, other = found_name;
+    if (is && (json_read::plain(*is) == wish || server_settings::same(version, name, json_read::plain(*is), wish))) continue;
+    differs("postgresql.parameters." + name, is, &wish);
+    // A text stays one, though it may look like a number or a truth value.
+    change(name) = server_settings::is_text(version, name) ? OrderedJson(wish) : typed(wish);
+    if (is && other != name) change(other) = nullptr;
   }
   if (parameters)
     for (const auto& [name, is] : parameters->items()) {
-      if (described.contains(name)) continue;
+      if (described.contains(strings::lower(name))) continue;
       differs("postgresql.parameters." + name, &is, nullptr);
-      patch["postgresql"]["parameters"][name] = nullptr;
-      diff.parameters = true;
-      diff.removed.push_back(name);
+      change(name) = nullptr;
+      diff.removed.push_back(server_settings::spelled(version, name));
     }
   if (!patch.empty()) diff.patch = patch.dump();
   return diff;
@@ -103,7 +115,8 @@ StepPtr live_gate(const View& view, const TopologyHost& host) {
       if (running.context == "postmaster" || running.context == "internal" || running.altered) continue;
       // Somebody's ALTER ROLE or ALTER DATABASE is what this session sees, not what the server is told.
       if (running.source == "user" || running.source == "database" || running.source == "database user" || running.source == "client") continue;
-      if (!holds(running, wish)) return Later{parameter + " is " + wish + " on " + name + " (it is " + running.value + running.unit + ")"};
+      if (!runs(server, running, wish, view->spec.postgresql_version))
+        return Later{parameter + " is " + wish + " on " + name + " (it is " + running.value + running.unit + ")"};
     }
     return Done{};
   };

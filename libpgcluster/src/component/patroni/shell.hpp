@@ -7,6 +7,7 @@ extern const char* const foreign_server;
 extern const char* const making_server;
 extern const char* const role_change;  ///< a program on the host, for PgBouncer's default port
 extern const char* const settings_look;
+extern const char* const settings_trial;
 extern const char* const tried;
 
 }  // namespace pgcluster::shell

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <cstdlib>
-#include <optional>
 
 #include "base/strings.hpp"
+#include "component/postgresql/sql.hpp"
 #include "platform/platform.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -17,60 +16,11 @@ bool any_of(const std::array<std::string_view, N>& names, std::string_view name)
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::optional<bool> truth(std::string_view text) {
-  const std::string word = strings::lower(text);
-  for (const char* yes : {"on", "true", "yes", "1"})
-    if (word == yes) return true;
-  for (const char* no : {"off", "false", "no", "0"})
-    if (word == no) return false;
-  return std::nullopt;
-}
-
-struct Amount {
-  double number = 0;
-  std::string unit;
-};
-std::optional<Amount> amount(std::string_view text) {
-  const std::string copy(text);
-  char* end = nullptr;
-  Amount found{std::strtod(copy.c_str(), &end), {}};
-  if (end == copy.c_str() || !std::isfinite(found.number)) return std::nullopt;
-  found.unit = end;
-  found.unit.erase(0, found.unit.find_first_not_of(' '));
-  return found;
-}
-
-// How many bytes or microseconds a unit is; the dimension keeps both apart.
-struct Scale {
-  char dimension = ' ';
-  double factor = 0;
-};
-std::optional<Scale> scale(std::string_view unit) {
-  double times = 1;
-  std::size_t digits = 0;  // "8kB"
-  while (digits < unit.size() && unit[digits] >= '0' && unit[digits] <= '9') ++digits;
-  if (digits > 0) times = std::strtod(std::string(unit.substr(0, digits)).c_str(), nullptr);
-  unit.remove_prefix(digits);
-  constexpr double k = 1024;
-  struct Known {
-    std::string_view name;
-    Scale scale;
-  };
-  static constexpr std::array known{
-      Known{"B", {'b', 1}},      Known{"kB", {'b', k}},   Known{"MB", {'b', k * k}}, Known{"GB", {'b', k * k * k}}, Known{"TB", {'b', k * k * k * k}},
-      Known{"us", {'t', 1}},     Known{"ms", {'t', 1e3}}, Known{"s", {'t', 1e6}},    Known{"min", {'t', 60e6}},     Known{"h", {'t', 3600e6}},
-      Known{"d", {'t', 86400e6}}};
-  for (const Known& one : known)
-    if (one.name == unit) return Scale{one.scale.dimension, one.scale.factor * times};
-  return std::nullopt;
-}
-
-bool near(double a, double b) { return std::fabs(a - b) <= 1e-9 * std::max(std::fabs(a), std::fabs(b)); }
-
 // These show what was computed, not the -1 or 0 that asks for it.
-bool computed(const Setting& running, double wish) {
+bool computed(const Setting& running, std::string_view wish) {
   static constexpr std::array<std::string_view, 3> by_zero{"commit_timestamp_buffers", "subtransaction_buffers", "transaction_buffers"};
-  return (running.name == "wal_buffers" && wish < 0) || (any_of(by_zero, running.name) && wish == 0);
+  static constexpr std::array<std::string_view, 2> by_minus_one{"wal_buffers", "io_max_concurrency"};
+  return (any_of(by_minus_one, running.name) && wish == "-1") || (any_of(by_zero, running.name) && wish == "0");
 }
 
 std::uint64_t least_memory(const ClusterView& view) {
@@ -123,15 +73,20 @@ Pairs postgresql_parameters(const ClusterView& view) {
             {"log_lock_waits", "on"},
             {"log_temp_files", "0"},
             {"track_io_timing", "on"}};
-  for (const auto& [name, value] : view.spec.postgresql_parameters) {
-    const auto it = std::find_if(all.begin(), all.end(), [&name = name](const auto& one) { return one.first == name; });
+  const int version = view.spec.postgresql_version;
+  for (const auto& [given, value] : view.spec.postgresql_parameters) {
+    if (only_for_sessions(given)) continue;
+    const std::string name = server_settings::spelled(version, given);
+    const auto it = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.first == name; });
     if (it == all.end())
-      all.emplace_back(name, value);
+      all.emplace_back(name, server_settings::plain(version, name, value));
     else
-      it->second = value;
+      it->second = server_settings::plain(version, name, value);
   }
   return all;
 }
+
+bool only_for_sessions(std::string_view name) { return std::count(name.begin(), name.end(), '.') > 1; }
 
 std::string postgresql_data_dir(const ClusterView& view, const std::string& host) {
   return for_major(view.platform(host).postgresql.data_dir, view.spec.postgresql_version);
@@ -140,38 +95,34 @@ std::string postgresql_bin_dir(const ClusterView& view, const std::string& host)
   return for_major(view.platform(host).postgresql.bin_dir, view.spec.postgresql_version);
 }
 
-bool holds(const Setting& running, std::string_view wish) {
+bool holds(const Setting& running, std::string_view wish, int version) {
+  using server_settings::Type;
   if (running.value == wish) return true;
-  if (running.type == "bool") return truth(running.value) && truth(running.value) == truth(wish);
-  if (running.type == "enum") {
-    if (strings::lower(running.value) == strings::lower(wish)) return true;
-    // An enum such as wal_compression takes truth values for its own words, and shows one of them.
-    const auto a = truth(running.value), b = truth(wish);
-    return running.name == "wal_compression" ? b && *b && running.value == "pglz" : a && b && *a == *b;
-  }
-  if (running.type != "integer" && running.type != "real") return false;
-  const auto now = amount(running.value), then = amount(wish);
-  if (!now || !then) return false;
-  if (computed(running, then->number)) return true;
-  double wished = then->number;
-  if (!then->unit.empty()) {
-    const auto from = scale(then->unit), to = scale(running.unit);
-    if (!from || !to || from->dimension != to->dimension) return false;
-    wished = wished * from->factor / to->factor;
-  }
-  return near(now->number, running.type == "integer" ? std::nearbyint(wished) : wished);
+  const auto* known = server_settings::find_near(version, running.name);
+  server_settings::Definition setting = known ? *known : server_settings::Definition{};
+  setting.type = running.type == "bool"      ? Type::boolean
+                 : running.type == "integer" ? Type::integer
+                 : running.type == "real"    ? Type::real
+                 : running.type == "enum"    ? Type::word
+                                             : Type::text;
+  setting.unit = running.unit;
+  setting.min = setting.max = {};
+  if (setting.type == Type::text) return false;
+  if (setting.words.empty() && setting.type == Type::word) return strings::lower(running.value) == strings::lower(wish);
+  const auto is = server_settings::canonical(setting, running.value), wished = server_settings::canonical(setting, wish);
+  return wished && (is == wished || computed(running, *wished));
 }
 
-bool same_value(std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const auto one = amount(a), other = amount(b);
-  if (one && other) {
-    if (one->unit.empty() || other->unit.empty()) return one->unit == other->unit && near(one->number, other->number);
-    const auto first = scale(one->unit), second = scale(other->unit);
-    return first && second && first->dimension == second->dimension && near(one->number * first->factor, other->number * second->factor);
-  }
-  // A number is no truth value here: for some parameters 0 and off differ.
-  return !one && !other && truth(a) && truth(a) == truth(b);
+bool runs(const Server& server, const Setting& running, std::string_view wish, int version) {
+  if (holds(running, wish, version)) return true;
+  // What a server shows is not always what it was told: by a Unix socket there are no keepalives, and an archive_command is "(disabled)" while
+  // nothing is archived. So its own word of its files counts, too.
+  return server.files_read && running.file && running.file_error.empty() && !running.pending_restart &&
+         (*running.file == wish || server_settings::same(version, running.name, *running.file, wish));
+}
+
+bool runs_without(const Server& server, const Setting& running, int version) {
+  return holds(running, running.boot, version) || (server.files_read && !running.file && !running.pending_restart);
 }
 
 bool kept_by_patroni(std::string_view name) {

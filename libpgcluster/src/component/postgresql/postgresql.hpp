@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,12 +26,20 @@ struct Setting {
   std::string boot;      ///< what it is where nobody sets it
   std::string source;    ///< "configuration file", "command line", "database", …
   bool altered = false;  ///< by ALTER SYSTEM, which wins over the configuration
+  bool pending_restart = false;
+  std::optional<std::string> file{};  ///< what the configuration files say; empty where they say nothing
+  std::string file_error{};           ///< why the server does not take that
 };
+struct Server;
 
-/// Whether a server that shows `running` does what `wish` asks for.
-bool holds(const Setting& running, std::string_view wish);
-/// Whether two spellings mean the same: 'on' and 'true', '128MB' and '131072kB'.
-bool same_value(std::string_view a, std::string_view b);
+/// Whether a server of this major version that shows `running` does what `wish` asks for.
+bool holds(const Setting& running, std::string_view wish, int version);
+/// The same, or the server has read a file that says so.
+bool runs(const Server& server, const Setting& running, std::string_view wish, int version);
+/// Whether a setting that nobody describes any more has gone back to its default.
+bool runs_without(const Server& server, const Setting& running, int version);
+/// A name with two dots or more: no configuration file may hold it, but sessions may have it, by ALTER ROLE.
+bool only_for_sessions(std::string_view name);
 /// Parameters that Patroni keeps itself: what a spec says of them is not what runs.
 bool kept_by_patroni(std::string_view name);
 /// A replica refuses to start with less of these than its leader has: they are lowered on the leader first.

@@ -27,8 +27,10 @@ std::string query(const ClusterView& view) {
   return std::string("select json_build_object('recovery', pg_is_in_recovery(), 'started', ") + start_expression +
          ", 'config', current_setting('pgcluster.config', true), 'settings', (select json_object_agg(name, json_build_array(setting, unit, vartype, "
          "context, boot_val, source,"
-         " sourcefile like '%/postgresql.auto.conf')) from pg_settings where context = 'postmaster' and setting is distinct from boot_val"
-         " or name in (" +
+         " sourcefile like '%/postgresql.auto.conf', pending_restart, f.file, f.error)) from pg_settings left join"
+         " (select distinct on (lower(name)) lower(name) as key, setting as file, error from pg_file_settings"
+         " where sourcefile not like '%/postgresql.auto.conf' order by lower(name), seqno desc) f on key = lower(name)"
+         " where context = 'postmaster' and setting is distinct from boot_val or name in (" +
          joined(names, ",", sql_literal) +
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
          " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname in (" +
@@ -38,6 +40,9 @@ std::string query(const ClusterView& view) {
          " datctype)) from pg_database where datname in (" +
          joined(objects.databases, ",", sql_literal) +
          "))"
+         ", 'session_settings', (select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = 0)"
+         // A file's time is in whole seconds.
+         ", 'files_read', (select pg_conf_load_time() >= max((pg_stat_file(sourcefile, true)).modification) from pg_file_settings)"
          ", 'reloaded', pg_conf_load_time() - pg_postmaster_start_time() > interval '0.5 s'"
          ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
@@ -92,6 +97,13 @@ std::string objects_file(const Objects& objects) {
   return text;
 }
 
+// What a cluster, a database or a role may set for everybody, and must not change for us.
+static constexpr const char* own_session =
+    "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog"
+    " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c "
+    "session_replication_role=origin"
+    " -c standard_conforming_strings=on -c DateStyle=ISO -c bytea_output=hex -c row_security=on -c client_min_messages=warning'";
+
 std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more) {
   const std::string& account = view.platform(host).postgresql.account;
   // Neither PAM nor Debian's wrapper of psql, which is written in Perl: they take longer than all else that a host is asked.
@@ -106,7 +118,7 @@ std::vector<std::string> psql(const ClusterView& view, const std::string& host, 
                                 "-U",
                                 view.spec.patroni_superuser_username,
                                 "-d",
-                                "postgres"};
+                                own_session};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
@@ -130,9 +142,15 @@ Server read_server(const Answer& answer) {
   server.recovery = json_read::flag(json, "recovery");
   server.started = json_read::text(json, "started");
   server.config = json_read::text(json, "config");
+  for (const Json& one : json_read::list(json, "session_settings")) {
+    const std::string text = json_read::plain(one);
+    const auto equals = text.find('=');
+    if (equals != std::string::npos) server.session_settings[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  server.files_read = json_read::flag(json, "files_read");
   server.reloaded = json_read::flag(json, "reloaded");
   for (const auto& [name, one] : json_read::at(json, "settings").items())
-    if (one.is_array() && one.size() == 7)
+    if (one.is_array() && (one.size() == 7 || one.size() == 10))
       server.settings[name] = {name,
                                json_read::plain(one[0]),
                                json_read::plain(one[1]),
@@ -140,7 +158,10 @@ Server read_server(const Answer& answer) {
                                json_read::plain(one[3]),
                                json_read::plain(one[4]),
                                json_read::plain(one[5]),
-                               json_read::flag(one[6])};
+                               json_read::flag(one[6]),
+                               one.size() > 7 && json_read::flag(one[7]),
+                               one.size() > 7 && !one[8].is_null() ? std::optional(json_read::plain(one[8])) : std::nullopt,
+                               one.size() > 7 ? json_read::plain(one[9]) : ""};
   for (const auto& [name, one] : json_read::at(json, "roles").items())
     if (one.is_array() && one.size() == 8)
       server.roles[name] = {json_read::flag(one[0]), json_read::flag(one[1]), json_read::flag(one[2]), json_read::flag(one[3]),

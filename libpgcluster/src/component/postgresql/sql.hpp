@@ -36,14 +36,16 @@ struct UserSearch {
 struct Server {
   bool answers = false;
   bool recovery = false;
-  std::string started;  ///< of the postmaster, as text
-  std::string config;   ///< pgcluster.config: the mark of the config.yml that its Patroni has read
-  std::map<std::string, Setting> settings;
+  std::string started;                             ///< of the postmaster, as text
+  std::string config;                              ///< pgcluster.config: the mark of the config.yml that its Patroni has read
+  std::map<std::string, Setting> settings;         ///< by name, in the server's spelling
+  bool files_read = false;                         ///< it has read its configuration files since they were written
   std::map<std::string, RoleState> roles;          ///< of those that are described, or once were
   std::map<std::string, DatabaseState> databases;  ///< likewise
   std::optional<UserSearch> user_search;
-  bool reloaded = false;                       ///< it has read its settings again since it was started
-  std::optional<std::set<std::string>> slots;  ///< names of its replication slots
+  std::map<std::string, std::string> session_settings;  ///< of all sessions: ALTER ROLE ALL SET
+  bool reloaded = false;                                ///< it has read its settings again since it was started
+  std::optional<std::set<std::string>> slots;           ///< names of its replication slots
 
   bool writable() const { return answers && !recovery; }
 };

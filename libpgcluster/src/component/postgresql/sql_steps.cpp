@@ -101,6 +101,39 @@ StepPtr sql_step(const View& view, const StepRef& name, OnServer decide) {
   return make_step(name, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
+// Settings that no configuration file may hold stand with "all roles". The mark names those that are ours.
+constexpr const char* session_mark = "pgcluster.session_settings";
+
+std::string dotted_identifier(const std::string& name) { return joined(strings::split(name, "."), ".", sql_identifier); }
+
+void add_session_settings(const ClusterView& view, const Server& server, std::string& script, std::string& before, Text& after, std::string& reason) {
+  std::map<std::string, std::string> wishes;
+  std::string names;
+  for (const auto& [name, value] : view.spec.postgresql_parameters)
+    if (only_for_sessions(name)) wishes[name] = value;
+  for (const auto& [name, value] : wishes) names += (names.empty() ? "" : ",") + name;
+  const auto found = server.session_settings.find(session_mark);
+  const std::string ours = found == server.session_settings.end() ? "" : found->second;
+  if (ours != names) wishes[session_mark] = names;
+  const std::string set = "alter role all set ", reset = "alter role all reset ";
+  for (const auto& [name, value] : wishes) {
+    const auto is = server.session_settings.find(name);
+    if (is != server.session_settings.end() && is->second == value) continue;
+    script += name == session_mark && names.empty() ? reset + dotted_identifier(name) + ";\n"
+                                                    : set + dotted_identifier(name) + " = " + sql_literal(value) + ";\n";
+    if (name == session_mark) continue;
+    if (is != server.session_settings.end()) before += name + ": " + is->second + "\n";
+    after += name + ": " + value + "\n";
+    append(reason, name + (is == server.session_settings.end() ? " is not set" : " is " + is->second));
+  }
+  for (const std::string& name : strings::split(ours, ",")) {
+    if (wishes.contains(name)) continue;
+    script += reset + dotted_identifier(name) + ";\n";
+    if (const auto is = server.session_settings.find(name); is != server.session_settings.end()) before += name + ": " + is->second + "\n";
+    append(reason, name + " is described no more");
+  }
+}
+
 StepPtr roles_step(const View& view) {
   return sql_step(view, patroni::roles(), [view](const TopologyHost& host, const Server& server) -> Decision {
     Text script = "begin;\n", after;
@@ -124,6 +157,9 @@ StepPtr roles_step(const View& view) {
       after += shown(wish, nullptr);
       append(reason, wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password"));
     }
+    std::string more;
+    add_session_settings(*view, server, more, before, after, reason);
+    script += more;
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script + "commit;\n", "sql:roles");
     change.diff = unified_diff("roles", before, after);

@@ -247,6 +247,10 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
     return Output{.out = id ? "data " + *id + "\n" : ""};
   }
+  if (script && argv[2] == shell::settings_trial && argv.size() > 8) {
+    host.write(argv[8], "good " + argv[7] + "\n", 0600);
+    return Output{};
+  }
   if (argv[0].ends_with("/pg_controldata")) {
     std::string out;
     for (const auto& [name, value] : members_[host.name].control) {

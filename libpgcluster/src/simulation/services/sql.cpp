@@ -49,7 +49,12 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
     const std::string one = script.substr(begin, end - begin);
     begin = end + 2;
     std::size_t at = 0;
-    if (one.starts_with("create role ") || one.starts_with("alter role ")) {
+    if (one.starts_with("alter role all ")) {
+      std::string name = quoted(one, '"', at);
+      while (at < one.size() && one[at] == '.') name += "." + quoted(one, '"', at);
+      session_settings.erase(name);
+      if (one.starts_with("alter role all set ")) session_settings[name] = quoted(one, '\'', at);
+    } else if (one.starts_with("create role ") || one.starts_with("alter role ")) {
       const std::string name = quoted(one, '"', at);
       if (roles.contains(name) == one.starts_with("create"))
         return "role \"" + name + "\" " + (roles.contains(name) ? "already exists" : "does not exist");
@@ -107,6 +112,8 @@ std::string SqlCatalog::json(bool recovery, const std::string& started, const st
   for (const auto& [name, one] : databases) all_databases[name] = Json::array({one.owner, one.encoding, one.collate, one.ctype});
   Json all{{"recovery", recovery}, {"started", started},         {"config", config}, {"settings", settings},
            {"roles", all_roles},   {"databases", all_databases}, {"slots", slots},   {"reloaded", reloaded}};
+  all["session_settings"] = Json::array();
+  for (const auto& [name, value] : session_settings) all["session_settings"].push_back(name + "=" + value);
   all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer}) : Json();
   return all.dump() + "\n";
 }

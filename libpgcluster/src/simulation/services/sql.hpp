@@ -15,6 +15,7 @@ struct SqlCatalog {
   std::map<std::string, RoleState> roles{};
   std::map<std::string, DatabaseState> databases{};
   std::optional<UserSearch> search{};
+  std::map<std::string, std::string> session_settings{};  ///< of ALTER ROLE ALL SET
 
   /// The statements that components make; empty, or what PostgreSQL says against it.
   std::string run(const std::string& script, const std::string& superuser);
