@@ -30,7 +30,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                         {"h", UnitOf{"b.service"}},
                                         {"h", AccountOf{"root"}},
                                         {"h", Exec{{"true"}}},
-                                        {"h", Exec{{"false"}}}}};
+                                        {"h", Exec{{"false"}}},
+                                        // Each two of these are one call.
+                                        {"h", Exec{{"curl", "-s", "http://a/1"}}},
+                                        {"h", Exec{{"curl", "-s", "http://a/2"}}},
+                                        {"h", Exec{{"ss", "-Hltn", "sport = :1"}}},
+                                        {"h", Exec{{"ss", "-Hltn", "sport = :2"}}}}};
   if (size == 0) return 0;
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const ProgramResult pieces = read(program, text, data[0] % 64 + 1u);
