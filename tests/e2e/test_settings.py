@@ -195,4 +195,5 @@ MORE_IS_NEEDED = {"max_connections", "max_wal_senders", "max_replication_slots",
                   "default_transaction_isolation", "default_transaction_read_only", "superuser_reserved_connections", "reserved_connections"}
 # What depends on the host or on other settings: the throw-away server judges it.
 TRIED = {"bonjour", "max_stack_depth", "autovacuum_max_workers", "max_connections", "max_worker_processes", "max_wal_senders", "huge_page_size", "huge_pages",
-         "recovery_prefetch", "effective_io_concurrency", "maintenance_io_concurrency", "client_connection_check_interval", "ssl"}
+         "commit_timestamp_buffers", "multixact_member_buffers", "multixact_offset_buffers", "notify_buffers", "serializable_buffers", "subtransaction_buffers",
+         "transaction_buffers", "vacuum_buffer_usage_limit", "recovery_prefetch", "effective_io_concurrency", "maintenance_io_concurrency", "client_connection_check_interval", "ssl"}

@@ -73,6 +73,7 @@ bool Witness::announced(const SimulatedAct& act) const {
              planned("cluster/patroni/pgbouncer-auth", false);
     if (run->argv.back().find("/v1/query") != std::string::npos) return planned("cluster/consul/query-dc1", false);
     if (run->argv.back() == "-cleanup-dead-servers=false") return planned("cluster/consul/autopilot-dc1", false);
+    if (input.starts_with("--- postgresql.conf")) return planned(act.host + "/patroni/trial", false);
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
     return false;
   }
