@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/base64.hpp"
 #include "component/parts.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -54,7 +55,7 @@ struct World {
   std::map<std::string, std::string> mark;  // by host, where its Patroni has read another file
   std::map<std::string, Unit> units;
   std::map<std::string, RoleState> roles;
-  std::map<std::string, std::string> databases;
+  std::map<std::string, DatabaseState> databases;
   bool reloaded = false;
   std::set<std::string> slots{"pg1", "pg2", "pg3"};
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
@@ -89,7 +90,7 @@ struct World {
              {"replicator", {.login = true, .replication = true, .verifier = verifier("replicator", "patroni_replication_password")}},
              {"pgbouncer", {.login = true, .verifier = verifier("pgbouncer", "pgbouncer_auth_password")}},
              {"app", {.login = true, .verifier = verifier("app", "postgresql_users.app.password")}}};
-    databases = {{"app", "app"}, {"postgres", "postgres"}};
+    databases = {{"app", {"app", "UTF8", "C.UTF-8", "C.UTF-8"}}, {"postgres", {"postgres", "UTF8", "C.UTF-8", "C.UTF-8"}}};
   }
   void answer() {}
   void initialized(bool yes) {
@@ -143,16 +144,26 @@ struct World {
     if (std::holds_alternative<UnitOf>(ask.what)) return units.contains(ask.at) ? Answer(units.at(ask.at)) : Absent{};
     if (const auto* file = std::get_if<FileOf>(&ask.what)) return file_of(ask.at, file->path);
     const auto& argv = std::get<Exec>(ask.what).argv;
+    if (view.spec.synchronous_mode && ask == patroni::sync_ask(view, view.topology.host(ask.at))) return synchronous();
     if (!first_call(argv).empty()) return initialize;
     if (argv[0] == "sh") return Output{.out = said.contains(step) ? said.at(step) : ""};
     if (!installed) return Output{.status = 127};
     return Output{.out = argv[0] == "curl" ? rest(ask.at) : server(ask.at)};
+  }
+  // What the DCS has under /sync.
+  Answer synchronous() const {
+    std::string names;
+    for (const auto& [host, member] : members)
+      if (member.sync) names += (names.empty() ? "" : ",") + host;
+    const std::string value = nlohmann::json{{"leader", "pg1"}, {"sync_standby", names}}.dump();
+    return Output{.out = nlohmann::json{{"header", nlohmann::json::object()}, {"kvs", {{{"key", "x"}, {"value", to_base64(value)}}}}}.dump()};
   }
   Answer file_of(const std::string& host, const std::string& path) const {
     if (path == patroni::config_path && files.contains(host))
       return File{.content = files.at(host), .mode = 0600, .owner = "postgres", .group = "postgres"};
     if (path.ends_with("/settings-trial")) return verdict.empty() ? Answer(Absent{}) : Answer(File{.content = verdict, .mode = 0600});
     if (!installed) return Absent{};
+    if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
     return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
                                                                                  : "create_main_cluster = false\n"};
   }
@@ -182,7 +193,7 @@ struct World {
     }
     for (const auto& [name, r] : roles)
       json["roles"][name] = {r.superuser, r.createdb, r.createrole, r.inherit, r.login, r.replication, r.bypassrls, r.verifier};
-    for (const auto& [name, owner] : databases) json["databases"][name] = owner;
+    for (const auto& [name, one] : databases) json["databases"][name] = {one.owner, one.encoding, one.collate, one.ctype};
     json["slots"] = slots;
     json["reloaded"] = reloaded;
     json["user_search"] = nullptr;

@@ -27,7 +27,8 @@ TEST_CASE("roles: made where absent, and no password travels") {
   CHECK(std::get<Output>(*change.todo[0].was).out == "f\n");
   const Run& run = std::get<Run>(change.todo[0].what);
   const std::string script = run.input.masked();
-  CHECK(script.find("create role \"app\" LOGIN password '<secret postgresql_users.app.password (verifier)>';") != std::string::npos);
+  CHECK(script.find("create role \"app\" noSUPERUSER noCREATEDB noCREATEROLE INHERIT LOGIN noREPLICATION noBYPASSRLS password '<secret "
+                    "postgresql_users.app.password (verifier)>';") != std::string::npos);
   CHECK(script.find("alter role \"replicator\" REPLICATION LOGIN;") != std::string::npos);
   CHECK(script.find("\"postgres\"") == std::string::npos);
   CHECK(run.input.reveal().find("password \"of\"") == std::string::npos);
@@ -53,14 +54,16 @@ TEST_CASE("flags of the spec") {
   world.converged();
   const Decision decision = world.decide("cluster/patroni/roles");
   REQUIRE(is<Change>(decision));
-  CHECK(std::get<Run>(std::get<Change>(decision).todo[0].what).input.masked().find("alter role \"app\" noLOGIN CREATEDB;") != std::string::npos);
+  CHECK(std::get<Run>(std::get<Change>(decision).todo[0].what)
+            .input.masked()
+            .find("alter role \"app\" noSUPERUSER CREATEDB noCREATEROLE INHERIT noLOGIN noREPLICATION noBYPASSRLS;") != std::string::npos);
 }
 
 TEST_CASE("databases: made where absent, their owner kept") {
   World world;
   world.view.spec.postgresql_databases = {{.db = "app", .owner = "app"}, {.db = "new", .owner = "app", .encoding = "UTF8", .lc_collate = "C"}};
   world.converged();
-  world.databases["app"] = "postgres";
+  world.databases["app"].owner = "postgres";
   const Decision decision = world.decide("cluster/patroni/databases");
   REQUIRE(is<Change>(decision));
   const std::string script = std::get<Run>(std::get<Change>(decision).todo[0].what).input.masked();

@@ -167,7 +167,7 @@ void check_together(const Spec& spec, const std::map<std::string, std::string>& 
     const long long superuser = number("superuser_reserved_connections").value_or(5), others = number("reserved_connections").value_or(0);
     if (superuser + others >= *max)
       add(findings, prefix + (number("superuser_reserved_connections") ? "superuser_reserved_connections" : "reserved_connections"),
-          "leaves no connection to others than the superuser: max_connections is " + std::to_string(*max), "write less than max_connections");
+          "leaves no connection for other roles than the superuser: max_connections is " + std::to_string(*max), "write less than max_connections");
     if (spec.pgbouncer_install && spec.pgbouncer_default_pool_size > *max)
       findings.push_back(
           {Severity::warning,
