@@ -121,8 +121,7 @@ class Examiner {
 
   void packages(const Platform& platform, const std::vector<Declaration>& declared, const std::string* policy) {
     if (!policy)
-      return add(Severity::warning, Code::command_failed, "apt did not list its packages",
-                 "run apt-get update on the host, and see what it says");
+      return add(Severity::warning, Code::command_failed, "apt did not list its packages", "run apt-get update on the host, and see what it says");
     std::vector<std::string> missing;
     for (const std::string& package : names(declared, &Needs::packages))
       if (candidate(*policy, package).empty()) missing.push_back(package);

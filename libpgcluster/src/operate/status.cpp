@@ -116,7 +116,7 @@ class Reading {
                          .address = host->address,
                          .role = member.role,
                          .state = member.answers          ? member.shown_state()
-                                  : reachable(host->name) ? "stopped"
+                                  : reachable(host->name) ? "unknown"
                                                           : "unreachable",
                          .timeline = member.timeline,
                          .lag_bytes = {},
@@ -137,6 +137,14 @@ class Reading {
                .severity = Severity::warning});
       status_.members.push_back(std::move(one));
     }
+    const std::size_t able = patroni::able_standbys(*view_);
+    if (view_->spec.synchronous_mode && leaders.size() == 1 && able > 0 &&
+        std::none_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.sync; }))
+      found("", "patroni",
+            {.cause = "no_synchronous_standby",
+             .message = std::string("no synchronous standby stands, though synchronous_mode is on") +
+                        (view_->spec.synchronous_mode_strict ? ": writes wait for one" : ": a commit is on the leader alone"),
+             .remedy = "Patroni names one some seconds after a replica streams; see why no replica does"});
     if (leaders.size() > 1)
       for (const std::string& name : leaders)
         found(name, "patroni",
@@ -153,7 +161,17 @@ class Reading {
     status_.vip = Status::Vip{.address = view_->spec.cluster_vip, .holders = {}};
     for (const TopologyHost& host : topology_.hosts)
       if (const std::string* out = answers_.out(vip_ask(view_->spec, host.name)); out && !out->empty()) status_.vip->holders.push_back(host.name);
-    if (status_.vip->holders.size() != 1)
+    std::vector<std::string> unseen;
+    for (const TopologyHost& host : topology_.hosts)
+      if (!reachable(host.name)) unseen.push_back(host.name);
+    status_.vip->unknown = status_.vip->holders.empty() && !unseen.empty();
+    if (status_.vip->unknown)
+      found("", "",
+            {.cause = "vip_unknown",
+             .message =
+                 "which host has " + status_.vip->address + " is unknown: no host that answers has it, and " + joined(unseen) + " cannot be asked",
+             .remedy = "make " + joined(unseen) + " reachable, or connect to " + status_.vip->address + " and see which server answers"});
+    else if (status_.vip->holders.size() != 1)
       found("", "",
             {.cause = "vip_not_on_one_host",
              .message = status_.vip->address + (status_.vip->holders.empty() ? " is on no host" : " is on several hosts"),

@@ -44,7 +44,10 @@ std::string Status::text(bool color) const {
   rows = {{std::string(to_string(dcs.type)), std::to_string(dcs.healthy_members.size()) + "/" + std::to_string(dcs.members.size()) +
                                                  " members healthy, quorum " + std::to_string(dcs.quorum) + ", " + std::to_string(dcs.tolerates) +
                                                  " more may fail"}};
-  if (vip) rows.push_back({"vip", vip->address + (vip->holders.empty() ? " held by nobody" : " on " + joined(vip->holders))});
+  if (vip)
+    rows.push_back({"vip", vip->address + (vip->unknown           ? ": its holder is unknown"
+                                           : vip->holders.empty() ? " held by nobody"
+                                                                  : " on " + joined(vip->holders))});
   for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
   out += table(rows);
   const auto line = [&](const char* color_code, const Finding& one) {

@@ -118,6 +118,7 @@ struct Status {
   struct Vip {
     std::string address;
     std::vector<std::string> holders;
+    bool unknown = false;  ///< no host that answers has it, and some cannot be asked
   };
   /// A host, and what is wrong with it.
   struct Host {

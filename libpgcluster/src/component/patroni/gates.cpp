@@ -226,6 +226,14 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
                      .evidence = {journal(host.name)}});
 }
 
+std::size_t able_standbys(const ClusterView& view) {
+  const auto hosts = view.topology.with(Role::postgres);
+  const auto able =
+      std::count_if(hosts.begin(), hosts.end(), [&](const TopologyHost* host) { return !view.leaves_out(host->name) && !never_synchronous(*host); });
+  // The leader is one of them, where it may be a standby itself.
+  return able > 0 ? static_cast<std::size_t>(able) - 1 : 0;
+}
+
 StepPtr synchronous_gate(const View& view) {
   auto decide = [view](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
@@ -235,7 +243,8 @@ StepPtr synchronous_gate(const View& view) {
     for (const auto& [host, member] : members.all) {
       if (host->name == first->name || view->leaves_out(host->name) || never_synchronous(*host)) continue;
       ++able;
-      stand += members.is_synchronous(*host);
+      // By the DCS, which decides who may lead, and by its own word, by which balancers send clients to it.
+      stand += members.is_synchronous(*host) && member.sync;
     }
     const std::size_t wanted = std::min<std::size_t>(able, static_cast<std::size_t>(view->spec.synchronous_node_count));
     if (stand >= wanted) return Done{};

@@ -180,6 +180,8 @@ bool makes_slot(const ClusterView& view, const std::string& host);
 /// The slot that Patroni keeps for a member, as its slot_name_from_member_name() has it.
 std::string slot_name(const std::string& member);
 
+/// How many replicas may be synchronous standbys: by their tags, and not left out.
+std::size_t able_standbys(const ClusterView& view);
 /// As many synchronous standbys stand as the spec asks for, or as there are replicas that may be one.
 StepPtr synchronous_gate(const View& view);
 

@@ -83,8 +83,8 @@ StepPtr trial_step(const View& view, const TopologyHost& host) {
   const std::string huge = configured(*view, host.name) ? "-c huge_pages=off" : "";
   // Stale statistics are removed from this directory when a server starts.
   const std::string statistics = spec.postgresql_version < 15 ? "-c stats_temp_directory=pg_stat_tmp" : "";
-  Run run{.argv = {"sh", "-c", shell::settings_trial, "sh", postgresql_bin_dir(*view, host.name), postgresql_data_dir(*view, host.name), spec.patroni_superuser_username,
-                   digest, verdict_path, huge, statistics},
+  Run run{.argv = {"sh", "-c", shell::settings_trial, "sh", postgresql_bin_dir(*view, host.name), postgresql_data_dir(*view, host.name),
+                   spec.patroni_superuser_username, digest, verdict_path, huge, statistics},
           .input = text,
           .touches = {std::string("file:") + verdict_path},
           .look = {},

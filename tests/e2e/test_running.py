@@ -1,0 +1,133 @@
+"""What a running cluster can and cannot become, on real hosts: keys, names, rights, secrets, and who may lead with synchronous_mode."""
+
+import json
+
+import pytest
+
+warm = True
+FORMER = {}
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster):
+    cluster.apply()
+    cluster.wait_healthy()
+    FORMER.update(json.loads(json.dumps(cluster.spec)))
+    return cluster
+
+
+@pytest.fixture(autouse=True)
+def the_former_spec_heals(request):
+    yield
+    if "deployed" not in request.fixturenames:
+        return
+    cluster = request.getfixturevalue("deployed")
+    cluster.spec.clear()
+    cluster.spec.update(json.loads(json.dumps(FORMER)))
+    cluster.write()
+    cluster.apply()
+    cluster.assert_converged()
+    cluster.wait_healthy()
+
+
+FIXED = {
+    "postgresql_version": 16,
+    "postgresql_port": 5433,
+    "postgresql_encoding": "LATIN1",
+    "postgresql_locale": "C",
+    "postgresql_data_checksums": False,
+    "patroni_superuser_username": "admin",
+    "patroni_replication_username": "copier",
+    "patroni_restapi_port": 8009,
+    "etcd_client_port": 12379,
+    "etcd_peer_port": 12380,
+    "patroni_cluster_name": "other",
+}
+
+
+def test_fixed_keys_are_refused_and_nothing_is_touched(deployed):
+    before = deployed.status()
+    for key, value in FIXED.items():
+        deployed.write(**{key: value})
+        for command in (["plan"], ["apply", "--yes"]):
+            done = deployed.run(*command, status=3)
+            assert key in done.stdout + done.stderr or "keeps its name" in done.stdout + done.stderr, (key, done.stdout, done.stderr)
+        deployed.write(**{key: FORMER.get(key)})
+    assert deployed.status()["members"] == before["members"] or deployed.status()["leader"] == before["leader"]
+    deployed.assert_converged()
+
+
+def test_a_member_keeps_its_name_and_address(deployed):
+    spec = json.loads(deployed.file.read_text())
+    spec["hosts"] = {("db2" if name == "pg2" else name): host for name, host in spec["hosts"].items()}
+    deployed.file.write_text(json.dumps(spec))
+    done = deployed.run("plan", status=3)
+    assert "is pg2 in the running cluster, and the spec calls it db2" in done.stdout + done.stderr
+    deployed.write(host_pg3={"address": "10.77.0.213", "ssh": {"host": "10.77.0.13"}})
+    for command in ("plan", "check"):
+        done = deployed.run(command, status=3)
+        assert "no interface of pg3 has its address 10.77.0.213" in done.stdout + done.stderr
+
+
+def test_other_spellings_mean_the_same(deployed):
+    deployed.write(postgresql_encoding="utf-8", postgresql_locale="C.utf8")
+    deployed.assert_converged()
+
+
+def test_names_rights_and_secrets_as_people_write_them(deployed):
+    users = [*FORMER["postgresql_users"], {"name": "team/app"}, {"name": "Größe \"7\"", "flags": "LOGIN,SUPERUSER,CREATEDB"}, {"name": "O'Neil"}]
+    deployed.write(postgresql_users=users, postgresql_databases=[*FORMER["postgresql_databases"], {"db": "Ärger/1", "owner": "team/app", "encoding": "UTF8"}])
+    deployed.apply()
+    deployed.assert_converged()
+    password = deployed.run("password", "team/app").stdout.strip()
+    deployed.apply()
+    assert deployed.run("password", "team/app").stdout.strip() == password
+    leader = deployed.status()["leader"]
+    sql = lambda query: deployed.inside(leader, f"runuser -u postgres -- psql -XAtqc \"{query}\"").strip()    # noqa: E731
+    assert sql("select rolsuper, rolcreatedb from pg_authid where rolname like 'Gr%'") == "t|t"
+
+    # An attribute that left the spec is taken; what left it as a whole is warned of.
+    deployed.write(postgresql_users=[*FORMER["postgresql_users"], {"name": "Größe \"7\""}], postgresql_databases=FORMER["postgresql_databases"])
+    warned = deployed.run("plan").stdout
+    for words in ("the role team/app is no longer described", "the role O'Neil is no longer described", "the database Ärger/1 is no longer described"):
+        assert words in warned, warned
+    deployed.apply()
+    assert sql("select rolsuper, rolcreatedb from pg_authid where rolname like 'Gr%'") == "f|f"
+    for drop in ('drop database \\"Ärger/1\\"', 'drop role \\"team/app\\"', 'drop role \\"O\'Neil\\"', 'drop role \\"Größe \\"\\"7\\"\\"\\"'):
+        sql(drop)
+    deployed.write(postgresql_users=FORMER["postgresql_users"])
+    deployed.apply()
+    assert "no longer described" not in deployed.run("plan").stdout
+
+
+def test_a_database_keeps_its_encoding(deployed):
+    deployed.write(postgresql_databases=[{"db": "app", "owner": "app", "encoding": "LATIN1", "lc_collate": "C", "lc_ctype": "C"}])
+    done = deployed.run("plan", status=3)
+    assert "encoding of the database app cannot be changed: it was made with UTF8" in done.stdout + done.stderr
+
+
+def test_thousands_of_roles_of_others_do_not_matter(deployed):
+    leader = deployed.status()["leader"]
+    deployed.inside(leader, "runuser -u postgres -- psql -XAtqc \"set password_encryption = 'scram-sha-256'; do \\$\\$ begin for i in 1..2000 loop"
+                            " execute format('create role tenant_%s login', i); end loop; end \\$\\$\"")
+    deployed.assert_converged()
+    deployed.inside(leader, "runuser -u postgres -- psql -XAtqc \"do \\$\\$ begin for i in 1..2000 loop execute format('drop role tenant_%s', i); end loop; end \\$\\$\"")
+
+
+def test_synchronous_switchovers_one_after_the_other(deployed):
+    deployed.write(synchronous_mode=True)
+    deployed.apply()
+    roles = [member["role"] for member in deployed.status()["members"]]
+    assert "sync_standby" in roles, roles    # at once, not some time later
+    leaders = [deployed.status()["leader"]]
+    for _ in range(5):
+        deployed.run("switchover", "--yes")
+        leaders.append(deployed.status()["leader"])
+    assert all(one != other for one, other in zip(leaders, leaders[1:])), leaders
+    # Who is not synchronous is refused, by the name of who is.
+    deployed.wait(lambda: any(one["role"] == "sync_standby" for one in deployed.status()["members"]), what="a synchronous standby")
+    plain = [one["name"] for one in deployed.status()["members"] if one["role"] == "replica"]
+    if plain:
+        done = deployed.run("switchover", "--to", plain[0], "--yes", status=3)
+        assert "it is not a synchronous standby" in done.stdout + done.stderr
+        assert "fit to lead: " in done.stdout + done.stderr
