@@ -131,3 +131,41 @@ def test_synchronous_switchovers_one_after_the_other(deployed):
         done = deployed.run("switchover", "--to", plain[0], "--yes", status=3)
         assert "it is not a synchronous standby" in done.stdout + done.stderr
         assert "fit to lead: " in done.stdout + done.stderr
+
+
+@pytest.fixture
+def changed_back(deployed):
+    """Shell that undoes what the test did to the hosts."""
+    undo = []
+    yield undo
+    for host in deployed.hosts:
+        for script in undo:
+            deployed.inside(host, script)
+
+
+def test_the_environment_of_the_hosts_does_not_reach_into_ours(deployed, changed_back):
+    changed_back.append("rm -f /root/.curlrc /root/.psqlrc /root/.profile.d; : >/etc/environment; sed -i '/pgcluster test/d' /root/.bashrc")
+    for host in deployed.hosts:
+        deployed.inside(host, "printf 'http_proxy=http://10.77.0.1:3128\\nHTTPS_PROXY=http://10.77.0.1:3128\\nPGHOST=localhost\\nPGPORT=1\\nPGOPTIONS=-cwork_mem=x\\n"
+                              "PGUSER=nobody\\nPGSSLMODE=verify-full\\nPGSERVICE=none\\nLANG=xx_XX\\nLC_ALL=xx_XX\\nTZ=Asia/Tokyo\\nPOSIXLY_CORRECT=1\\nGREP_OPTIONS=-v\\n"
+                              "ETCDCTL_API=2\\nETCDCTL_ENDPOINTS=http://10.77.0.1:1\\nCURL_HOME=/root\\n' >/etc/environment;"
+                              "printf 'include\\nproxy = http://10.77.0.1:3128\\nmax-time = 1\\n' >/root/.curlrc; printf '\\\\set QUIET off\\n\\\\timing on\\n' >/root/.psqlrc;"
+                              "printf 'echo hello; umask 0777; alias curl=false # pgcluster test\\n' >>/root/.bashrc")
+    deployed.assert_converged()
+    assert deployed.status()["healthy"], deployed.status()
+    deployed.write(postgresql_parameters={**FORMER["postgresql_parameters"], "work_mem": "7MB"}, pgbouncer_default_pool_size=7)
+    deployed.apply()
+    deployed.assert_converged()
+    deployed.run("switchover", "--yes")
+    deployed.wait_healthy()
+
+
+def test_a_host_that_admits_one_session_for_each_connection(deployed, changed_back):
+    changed_back.append("rm -f /etc/ssh/sshd_config.d/90-test.conf; systemctl reload ssh")
+    deployed.inside("pg2", "echo MaxSessions 1 >/etc/ssh/sshd_config.d/90-test.conf && systemctl reload ssh")
+    deployed.run("check")
+    deployed.write(postgresql_parameters={**FORMER["postgresql_parameters"], "work_mem": "6MB"})
+    deployed.apply()
+    deployed.assert_converged()
+    deployed.run("switchover", "--yes")
+    deployed.wait_healthy()

@@ -10,19 +10,35 @@
 N=$1 K=$2 R=$3 S=$4 W=$5 V=$6
 umask 077
 trap '' HUP PIPE
-export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-cd /
 set -f
-exec 3>&1 1>&2
 nl='
 '
+# Nothing of the host's environment reaches what is asked or done: no proxy, PG*, or .curlrc. Only apt gets the proxies back, as px_NAME.
+proxies='http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY'
+for k in $proxies; do
+  eval "v=\${$k-}"
+  [ -z "$v" ] || export "px_$k=$v"
+done
+IFS=$nl
+for k in $(export -p); do
+  k=${k#export } k=${k#declare -x } k=${k%%=*}
+  case $k in
+    '' | *[!A-Za-z0-9_]* | [0-9]* | px_* | BASH* | SHELLOPTS | PPID) ;;
+    *) unset "$k" ;;
+  esac
+done
+unset IFS
+export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CURL_HOME=$R/curl
+cd /
+exec 3>&1 1>&2
 tab='	'
 stop='' spoilt='' units_written='' late=''
 put() { printf '\n%s %s .\n' "$N" "$*" >&3; }
 put hi
 if [ "$V" = 1 ] && [ ! -d /run/systemd/system ]; then put unsupported; exit 0; fi
 [ -d "$R" ] || (umask 022; exec mkdir -p -- "$R")
+[ -f "$R/curl/.curlrc" ] || { mkdir -p -- "$R/curl" && : >"$R/curl/.curlrc"; }
 if ! command exec 9>>"$R/program"; then put "broken cannot write $R/program"; exit 0; fi
 if ! flock -w "$W" 9; then
   read -r pid <"$R/program"

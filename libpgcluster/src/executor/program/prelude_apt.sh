@@ -3,9 +3,13 @@ have() {
   s=$(dpkg-query -W -f '${db:Status-Abbrev}|' -- "$@" 2>/dev/null) || return 1
   case "|$s" in *'|'[!hi]*|*'|'?[!i]*) return 1 ;; esac
 }
-apt() {
+apt() (
+  for k in $proxies; do
+    eval "v=\${px_$k-}"
+    [ -z "$v" ] || export "$k=$v"
+  done
   x apt-get -y -q -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Languages=none "$@"
-}
+)
 configure() { x dpkg --force-confold --force-confdef --configure -a; }
 interrupted() {
   set +f

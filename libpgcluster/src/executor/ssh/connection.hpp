@@ -79,6 +79,9 @@ struct Broken {
   std::string why;
 };
 
+/// sshd opens no further session on this connection, which goes on.
+struct NoSession : Broken {};
+
 /// sshd closed the connection before its banner (MaxStartups, PerSourcePenalties). A later try may succeed.
 struct Refusal {
   std::string who;  ///< "root@10.77.0.11:22": the host, or one of its hops

@@ -299,6 +299,7 @@ std::unique_ptr<Channel> SshConnection::exec(const std::string& command) {
   libssh2_session_set_blocking(session_, 1);
   libssh2_session_set_timeout(session_, 20'000);
   LIBSSH2_CHANNEL* opened = libssh2_channel_open_session(session_);
+  if (!opened && libssh2_session_last_errno(session_) == LIBSSH2_ERROR_CHANNEL_FAILURE) throw NoSession{{last_error()}};
   if (!opened) throw Broken{last_error()};
   auto channel = std::make_unique<SshChannel>(*this, opened);
   if (libssh2_channel_exec(opened, command.c_str()) != 0) throw Broken{last_error()};

@@ -22,6 +22,7 @@ using executor::Broken;
 using executor::Channel;
 using executor::Clock;
 using executor::Connection;
+using executor::NoSession;
 
 namespace {
 
@@ -32,6 +33,7 @@ struct Host {
   HostAccess access{};
   HostAccess resolved{};  // completed by ssh_config
   std::unique_ptr<Connection> connection{};
+  std::unique_ptr<Connection> second{};  // for programs, where the first admits no session beside the lock
   std::unique_ptr<Channel> lock{};
   std::string token{};  // of the lock; kept if the lock is lost, so that no program runs without it
   Clock::time_point beaten{};
@@ -39,7 +41,9 @@ struct Host {
 
   void drop() {
     if (connection) connection->shut();  // so that freeing a channel does not wait for the host
+    if (second) second->shut();
     lock.reset();
+    second.reset();
     connection.reset();
   }
 };
@@ -114,7 +118,7 @@ class SshExecutor::Impl {
       connected(access);
       if (locked && !at.lock) throw Broken{"it was closed, and the lock with it"};
       try {
-        auto channel = at.connection->exec(command(at.resolved, shell, boot));
+        auto channel = open(at, access, command(at.resolved, shell, boot));
         count(at, &SshStatistics::execs);
         if (at.resolved.user != "root" && !at.resolved.sudo_password.empty()) pass_sudo(at, *channel);
         return channel;
@@ -124,6 +128,19 @@ class SshExecutor::Impl {
         if (fresh || locked) throw;
         fresh = true;
       }
+    }
+  }
+
+  // Where sshd admits one session for each connection (MaxSessions 1), the lock has it, and programs get a connection of their own.
+  std::unique_ptr<Channel> open(Host& at, const HostAccess& access, const std::string& line) {
+    if (at.second && !at.second->is_shut() && at.lock) return at.second->exec(line);
+    try {
+      return at.connection->exec(line);
+    } catch (const NoSession&) {
+      if (!at.lock) throw;
+      at.second = executor::connect(access, configs.way(access, sockets), sockets, pauses);
+      count(at, &SshStatistics::connections);
+      return at.second->exec(line);
     }
   }
 
@@ -180,6 +197,7 @@ class SshExecutor::Impl {
     std::string log;
     auto late = [&] {
       at.connection->shut();
+      if (at.second) at.second->shut();
       return executor::too_late(reached, program, deadline.limit());
     };
     bool eof = false;
