@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <tuple>
 
 #include <pgcluster/component/confd.hpp>
 
@@ -116,6 +117,30 @@ StepPtr listens(const NodeView& node) {
 
 std::string listed(const std::vector<std::string>& names) { return names.empty() ? "nobody" : joined(names); }
 
+// A port that should lead somewhere by what the members say of themselves, and that HAProxy still leads nowhere: what is awaited; empty where all do.
+std::string idle_port(const Spec& spec, const patroni::Members& members, const HaproxyState& state) {
+  constexpr std::int64_t close = 1 << 20;  // bytes; further behind, a replica may be beyond patroni_maximum_lag_on_replica
+  std::vector<std::string> replicas, synchronous, asynchronous;
+  for (const auto& [host, member] : members.all) {
+    if (!member.fine() || member.leads || members.lag(*host) > close) continue;
+    const auto& tags = host->patroni_tags;
+    const bool apart = std::find(tags.begin(), tags.end(), std::pair<std::string, std::string>("noloadbalance", "true")) != tags.end();
+    if (member.sync) synchronous.push_back(host->name);
+    if (apart) continue;
+    replicas.push_back(host->name);
+    if (!member.sync) asynchronous.push_back(host->name);
+  }
+  const HaproxyPorts& ports = spec.haproxy_listen_port;
+  const std::tuple<const char*, int, const std::vector<std::string>&, const char*> all[] = {
+      {"replicas", ports.replicas, replicas, "a replica"},
+      {"replicas_sync", ports.replicas_sync, synchronous, "a synchronous replica"},
+      {"replicas_async", ports.replicas_async, asynchronous, "an asynchronous replica"}};
+  for (const auto& [section, port, expected, what] : all)
+    if (port != 0 && !expected.empty() && state.up(section).empty())
+      return "port " + std::to_string(port) + " leads to " + what + " (" + joined(expected) + ")";
+  return {};
+}
+
 // HAProxy has read its configuration, its servers are Patroni's members, and it routes to the leader.
 StepPtr serves(const NodeView& node) {
   const ClusterView& cluster = node.cluster;
@@ -124,6 +149,8 @@ StepPtr serves(const NodeView& node) {
   std::vector<Ask> asks{ask};
   std::optional<Ask> members;
   if (confd) asks.push_back(*(members = patroni::member_names_ask(cluster, node.host)));
+  const auto view = shared(cluster);
+  for (const Ask& one : *view->derived(patroni::member_asks)) asks.push_back(one);
   // Members that join by this plan must be among the servers at the end.
   std::vector<std::string> joining;
   if (!confd)
@@ -148,7 +175,8 @@ StepPtr serves(const NodeView& node) {
     if (has != wanted) return Later{"HAProxy's servers are " + listed(wanted) + " (it has " + listed(has) + ")"};
     const auto up = state.up("master");
     if (up.size() != 1) return Later{up.empty() ? "HAProxy sees the leader" : "HAProxy sees only one leader (" + listed(up) + " for now)"};
-    return Done{};
+    const std::string idle = idle_port(view->spec, patroni::read_members(*view, answers), state);
+    return idle.empty() ? Decision(Done{}) : Later{idle};
   };
   std::vector<Ask> evidence{journal_ask(node.name(), haproxy_unit)};
   if (confd) evidence.push_back(journal_ask(node.name(), "confd.service"));
