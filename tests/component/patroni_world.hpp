@@ -54,6 +54,7 @@ struct World {
   std::map<std::string, std::string> files;
   std::map<std::string, std::string> mark;  // by host, where its Patroni has read another file
   std::map<std::string, Unit> units;
+  std::map<std::string, std::string> locales;  ///< what `locale -a` prints, by host
   std::map<std::string, RoleState> roles;
   std::map<std::string, DatabaseState> databases;
   bool reloaded = false;
@@ -146,6 +147,7 @@ struct World {
     const auto& argv = std::get<Exec>(ask.what).argv;
     if (view.spec.synchronous_mode && ask == patroni::sync_ask(view, view.topology.host(ask.at))) return synchronous();
     if (!first_call(argv).empty()) return initialize;
+    if (argv[0] == "locale") return locales.contains(ask.at) ? Answer(Output{.out = locales.at(ask.at)}) : Answer(Output{.status = 1});
     if (argv[0] == "sh") return Output{.out = said.contains(step) ? said.at(step) : ""};
     if (!installed) return Output{.status = 127};
     return Output{.out = argv[0] == "curl" ? rest(ask.at) : server(ask.at)};

@@ -88,3 +88,15 @@ TEST_CASE("two servers that take writes are not chosen from") {
   CHECK(is<Later>(world.decide("cluster/patroni/roles")));
   CHECK(is<Later>(world.decide("cluster/patroni/leader")));
 }
+
+TEST_CASE("a locale that one database host does not have is refused before the database is made") {
+  World world;
+  world.view.spec.postgresql_databases = {{.db = "new", .owner = "app", .lc_collate = "xx_XX.UTF-8", .lc_ctype = "C.utf8"}};
+  world.converged();
+  world.locales = {{"pg1", "C\nC.utf8\nPOSIX\nxx_XX.utf8\n"}, {"pg2", "C\nC.utf8\nPOSIX\n"}, {"pg3", "C\nC.utf8\nPOSIX\nxx_XX.utf8\n"}};
+  const Decision decision = world.decide("cluster/patroni/databases");
+  REQUIRE(is<Refused>(decision));
+  CHECK(std::get<Refused>(decision).why.message == "pg2 has no locale xx_XX.UTF-8, so the database new could not be opened there");
+  world.locales["pg2"] += "xx_XX.utf8\n";
+  CHECK(is<Change>(world.decide("cluster/patroni/databases")));
+}

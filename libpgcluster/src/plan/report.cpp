@@ -60,6 +60,9 @@ std::string Report::text() const {
   text += std::to_string(changed) + (changed == 1 ? " change in " : " changes in ") + seconds;
   if (!failures.empty()) text += ", " + std::to_string(failures.size()) + " failed";
   if (blocked > 0) text += ", " + std::to_string(blocked) + " blocked";
+  if (ok() && steps.size() > changed)
+    text += "; the other " + std::to_string(steps.size() - changed) + " of the plan's " + std::to_string(steps.size()) +
+            " were only waited for, or held already";
   return text + ".\n";
 }
 

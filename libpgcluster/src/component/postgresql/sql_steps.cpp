@@ -168,6 +168,8 @@ StepPtr roles_step(const View& view) {
   });
 }
 
+Ask locale_ask(const TopologyHost& host) { return {host.name, Exec{.argv = {"locale", "-a"}}}; }
+
 // What a database was made with, and the spec says otherwise: nothing changes it.
 std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseState& is) {
   const auto plain = [](std::string text) {
@@ -187,8 +189,36 @@ std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseStat
   return std::nullopt;
 }
 
+std::string plain_locale(std::string name) {
+  std::erase(name, '-');
+  return strings::lower(name);
+}
+
+// A database opens on a replica only if its locale is there, too.
+std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpec& wish, const Answers& answers) {
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) {
+    const std::string* out = answers.out(locale_ask(*host));
+    if (!out) continue;
+    std::set<std::string> known{"c", "posix"};
+    std::istringstream lines(*out);
+    for (std::string line; std::getline(lines, line);) known.insert(plain_locale(line));
+    for (const std::string& name : {wish.lc_collate, wish.lc_ctype})
+      if (!name.empty() && !known.contains(plain_locale(name)))
+        return Refused{
+            {.message = host->name + " has no locale " + name + ", so the database " + wish.db + " could not be opened there",
+             .hint = "make the locale on every database host (package locales, then locale-gen), or write one that `locale -a` lists there",
+             .path = "postgresql_databases." + wish.db}};
+  }
+  return std::nullopt;
+}
+
 StepPtr databases_step(const View& view) {
-  return sql_step(view, patroni::databases(), [view](const TopologyHost& host, const Server& server) -> Decision {
+  std::vector<Ask> locales;
+  for (const DatabaseSpec& wish : view->spec.postgresql_databases)
+    if (locales.empty() && !(wish.lc_collate.empty() && wish.lc_ctype.empty()))
+      for (const TopologyHost* host : view->topology.with(Role::postgres))
+        if (!view->leaves_out(host->name)) locales.push_back(locale_ask(*host));
+  auto decide = [view](const TopologyHost& host, const Server& server, const Answers& answers) -> Decision {
     std::string script, before, after, reason;
     for (const DatabaseSpec& wish : view->spec.postgresql_databases) {
       const std::string owner = wish.owner.empty() ? view->spec.patroni_superuser_username : wish.owner;
@@ -196,6 +226,8 @@ StepPtr databases_step(const View& view) {
       const bool is_there = found != server.databases.end();
       if (is_there)
         if (auto refused = other_locale(wish, found->second)) return *std::move(refused);
+      if (!is_there)
+        if (auto refused = locale_missing(*view, wish, answers)) return *std::move(refused);
       if (is_there && (wish.owner.empty() || found->second.owner == owner)) continue;
       if (is_there) {
         script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
@@ -218,7 +250,14 @@ StepPtr databases_step(const View& view) {
     change.diff = unified_diff("databases", before, after);
     change.reason = std::move(reason);
     return change;
-  });
+  };
+  auto whole = [view, decide](const Answers& answers) -> Decision {
+    const TopologyHost* host = writable_host(*view, answers);
+    if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
+    return decide(*host, answers.read(server_ask(*view, *host), read_server), answers);
+  };
+  return make_step(patroni::databases(),
+                   {.asks = std::move(locales), .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr search_step(const View& view) {
