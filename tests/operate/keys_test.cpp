@@ -8,7 +8,7 @@ using keys::Effect;
 
 namespace {
 
-struct Trial {
+struct KeyTrial {
   std::string before{};  // the key's line in a cluster that runs; empty: its default
   std::string after;     // the line that is applied to it
   std::string with{};    // what else the spec has to say for it
@@ -20,7 +20,7 @@ const std::string spread = consul + "# over three datacenters\n";
 const std::string plain = "#";  // without the users and databases of the others
 const std::string users = "postgresql_users:\n  - {name: app}";
 
-const std::map<std::string, std::vector<Trial>> trials{
+const std::map<std::string, std::vector<KeyTrial>> trials{
     {"patroni_cluster_name", {{.before = "patroni_cluster_name: test", .after = "patroni_cluster_name: other"}}},
     {"postgresql_version", {{.after = "postgresql_version: 16"}, {.after = "postgresql_version: 18"}}},
     {"postgresql_port", {{.after = "postgresql_port: 5433"}}},
@@ -160,7 +160,7 @@ TEST_CASE("a fixed key of a running cluster is refused with the way, and the for
     CAPTURE(key.name);
     CHECK(!key.way.empty());
     REQUIRE(trials.contains(std::string(key.name)));
-    for (const Trial& trial : trials.at(std::string(key.name))) {
+    for (const KeyTrial& trial : trials.at(std::string(key.name))) {
       Fleet fleet;
       const Spec before = spec_of(yaml(trial.before, trial.with)), after = spec_of(yaml(trial.after, trial.with));
       works(fleet, before);
@@ -180,7 +180,7 @@ TEST_CASE("what a change of any other key does is what the table says, and the f
     CAPTURE(key.name);
     REQUIRE(trials.contains(std::string(key.name)));
     Effect most = Effect::none;
-    for (const Trial& trial : trials.at(std::string(key.name))) {
+    for (const KeyTrial& trial : trials.at(std::string(key.name))) {
       CAPTURE(trial.after);
       Fleet fleet;
       const Spec before = spec_of(yaml(trial.before, trial.with)), after = spec_of(yaml(trial.after, trial.with));

@@ -29,7 +29,7 @@ for k in $(export -p); do
 done
 unset IFS
 export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root CURL_HOME=$R/curl
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "CURL_HOME=$R/curl"
 cd /
 exec 3>&1 1>&2
 tab='	'
