@@ -1,8 +1,11 @@
 """What a running cluster can and cannot become, on real hosts: keys, names, rights, secrets, and who may lead with synchronous_mode."""
 
 import json
+import os
 
 import pytest
+
+from cluster import address
 
 warm = True
 FORMER = {}
@@ -131,6 +134,24 @@ def test_synchronous_switchovers_one_after_the_other(deployed):
         done = deployed.run("switchover", "--to", plain[0], "--yes", status=3)
         assert "it is not a synchronous standby" in done.stdout + done.stderr
         assert "fit to lead: " in done.stdout + done.stderr
+
+
+def test_pgbouncer_tells_clients_the_role_that_the_server_has_now(deployed):
+    """libpq's target_session_attrs goes by what PgBouncer tells a new client; it told what its first connection had been told."""
+    environment = dict(os.environ, PGPASSWORD=deployed.password())
+
+    def accepts(host, attributes):
+        uri = f"postgresql://postgres@{address(host)}:6432/postgres?target_session_attrs={attributes}"
+        return deployed.lab("run", "psql", uri, "-XAtqc", "select 1", env=environment, check=False).strip() == "1"
+
+    former = deployed.status()["leader"]
+    for host in deployed.hosts:
+        assert accepts(host, "read-write") == (host == former)
+    deployed.run("switchover", "--yes")
+    leader = deployed.wait_healthy()["leader"]
+    for host in deployed.hosts:
+        deployed.wait(lambda host=host: accepts(host, "read-write") == (host == leader), 15, f"that PgBouncer on {host} tells its server's role")
+        assert accepts(host, "read-only") == (host != leader)
 
 
 @pytest.fixture

@@ -68,10 +68,11 @@ TEST_CASE("scheme B: from empty hosts to a healthy cluster, and then nothing to 
   const std::string* program = fleet.executor.host("pg1").read("/usr/local/lib/pgcluster/role-change");
   REQUIRE(program);
   CHECK(program->find("-p 6432 -U pgbouncer") != std::string::npos);
+  CHECK(program->find("\ncuts=yes\n") != std::string::npos);
   CHECK(fleet.executor.host("pg1").read("/etc/patroni/config.yml")->find("on_role_change: \"/usr/local/lib/pgcluster/role-change\"") !=
         std::string::npos);
   apply_it(fleet, spec_of(scheme_a(3)));
-  CHECK_FALSE(fleet.executor.host("pg1").read("/usr/local/lib/pgcluster/role-change"));
+  CHECK(fleet.executor.host("pg1").read("/usr/local/lib/pgcluster/role-change")->find("\ncuts=no\n") != std::string::npos);
 }
 
 TEST_CASE("scheme B with confd: HAProxy's servers are Patroni's members, and confd's rewriting is nobody's drift") {

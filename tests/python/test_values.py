@@ -158,9 +158,9 @@ def test_pickles(monkeypatch):
 
 def test_a_dict_has_any_character():
     for words in ("\U0001f418", "é\u2028\ufeff", 'a"b\\c', "\U0010ffff", "#x: {y}"):
-        spec = pgcluster.Spec.from_dict({"hosts": {"pg1": {"address": "10.0.0.1"}}, "postgresql_users": [{"name": "a", "password": words}],
-                                         "postgresql_parameters": {"application_name": words}, "patroni_superuser_password": words})
-        assert spec.postgresql_users[0].password.value == words and spec.patroni_superuser_password.value == words
+        spec = pgcluster.Spec.from_dict({"hosts": {"pg1": {"address": "10.0.0.1"}}, "postgresql_users": [{"name": words}],
+                                         "postgresql_parameters": {"application_name": words}})
+        assert spec.postgresql_users[0].name == words
         assert spec.postgresql_parameters["application_name"] == words
     extra = {"one\U0001f418": ["\n\t\x7f\x85", {"x": "\U0001f418\n"}]}
     spec = pgcluster.Spec.from_dict({"hosts": {"pg1": {"address": "10.0.0.1"}}, "extra": {"mine": extra}})

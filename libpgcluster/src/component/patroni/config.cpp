@@ -71,7 +71,7 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   out += quoted(view.secret("patroni_replication_password"));
   out += "\n  parameters:\n    unix_socket_directories: \"" + view.platform(host.name).postgresql.socket_dir + "\"\n    pgcluster.config: ";
   out += quoted(mark);
-  if (cuts_sessions(spec)) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
+  if (spec.pgbouncer_install) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
   out += "\n  pg_hba:\n";
   for (const std::string& line : hba_lines(view)) out += "    - " + quoted(line) + "\n";
   if (const auto ident = ident_lines(spec); !ident.empty()) out += "  pg_ident:\n    - " + quoted(ident.front()) + "\n";
@@ -187,6 +187,8 @@ WriteFile role_change_program(const Spec& spec) {
   std::string text = shell::role_change;
   const std::string port = " -p 6432 ";
   text.replace(text.find(port), port.size(), " -p " + std::to_string(spec.pgbouncer_listen_port) + " ");
+  const std::string cuts = "cuts=yes\n";
+  if (!cuts_sessions(spec)) text.replace(text.find(cuts), cuts.size(), "cuts=no\n");
   return {.path = role_change_path, .content = std::move(text), .mode = 0755};
 }
 

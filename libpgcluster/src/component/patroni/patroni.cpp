@@ -37,7 +37,7 @@ class Patroni final : public Component {
     const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
 
     Steps files = parallel(patroni::config_step(view, node.host), unit_file);
-    if (patroni::cuts_sessions(spec))
+    if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
     Steps dcs = after(patroni::dcs_steps(*view, node.host), patroni::dcs_gate(view, node.host));

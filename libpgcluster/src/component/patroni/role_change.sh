@@ -1,12 +1,19 @@
 #!/bin/sh
-# Written by pgcluster. Patroni calls it when this member's role changes: clients of a leader that leads no more are to connect anew,
-# by a load balancer that has not cut their sessions itself. PostgreSQL has ended its own; PgBouncer would keep them.
-case "$1 $2" in
-  'on_role_change primary' | 'on_role_change master' | 'on_role_change promoted') exit 0 ;;
-  on_role_change*) ;;
-  *) exit 0 ;;
-esac
+# Written by pgcluster. Patroni calls it when this member's role changes.
+# PgBouncer tells new clients what its first connection was told, "read-only" of a replica, also when the server leads by now: it connects anew then,
+# as soon as a client leaves a connection. And where a load balancer goes on with the sessions that are open on a leader that leads no more, they are
+# cut. PostgreSQL has ended its own.
+cuts=yes
+[ "$1" = on_role_change ] || exit 0
 console() { psql -XAtqw -h /var/run/postgresql -p 6432 -U pgbouncer -d pgbouncer "$@"; }
-console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do
-  [ "$name" = pgbouncer ] || console -c "KILL \"$name\"" -c "RESUME \"$name\"" </dev/null
+case $2 in primary | master | promoted) cuts=no ;; esac
+if [ "$cuts" = yes ]; then
+  console -c 'SHOW DATABASES' | cut -d '|' -f 1 | while read -r name; do
+    [ "$name" = pgbouncer ] || console -c "KILL \"$name\"" -c "RESUME \"$name\"" </dev/null
+  done
+fi
+# Again, for the role is new a moment before the server shows it.
+for pause in 0 2 5; do
+  sleep "$pause"
+  console -c RECONNECT
 done
