@@ -62,7 +62,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Seconds that a query may wait for a server connection before PgBouncer disconnects the client; 0 means no limit.", range(0, kMany),
        Effect::reload},
       {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "Run HAProxy, which leads clients to the leader or to replicas by the port.",
-       Rule{}, Effect::reload},
+       Rule{}, Effect::restart},
       {"haproxy_listen_port", &S::haproxy_listen_port, "TCP ports of HAProxy.", Rule{}, Effect::reload},
       {"haproxy_maxconn", &S::haproxy_maxconn, "Maximum numbers of connections through HAProxy, capped by LimitNOFILE of its unit.", Rule{},
        Effect::reload},
