@@ -249,10 +249,11 @@ thread = threading.Thread(target=work, daemon=DAEMON)
     elif how == "thread":
         assert script(program.replace("HOW", "pass").replace("DAEMON", "False") + "thread.start(); begun.wait(); sys.exit(0)\n") == "done"
     elif how == "daemon":
-        assert script(program.replace("HOW", "time.sleep(0.001)").replace("DAEMON", "True") + "thread.start(); begun.wait(); sys.exit(0)\n") == "cancelled"
+        # The interpreter waits for apply to end, and not for what a daemon thread does after it: on a busy machine it says nothing more.
+        assert script(program.replace("HOW", "time.sleep(0.001)").replace("DAEMON", "True") + "thread.start(); begun.wait(); sys.exit(0)\n") in ("cancelled", "")
     else:
         out = script(program.replace("HOW", "time.sleep(0.001)").replace("DAEMON", "True") + "thread.start(); begun.wait(); raise SystemExit(3)\n", status=3)
-        assert out == "cancelled"
+        assert out in ("cancelled", "")
 
 
 def test_many_interpreters_that_exit_somewhere(script):
