@@ -118,8 +118,8 @@ Ask sync_ask(const ClusterView& view, const TopologyHost& host) {
 
 namespace {
 
-// The answer to initialize_ask; null where it says nothing that counts.
-Json initialize_key(const Answer& answer) {
+// etcd's answer to key_ask(); null where it says nothing that counts.
+Json etcd_key(const Answer& answer) {
   const auto* output = std::get_if<Output>(&answer);
   if (!output || output->status != 0) return nullptr;
   std::istringstream in(output->out);
@@ -129,15 +129,11 @@ Json initialize_key(const Answer& answer) {
   return range.is_object() && range.contains("header") && !json_read::text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
 }
 
-}  // namespace
-
-namespace {
-
 // The value of the one key that was asked for, empty where there is none; nothing where the DCS does not say.
 std::optional<std::string> key_value(const Answer& answer) {
   if (const auto [status, keys] = consul_key(answer); status != 0)
     return status == 200 ? from_base64(json_read::text(keys[0], "Value")).value_or("") : std::string();
-  const Json json = initialize_key(answer);
+  const Json json = etcd_key(answer);
   if (!json.is_object()) return std::nullopt;
   const Json& found = json_read::list(json, "kvs");
   return found.empty() ? std::string() : from_base64(json_read::text(found[0], "value")).value_or("");

@@ -91,14 +91,14 @@ Change on_server(const View& view, const TopologyHost& host, const Text& script,
 }
 
 // What is common to all of these steps: they ask every server, and act on the one that takes writes.
-using OnServer = std::function<Decision(const TopologyHost&, const Server&)>;
-StepPtr sql_step(const View& view, const StepRef& name, OnServer decide) {
+using OnServer = std::function<Decision(const TopologyHost&, const Server&, const Answers&)>;
+StepPtr sql_step(const View& view, const StepRef& name, OnServer decide, std::vector<Ask> more = {}) {
   auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
     const TopologyHost* host = writable_host(*view, answers);
     if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
-    return decide(*host, answers.read(server_ask(*view, *host), read_server));
+    return decide(*host, answers.read(server_ask(*view, *host), read_server), answers);
   };
-  return make_step(name, {.asks = {}, .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
+  return make_step(name, {.asks = std::move(more), .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 // Settings that no configuration file may hold stand with "all roles". The mark names those that are ours.
@@ -135,7 +135,7 @@ void add_session_settings(const ClusterView& view, const Server& server, std::st
 }
 
 StepPtr roles_step(const View& view) {
-  return sql_step(view, patroni::roles(), [view](const TopologyHost& host, const Server& server) -> Decision {
+  return sql_step(view, patroni::roles(), [view](const TopologyHost& host, const Server& server, const Answers&) -> Decision {
     Text script = "begin;\n", after;
     std::string before, reason;
     for (const RoleWish& wish : role_wishes(*view)) {
@@ -251,17 +251,11 @@ StepPtr databases_step(const View& view) {
     change.reason = std::move(reason);
     return change;
   };
-  auto whole = [view, decide](const Answers& answers) -> Decision {
-    const TopologyHost* host = writable_host(*view, answers);
-    if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
-    return decide(*host, answers.read(server_ask(*view, *host), read_server), answers);
-  };
-  return make_step(patroni::databases(),
-                   {.asks = std::move(locales), .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
+  return sql_step(view, patroni::databases(), decide, std::move(locales));
 }
 
 StepPtr search_step(const View& view) {
-  return sql_step(view, {"", "patroni", "pgbouncer-auth"}, [view](const TopologyHost& host, const Server& server) -> Decision {
+  return sql_step(view, {"", "patroni", "pgbouncer-auth"}, [view](const TopologyHost& host, const Server& server, const Answers&) -> Decision {
     const auto& found = server.user_search;
     const std::string& owner = view->spec.patroni_superuser_username;
     const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);
