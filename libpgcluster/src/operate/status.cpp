@@ -137,8 +137,7 @@ class Reading {
                .severity = Severity::warning});
       status_.members.push_back(std::move(one));
     }
-    const std::size_t able = patroni::able_standbys(*view_);
-    if (view_->spec.synchronous_mode && leaders.size() == 1 && able > 0 &&
+    if (view_->spec.synchronous_mode && leaders.size() == 1 && members.able_standbys(*view_) > 0 &&
         std::none_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.sync; }))
       found("", "patroni",
             {.cause = "no_synchronous_standby",

@@ -22,6 +22,11 @@ bool never_synchronous(const TopologyHost& host) {
   });
 }
 
+// A replica that may be a synchronous standby.
+bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Member& member) {
+  return !member.leads && !view.leaves_out(host.name) && !never_synchronous(host);
+}
+
 Refused has_died(const TopologyHost& host) {
   return {{.message = std::string(unit_name) + " on " + host.name + " has died",
            .hint = "its last journal lines show why; fix the cause, then apply again"},
@@ -226,27 +231,19 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
                      .evidence = {journal(host.name)}});
 }
 
-std::size_t able_standbys(const ClusterView& view) {
-  const auto hosts = view.topology.with(Role::postgres);
-  const auto able =
-      std::count_if(hosts.begin(), hosts.end(), [&](const TopologyHost* host) { return !view.leaves_out(host->name) && !never_synchronous(*host); });
-  // The leader is one of them, where it may be a standby itself.
-  return able > 0 ? static_cast<std::size_t>(able) - 1 : 0;
+std::size_t Members::able_standbys(const ClusterView& view) const {
+  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const auto& one) { return may_stand_by(view, *one.first, one.second); }));
 }
 
 StepPtr synchronous_gate(const View& view) {
   auto decide = [view](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    const TopologyHost* first = members.leader();
-    if (!first) return Later{"a member leads"};
-    std::size_t able = 0, stand = 0;
-    for (const auto& [host, member] : members.all) {
-      if (host->name == first->name || view->leaves_out(host->name) || never_synchronous(*host)) continue;
-      ++able;
-      // By the DCS, which decides who may lead, and by its own word, by which balancers send clients to it.
-      stand += members.is_synchronous(*host) && member.sync;
-    }
-    const std::size_t wanted = std::min<std::size_t>(able, static_cast<std::size_t>(view->spec.synchronous_node_count));
+    if (!members.leader()) return Later{"a member leads"};
+    // By the DCS, which decides who may lead, and by its own word, by which balancers send clients to it.
+    const auto stand = static_cast<std::size_t>(std::count_if(members.all.begin(), members.all.end(), [&](const auto& one) {
+      return may_stand_by(*view, *one.first, one.second) && members.is_synchronous(*one.first) && one.second.sync;
+    }));
+    const std::size_t wanted = std::min<std::size_t>(members.able_standbys(*view), static_cast<std::size_t>(view->spec.synchronous_node_count));
     if (stand >= wanted) return Done{};
     return Later{std::to_string(wanted) + (wanted == 1 ? " synchronous standby stands" : " synchronous standbys stand") +
                  (stand == 0 ? " (Patroni names none yet)" : " (Patroni names " + std::to_string(stand) + ")")};

@@ -119,6 +119,8 @@ struct Members {
   std::string unfit(const ClusterView& view, const TopologyHost& host) const;
   /// Whether a commit waits for it.
   bool is_synchronous(const TopologyHost& host) const;
+  /// How many replicas may be synchronous standbys: by their tags, and not left out.
+  std::size_t able_standbys(const ClusterView& view) const;
   /// Each replica that is not fit, and why: "pg2: it is starting, not streaming; pg3: …".
   std::string why_none(const ClusterView& view) const;
   /// The fit replica that is least behind; null where there is none.
@@ -180,8 +182,6 @@ bool makes_slot(const ClusterView& view, const std::string& host);
 /// The slot that Patroni keeps for a member, as its slot_name_from_member_name() has it.
 std::string slot_name(const std::string& member);
 
-/// How many replicas may be synchronous standbys: by their tags, and not left out.
-std::size_t able_standbys(const ClusterView& view);
 /// As many synchronous standbys stand as the spec asks for, or as there are replicas that may be one.
 StepPtr synchronous_gate(const View& view);
 
