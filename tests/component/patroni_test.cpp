@@ -17,6 +17,7 @@ TEST_CASE("the files of a host") {
     const TopologyHost& host = view.topology.host(view.topology.database.front());
     golden::check(folder / "config.yml", (patroni::config_head(view, host) + patroni::config_bootstrap(view)).masked());
     golden::check(folder / "50-pgcluster.conf", patroni::drop_in(view.spec).content.masked());
+    golden::check(folder / "60-pgcluster.conf", patroni::await_server_drop_in(view, host.name).content.masked());
   }
 }
 

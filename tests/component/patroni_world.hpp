@@ -166,6 +166,8 @@ struct World {
     if (path.ends_with("/settings-trial")) return verdict.empty() ? Answer(Absent{}) : Answer(File{.content = verdict, .mode = 0600});
     if (!installed) return Absent{};
     if (path.ends_with("/role-change")) return File{.content = patroni::role_change_program(view.spec).content.reveal(), .mode = 0755};
+    if (path.ends_with("/await-server")) return File{.content = patroni::await_server_program().content.reveal(), .mode = 0755};
+    if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
     if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
     return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
                                                                                  : "create_main_cluster = false\n"};

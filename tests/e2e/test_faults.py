@@ -87,6 +87,28 @@ def test_patroni_is_killed(synchronous):
     assert_nothing_lost(synchronous, lines)
 
 
+def test_patroni_starts_beside_a_server_that_hangs(synchronous):
+    """Such a Patroni would not learn for whom the server's commits wait. It would drop that with the next reload, and a failover would lose writes."""
+    leader = synchronous.status()["leader"]
+    server = "$(head -n 1 /var/lib/postgresql/17/main/postmaster.pid)"
+    synchronous.inside(leader, f"kill -STOP {server}; systemctl kill --kill-whom=main -s KILL patroni")
+    try:
+        time.sleep(8)
+    finally:
+        synchronous.inside(leader, f"kill -CONT {server}")
+    synchronous.wait_healthy()
+    assert synchronous.status()["leader"] == leader
+    before = synchronous.spec["postgresql_parameters"]
+    synchronous.write(postgresql_parameters={**before, "work_mem": "7MB"})
+    synchronous.apply()
+    synchronous.write(postgresql_parameters=before)
+    synchronous.apply()
+    said = synchronous.inside(leader, "journalctl -u patroni --since -90s -o cat --no-pager")
+    assert 'parameter "work_mem" changed to "7MB"' in said
+    assert 'parameter "synchronous_standby_names" removed' not in said, said
+    synchronous.assert_converged()
+
+
 def wait_settled(cluster, mode):
     """For two of Patroni's rounds the leader's PostgreSQL has waited for whom the DCS names: a Patroni that was killed just now, as by the test before,
     is another fault, and has its own rounds to set that right."""

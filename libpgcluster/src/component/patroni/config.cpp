@@ -14,6 +14,7 @@
 namespace pgcluster::patroni {
 namespace {
 
+constexpr const char* await_server_path = "/usr/local/lib/pgcluster/await-server";
 constexpr const char* role_change_path = "/usr/local/lib/pgcluster/role-change";
 
 std::string quoted(const std::string& value) {
@@ -190,6 +191,17 @@ WriteFile role_change_program(const Spec& spec) {
   const std::string cuts = "cuts=yes\n";
   if (!cuts_sessions(spec)) text.replace(text.find(cuts), cuts.size(), "cuts=no\n");
   return {.path = role_change_path, .content = std::move(text), .mode = 0755};
+}
+
+WriteFile await_server_program() { return {.path = await_server_path, .content = shell::await_server, .mode = 0755}; }
+
+// A file of its own, which no running unit has to be restarted for: it matters when Patroni starts next.
+WriteFile await_server_drop_in(const ClusterView& view, const std::string& host) {
+  const std::string data = postgresql_data_dir(view, host), ready = postgresql_bin_dir(view, host) + "/pg_isready";
+  const std::string& socket = view.platform(host).postgresql.socket_dir;
+  return {.path = "/etc/systemd/system/patroni.service.d/60-pgcluster.conf",
+          .content = std::string("[Service]\nExecStartPre=-") + await_server_path + " " + data + " " + ready + " " + socket + " " +
+                     std::to_string(view.spec.postgresql_port) + "\n"};
 }
 
 WriteFile drop_in(const Spec& spec) {

@@ -34,9 +34,9 @@ class Patroni final : public Component {
     const StepPtr no_server =
         file(node.step("patroni", "createcluster"), host, {.path = packaged.no_server_file, .content = packaged.no_server_config});
     const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, packaged.unit});
-    const StepPtr unit_file = file(node.step("patroni", "unit"), host, patroni::drop_in(spec));
-
-    Steps files = parallel(patroni::config_step(view, node.host), unit_file);
+    Steps files = parallel(patroni::config_step(view, node.host), file(node.step("patroni", "unit"), host, patroni::drop_in(spec)),
+                           sequence(file(node.step("patroni", "await-server"), host, patroni::await_server_program()),
+                                    file(node.step("patroni", "await-server-unit"), host, patroni::await_server_drop_in(*view, host))));
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 

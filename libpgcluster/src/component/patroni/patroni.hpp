@@ -32,6 +32,9 @@ std::vector<std::string> ident_lines(const Spec& spec);
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish();
 WriteFile drop_in(const Spec& spec);
+/// What runs before Patroni starts: it waits until a server that runs already answers; and the file that tells systemd to run it.
+WriteFile await_server_program();
+WriteFile await_server_drop_in(const ClusterView& view, const std::string& host);
 /// Whether Patroni's callback must cut the sessions of clients on a former leader: PgBouncer would keep them, and the clients' way to the leader may
 /// not cut them.
 bool cuts_sessions(const Spec& spec);
