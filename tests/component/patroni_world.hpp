@@ -167,6 +167,11 @@ struct World {
     if (!installed) return Absent{};
     if (path.ends_with("/role-change")) return File{.content = patroni::role_change_program(view.spec).content.reveal(), .mode = 0755};
     if (path.ends_with("/await-server")) return File{.content = patroni::await_server_program().content.reveal(), .mode = 0755};
+    if (path.ends_with("/etcd-leader")) return File{.content = patroni::etcd_leader_program().content.reveal(), .mode = 0755};
+    if (path.ends_with(patroni::etcd_leader_unit))
+      return File{.content = patroni::etcd_leader_unit_file(view.spec, view.topology.host(host)).content.reveal()};
+    if (path.ends_with(patroni::etcd_leader_unit + std::string(".d/50-pgcluster.conf")))
+      return File{.content = unit_notes(patroni::etcd_leader_wish()).content.reveal()};
     if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
     if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
     return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()

@@ -25,7 +25,7 @@ def connect(host, port, name="writer", timeout=2):
     return connection
 
 
-def writer(host, port):
+def writer(host, port, table="written"):
     connection, number = None, 0
     while True:
         began = time.time()
@@ -33,13 +33,13 @@ def writer(host, port):
             if connection is None:
                 connection = connect(host, port)
                 with connection.cursor() as cursor:
-                    cursor.execute("create table if not exists written (n bigint primary key)")
+                    cursor.execute(f"create table if not exists {table} (n bigint primary key)")
                     if number == 0:
-                        cursor.execute("select coalesce(max(n), 0) from written")
+                        cursor.execute(f"select coalesce(max(n), 0) from {table}")
                         number = cursor.fetchone()[0]
             number += 1
             with connection.cursor() as cursor:
-                cursor.execute("insert into written values (%s) returning extract(epoch from clock_timestamp())::float", (number,))
+                cursor.execute(f"insert into {table} values (%s) returning extract(epoch from clock_timestamp())::float", (number,))
                 ran = cursor.fetchone()[0]
             say(at=time.time(), ran=ran, n=number, ok=True)
         except psycopg2.Error as error:

@@ -1,9 +1,10 @@
 """What is killed, frozen or cut off: another leads, the VIP is never on two hosts, nothing acknowledged is lost. With synchronous_mode."""
 
+import json
 import time
 
 import pytest
-from cluster import HOSTS, address, assert_one_holder, outages
+from cluster import HOSTS, VIP, address, assert_one_holder, outages
 from names import freeze_and_thaw, prepare_client
 from test_scheme_a import assert_nothing_lost
 
@@ -109,6 +110,23 @@ def test_patroni_starts_beside_a_server_that_hangs(synchronous):
     synchronous.assert_converged()
 
 
+def etcd_leader(cluster):
+    endpoints = json.loads(cluster.inside("pg1", "etcdctl endpoint status --cluster -w json"))
+    return next(host for one in endpoints for host in HOSTS if address(host) in one["Endpoint"] and one["Status"]["leader"] == one["Status"]["header"]["member_id"])
+
+
+def test_etcds_leader_leaves_the_leaders_host(synchronous):
+    """Frozen together and thawed together, the two could take the lock from who leads by then."""
+    leader = synchronous.status()["leader"]
+    synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader is elsewhere")
+    member = next(line.split(",")[0] for line in synchronous.inside("pg1", "etcdctl member list").splitlines() if address(leader) in line)
+    synchronous.inside(etcd_leader(synchronous), f"etcdctl move-leader {member}")
+    assert etcd_leader(synchronous) == leader
+    synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader has moved")
+    assert synchronous.status()["leader"] == leader
+    synchronous.assert_converged()
+
+
 def wait_settled(cluster, mode):
     """For two of Patroni's rounds the leader's PostgreSQL has waited for whom the DCS names: a Patroni that was killed just now, as by the test before,
     is another fault, and has its own rounds to set that right."""
@@ -134,7 +152,11 @@ def test_the_leaders_host_is_frozen_past_its_ttl(synchronous, mode):
     wait_settled(synchronous, mode)
     asking = next(m["name"] for m in synchronous.status()["members"] if m["role"] == "replica" or (not mode and m["role"] != "leader"))
     prepare_client(synchronous, asking)
-    _, _, lines, late, thawed = freeze_and_thaw(synchronous, asking, HOSTS)
+    with synchronous.client("writer", VIP, "6432", "elsewhere", environment={"PGPASSWORD": synchronous.password()}) as elsewhere:
+        _, new, lines, late, thawed = freeze_and_thaw(synchronous, asking, HOSTS)
+    assert synchronous.status()["leader"] == new
+    since = {line["n"] for line in elsewhere if line.get("ran", 0) > thawed - 3}    # acknowledged by the new leader before and after the thaw
+    assert len(since) > 20 and since <= {int(n) for n in synchronous.psql(VIP, "select n from elsewhere").split()}
     if mode:
         assert late == []
         assert_nothing_lost(synchronous, lines)

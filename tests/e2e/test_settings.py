@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 
 import pytest
 
@@ -152,6 +153,22 @@ def candidates(row):
     if kind == "real":
         return [low, high, "0.5", "1e-1", "1ms", "0x1p-1", "-3", ".", ""]
     return []
+
+
+def test_a_setting_that_a_client_sends_is_never_dropped_without_a_word(deployed):
+    def shown(port, setting, name):
+        environment = {"PGOPTIONS": f"-c {setting}", "PGPASSWORD": deployed.password(), "PGCONNECT_TIMEOUT": "15"}
+        return deployed.lab("run", "sh", "-c", f"psql -XAtq -h 10.77.0.11 -p {port} -U postgres -d postgres -c 'show {name}' 2>&1", env={**os.environ, **environment},
+                            check=False).strip()
+
+    for setting, name, direct in (("search_path=s1", "search_path", "s1"), ("statement_timeout=7s", "statement_timeout", "7s"), ("role=app", "role", "app")):
+        assert shown(5432, setting, name) == direct
+        assert f"unsupported startup parameter in options: {name}" in shown(6432, setting, name)
+    for setting, name, direct in (("DateStyle=German", "datestyle", "German, DMY"), ("timezone=Asia/Tokyo", "timezone", "Asia/Tokyo"), ("client_encoding=LATIN1", "client_encoding", "LATIN1")):
+        assert shown(6432, setting, name) == shown(5432, setting, name) == direct
+    with trial(deployed, pgbouncer_ignore_startup_parameters=["search_path"]):
+        deployed.apply()
+        assert shown(6432, "search_path=s1", "search_path") == "\"$user\", public"
 
 
 def test_values_are_judged_as_postgresql_does(deployed):

@@ -50,6 +50,7 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
     {"pgbouncer_default_pool_mode", {{.after = "pgbouncer_default_pool_mode: transaction"}}},
     {"pgbouncer_max_prepared_statements", {{.after = "pgbouncer_max_prepared_statements: 7"}}},
     {"pgbouncer_query_wait_timeout", {{.after = "pgbouncer_query_wait_timeout: 7"}}},
+    {"pgbouncer_ignore_startup_parameters", {{.after = "pgbouncer_ignore_startup_parameters: [search_path]"}}},
     {"with_haproxy_load_balancing",
      {{.after = "with_haproxy_load_balancing: true"},
       {.before = "cluster_vip: 10.77.0.100", .after = "cluster_vip: 10.77.0.100\nwith_haproxy_load_balancing: true"}}},

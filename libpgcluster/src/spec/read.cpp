@@ -320,6 +320,7 @@ class Reader {
   // Lists and maps.
 
   void value(const Node& node, const std::string& path, const Rule& rule, std::vector<std::string>& out) {
+    out.clear();  // the default
     if (rule.one_or_many && node.kind == Node::Kind::scalar) {
       value(node, path, rule, out.emplace_back());
       return;

@@ -215,6 +215,9 @@ struct Spec {
   /// Seconds that a query may wait for a server connection before PgBouncer disconnects the client;
   /// 0 means no limit.
   int pgbouncer_query_wait_timeout = 120;
+  /// Settings that PgBouncer ignores where a client sends them as it connects. Default:
+  /// extra_float_digits, geqo. Others that it does not know, like search_path, are errors.
+  std::vector<std::string> pgbouncer_ignore_startup_parameters{"extra_float_digits", "geqo"};
   /// Run HAProxy, which leads clients to the leader or to replicas by the port.
   bool with_haproxy_load_balancing = false;
   /// TCP ports of HAProxy.

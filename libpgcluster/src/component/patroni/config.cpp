@@ -15,6 +15,7 @@ namespace pgcluster::patroni {
 namespace {
 
 constexpr const char* await_server_path = "/usr/local/lib/pgcluster/await-server";
+constexpr const char* etcd_leader_path = "/usr/local/lib/pgcluster/etcd-leader";
 constexpr const char* role_change_path = "/usr/local/lib/pgcluster/role-change";
 
 std::string quoted(const std::string& value) {
@@ -202,6 +203,23 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
   return {.path = "/etc/systemd/system/patroni.service.d/60-pgcluster.conf",
           .content = std::string("[Service]\nExecStartPre=-") + await_server_path + " " + data + " " + ready + " " + socket + " " +
                      std::to_string(view.spec.postgresql_port) + "\n"};
+}
+
+ServiceWish etcd_leader_wish() {
+  return {.unit = etcd_leader_unit,
+          .start_files = {etcd_leader_path, std::string("/etc/systemd/system/") + etcd_leader_unit},
+          .restart_impact = Impact::none};
+}
+
+WriteFile etcd_leader_program() { return {.path = etcd_leader_path, .content = shell::etcd_leader, .mode = 0755}; }
+
+WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host) {
+  return {
+      .path = std::string("/etc/systemd/system/") + etcd_leader_unit,
+      .content =
+          std::string("[Unit]\nDescription=keeps etcd's leader off the host of PostgreSQL's\nAfter=network-online.target\n\n[Service]\nExecStart=") +
+          etcd_leader_path + " " + rest_base(spec, host) + " " + net::http_url(host.address, spec.etcd_client_port) +
+          "\nDynamicUser=yes\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
 }
 
 WriteFile drop_in(const Spec& spec) {

@@ -19,6 +19,21 @@ std::vector<StepRef> wait_for_first(const ClusterView& view) {
   return {patroni::dcs(patroni::first_host(view).name)};
 }
 
+// With fewer members none could take over.
+bool keeps_etcd_leader_away(const NodeView& node) {
+  return node.has(Role::postgres) && node.has(Role::etcd) && node.cluster.topology.dcs_members.size() > 2;
+}
+
+Steps etcd_leader_away(const NodeView& node) {
+  if (!keeps_etcd_leader_away(node)) return {};
+  const std::string& host = node.name();
+  const auto step = [&](const char* what) { return node.step("patroni", what); };
+  return sequence(parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
+                           file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.spec(), node.host)),
+                           file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish()))),
+                  service(step("etcd-leader-service"), host, patroni::etcd_leader_wish()));
+}
+
 class Patroni final : public Component {
  public:
   std::string name() const override { return "patroni"; }
@@ -52,7 +67,8 @@ class Patroni final : public Component {
                     turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish()), patroni::created_gate(view, node.host),
                          patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
                     turn(patroni::restart_turn(node.host), after({patroni::settings()}, patroni::restart_step(view, node.host)),
-                         patroni::member_gate(view, node.host, patroni::member(host))));
+                         patroni::member_gate(view, node.host, patroni::member(host))),
+                    etcd_leader_away(node));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
@@ -106,6 +122,7 @@ class Patroni final : public Component {
     for (const UserSpec& user : spec.postgresql_users)
       all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});
     if (spec.pgbouncer_install) all.secrets.push_back(pgbouncer_secret(spec));
+    if (keeps_etcd_leader_away(node)) all.units.emplace_back(patroni::etcd_leader_unit);
     return all;
   }
 

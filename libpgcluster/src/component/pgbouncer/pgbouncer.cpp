@@ -2,10 +2,10 @@
 #include <algorithm>
 
 #include <pgcluster/component/pgbouncer.hpp>
+
+#include "base/joined.hpp"
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
-
-#include "component/listening.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -54,7 +54,7 @@ Text main_text(const NodeView& node) {
   add("max_prepared_statements", std::to_string(spec.pgbouncer_max_prepared_statements));
   add("query_wait_timeout", std::to_string(spec.pgbouncer_query_wait_timeout));
   add("server_reset_query", "DISCARD ALL");
-  add("ignore_startup_parameters", "extra_float_digits,geqo,search_path");
+  add("ignore_startup_parameters", joined(spec.pgbouncer_ignore_startup_parameters, ","));
   // After PostgreSQL was away it would answer every client with the old failure for 15 s.
   add("server_login_retry", "1");
   add("server_connect_timeout", "5");

@@ -1,0 +1,179 @@
+"""Each key of the spec, changed on a running cluster under a writer and changed back: what docs/configuration.md says of it happens, and nothing else.
+
+Settings of PostgreSQL have tests/e2e/test_settings.py; hosts, ssh and clouds have files of their own."""
+
+import re
+
+import pytest
+from cluster import SOURCE, address, outages
+
+warm = True
+TIMES = {"patroni_ttl": 20, "patroni_loop_wait": 5, "patroni_retry_timeout": 5}
+ORDER = ["none", "live", "reload", "restart", "fixed"]
+UNITS = {"etcd": "etcd", "consul": "consul", "patroni": "patroni", "pgbouncer": "pgbouncer", "vip-manager": "pgcluster-vip", "haproxy": "haproxy",
+         "keepalived": "keepalived"}
+TABLE = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (\w+) \|", (SOURCE / "docs/configuration.md").read_text(), re.MULTILINE))
+
+# What all schemes have: (key, its value, what else has to be described).
+COMMON = [
+    ("postgresql_parameters", {"max_connections": 100, "shared_buffers": "64MB", "work_mem": "7MB"}, {}),
+    ("postgresql_pg_hba", ["host app app 192.0.2.0/24 reject"], {}),
+    ("postgresql_users", [{"name": "app", "flags": "LOGIN,CREATEDB"}, {"name": "Größe \"7\""}], {}),
+    ("postgresql_databases", [{"db": "app", "owner": "app"}, {"db": "another one", "owner": "app"}], {}),
+    ("pgbouncer_listen_port", 6433, {}),
+    ("pgbouncer_max_client_conn", 500, {}),
+    ("pgbouncer_max_db_connections", 50, {}),
+    ("pgbouncer_default_pool_size", 7, {}),
+    ("pgbouncer_default_pool_mode", "transaction", {}),
+    ("pgbouncer_max_prepared_statements", 7, {}),
+    ("pgbouncer_query_wait_timeout", 7, {}),
+    ("pgbouncer_ignore_startup_parameters", ["search_path", "extra_float_digits"], {}),
+    ("pgbouncer_install", False, {}),
+    ("pgbouncer_auth_password", "a new one: 'quoted\"", {}),
+    ("patroni_replication_password", "a new one: 'quoted\"", {}),
+    ("patroni_restapi_password", "a new one: 'quoted\"", {}),
+    ("patroni_restapi_username", "somebody", {}),
+    ("patroni_ttl", 30, {}),
+    ("patroni_loop_wait", 6, {}),
+    ("patroni_retry_timeout", 6, {}),
+    ("patroni_master_start_timeout", 77, {}),
+    ("patroni_maximum_lag_on_failover", 777777, {}),
+    ("failsafe_mode", False, {}),
+    ("synchronous_mode", True, {}),
+    ("synchronous_mode_strict", True, {"synchronous_mode": True}),
+    ("synchronous_node_count", 2, {"synchronous_mode": True}),
+    ("sysctl_conf", {"net.ipv4.tcp_keepalive_time": 777}, {}),
+    ("sysctl_set", False, {}),
+    ("disable_thp", False, {}),
+    ("etc_hosts", False, {}),
+    ("patroni_watchdog_mode", "off", {}),
+]
+FIXED = [
+    ("patroni_cluster_name", "another"), ("postgresql_version", 16), ("postgresql_port", 5433), ("postgresql_encoding", "LATIN1"),
+    ("postgresql_locale", "C"), ("postgresql_data_checksums", False), ("patroni_superuser_username", "admin"),
+    ("patroni_replication_username", "copier"), ("patroni_restapi_port", 8009),
+]
+ETCD = [("dcs_type", "consul"), ("etcd_client_port", 3379), ("etcd_peer_port", 3380)]
+CONSUL = [("dcs_type", "etcd"), ("consul_layout", "federated"), ("consul_datacenter", "elsewhere"), ("consul_encrypt_key", "MDEyMzQ1Njc4OWFiY2RlZg==")]
+VIP_KEYS = [("cluster_vip", "10.77.0.101", {})]
+BALANCED = [
+    ("haproxy_listen_port", {"replicas_direct": 5011}, {}),
+    ("haproxy_maxconn", {"master": 77}, {}),
+    ("haproxy_timeout", {"client": "7m"}, {}),
+    ("haproxy_extra", "# a comment", {}),
+    ("keepalived_virtual_router_id", 7, {}),
+    ("patroni_maximum_lag_on_replica", "7MB", {}),
+]
+
+
+def begun(cluster):
+    """When each service of each host was started; PostgreSQL's postmaster, too."""
+    units = " ".join(UNITS.values())
+    asked = f"for u in {units}; do systemctl show -P Id -P ActiveEnterTimestampMonotonic $u | tr '\\n' ' '; echo; done; " \
+            "echo postgresql $(sed -n 3p /var/lib/postgresql/17/main/postmaster.pid)"
+    return {(host, line.split()[0].removesuffix(".service")): line.split()[1:] for host in cluster.hosts for line in cluster.inside(host, asked).splitlines()}
+
+
+def applied(cluster, announced):
+    """Applies the spec under a writer at the leader. Whatever the plan did not announce to restart runs on, and without one nobody waits."""
+    before = begun(cluster)
+    leader = cluster.status()["leader"]
+    restarted = {(change["host"], change["component"]) for change in announced if change["impact"] not in ("none", "reload")}
+    with cluster.writer(address(leader), 5432) as lines:
+        cluster.apply()
+    after = begun(cluster)
+    for (host, unit), start in before.items():
+        component = "patroni" if unit == "postgresql" else next(name for name, one in UNITS.items() if one == unit)
+        if (host, component) not in restarted:
+            assert after[host, unit] == start or start in ([], ["0"]) or any(
+                c["host"] == host and c["component"] == component and c["action"] in ("remove", "stop", "start") for c in announced), f"{unit} of {host} was restarted"
+    if not any(component == "patroni" for _, component in restarted):
+        failed = [line for line in lines if not line["ok"]]
+        assert not failed and not outages(lines, 2.0), (failed, outages(lines, 2.0))
+    cluster.assert_converged()
+
+
+def change(cluster, key, value, more):
+    former = {name: cluster.spec.get(name) for name in (key, *more)}
+    if more:
+        cluster.write(**more)
+        cluster.apply()
+    cluster.write(**{key: value})
+    announced = cluster.plan()["changes"]
+    assert announced or TABLE[key] == "none", f"{key}: nothing to do"
+    for one in announced:
+        impact = {"none": "live", "reload": "reload"}.get(one["impact"], "restart")
+        assert ORDER.index(impact) <= ORDER.index(TABLE[key]), f"{key}, {TABLE[key]} by the table: {one}"
+    applied(cluster, announced)
+    cluster.write(**{key: former[key]})
+    applied(cluster, cluster.plan()["changes"])
+    if more:
+        cluster.write(**former)
+        cluster.apply()
+        cluster.assert_converged()
+
+
+def refused(cluster, keys):
+    before = begun(cluster)
+    for key, value in keys:
+        assert TABLE[key] == "fixed", key
+        former = cluster.spec.get(key)
+        cluster.write(**{key: value})
+        said = cluster.run("apply", "--yes", status=3)
+        assert key in said.stderr, said.stderr
+        cluster.write(**{key: former})
+    cluster.assert_converged()
+    assert begun(cluster) == before
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster):
+    cluster.write(**TIMES)
+    cluster.apply()
+    cluster.wait_healthy()
+    return cluster
+
+
+@pytest.mark.parametrize("key,value,more", COMMON + VIP_KEYS, ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
+def test_scheme_a(deployed, key, value, more):
+    change(deployed, key, value, more)
+
+
+def test_what_is_fixed_with_etcd(deployed):
+    refused(deployed, FIXED + ETCD)
+    deployed.wait_healthy()
+
+
+@pytest.fixture(scope="module")
+def balanced(deployed):
+    deployed.write(with_haproxy_load_balancing=True)
+    deployed.apply()
+    deployed.wait_healthy()
+    return deployed
+
+
+@pytest.mark.parametrize("key,value,more", BALANCED + VIP_KEYS, ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
+def test_scheme_b(balanced, key, value, more):
+    change(balanced, key, value, more)
+
+
+@pytest.fixture(scope="module")
+def discovered(cluster):
+    cluster.fresh(warm=True)
+    cluster.spec.clear()
+    cluster.spec.update(type(cluster)(cluster.name, cluster.folder).spec)
+    cluster.write(dcs_type="consul", **TIMES)
+    cluster.apply()
+    cluster.wait_healthy()
+    return cluster
+
+
+@pytest.mark.parametrize("key,value,more", [one for one in COMMON if one[0].startswith(("patroni_r", "failsafe", "synchronous_mode", "postgresql_pg_hba"))],
+                         ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
+def test_scheme_c(discovered, key, value, more):
+    change(discovered, key, value, more)
+
+
+def test_what_is_fixed_with_consul(discovered):
+    refused(discovered, FIXED + CONSUL)
+    discovered.wait_healthy()
