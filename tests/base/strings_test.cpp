@@ -21,6 +21,13 @@ TEST_CASE("a split text has no empty parts") {
   CHECK(strings::split(",", ",").empty());
 }
 
+TEST_CASE("other spellings of an encoding or a locale are the same, another one is not") {
+  for (const char* one : {"UTF8", "utf-8", "UTF_8"}) CHECK(strings::plain(one) == "utf8");
+  CHECK(strings::plain("de_DE.UTF-8@euro") == strings::plain("de_DE.utf8@euro"));
+  CHECK(strings::plain("LATIN1") != strings::plain("LATIN10"));
+  CHECK(strings::plain("C") != strings::plain("C.UTF-8"));
+}
+
 TEST_CASE("items are joined in their order") {
   CHECK(joined(std::vector<std::string>{}).empty());
   CHECK(joined(std::vector<std::string>{"pg1"}) == "pg1");

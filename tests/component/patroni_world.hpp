@@ -208,8 +208,9 @@ struct World {
     json["reloaded"] = reloaded;
     json["user_search"] = nullptr;
     if (search)
-      json["user_search"] = {"select usename, passwd from pg_catalog.pg_shadow where usename = $1", "{search_path=pg_catalog}", "pgbouncer,postgres",
-                             true};
+      json["user_search"] = {
+          "select usename, passwd from pg_catalog.pg_shadow where usename = $1 and (valuntil is null or valuntil > pg_catalog.now())",
+          "{search_path=pg_catalog}", "pgbouncer,postgres", true};
     return json.dump();
   }
 };

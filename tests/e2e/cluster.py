@@ -83,6 +83,17 @@ class Cluster:
         spec["hosts"] = {host: {"address": address(host), "datacenter": "dc1", **(self.spec.get("host_" + host) or {})} for host in self.hosts}
         self.file.write_text(json.dumps({k: v for k, v in spec.items() if not k.startswith("host_")}, indent=2))
 
+    def described(self):
+        """A copy of what the spec says now, for back_to()."""
+        return json.loads(json.dumps(self.spec))
+
+    def back_to(self, former):
+        """Applies a former spec. Whatever was tried in between, nothing is left to do after it."""
+        self.spec = json.loads(json.dumps(former))
+        self.write()
+        self.apply()
+        self.assert_converged()
+
     def argv(self, *args):
         return [LAB, "-n", self.name, "run", *self.under, COMMAND, *args, "-f", str(self.file)]
 

@@ -14,7 +14,7 @@ FORMER = {}
 def deployed(cluster):
     cluster.apply()
     cluster.wait_healthy()
-    FORMER.update(json.loads(json.dumps(cluster.spec)))
+    FORMER.update(cluster.described())
     return cluster
 
 
@@ -28,11 +28,7 @@ def trial(cluster, parameters=None, **changes):
     try:
         yield
     finally:
-        cluster.spec.clear()
-        cluster.spec.update(json.loads(json.dumps(FORMER)))
-        cluster.write()
-        cluster.apply()
-        cluster.assert_converged()
+        cluster.back_to(FORMER)
 
 
 def shown(cluster, name):

@@ -18,6 +18,12 @@ std::string upper(std::string_view text) {
   return out;
 }
 
+std::string plain(std::string_view text) {
+  std::string out = lower(text);
+  std::erase_if(out, [](char c) { return (c < 'a' || c > 'z') && (c < '0' || c > '9'); });
+  return out;
+}
+
 std::vector<std::string> split(std::string_view text, std::string_view separators) {
   std::vector<std::string> parts;
   while (!text.empty()) {

@@ -41,14 +41,9 @@ std::map<std::string, std::string> read(const std::string& recorded) {
   return all;
 }
 
-// Encodings and locales have several spellings: UTF8 and utf-8, C.UTF-8 and C.utf8.
 bool same(std::string_view key, const std::string& a, const std::string& b) {
-  if (key != "postgresql_encoding" && key != "postgresql_locale") return a == b;
-  const auto plain = [](std::string text) {
-    std::erase(text, '-');
-    return strings::lower(text);
-  };
-  return plain(a) == plain(b);
+  const bool spelled_freely = key == "postgresql_encoding" || key == "postgresql_locale";
+  return spelled_freely ? strings::plain(a) == strings::plain(b) : a == b;
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Written by pgcluster. Patroni calls it when this member's role changes.
-# PgBouncer tells new clients what its first connection was told, "read-only" of a replica, also when the server leads by now: it connects anew then,
-# as soon as a client leaves a connection. And where a load balancer goes on with the sessions that are open on a leader that leads no more, they are
-# cut. PostgreSQL has ended its own.
+# Written by pgcluster. Patroni calls it when this member's role changes: ACTION ROLE.
+# PgBouncer tells each client what its own first connection to the server was told: "read-only" where that server was a replica then. RECONNECT makes
+# it replace a connection as soon as the client leaves it.
+# A load balancer keeps sessions that are open on a former leader. With cuts=yes PgBouncer ends them; PostgreSQL itself has ended its own.
 cuts=yes
 [ "$1" = on_role_change ] || exit 0
 console() { psql -XAtqw -h /var/run/postgresql -p 6432 -U pgbouncer -d pgbouncer "$@"; }

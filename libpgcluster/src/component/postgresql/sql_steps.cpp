@@ -15,7 +15,9 @@ namespace pgcluster {
 namespace {
 
 constexpr const char* bouncer = "pgbouncer";
-constexpr const char* search_source = "select usename, passwd from pg_catalog.pg_shadow where usename = $1";
+// PgBouncer itself does not look at VALID UNTIL.
+constexpr const char* search_source =
+    "select usename, passwd from pg_catalog.pg_shadow where usename = $1 and (valuntil is null or valuntil > pg_catalog.now())";
 
 // The steps outlive the view that the component was given.
 using View = std::shared_ptr<const ClusterView>;
@@ -36,18 +38,12 @@ struct RoleWish {
 
 RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
   RoleWish wish{.name = user.name};
-  std::string list = user.flags;
-  std::replace(list.begin(), list.end(), ',', ' ');
-  std::istringstream words(list);
   // What CREATE ROLE gives a role of which nothing is said, but for the right to log in.
   std::map<const Flag*, bool> set;
   for (const Flag& flag : flags) set[&flag] = flag.value == &RoleState::inherit || flag.value == &RoleState::login;
-  for (std::string word; words >> word;) {
-    std::transform(word.begin(), word.end(), word.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
-    for (const Flag& flag : flags) {
+  for (const std::string& word : strings::split(strings::upper(user.flags), ", \t"))
+    for (const Flag& flag : flags)
       if (word == flag.word || word == std::string("NO") + flag.word) set[&flag] = word == flag.word;
-    }
-  }
   for (const Flag& flag : flags) wish.flags.emplace_back(&flag, set[&flag]);
   wish.password = &view.secret("postgresql_users." + user.name + ".password");
   return wish;
@@ -172,14 +168,10 @@ Ask locale_ask(const TopologyHost& host) { return {host.name, Exec{.argv = {"loc
 
 // What a database was made with, and the spec says otherwise: nothing changes it.
 std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseState& is) {
-  const auto plain = [](std::string text) {
-    std::erase_if(text, [](char c) { return c == '-' || c == '_'; });
-    return strings::lower(text);
-  };
   const std::tuple<const char*, const std::string&, const std::string&> all[] = {
       {"encoding", wish.encoding, is.encoding}, {"lc_collate", wish.lc_collate, is.collate}, {"lc_ctype", wish.lc_ctype, is.ctype}};
   for (const auto& [key, wished, has] : all) {
-    if (wished.empty() || has.empty() || plain(wished) == plain(has)) continue;
+    if (wished.empty() || has.empty() || strings::plain(wished) == strings::plain(has)) continue;
     return Refused{{.message = std::string(key) + " of the database " + wish.db + " cannot be changed: it was made with " + has +
                                ", and the spec says " + wished,
                     .hint = "write " + has + " again, or take the key out. The way to " + wished +
@@ -189,11 +181,6 @@ std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseStat
   return std::nullopt;
 }
 
-std::string plain_locale(std::string name) {
-  std::erase(name, '-');
-  return strings::lower(name);
-}
-
 // A database opens on a replica only if its locale is there, too.
 std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpec& wish, const Answers& answers) {
   for (const TopologyHost* host : view.topology.with(Role::postgres)) {
@@ -201,9 +188,9 @@ std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpe
     if (!out) continue;
     std::set<std::string> known{"c", "posix"};
     std::istringstream lines(*out);
-    for (std::string line; std::getline(lines, line);) known.insert(plain_locale(line));
+    for (std::string line; std::getline(lines, line);) known.insert(strings::plain(line));
     for (const std::string& name : {wish.lc_collate, wish.lc_ctype})
-      if (!name.empty() && !known.contains(plain_locale(name)))
+      if (!name.empty() && !known.contains(strings::plain(name)))
         return Refused{
             {.message = host->name + " has no locale " + name + ", so the database " + wish.db + " could not be opened there",
              .hint = "make the locale on every database host (package locales, then locale-gen), or write one that `locale -a` lists there",
