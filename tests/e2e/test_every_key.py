@@ -78,6 +78,7 @@ def applied(cluster, announced):
     before = begun(cluster)
     leader = cluster.status()["leader"]
     restarted = {(change["host"], change["component"]) for change in announced if change["impact"] not in ("none", "reload")}
+    restarted |= {(host, "vip-manager") for host, component in restarted if component == "patroni"}    # its unit is part of Patroni's
     with cluster.writer(address(leader), 5432) as lines:
         cluster.apply()
     after = begun(cluster)
@@ -160,8 +161,8 @@ def test_scheme_b(balanced, key, value, more):
 
 @pytest.fixture(scope="module")
 def discovered(cluster):
-    cluster.fresh(warm=True)
     cluster.spec = type(cluster)(cluster.name, cluster.folder).spec
+    cluster.fresh(warm=True)
     cluster.write(dcs_type="consul", **TIMES)
     cluster.apply()
     cluster.wait_healthy()

@@ -10,7 +10,7 @@ Witness::Witness(Fleet& fleet, const Spec& spec, const Plan& plan) : fleet_(flee
   for (const PlanNode& node : plan.data().nodes)
     for (const std::string& resource : node.step->keeps()) keepers_[node.host + " " + resource].insert(node.id);
   for (const auto& [name, value] : spec.postgresql_parameters)
-    if (postmaster_parameter(name)) wishes_[name] = value;
+    if (postmaster_parameter(spec.postgresql_version, name)) wishes_[name] = value;
   for (const HostSpec& host : spec.hosts) {
     const auto running = fleet.patroni->view(host.name).running;
     for (const auto& [name, value] : running)

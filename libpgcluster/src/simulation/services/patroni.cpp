@@ -8,6 +8,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/scram.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -302,9 +303,16 @@ void PatroniModel::start_server(Cluster&, const std::string&, Member& member, Si
   member.running.clear();
 }
 
+int PatroniModel::Member::version() const {
+  const auto found = config.find("postgresql.bin_dir");
+  const auto digit = found == config.end() ? std::string::npos : found->second.find_first_of("0123456789");
+  return digit == std::string::npos ? 0 : std::atoi(found->second.c_str() + digit);
+}
+
 // The server takes over the cluster's settings: all of them where it has just been started.
 void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& member) {
   const auto wished = parameters(cluster.settings);
+  const int version = member.version();
   const bool fresh = member.phase != Phase::running;
   if (fresh) {
     member.reloaded = false;
@@ -323,15 +331,16 @@ void PatroniModel::runs(Cluster& cluster, const std::string& host, Member& membe
       }
   }
   for (const auto& [name, value] : wished)
-    if (!postmaster_parameter(name)) member.running[name] = value;
-  std::erase_if(member.running, [&](const auto& one) { return !postmaster_parameter(one.first) && !wished.contains(one.first); });
+    if (!postmaster_parameter(version, name)) member.running[name] = value;
+  std::erase_if(member.running, [&](const auto& one) { return !postmaster_parameter(version, one.first) && !wished.contains(one.first); });
   member.pending.clear();
   for (const auto& [name, value] : wished)
     if (const auto it = member.running.find(name);
-        postmaster_parameter(name) && (it == member.running.end() ? boot_value(name) : it->second) != value)
+        postmaster_parameter(version, name) &&
+        !server_settings::same(version, name, it == member.running.end() ? boot_value(version, name) : it->second, value))
       member.pending.insert(name);
   for (const auto& [name, value] : member.running)
-    if (!wished.contains(name) && value != boot_value(name)) member.pending.insert(name);
+    if (!wished.contains(name) && !server_settings::same(version, name, value, boot_value(version, name))) member.pending.insert(name);
   member.applied = cluster.settings;
   member.phase = Phase::running;
   ++member.loads;

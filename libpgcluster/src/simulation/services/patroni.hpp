@@ -64,6 +64,8 @@ class PatroniModel final : public ServiceModel {
     std::set<std::string> pending{};
     int loads = 0;
     int birth = 0;
+    /// PostgreSQL's, by its bin_dir.
+    int version() const;
   };
   struct Cluster {
     std::string scope;

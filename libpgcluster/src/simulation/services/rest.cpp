@@ -219,8 +219,9 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
     std::set<std::string> slots;
     for (const std::string& name : hosts_of(member.cluster))
       if (name != host.name && members_[name].slot_from <= now) slots.insert(patroni::slot_name(name));
-    return {.out = cluster->catalog.json(recovery, member.started, unquoted(member.config["postgresql.parameters.pgcluster.config"]), member.running,
-                                         slots, member.reloaded, query)};
+    return {.out =
+                cluster->catalog.json(member.version(), recovery, member.started, unquoted(member.config["postgresql.parameters.pgcluster.config"]),
+                                      member.running, slots, member.reloaded, query)};
   }
   return {.status = 1, .err = "ERROR:  the simulated server does not know this query\n"};
 }

@@ -6,6 +6,7 @@
 
 #include "base/joined.hpp"
 #include "base/strings.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -84,25 +85,25 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
   return {};
 }
 
-std::string SqlCatalog::json(bool recovery, const std::string& started, const std::string& config, const std::map<std::string, std::string>& running,
-                             const std::set<std::string>& slots, bool reloaded, const std::string& query) const {
+std::string SqlCatalog::json(int version, bool recovery, const std::string& started, const std::string& config,
+                             const std::map<std::string, std::string>& running, const std::set<std::string>& slots, bool reloaded,
+                             const std::string& query) const {
   std::map<std::string, std::string> shown = running;
   if (auto at = query.find(" or name in ("); at != std::string::npos)
     for (const auto end = query.find(')', at); at < end;) {
       const std::string name = quoted(query, '\'', at);
-      if (at <= end) shown.try_emplace(name, boot_value(name));
+      if (at <= end) shown.try_emplace(name, boot_value(version, name));
     }
+  // As pg_settings shows them.
+  static constexpr const char* types[] = {"bool", "integer", "real", "string", "enum"};
   Json settings = Json::object();
   for (const auto& [name, value] : shown) {
-    const auto digits = value.find_first_not_of("-.0123456789");
-    const bool number = !value.empty() && digits != 0;
-    const bool truth = value == "on" || value == "off" || value == "true" || value == "false";
-    settings[name] = Json::array({number ? value.substr(0, digits) : value, number && digits != std::string::npos ? value.substr(digits) : "",
-                                  number  ? "real"
-                                  : truth ? "bool"
-                                          : "string",
-                                  postmaster_parameter(name) ? "postmaster" : "sighup", boot_value(name),
-                                  running.contains(name) ? "configuration file" : "default", false});
+    const std::string source = running.contains(name) ? "configuration file" : "default";
+    if (const auto* one = server_settings::find_near(version, name))
+      settings[std::string(one->name)] = Json::array({server_settings::canonical(*one, value).value_or(value), one->unit,
+                                                      types[static_cast<int>(one->type)], one->context, one->boot, source, false});
+    else
+      settings[name] = Json::array({value, "", "string", "user", "", source, false});
   }
   Json all_roles = Json::object();
   for (const auto& [name, role] : roles)
@@ -118,31 +119,14 @@ std::string SqlCatalog::json(bool recovery, const std::string& started, const st
   return all.dump() + "\n";
 }
 
-bool postmaster_parameter(const std::string& name) {
-  static const std::set<std::string> names{"max_connections",
-                                           "superuser_reserved_connections",
-                                           "max_locks_per_transaction",
-                                           "max_prepared_transactions",
-                                           "max_worker_processes",
-                                           "max_wal_senders",
-                                           "max_replication_slots",
-                                           "wal_level",
-                                           "wal_log_hints",
-                                           "track_commit_timestamp",
-                                           "huge_pages",
-                                           "shared_buffers",
-                                           "autovacuum_max_workers",
-                                           "max_files_per_process",
-                                           "shared_preload_libraries",
-                                           "wal_buffers"};
-  return names.contains(name);
+bool postmaster_parameter(int version, const std::string& name) {
+  const auto* one = server_settings::find_near(version, name);
+  return one && one->context == "postmaster";
 }
 
-std::string boot_value(const std::string& name) {
-  static const std::map<std::string, std::string> known{
-      {"max_connections", "100"}, {"max_files_per_process", "1000"}, {"wal_buffers", "-1"}, {"shared_preload_libraries", ""}};
-  const auto it = known.find(name);
-  return it == known.end() ? "" : it->second;
+std::string boot_value(int version, const std::string& name) {
+  const auto* one = server_settings::find_near(version, name);
+  return one ? std::string(one->boot) : "";
 }
 
 }  // namespace pgcluster

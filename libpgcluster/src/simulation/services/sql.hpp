@@ -20,13 +20,14 @@ struct SqlCatalog {
   /// The statements that components make; empty, or what PostgreSQL says against it.
   std::string run(const std::string& script, const std::string& superuser);
   /// The answer to server_ask(). `config`: the mark of the file that Patroni has read.
-  std::string json(bool recovery, const std::string& started, const std::string& config, const std::map<std::string, std::string>& running,
-                   const std::set<std::string>& slots, bool reloaded, const std::string& query) const;
+  std::string json(int version, bool recovery, const std::string& started, const std::string& config,
+                   const std::map<std::string, std::string>& running, const std::set<std::string>& slots, bool reloaded,
+                   const std::string& query) const;
 };
 
 /// A parameter that changes only with a restart.
-bool postmaster_parameter(const std::string& name);
+bool postmaster_parameter(int version, const std::string& name);
 /// What it is where nobody sets it.
-std::string boot_value(const std::string& name);
+std::string boot_value(int version, const std::string& name);
 
 }  // namespace pgcluster
