@@ -74,12 +74,24 @@ def test_names_rights_and_secrets_as_people_write_them(deployed):
 
 def test_a_password_past_its_end_opens_nothing(deployed):
     """PgBouncer does not know VALID UNTIL: what it asks for passwords has to."""
+    leader = address(deployed.status()["leader"])
+
     def logs_in(port):
-        return deployed.psql(VIP, "select 1", port=port, user="app", database="app", check=False) == "1"
+        return deployed.psql(leader, "select 1", port=port, user="app", database="app", check=False) == "1"
 
     for end, works in (("yesterday", False), ("tomorrow", True), ("2001-01-01", False), ("infinity", True)):
         deployed.psql(VIP, f"alter role app valid until '{end}'")
         assert [logs_in(5432), logs_in(6432)] == [works, works], end
+
+
+def test_what_pgbouncer_needs_in_the_database_is_mended(deployed):
+    """Somebody removes the schema public, or takes its rights away, as some hardening guides advise."""
+    for taken_away in ("drop schema public cascade", "revoke all on schema public from public, pgbouncer", "revoke execute on function public.user_search from pgbouncer",
+                       "grant execute on function public.user_search to app"):
+        deployed.psql(address(deployed.status()["leader"]), taken_away, port=5432)
+        deployed.apply()
+        deployed.assert_converged()
+        assert deployed.psql(VIP, "select 1", user="app", database="app") == "1", taken_away
 
 
 def test_a_database_keeps_its_encoding(deployed):

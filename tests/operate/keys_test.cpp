@@ -71,7 +71,7 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
     {"patroni_maximum_lag_on_failover", {{.after = "patroni_maximum_lag_on_failover: 777"}}},
     {"patroni_maximum_lag_on_replica", {{.after = "patroni_maximum_lag_on_replica: 7MB", .with = haproxy}}},
     {"failsafe_mode", {{.before = "failsafe_mode: false", .after = "failsafe_mode: true"}}},
-    {"synchronous_mode", {{.after = "synchronous_mode: true"}}},
+    {"synchronous_mode", {{.after = "synchronous_mode: true"}, {.after = "synchronous_mode: true", .with = consul}}},
     {"synchronous_mode_strict", {{.after = "synchronous_mode_strict: true", .with = "synchronous_mode: true\n"}}},
     {"synchronous_node_count", {{.after = "synchronous_node_count: 2", .with = "synchronous_mode: true\n"}}},
     {"patroni_watchdog_mode", {{.before = "patroni_watchdog_mode: automatic", .after = "patroni_watchdog_mode: off"}}},

@@ -149,7 +149,7 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"patroni_maximum_lag_on_replica", &S::patroni_maximum_lag_on_replica, "Lag up to which a replica serves reads, like 100MB.",
        needed(Format::size), Effect::reload},
       {"failsafe_mode", &S::failsafe_mode, "While the DCS is down, a leader that reaches all members keeps running."},
-      {"synchronous_mode", &S::synchronous_mode, "Replicate synchronously: a commit waits for a synchronous replica."},
+      {"synchronous_mode", &S::synchronous_mode, "Replicate synchronously: a commit waits for a synchronous replica.", Rule{}, Effect::reload},
       {"synchronous_mode_strict", &S::synchronous_mode_strict, "Block writes while there is no synchronous replica. Needs synchronous_mode."},
       {"synchronous_node_count", &S::synchronous_node_count, "Number of synchronous replicas.", range(1, 64)},
       {"patroni_watchdog_mode", &S::patroni_watchdog_mode,

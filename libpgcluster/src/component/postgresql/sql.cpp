@@ -47,9 +47,10 @@ std::string query(const ClusterView& view) {
          ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
          " else pg_get_userbyid(grantee)::text end collate \"C\" from aclexplode(coalesce(proacl, acldefault('f', proowner))) order by 1), ','), "
-         "prosecdef)"
-         " from pg_proc where proname = 'user_search'"
-         " and pronamespace = 'public'::regnamespace and proargtypes = '25'))";
+         "prosecdef, exists (select from aclexplode(coalesce(nspacl, acldefault('n', nspowner))) where privilege_type = 'USAGE'"
+         " and (grantee = 0 or grantee = (select oid from pg_roles where rolname = 'pgbouncer'))))"
+         " from pg_proc join pg_namespace on pg_namespace.oid = pronamespace where proname = 'user_search'"
+         " and nspname = 'public' and proargtypes = '25'))";
 }
 
 }  // namespace
@@ -169,11 +170,12 @@ Server read_server(const Answer& answer) {
   for (const auto& [name, one] : json_read::at(json, "databases").items())
     if (one.is_array() && one.size() == 4)
       server.databases[name] = {json_read::plain(one[0]), json_read::plain(one[1]), json_read::plain(one[2]), json_read::plain(one[3])};
-  if (const Json& one = json_read::at(json, "user_search"); one.is_array() && one.size() == 4)
+  if (const Json& one = json_read::at(json, "user_search"); one.is_array() && one.size() == 5)
     server.user_search = UserSearch{.source = json_read::plain(one[0]),
                                     .config = json_read::plain(one[1]),
                                     .callers = json_read::plain(one[2]),
-                                    .definer = json_read::flag(one[3])};
+                                    .definer = json_read::flag(one[3]),
+                                    .reachable = json_read::flag(one[4])};
   if (const Json& slots = json_read::at(json, "slots"); slots.is_array()) {
     server.slots.emplace();
     for (const Json& name : slots) server.slots->insert(json_read::plain(name));

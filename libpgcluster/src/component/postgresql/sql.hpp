@@ -30,6 +30,7 @@ struct UserSearch {
   std::string source, config;
   std::string callers;  ///< who may call it: role names, sorted, with commas
   bool definer = false;
+  bool reachable = false;  ///< PgBouncer's role may use the schema
 };
 
 /// A server as it says itself, through its own socket.

@@ -246,20 +246,21 @@ StepPtr search_step(const View& view) {
     const auto& found = server.user_search;
     const std::string& owner = view->spec.patroni_superuser_username;
     const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);
-    if (found && found->source == search_source && found->definer && found->config == "{search_path=pg_catalog}" && found->callers == callers)
+    if (found && found->source == search_source && found->definer && found->reachable && found->config == "{search_path=pg_catalog}" &&
+        found->callers == callers)
       return Done{};
     // Drop the function first: `create or replace` cannot change the result type of an older version, and would keep grants that somebody added.
-    const std::string script = std::string("begin;\ndrop function if exists public.user_search(text);\n") +
+    const std::string script = std::string("begin;\ncreate schema if not exists public;\ndrop function if exists public.user_search(text);\n") +
                                "create function public.user_search(uname text) returns table (usename name, passwd text)\n"
                                "  language sql security definer set search_path = pg_catalog as " +
                                sql_literal(search_source) +
                                ";\nrevoke all on function public.user_search(text) from public;\n"
                                "grant execute on function public.user_search(text) to " +
-                               sql_identifier(bouncer) + ";\ncommit;\n";
+                               sql_identifier(bouncer) + ";\ngrant usage on schema public to " + sql_identifier(bouncer) + ";\ncommit;\n";
     Change change = on_server(view, host, script, "sql:roles");
     change.diff = unified_diff("user_search", found ? found->source + "\nmay be called by " + found->callers + "\n" : "",
                                std::string(search_source) + "\nmay be called by " + callers + "\n");
-    change.reason = found ? "the function user_search or its grants differ" : "there is no function user_search";
+    change.reason = found ? "the function user_search, its grants or its schema's differ" : "there is no function user_search";
     return change;
   });
 }

@@ -80,6 +80,8 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
     } else if (one.starts_with("grant execute on function public.user_search") && search) {
       std::set<std::string> all{superuser, quoted(one, '"', at)};
       search->callers = joined(all, ",");
+    } else if (one.starts_with("grant usage on schema public") && search) {
+      search->reachable = true;
     }
   }
   return {};
@@ -115,7 +117,7 @@ std::string SqlCatalog::json(int version, bool recovery, const std::string& star
            {"roles", all_roles},   {"databases", all_databases}, {"slots", slots},   {"reloaded", reloaded}};
   all["session_settings"] = Json::array();
   for (const auto& [name, value] : session_settings) all["session_settings"].push_back(name + "=" + value);
-  all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer}) : Json();
+  all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer, search->reachable}) : Json();
   return all.dump() + "\n";
 }
 
