@@ -63,7 +63,9 @@ std::string key(const Ask& ask) {
                  [&](const PackageOf& of) { key.add("package").add(of.name); },
                  [&](const UnitOf& of) { key.add("unit").add(of.name).add(of.start_files).add(of.load_files); },
                  [&](const AccountOf& of) { key.add("account").add(of.name); },
-                 [&](const Exec& exec) { key.add("exec").add(exec.argv).add(exec.input).add(exec.about).add(std::int64_t{exec.limit.count()}); },
+                 [&](const Exec& exec) {
+                   key.add("exec").add(exec.argv).add(exec.input).add(exec.about).add(std::int64_t{exec.limit.count()}).add(std::int64_t{exec.tail});
+                 },
                  [&](const Http& http) {
                    key.add("http").add(http.method).add(http.url).add(static_cast<std::int64_t>(http.headers.size()));
                    for (const auto& [name, value] : http.headers) key.add(name).add(value);

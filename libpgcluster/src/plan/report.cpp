@@ -14,12 +14,16 @@ std::string_view to_string(Event::Kind kind) noexcept {
       return "step_started";
     case Event::Kind::step_progress:
       return "step_progress";
+    case Event::Kind::step_waiting:
+      return "step_waiting";
     case Event::Kind::step_done:
       return "step_done";
     case Event::Kind::step_failed:
       return "step_failed";
     case Event::Kind::step_blocked:
       return "step_blocked";
+    case Event::Kind::host_waiting:
+      return "host_waiting";
     case Event::Kind::host_lost:
       return "host_lost";
     case Event::Kind::host_back:
@@ -63,7 +67,10 @@ std::string Report::text() const {
   if (ok() && steps.size() > changed)
     text += "; the other " + std::to_string(steps.size() - changed) + " of the plan's " + std::to_string(steps.size()) +
             " were only waited for, or held already";
-  return text + ".\n";
+  text += ".\n";
+  // Once, and not with each error.
+  if (!failures.empty()) text += "Apply again to continue, once the cause is fixed.\n";
+  return text;
 }
 
 }  // namespace pgcluster

@@ -27,7 +27,7 @@ WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& ex
 }
 
 Ask journal_ask(const std::string& host, const std::string& unit) {
-  return {host, Exec{{"journalctl", "-u", unit, "-n", "200", "-o", "cat", "--no-pager"}}};
+  return {host, Exec{.argv = {"journalctl", "-u", unit, "-n", "200", "-o", "cat", "--no-pager"}, .tail = true}};
 }
 
 StepPtr service(std::string name, std::string host, ServiceWish wish) {

@@ -104,6 +104,9 @@ struct Later {
   /// If not empty: a problem that may still go away. The step fails with this message once all decisions of the last `patience` had one.
   std::string wrong{};
   std::chrono::seconds patience{0};
+  /// What stands in the way now, in the service's own words where it has some. Shown while the wait lasts, and when it has lasted too long. If it is
+  /// empty, apply takes the words of the commands that failed.
+  std::string seen{};
 };
 /// The step is unsafe, or would change what is not ours. A plan with it is refused; during an apply the step fails at once.
 struct Refused {
@@ -127,8 +130,11 @@ class Step {
   virtual std::chrono::seconds settle() const { return std::chrono::seconds(0); }
   /// The resources whose state the step defines; no two steps of a plan may keep the same one. A kept resource is owned once the step changes it.
   virtual std::vector<std::string> keeps() const { return {}; }
-  /// Asked if the step fails, to explain why: the unit's journal, a service's log.
+  /// Asked if the step fails, or waits for long, to explain why: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
+  /// Names of the steps that bring about what a wait waits for. Once all of them that the plan has have failed or are blocked, the wait is blocked,
+  /// too. Empty: nothing of the plan alone brings it about. Unlike with after(), one that succeeds is enough, and the wait may begin before it.
+  virtual std::vector<std::string> brought_by() const { return {}; }
 };
 /// Steps are shared and immutable.
 using StepPtr = std::shared_ptr<const Step>;
@@ -282,6 +288,7 @@ struct GateWish {
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
+  std::vector<StepRef> brought_by{};                 ///< as in Step
 };
 /// A step that changes nothing and waits for the condition, at most for `settle`.
 StepPtr gate(std::string name, GateWish wish);

@@ -41,7 +41,7 @@ StepPtr healthy(const NodeView& node) {
   for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_url(node.cluster, host.name)] = host.name;
   auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
     const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
-    if (members.empty()) return Later{"etcd answers with a quorum"};
+    if (members.empty()) return Later{.until = "etcd answers with a quorum", .seen = etcd_silence(answers[ask])};
     std::set<std::string> urls;
     std::vector<std::string> names;
     for (const EtcdMember& member : members) {
