@@ -286,7 +286,9 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
   class Tool final : public ServiceModel {
    public:
     std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
-      if (argv[0] == "journalctl") return Output{.out = "starting\ncannot bind to port 7000\n"};
+      if (argv[0] == "journalctl")
+        return Output{.out = "an error of long ago\n" + std::string(60, '\n') +
+                             "starting\ncannot bind to port 7000\n{\"level\":\"info\",\"error\":1}\nstill here\n"};
       if (argv[0] == "ask-it") return Output{.status = 2, .err = "first line\nit has no quorum\n"};
       return std::nullopt;
     }
@@ -309,7 +311,7 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
       CHECK(told[i].message == "waits until it serves");
       CHECK(told[i].took >= seconds(10 * (i + 1)));
       CHECK(told[i].took <= seconds(10 * (i + 1) + 2));
-      CHECK(told[i].seen.ends_with("; the log on h1 ends: cannot bind to port 7000"));
+      CHECK(told[i].seen.ends_with("; the log on h1 says: cannot bind to port 7000"));
     }
     CHECK(json(told[0]).find("\"seen\":\"") != std::string::npos);
     REQUIRE(report.failures.size() == 1);

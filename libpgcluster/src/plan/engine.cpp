@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 #include <utility>
 
 #include "base/strings.hpp"
@@ -17,7 +18,7 @@ constexpr std::chrono::seconds look_after{6};  // of these 10
 constexpr std::size_t most_words = 4, longest_words = 400;
 
 // The last lines of a log without stack traces, which may be a hundred lines long.
-std::string telling_lines(const std::string& log) {
+std::string telling_lines(const std::string& log, std::size_t most = 20) {
   std::vector<std::string_view> lines;
   for (std::size_t begin = 0; begin < log.size();) {
     const std::size_t end = std::min(log.find('\n', begin), log.size());
@@ -28,15 +29,30 @@ std::string telling_lines(const std::string& log) {
   }
   if (lines.empty()) return log.size() > 4000 ? log.substr(log.size() - 4000) : log;
   std::string text;
-  for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
+  for (std::size_t i = lines.size() > most ? lines.size() - most : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
   return text;
 }
 
 std::string last_line(const std::string& text) {
   const auto end = text.find_last_not_of(" \t\r\n");
   if (end == std::string::npos) return {};
-  const auto begin = text.find_last_of('\n', end);
-  return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
+  const auto before = text.find_last_of('\n', end);
+  const auto begin = before == std::string::npos ? 0 : before + 1;
+  return text.substr(begin, end - begin + 1);
+}
+
+// Of the last lines of a log the last one that tells of a problem; if none does, the last line.
+std::string problem_in(const std::string& log) {
+  std::string found;
+  std::istringstream lines(telling_lines(log, 50));
+  for (std::string line; std::getline(lines, line);) {
+    const std::string words = strings::lower(line);
+    if (words.find("\"level\":\"info\"") != std::string::npos || words.starts_with("info:") || words.find(" info: ") != std::string::npos) continue;
+    for (const char* word :
+         {"error", "fail", "fatal", "panic", "denied", "refused", "cannot", "could not", "unable", "timeout", "timed out", "no space"})
+      if (words.find(word) != std::string::npos) found = line;
+  }
+  return found.empty() ? last_line(log) : found;
 }
 
 // The last error of a system call in a log. It is often the cause, and stands far above the last lines.
@@ -280,7 +296,7 @@ void Engine::again_later(std::size_t i, Later what) {
   for (std::size_t k = plan(i).asks.size(); node.looks && k < node.round.asks.size(); ++k)
     if (const AskPtr& ask = node.round.asks[k])
       if (const auto* output = node.round.answers.get<Output>(*ask))
-        if (const std::string line = last_line(telling_lines(output->out)); !line.empty()) node.log = "the log on " + ask->at + " ends: " + line;
+        if (const std::string line = problem_in(output->out); !line.empty()) node.log = "the log on " + ask->at + " says: " + line;
   node.seen = seen(i);
   if (!node.acted && in_vain(i)) return;
   if (now >= node.deadline) {
