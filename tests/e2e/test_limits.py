@@ -4,6 +4,8 @@ import json
 import subprocess
 import time
 
+from cluster import VIP
+
 warm = True
 PEER, SQL = 2380, 5432
 
@@ -16,6 +18,12 @@ def refuse(cluster, host, to, port):
 def admit(cluster):
     for host in cluster.hosts:
         cluster.inside(host, "while ip rule show | grep -q prohibit; do ip rule del $(ip rule show | sed -n '/prohibit/{s/^[0-9]*:\\s*//;p;q}'); done")
+
+
+def by_query(cluster, query):
+    """Runs on the leader each statement that the query makes."""
+    leader = cluster.status()["leader"]
+    cluster.inside(leader, f"setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END'\n{query} \\gexec\nEND")
 
 
 class Log:
@@ -85,7 +93,7 @@ def test_a_wait_for_peers_and_a_replica_that_cannot_clone_say_what_they_see(clus
 
 
 def test_many_roles_databases_and_users_are_one_apply(cluster):
-    cluster.psql("10.77.0.11", "select format('create role tenant_%s login password %L', n, repeat('x', 20)) from generate_series(1, 2000) n \\gexec", port=SQL)
+    by_query(cluster, "select format('create role tenant_%s login password %L', n, repeat('x', 20)) from generate_series(1, 2000) n")
     before = dict(cluster.spec)
     users = [{"name": f"user_with_a_rather_long_name_{n}", "flags": "LOGIN", "password": f"password {n}"} for n in range(1500)]
     databases = [{"db": f"database_{n}", "owner": "app"} for n in range(600)]
@@ -93,12 +101,12 @@ def test_many_roles_databases_and_users_are_one_apply(cluster):
     log = Log(cluster)
     cluster.apply("--log", str(log.file))
     assert log.silence() < 11.5
-    assert cluster.psql("10.77.0.11", "select count(*) from pg_database where datname like 'database_%'", port=SQL) == "600"
-    assert cluster.psql("10.77.0.11", "select count(*) from pg_authid where rolname like 'user_with%' and rolpassword is not null", port=SQL) == "1500"
+    assert cluster.psql(VIP, "select count(*) from pg_database where datname like 'database_%'", port=SQL) == "600"
+    assert cluster.psql(VIP, "select count(*) from pg_authid where rolname like 'user_with%' and rolpassword is not null", port=SQL) == "1500"
     cluster.assert_converged()
     assert cluster.status()["healthy"]
-    cluster.psql("10.77.0.11", "select format('drop database %I', datname) from pg_database where datname like 'database_%' \\gexec", port=SQL)
-    cluster.psql("10.77.0.11", "select format('drop role %I', rolname) from pg_authid where rolname like 'tenant_%' or rolname like 'user_with%' \\gexec", port=SQL)
+    by_query(cluster, "select format('drop database %I', datname) from pg_database where datname like 'database_%'")
+    by_query(cluster, "select format('drop role %I', rolname) from pg_authid where rolname like 'tenant_%' or rolname like 'user_with%'")
     cluster.write(**before)
     cluster.apply()
     cluster.assert_converged()

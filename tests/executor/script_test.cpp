@@ -248,6 +248,7 @@ TEST_CASE("a program tells what it waits for and how far it is") {
   CHECK(note("progress 34 Unpacking postgresql-17 (amd64)") == "Unpacking postgresql-17 (amd64) (34 %)");
   for (const char* bad : {"progress", "progress 34", "progress x y", "progress 101 y", "progress -1 y"})
     CHECK(note(bad).find("34 %") != std::string::npos);
+  CHECK(note("news waits for apt's lock, which process 7 (apt-get) holds") == "waits for apt's lock, which process 7 (apt-get) holds");
   CHECK(note("begin 1").empty());
 }
 

@@ -394,6 +394,30 @@ TEST_CASE("a wait that is over in vain is blocked by what failed before on a hos
   CHECK(text.find("Apply again to continue") == text.rfind("Apply again to continue"));
 }
 
+TEST_CASE("the numbers at the end of an apply that failed add up to those of its plan") {
+  Fleet fleet(2);
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (!std::holds_alternative<Run>(d.what)) return std::nullopt;
+    return Output{.status = 1, .err = "no space left"};
+  });
+  fleet.executor.host("h2").write("/run/there", "");
+  const Ask there{"h2", FileOf{"/run/late"}};
+  const Steps wait = gate("h2/test/wait", {.asks = {there}, .decide = [there](const Answers& answers) -> Decision {
+                                             if (answers.get<File>(there)) return Done{};
+                                             return Later{"it is there"};
+                                           }});
+  const Steps appears = file("h2/test/late", "h2", {.path = "/run/late", .content = "x"});
+  const Plan plan = fleet.plan(parallel(sequence(write("h1", "a"), failing("h1"), write("h1", "b"), write("h1", "c")), sequence(appears, wait)));
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE(report.steps.size() == plan.changes().size());
+  CHECK(report.changed == 2);
+  const std::string text = report.text();
+  CHECK_MESSAGE(text.find("Failed after 2 changes in ") != std::string::npos, text);
+  CHECK_MESSAGE(text.find(plan.changes().size() == 6 ? ", 1 waited for or held already, 1 failed, 2 blocked.\n" : ", 1 failed, 2 blocked.\n") !=
+                    std::string::npos,
+                text);
+}
+
 TEST_CASE("a command that was ended names its limit") {
   Fleet fleet(1);
   fleet.executor.fail([](const Do&) { return std::optional(Output{.status = 124, .err = "terminated"}); });

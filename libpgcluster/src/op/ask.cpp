@@ -40,8 +40,13 @@ struct Key {
 }  // namespace
 
 std::string shown(const std::vector<std::string>& argv) {
+  // The account under which a command runs tells nobody anything.
+  auto first = argv.begin();
+  if (first != argv.end() && *first == "setpriv")
+    first = std::find_if(first + 1, argv.end(), [](const auto& word) { return !word.starts_with("--"); });
   std::string text;
-  for (const std::string& word : argv) {
+  for (auto at = first; at != argv.end(); ++at) {
+    const std::string& word = *at;
     if (!text.empty()) text += ' ';
     text += word;
   }

@@ -152,7 +152,7 @@ Report Engine::report() {
     if (node.at == At::done) step.state = node.changed ? StepReport::State::done : StepReport::State::unchanged;
     if (node.at == At::failed) step.state = StepReport::State::failed;
     if (node.at == At::blocked) step.state = StepReport::State::blocked;
-    if (node.changed) ++report.changed;
+    if (step.state == StepReport::State::done) ++report.changed;
     report.steps.push_back(std::move(step));
   }
   emit(Event::Kind::apply_done, {}, {}, report.ok() ? "done" : report.cancelled ? "cancelled" : "failed", report.took);

@@ -14,11 +14,23 @@ tell_progress() {
     put "progress $percent $text"
   done
 }
+# Says who holds the lock for which apt will wait.
+tell_lock() {
+  i=$(stat -c %i /var/lib/dpkg/lock-frontend 2>/dev/null) || return
+  while read -r _ _ _ _ pid file _; do
+    [ "${file##*:}" = "$i" ] || continue
+    c=
+    read -r c <"/proc/$pid/comm"
+    put "news waits for apt's lock, which process $pid${c:+ ($c)} holds"
+    return
+  done </proc/locks
+}
 apt() (
   for k in $proxies; do
     eval "v=\${px_$k-}"
     [ -z "$v" ] || export "$k=$v"
   done
+  tell_lock 2>/dev/null
   # The end of apt is not the end of the pipe: a program that it started may have it.
   rm -f -- "$T/status"
   mkfifo -- "$T/status" || exit

@@ -137,6 +137,8 @@ void Reader::line(std::string_view text) {
     note_.clear();
   } else if (kind == "waits") {
     note_ = "waits for an older program of pgcluster that still runs there (process " + std::string(text) + ")";
+  } else if (kind == "news") {
+    if (!text.empty() && text.size() < 300) note_ = text;
   } else if (kind == "progress") {
     const std::string percent(word(text));
     if (const auto part = number<int>(percent); part && *part >= 0 && *part <= 100 && !text.empty() && text.size() < 300)
