@@ -254,18 +254,22 @@ void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) 
   }
 }
 
-// Whether nothing of the plan can bring about any more what the step waits for. The step is blocked then.
+// Whether too few steps are left to bring about what the step waits for. It is blocked then.
 bool Engine::in_vain(std::size_t i) {
+  const Bringers bringers = plan(i).step->brought_by();
+  std::size_t left = 0;
   std::optional<std::size_t> by;
-  for (const std::string& name : plan(i).step->brought_by()) {
-    const auto it = by_id_.find(name);
-    if (it == by_id_.end()) continue;
-    const At at = nodes_[it->second].at;
-    if (at != At::failed && at != At::blocked) return false;
-    if (!by || at == At::failed) by = it->second;
+  for (const StepRef& one : bringers.steps) {
+    const auto it = by_id_.find(one.name());
+    const bool lost = it != by_id_.end() && (nodes_[it->second].at == At::failed || nodes_[it->second].at == At::blocked);
+    if (!lost)
+      ++left;
+    else if (!by || nodes_[it->second].at == At::failed)
+      by = it->second;
   }
-  if (by) block(i, *by);
-  return by.has_value();
+  if (!by || left >= bringers.enough) return false;
+  block(i, *by);
+  return true;
 }
 
 // What stands in the way of a step that waits, in its own words or those of the commands that failed, and how its log ends.
@@ -298,7 +302,7 @@ void Engine::again_later(std::size_t i, Later what) {
       if (const auto* output = node.round.answers.get<Output>(*ask))
         if (const std::string line = problem_in(output->out); !line.empty()) node.log = "the log on " + ask->at + " says: " + line;
   node.seen = seen(i);
-  if (!node.acted && in_vain(i)) return;
+  if (in_vain(i)) return;
   if (now >= node.deadline) {
     const std::string waited = "timed out after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
                                " s while waiting until " + node.waits_for.until;

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <pgcluster/step/step.hpp>
+#include "step/made.hpp"
 
 namespace pgcluster {
 namespace {
@@ -8,7 +8,7 @@ namespace {
 // A step made of functions. All ready-made steps are of this class.
 class MadeStep final : public Step {
  public:
-  MadeStep(std::string name, StepParts parts, std::vector<StepRef> brought_by = {})
+  MadeStep(std::string name, StepParts parts, Bringers brought_by)
       : name_(std::move(name)), parts_(std::move(parts)), brought_by_(std::move(brought_by)) {}
   std::string name() const override { return name_; }
   std::vector<Ask> asks() const override {
@@ -20,16 +20,12 @@ class MadeStep final : public Step {
   std::chrono::seconds settle() const override { return parts_.settle; }
   std::vector<std::string> keeps() const override { return parts_.keeps; }
   std::vector<Ask> evidence() const override { return parts_.evidence; }
-  std::vector<std::string> brought_by() const override {
-    std::vector<std::string> names;
-    for (const StepRef& one : brought_by_) names.push_back(one.name());
-    return names;
-  }
+  Bringers brought_by() const override { return brought_by_; }
 
  private:
   std::string name_;
   StepParts parts_;
-  std::vector<StepRef> brought_by_;
+  Bringers brought_by_;
 };
 
 Refused unreadable(const std::string& what, const Answer& answer) {
@@ -58,11 +54,15 @@ struct Block {
 
 }  // namespace
 
-StepPtr make_step(std::string name, StepParts parts) { return std::make_shared<MadeStep>(std::move(name), std::move(parts)); }
+StepPtr make_step(std::string name, StepParts parts) { return std::make_shared<MadeStep>(std::move(name), std::move(parts), Bringers{}); }
+
+StepPtr waiting_step(std::string name, StepParts parts, Bringers brought_by) {
+  return std::make_shared<MadeStep>(std::move(name), std::move(parts), std::move(brought_by));
+}
 
 StepPtr gate(std::string name, GateWish wish) {
   StepParts parts{std::move(wish.asks), std::move(wish.decide), wish.settle, {}, std::move(wish.evidence), std::move(wish.common)};
-  return std::make_shared<MadeStep>(std::move(name), std::move(parts), std::move(wish.brought_by));
+  return waiting_step(std::move(name), std::move(parts), std::move(wish.brought_by));
 }
 
 StepPtr file(std::string name, std::string host, WriteFile wish) {

@@ -1,4 +1,4 @@
-#include <pgcluster/step/step.hpp>
+#include "step/made.hpp"
 
 namespace pgcluster {
 
@@ -73,7 +73,9 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
     return Done{};
   };
   const Ask journal = journal_ask(host, wish.unit);
-  return make_step(std::move(name), {.asks = {ask}, .decide = decide, .settle = wish.settle, .keeps = {"unit:" + wish.unit}, .evidence = {journal}});
+  return waiting_step(std::move(name),
+                      {.asks = {ask}, .decide = decide, .settle = wish.settle, .keeps = {"unit:" + wish.unit}, .evidence = {journal}},
+                      wish.brought_by);
 }
 
 }  // namespace pgcluster

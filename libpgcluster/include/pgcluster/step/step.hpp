@@ -116,6 +116,12 @@ struct Refused {
 /// What a step decides from the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;
 
+/// Steps of which `enough` must not fail, or a wait for what they bring about is in vain. Those that the plan does not have count as done.
+struct Bringers {
+  std::vector<StepRef> steps{};
+  std::size_t enough = 1;
+};
+
 /// A wished state: how to see whether it holds, and what to do if it does not. Immutable; used on one thread.
 class Step {
  public:
@@ -132,9 +138,9 @@ class Step {
   virtual std::vector<std::string> keeps() const { return {}; }
   /// Asked if the step fails, or waits for long, to explain why: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
-  /// Names of the steps that bring about what a wait waits for. Once all of them that the plan has have failed or are blocked, the wait is blocked,
-  /// too. Empty: nothing of the plan alone brings it about. Unlike with after(), one that succeeds is enough, and the wait may begin before it.
-  virtual std::vector<std::string> brought_by() const { return {}; }
+  /// The steps that bring about what a wait waits for. It is blocked as soon as too few of them are left. Unlike with after(), it may begin before
+  /// them, and need not have them all.
+  virtual Bringers brought_by() const { return {}; }
 };
 /// Steps are shared and immutable.
 using StepPtr = std::shared_ptr<const Step>;
@@ -267,6 +273,7 @@ struct ServiceWish {
   Impact restart_impact = Impact::restart;
   Impact reload_impact = Impact::reload;
   std::chrono::seconds settle{60};
+  Bringers brought_by{};  ///< the services, this one included, without which it does not become active
 };
 /// The unit is enabled, active, and runs with the present content of its files. A unit that has died is Refused (not_converged), with its journal
 /// as evidence.
@@ -288,7 +295,7 @@ struct GateWish {
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
-  std::vector<StepRef> brought_by{};                 ///< as in Step
+  Bringers brought_by{};                             ///< as in Step
 };
 /// A step that changes nothing and waits for the condition, at most for `settle`.
 StepPtr gate(std::string name, GateWish wish);

@@ -185,7 +185,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
                                .decide = decide,
                                .settle = seconds(300),
                                .evidence = is_first ? dcs_evidence(*view, host) : std::vector<Ask>{journal(first.name)},
-                               .brought_by = is_first ? std::vector<StepRef>{} : std::vector<StepRef>{created(first.name)}});
+                               .brought_by = {is_first ? std::vector<StepRef>{} : std::vector<StepRef>{created(first.name)}}});
 }
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
@@ -290,7 +290,7 @@ StepPtr leader_gate(const View& view) {
                          .decide = decide,
                          .settle = seconds(view->spec.patroni_master_start_timeout + 120),
                          .evidence = {journal(first.name)},
-                         .brought_by = std::move(servers)});
+                         .brought_by = {std::move(servers)}});
 }
 
 StepPtr departure_gate(const View& view, const TopologyHost& left) {
