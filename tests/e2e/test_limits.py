@@ -119,10 +119,9 @@ def test_many_roles_databases_and_users_are_one_apply(deployed):
     users = [{"name": f"user_with_a_rather_long_name_{n}", "flags": "LOGIN", "password": f"password {n}"} for n in range(1500)]
     databases = [{"db": f"database_{n}", "owner": "app"} for n in range(600)]
     lines = [f"host database_{n} app 10.1.{n // 250}.{n % 250}/32 scram-sha-256" for n in range(500)]
-    tags = {f"tag_{n}": f"value {n}" for n in range(300)}
     parameters = {**before["postgresql_parameters"], **{f"app.setting_{n}": str(n) for n in range(200)}}
     cluster.write(postgresql_users=before["postgresql_users"] + users, postgresql_databases=before["postgresql_databases"] + databases, postgresql_pg_hba=lines,
-                  postgresql_parameters=parameters, host_pg2={"patroni_tags": tags})
+                  postgresql_parameters=parameters)
     log = Log(cluster)
     cluster.apply("--log", str(log.file))
     assert log.silence() < 11.5
@@ -132,7 +131,6 @@ def test_many_roles_databases_and_users_are_one_apply(deployed):
     assert cluster.status()["healthy"]
     by_query(cluster, "select format('drop database %I', datname) from pg_database where datname like 'database_%'")
     by_query(cluster, "select format('drop role %I', rolname) from pg_authid where rolname like 'tenant_%' or rolname like 'user_with%'")
-    cluster.spec.pop("host_pg2")
     cluster.write(**{"postgresql_pg_hba": None, **before})
     cluster.apply()
     cluster.assert_converged()
