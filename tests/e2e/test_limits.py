@@ -125,6 +125,7 @@ def test_many_roles_databases_and_users_are_one_apply(deployed):
     log = Log(cluster)
     cluster.apply("--log", str(log.file))
     assert log.silence() < 11.5
+    assert all("pg1 is busy with cluster/patroni/" in e["seen"] for e in log.waits("Patroni has read", "pg1/patroni/loaded"))
     assert cluster.psql("10.77.0.11", "select count(*) from pg_database where datname like 'database_%'", port=SQL) == "600"
     assert cluster.psql("10.77.0.11", "select count(*) from pg_authid where rolname like 'user_with%' and rolpassword is not null", port=SQL) == "1500"
     cluster.assert_converged()
@@ -184,3 +185,22 @@ def test_a_host_that_does_not_answer_is_named_while_it_is_asked(deployed):
         cluster.lab("thaw", "pg3")
     assert "asking 3 hosts (10 s); pg3 connects to root@10.77.0.13:22" in done.stderr, done.stderr
     cluster.wait_healthy()
+
+
+def test_where_the_first_member_cannot_begin_nobody_else_waits(cluster):
+    cluster.fresh(warm=True)
+    cluster.inside("pg1", "mount -t tmpfs -o ro none /var/lib/postgresql")
+    log = Log(cluster)
+    done = cluster.apply("--log", str(log.file), status=1)
+    events = log.events()
+    report = events[-1]
+    assert len(report["failures"]) == 1 and report["failures"][0]["host"] == "pg1", report["failures"]
+    assert "Read-only file system" in done.stderr, done.stderr
+    failed = next(e for e in events if e["event"] == "step_failed")
+    ended = next(e for e in events if e["event"] == "apply_done")
+    assert ended["at_ms"] - failed["at_ms"] < 10000, "the waits of the others end with it"
+    assert log.silence() < 11.5
+    cluster.inside("pg1", "umount /var/lib/postgresql")
+    cluster.apply()
+    cluster.wait_healthy()
+    cluster.assert_converged()

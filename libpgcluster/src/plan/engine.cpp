@@ -148,6 +148,7 @@ void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
   if (i != order_round && nodes_[i].at != At::explaining) nodes_[i].at = At::asking;
   Round& r = round(i);
   r = Round{.asks = std::move(asks)};
+  if (i != order_round) nodes_[i].asked = executor_.now();
   for (const AskPtr& ask : r.asks) {
     if (fresh_ && r.answers.take(ask, *fresh_)) continue;
     const auto host = hosts_.find(ask->at);
@@ -330,6 +331,8 @@ void Engine::tell_waits() {
     if (now - std::max(node.reached, node.told) < tell_every) continue;
     node.told = now;
     std::string all;
+    for (const std::string& name : node.round.missing)
+      if (const Host& host = hosts_.at(name); host.busy && !host.step.empty() && host.step != plan(i).id) all = name + " is busy with " + host.step;
     for (const std::string& words : node.seen) all += (all.empty() ? "" : "; ") + words;
     emit(Event::Kind::step_waiting, plan(i).host, plan(i).id, "waits until " + node.waits_for.until, since(node.reached), std::move(all));
   }

@@ -49,6 +49,7 @@ class Engine {
     bool announced = false;
     Later waits_for{};   // the last decision of a step that waits
     Time told{};         // when an event last said what it waits for
+    Time asked{};        // when its last round began
     Time looked{};       // when its evidence was last asked for
     bool looks = false;  // the round asks for it
     std::string log{};   // the last line of its evidence
@@ -67,7 +68,8 @@ class Engine {
     Time last_contact{};
     std::set<std::size_t> acts{};  // nodes whose next Do is here
     std::set<std::size_t> asks{};  // nodes (or the order round) that need answers from here
-    Time busy_since{};             // of the program that runs, or of its present Do
+    Time program_since{};          // of the program that runs
+    Time busy_since{};             // the same, or of its present Do
     std::string step{}, doing{};   // that Do
     std::string lost_why{};
     Time told{};          // when an event last said what apply waits for here

@@ -138,7 +138,7 @@ void Engine::pump() {
 void Engine::launch(Job job) {
   Host& host = hosts_.at(job.host);
   host.busy = true;
-  host.busy_since = executor_.now();
+  host.busy_since = host.program_since = executor_.now();
   host.step.clear();
   ++running_;
   for (const Item& item : job.items)
@@ -181,6 +181,10 @@ void Engine::completed(Job& job, ProgramResult result) {
     emit(Event::Kind::host_back, job.host, {}, "reached again after " + std::to_string(since(*host.lost_since).count() / 1000) + " s");
     host.lost_since.reset();
   }
+  // Time in which a host could not be asked, because it was busy with other steps' changes, does not count for those that wait.
+  if (!job.program.dos.empty())
+    for (const std::size_t i : host.asks)
+      if (i != order_round) nodes_[i].deadline += executor_.now() - std::max(host.program_since, nodes_[i].asked);
   result.dos.resize(job.program.dos.size());
   Answers fresh;
   for (std::size_t k = 0; k < job.asks.size(); ++k) {
