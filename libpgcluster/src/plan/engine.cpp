@@ -200,7 +200,7 @@ void Engine::judge(std::size_t i) {
       if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty()) {
         node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
         if (const std::string error = system_error_in(output->out); !error.empty() && node.failure->code == Code::not_converged)
-          node.failure->hint = "its log says \"" + error + "\": fix that, then apply again";
+          node.failure->hint = "its log says \"" + error + "\": fix that";
       }
     return settle_failure(i);
   }

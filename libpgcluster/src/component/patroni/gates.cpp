@@ -29,7 +29,7 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
 
 Refused has_died(const TopologyHost& host) {
   return {{.message = std::string(unit_name) + " on " + host.name + " has died",
-           .hint = "its last journal lines show why; fix the cause, then apply again"},
+           .hint = "its last journal lines show why"},
           Code::not_converged};
 }
 
@@ -205,7 +205,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     const Making making = read_making(answers.out(look));
     if (making.free_mib >= 0 && making.free_mib < least_free_mib)
       return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(making.free_mib) + " MiB free",
-                      .hint = "make room for the whole database, then apply again"},
+                      .hint = "make room for the whole database"},
                      Code::not_converged};
     Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
     if (making.failed > 1) {
