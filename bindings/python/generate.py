@@ -11,7 +11,8 @@ import sys
 
 # What is a class of its own on both sides, or nothing that a Python program has to do with.
 CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data", "ClusterView", "NodeView", "Component", "Executor", "SshExecutor", "LocalExecutor", "CloudExecutor",
-           "SimulatedExecutor", "SimulatedHost", "ServiceModel", "Step", "StepRef", "Steps", "Answers", "Impl", "Questions", "State_"}
+           "SimulatedExecutor", "SimulatedHost", "ServiceModel", "Step", "StepRef", "Steps", "Answers", "Impl", "Questions", "State_",
+           "Activity"}
 # Called on threads of the library, where no Python may run.
 NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
@@ -239,6 +240,8 @@ class Types:
             return "Error"
         if type == "AskPtr":
             return "Ask"
+        if type == "StepRef":
+            return "StepRef"
         if type in ("SimulatedTime", "std::chrono::milliseconds", "std::chrono::seconds"):
             return "datetime.timedelta | float" if taken else "datetime.timedelta"
         if type.startswith("std::vector<std::pair<std::string, std::string>"):

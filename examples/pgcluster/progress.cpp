@@ -37,6 +37,11 @@ std::string listed(const std::vector<std::string>& steps) {
   return text;
 }
 
+// "waits until a member leads (20 s): Patroni on pg1 does not answer"
+std::string waits(const Event& event) {
+  return one_line(event.message) + " (" + duration(event.took) + ")" + (event.seen.empty() ? "" : ": " + one_line(event.seen));
+}
+
 std::string reason(const Event& event) {
   std::string why = one_line(event.message);
   if (why.starts_with("error: ")) why.erase(0, 7);
@@ -69,9 +74,10 @@ void Progress::on(const Event& event) {
   if (!host.empty()) {
     Row& at = row(host);
     const bool ended = event.kind == Event::Kind::step_done || event.kind == Event::Kind::step_failed || event.kind == Event::Kind::step_blocked;
-    if (event.kind == Event::Kind::step_started || (event.kind == Event::Kind::step_progress && at.doing.contains(event.step))) {
+    const bool more = event.kind == Event::Kind::step_progress || event.kind == Event::Kind::step_waiting;
+    if (event.kind == Event::Kind::step_started || (more && at.doing.contains(event.step))) {
       auto& doing = at.doing.try_emplace(event.step, Doing{{}, Clock::now()}).first->second;
-      doing.what = one_line(event.message);
+      doing.what = one_line(event.message) + (event.seen.empty() ? "" : ": " + one_line(event.seen));
       at.latest = event.step;
     } else if (ended) {
       at.doing.erase(event.step);
@@ -86,6 +92,7 @@ void Progress::on(const Event& event) {
   if (event.kind == Event::Kind::step_failed) note(paint("31", host + "  " + short_step(event.step) + "  failed") + ": " + reason(event));
   if (event.kind == Event::Kind::host_lost) note(paint("33", host + "  connection lost") + ": " + reason(event));
   if (event.kind == Event::Kind::host_back) note(host + "  " + reason(event));
+  if (event.kind == Event::Kind::host_waiting) note(host + "  " + waits(event));
   poll();
 }
 
@@ -94,6 +101,12 @@ void Progress::plain(const Event& event) {
   switch (event.kind) {
     case Event::Kind::step_started:
       if (event.message.starts_with("waits")) note(head + one_line(event.message));
+      break;
+    case Event::Kind::step_waiting:
+      note(head + waits(event));
+      break;
+    case Event::Kind::host_waiting:
+      note(event.host + "  " + waits(event));
       break;
     case Event::Kind::step_done:
       note(head + "done (" + duration(event.took) + ")");
@@ -127,7 +140,8 @@ void Progress::beat() {
   for (const Row& row : rows_) {
     const auto it = row.doing.find(row.latest);
     if (it == row.doing.end()) continue;
-    all += (all.empty() ? "" : ", ") + row.name + " " + short_step(it->first) + " (" + duration(since(it->second.since)) + ")";
+    all += (all.empty() ? "" : ", ") + row.name + " " + short_step(it->first) + " (" + duration(since(it->second.since)) +
+           (it->second.what.empty() ? ")" : ", " + it->second.what + ")");
   }
   if (all.empty()) spoke_ = Clock::now();
   if (!all.empty()) note("still at: " + all);

@@ -45,7 +45,7 @@ std::string validated_json(const std::string& file, const pgcluster::Topology& t
 
 void asking(Session& session, const pgcluster::Spec& spec, const std::function<void(const pgcluster::OperateOptions&)>& ask) {
   const std::size_t hosts = spec.hosts.size();
-  Waiting waiting(session.console, "asking " + (hosts == 1 ? spec.hosts[0].name : std::to_string(hosts) + " hosts"));
+  Waiting waiting(session.console, session.executor, "asking " + (hosts == 1 ? spec.hosts[0].name : std::to_string(hosts) + " hosts"));
   pgcluster::OperateOptions options;
   options.stop = session.interrupt.token();
   options.poll = [&] {

@@ -101,11 +101,26 @@ std::string duration(std::chrono::milliseconds time) {
 
 std::chrono::milliseconds since(Clock::time_point then) { return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - then); }
 
-Waiting::Waiting(const Console& console, std::string what) : console_(console), what_(std::move(what)) {}
+Waiting::Waiting(const Console& console, const pgcluster::Executor& executor, std::string what)
+    : console_(console), executor_(executor), what_(std::move(what)) {}
+
+// "; pg3 connects to root@10.77.0.13:22 (12 s)" for what takes longer than two seconds.
+std::string Waiting::activities() const {
+  std::string text;
+  for (const pgcluster::Activity& one : executor_.activities())
+    if (const auto time = since(one.since); time >= std::chrono::seconds(2))
+      text += "; " + one.host + " " + (one.what.empty() ? "has not answered yet" : one.what) + " (" + duration(time) + ")";
+  return text;
+}
 
 void Waiting::poll() {
-  if (!console_.live()) return;
-  const std::string line = cut(" " + what_ + " (" + duration(since(began_)) + ")", std::max<std::size_t>(screen(stderr).columns, 3) - 2);
+  if (!console_.live()) {
+    if (Clock::now() - spoke_ < std::chrono::seconds(10)) return;
+    spoke_ = Clock::now();
+    return console_.tell(what_ + " (" + duration(since(began_)) + ")" + activities());
+  }
+  const std::string line =
+      cut(" " + what_ + " (" + duration(since(began_)) + ")" + activities(), std::max<std::size_t>(screen(stderr).columns, 3) - 2);
   std::fprintf(stderr, "\r%s%s\x1b[K", spinner(speaks_utf8(), frame_++), line.c_str());
   std::fflush(stderr);
   drawn_ = true;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string>
 
+#include <pgcluster/executor/executor.hpp>
+
 #include "console.hpp"
 
 namespace command {
@@ -32,10 +34,11 @@ std::string cut(const std::string& text, std::size_t columns);
 std::string cut_front(const std::string& text, std::size_t columns, bool utf8);
 std::string padded(std::string text, std::size_t width);
 
-/// A spinner on stderr while hosts are asked; nothing if stderr is no terminal.
+/// A spinner on stderr while hosts are asked; elsewhere than on a terminal a line every 10 s.
 class Waiting {
  public:
-  Waiting(const Console& console, std::string what);
+  /// Shows what `executor` waits for, too.
+  Waiting(const Console& console, const pgcluster::Executor& executor, std::string what);
   ~Waiting() { clear(); }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
@@ -43,9 +46,13 @@ class Waiting {
   void clear();
 
  private:
+  std::string activities() const;
+
   const Console& console_;
+  const pgcluster::Executor& executor_;
   std::string what_;
   Clock::time_point began_ = Clock::now();
+  Clock::time_point spoke_ = began_;
   std::size_t frame_ = 0;
   bool drawn_ = false;
 };

@@ -136,8 +136,7 @@ TEST_CASE("commands have their input and nothing of ours, a limit, and a status 
   CHECK(exec({"sleep", "5"}, {}, 100).status == 124);
   CHECK(exec({"sh", "-c", "kill -9 $$"}).status == 137);
   CHECK(exec({"printf", "%s|", "a b", "", "'", "$x", "*", "-n", "\n"}).out == "a b||'|$x|*|-n|\n|");
-  CHECK(exec({"sh", "-c", "printf '\\n'; seq 1 100000"}).out.size() == 256u << 10);
-  CHECK(exec({"sh", "-c", "seq 1 100000"}).out.ends_with("99999\n100000\n"));
+  CHECK(exec({"sh", "-c", "printf '\\n'; seq 1 100000"}).out.size() == 588896);
   // A child that meets a closed pipe dies of it, as it does elsewhere.
   CHECK(exec({"sh", "-c", "{ seq 1 100000; echo $? >&2; } | head -n1; :"}).err != "1\n");
 }
@@ -183,7 +182,8 @@ TEST_CASE("outputs and files of any size and name come whole, but for the beginn
   const auto answers = scratch.run({.asks = asks}).answers;
   const auto& output = std::get<Output>(answers[0]);
   CHECK(output.out == "1\n2\n3\n4\n5\n6\n7\n");
-  CHECK(output.err.size() == 256u << 10);
+  CHECK(output.err.size() == (256u << 10) + std::string("…\n").size());
+  CHECK(output.err.starts_with("…\n"));
   CHECK(output.err.ends_with("99999\n100000\n"));
   for (std::size_t i = 0; i < files.size(); ++i) {
     CAPTURE(files[i].first);
@@ -192,6 +192,64 @@ TEST_CASE("outputs and files of any size and name come whole, but for the beginn
   }
   CHECK(std::get<File>(answers[files.size() + 1]).content == block);
   CHECK(std::get<File>(answers[files.size() + 2]).content == "Linux\n");
+}
+
+TEST_CASE("an answer that is too long says so, and a log keeps its end") {
+  Scratch scratch;
+  const auto printing = [](int kib, const std::string& last, bool tail = false) {
+    return Ask{"pg1", Exec{.argv = {"sh", "-c", "head -c $(($1 * 1024)) /dev/zero | tr '\\0' x; printf %s \"$2\"", "sh", std::to_string(kib), last},
+                           .tail = tail}};
+  };
+  scratch.put("large", std::string(9u << 20, 'x'));
+  const auto answers = scratch
+                           .run({.dos = {{"pg1", Run{{"sh", "-c", "seq 1 100000 >&2; exit 1"}}}},
+                                 .asks = {printing(9216, "end"),
+                                          printing(7168, "one"),
+                                          printing(7168, "two"),
+                                          printing(1024, "end", true),
+                                          printing(9216, "end", true),
+                                          {"pg1", FileOf{scratch.path("large")}}}})
+                           .answers;
+  const auto& cut = std::get<Unreadable>(answers[0]);
+  CHECK(cut.lasting);
+  CHECK(cut.why.find("` on pg1 is longer than 8 MiB (it has 9.0 MiB)") != std::string::npos);
+  CHECK(cut.why.starts_with("the answer of `sh -c head"));
+  CHECK(std::get<Output>(answers[1]).out.size() == (7u << 20) + 3);
+  CHECK(std::get<Output>(answers[2]).out.ends_with("xtwo"));
+  for (const std::size_t log : {3u, 4u}) {
+    CHECK(std::get<Output>(answers[log]).out.starts_with("…\nx"));
+    CHECK(std::get<Output>(answers[log]).out.ends_with("xend"));
+  }
+  CHECK(std::get<Unreadable>(answers[5]).lasting);
+  CHECK(std::get<Unreadable>(answers[5]).why.find("has 9.0 MiB, and at most 8 MiB of a file are read") != std::string::npos);
+  const auto failed = scratch.act({"pg1", Run{{"sh", "-c", "seq 1 100000 >&2; exit 1"}}});
+  CHECK(failed.output.err.starts_with("…\n"));
+  CHECK(failed.output.err.ends_with("99999\n100000\n"));
+}
+
+TEST_CASE("a call for several asks whose answer is too long says so for each of them") {
+  const Program program{.asks = {{"h", Exec{{"curl", "-s", "http://a/1"}}}, {"h", Exec{{"curl", "-s", "http://a/2"}}}}};
+  Reader reader(program, "N");
+  reader.feed("\nN exec 2 0 1 0 .\n\nN long o.2 9000000 .\n\nN content =eA== 0 o.2 .\n\nN end .\n");
+  for (const Answer& answer : reader.result().answers) CHECK(std::get<Unreadable>(answer).lasting);
+}
+
+TEST_CASE("a program tells what it waits for and how far it is") {
+  const Program program{.dos = {{"h", Install{{"p"}}}, {"h", Run{{"true"}}}}};
+  Reader reader(program, "N");
+  const auto note = [&](const std::string& frame) {
+    reader.feed("\nN " + frame + " .\n");
+    return reader.note();
+  };
+  CHECK(note("hi").empty());
+  CHECK(note("waits 4711") == "waits for an older program of pgcluster that still runs there (process 4711)");
+  CHECK(note("up").empty());
+  CHECK(note("begin 0").empty());
+  CHECK(note("progress 34 Unpacking postgresql-17 (amd64)") == "Unpacking postgresql-17 (amd64) (34 %)");
+  for (const char* bad : {"progress", "progress 34", "progress x y", "progress 101 y", "progress -1 y"})
+    CHECK(note(bad).find("34 %") != std::string::npos);
+  CHECK(note("news waits for apt's lock, which process 7 (apt-get) holds") == "waits for apt's lock, which process 7 (apt-get) holds");
+  CHECK(note("begin 1").empty());
 }
 
 TEST_CASE("an archive that is torn, or of files that changed meanwhile, is no answer") {

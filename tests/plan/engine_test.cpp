@@ -282,6 +282,202 @@ TEST_CASE("a failure's hint is what its log says of the system, however far abov
   CHECK(hint("starting\nstopped\n").find("its log says") == std::string::npos);
 }
 
+TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its log ends; its failure says so, too") {
+  class Tool final : public ServiceModel {
+   public:
+    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
+      if (argv[0] == "journalctl")
+        return Output{.out = "an error of long ago\n" + std::string(60, '\n') +
+                             "starting\ncannot bind to port 7000\n{\"level\":\"info\",\"error\":1}\nstill here\n"};
+      if (argv[0] == "ask-it") return Output{.status = 2, .err = "first line\nit has no quorum\n"};
+      return std::nullopt;
+    }
+  };
+  const auto wait_for = [](const std::string& seen) {
+    Fleet fleet(1);
+    fleet.executor.add(std::make_shared<Tool>());
+    std::vector<Event> told;
+    const Report report =
+        fleet.apply(gate("h1/test/gate", {.asks = {{"h1", Exec{{"ask-it"}}}},
+                                          .decide = [seen](const Answers&) -> Decision { return Later{.until = "it serves", .seen = seen}; },
+                                          .settle = seconds(35),
+                                          .evidence = {journal_ask("h1", "server.service")}}),
+                    {.on_event = [&](const Event& event) {
+                      if (event.kind == Event::Kind::step_waiting) told.push_back(event);
+                    }});
+    REQUIRE(told.size() == 3);
+    for (std::size_t i = 0; i < told.size(); ++i) {
+      CHECK(told[i].step == "h1/test/gate");
+      CHECK(told[i].message == "waits until it serves");
+      CHECK(told[i].took >= seconds(10 * (i + 1)));
+      CHECK(told[i].took <= seconds(10 * (i + 1) + 2));
+      CHECK(told[i].seen.ends_with("; the log on h1 says: cannot bind to port 7000"));
+    }
+    CHECK(json(told[0]).find("\"seen\":\"") != std::string::npos);
+    REQUIRE(report.failures.size() == 1);
+    REQUIRE(report.failures[0].causes.size() >= 2);
+    CHECK(told[0].seen.starts_with(report.failures[0].causes[0] + "; "));
+    return report.failures[0].causes[0];
+  };
+  CHECK(wait_for("") == "h1: it has no quorum");
+  CHECK(wait_for("two of three are away") == "two of three are away");
+}
+
+namespace {
+
+Steps failing(const std::string& host) {
+  return make_step(host + "/test/make",
+                   {.asks = {}, .decide = [host](const Answers&) -> Decision { return Change{.todo = {Do{.at = host, .what = Run{{"fails"}}}}}; }});
+}
+
+// Waits on the host for what others bring about.
+Steps waiting(const std::string& name, const std::string& asked, const std::vector<StepRef>& brought_by, std::size_t enough = 1) {
+  return gate(name, {.asks = {{asked, FileOf{"/run/there"}}},
+                     .decide = [](const Answers&) -> Decision { return Later{"it is there"}; },
+                     .settle = seconds(60),
+                     .brought_by = {brought_by, enough}});
+}
+
+StepReport of(const Report& report, const std::string& id) {
+  for (const StepReport& step : report.steps)
+    if (step.id == id) return step;
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("a wait ends at once when nothing is left that brings it about, and is no second error") {
+  Fleet fleet(3);
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (!std::holds_alternative<Run>(d.what)) return std::nullopt;
+    return Output{.status = 1, .err = "no space left"};
+  });
+  const std::vector<StepRef> both{{"h1", "test", "make"}, {"h2", "test", "make"}};
+  SUBCASE("all have failed") {
+    const Report report = fleet.apply(parallel(failing("h1"), failing("h2"), waiting("h3/test/wait", "h3", both)));
+    CHECK(report.failures.size() == 2);
+    CHECK(of(report, "h3/test/wait").state == StepReport::State::blocked);
+    CHECK(report.took < seconds(10));
+  }
+  SUBCASE("one is not in the plan") {
+    const Report report = fleet.apply(
+        parallel(sequence(failing("h1"), write("h1", "a")), waiting("h3/test/wait", "h3", {{"h1", "test", "a"}, {"h9", "test", "make"}})));
+    CHECK(report.took >= seconds(60));  // the other is not of this plan: it may bring it about
+    CHECK(of(report, "h3/test/wait").state == StepReport::State::failed);
+  }
+  SUBCASE("fewer are left than it takes") {
+    const Report report = fleet.apply(parallel(sequence(failing("h1"), write("h1", "a")), write("h2", "a"), write("h3", "a"),
+                                               waiting("h3/test/wait", "h3", {{"h1", "test", "a"}, {"h2", "test", "a"}, {"h3", "test", "a"}}, 3)));
+    CHECK(report.failures.size() == 1);
+    CHECK(of(report, "h3/test/wait").blocked_by == "h1/test/make");
+    CHECK(report.took < seconds(10));
+  }
+  SUBCASE("one of them is still at work") {
+    const Report report = fleet.apply(parallel(failing("h1"), waiting("h2/test/make", "h2", {}), waiting("h3/test/wait", "h3", both)));
+    CHECK(report.took >= seconds(60));
+    CHECK(report.failures.size() == 2);
+  }
+}
+
+TEST_CASE("a wait that is over in vain is blocked by what failed before on a host that it asks, and is an error of its own elsewhere") {
+  Fleet fleet(3);
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (!std::holds_alternative<Run>(d.what)) return std::nullopt;
+    return Output{.status = 1, .err = "no space left"};
+  });
+  std::vector<std::string> blocked;
+  const Report report = fleet.apply(parallel(failing("h1"), waiting("cluster/test/wait", "h1", {}), waiting("h2/test/wait", "h2", {})),
+                                    {.on_event = [&](const Event& event) {
+                                      if (event.kind == Event::Kind::step_blocked) blocked.push_back(event.message);
+                                    }});
+  CHECK(of(report, "cluster/test/wait").blocked_by == "h1/test/make");
+  CHECK(of(report, "h2/test/wait").state == StepReport::State::failed);
+  REQUIRE(report.failures.size() == 2);
+  CHECK(report.failures[0].hint.empty());  // the command's words are all there is
+  CHECK(report.failures[0].causes == std::vector<std::string>{"no space left"});
+  CHECK(blocked == std::vector<std::string>{"blocked by h1/test/make (timed out after 60 s while waiting until it is there)"});
+  const std::string text = report.text();
+  CHECK(text.find("Apply again to continue") == text.rfind("Apply again to continue"));
+}
+
+TEST_CASE("the numbers at the end of an apply that failed add up to those of its plan") {
+  Fleet fleet(2);
+  fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    if (!std::holds_alternative<Run>(d.what)) return std::nullopt;
+    return Output{.status = 1, .err = "no space left"};
+  });
+  fleet.executor.host("h2").write("/run/there", "");
+  const Ask there{"h2", FileOf{"/run/late"}};
+  const Steps wait = gate("h2/test/wait", {.asks = {there}, .decide = [there](const Answers& answers) -> Decision {
+                                             if (answers.get<File>(there)) return Done{};
+                                             return Later{"it is there"};
+                                           }});
+  const Steps appears = file("h2/test/late", "h2", {.path = "/run/late", .content = "x"});
+  const Plan plan = fleet.plan(parallel(sequence(write("h1", "a"), failing("h1"), write("h1", "b"), write("h1", "c")), sequence(appears, wait)));
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE(report.steps.size() == plan.changes().size());
+  CHECK(report.changed == 2);
+  const std::string text = report.text();
+  CHECK_MESSAGE(text.find("Failed after 2 changes in ") != std::string::npos, text);
+  CHECK_MESSAGE(text.find(plan.changes().size() == 6 ? ", 1 waited for or held already, 1 failed, 2 blocked.\n" : ", 1 failed, 2 blocked.\n") !=
+                    std::string::npos,
+                text);
+}
+
+TEST_CASE("a command that was ended names its limit") {
+  Fleet fleet(1);
+  fleet.executor.fail([](const Do&) { return std::optional(Output{.status = 124, .err = "terminated"}); });
+  const Report report = fleet.apply(failing("h1"));
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].code == Code::timed_out);
+  CHECK(report.failures[0].message == "run fails was ended after 60 s, the limit of this step");
+}
+
+TEST_CASE("an answer that can never be read ends a plan, or a wait, at once") {
+  class Cutting final : public Executor {
+   public:
+    explicit Cutting(Executor& inner) : inner_(inner) {}
+    ProgramResult run(const HostAccess& host, const Program& program) override {
+      ProgramResult result = inner_.run(host, program);
+      for (std::size_t i = 0; cuts && i < program.asks.size(); ++i)
+        if (std::holds_alternative<Exec>(program.asks[i].what))
+          result.answers[i] = Unreadable{.why = "the answer of `list` is longer than 8 MiB", .lasting = true};
+      return result;
+    }
+    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return inner_.lock(host, us); }
+    void beat(const HostAccess& host) override { inner_.beat(host); }
+    void unlock(const HostAccess& host) noexcept override { inner_.unlock(host); }
+    bool blocking() const noexcept override { return false; }
+    std::chrono::steady_clock::time_point now() const override { return inner_.now(); }
+    void sleep_until(std::chrono::steady_clock::time_point until) override { inner_.sleep_until(until); }
+    bool cuts = true;
+
+   private:
+    Executor& inner_;
+  };
+  Fleet fleet(1);
+  Cutting cutting(fleet.executor);
+  const auto step = [](Decision without_answer) {
+    const Ask ask{"h1", Exec{{"list"}}};
+    return make_step("h1/test/list", {.asks = {ask},
+                                      .decide = [ask, without_answer](const Answers& answers) -> Decision {
+                                        return answers.get<Output>(ask) ? Decision(Later{"it is there"}) : without_answer;
+                                      },
+                                      .settle = seconds(60)});
+  };
+  const Steps waits = step(Later{"one server takes writes"}), changes = step(Change{.todo = {Do{.at = "h1", .what = Run{{"make"}}}}});
+  for (const Steps& steps : {waits, changes})
+    CHECK_THROWS_WITH_AS(make_plan(fleet.hosts, steps, cutting), doctest::Contains("the answer of `list` is longer than 8 MiB"), Error);
+  CHECK(make_plan(fleet.hosts, step(Done{}), cutting).empty());
+  cutting.cuts = false;
+  const Plan plan = make_plan(fleet.hosts, waits, cutting);
+  cutting.cuts = true;
+  const Report report = apply(plan, cutting);
+  REQUIRE(report.failures.size() == 1);
+  CHECK(report.failures[0].message == "the answer of `list` is longer than 8 MiB");
+  CHECK(report.took < seconds(10));
+}
+
 TEST_CASE("cancelled: no further program, and the next apply goes on") {
   Fleet fleet(1);
   std::stop_source stop;

@@ -40,8 +40,13 @@ struct Key {
 }  // namespace
 
 std::string shown(const std::vector<std::string>& argv) {
+  // The account under which a command runs tells nobody anything.
+  auto first = argv.begin();
+  if (first != argv.end() && *first == "setpriv")
+    first = std::find_if(first + 1, argv.end(), [](const auto& word) { return !word.starts_with("--"); });
   std::string text;
-  for (const std::string& word : argv) {
+  for (auto at = first; at != argv.end(); ++at) {
+    const std::string& word = *at;
     if (!text.empty()) text += ' ';
     text += word;
   }
@@ -63,7 +68,9 @@ std::string key(const Ask& ask) {
                  [&](const PackageOf& of) { key.add("package").add(of.name); },
                  [&](const UnitOf& of) { key.add("unit").add(of.name).add(of.start_files).add(of.load_files); },
                  [&](const AccountOf& of) { key.add("account").add(of.name); },
-                 [&](const Exec& exec) { key.add("exec").add(exec.argv).add(exec.input).add(exec.about).add(std::int64_t{exec.limit.count()}); },
+                 [&](const Exec& exec) {
+                   key.add("exec").add(exec.argv).add(exec.input).add(exec.about).add(std::int64_t{exec.limit.count()}).add(std::int64_t{exec.tail});
+                 },
                  [&](const Http& http) {
                    key.add("http").add(http.method).add(http.url).add(static_cast<std::int64_t>(http.headers.size()));
                    for (const auto& [name, value] : http.headers) key.add(name).add(value);

@@ -100,8 +100,9 @@ const TopologyHost& fittest_replica(const Scene& scene, const TopologyHost& lead
 }
 
 Decision ends_with(const Scene& scene, const Answers& answers, const std::string& to, const std::string& from) {
-  if (!scene.state(answers, scene.member(to)).leads) return Later{to + " leads"};
-  if (!from.empty() && from != to && !scene.state(answers, scene.member(from)).runs()) return Later{from + " follows as a replica"};
+  const auto later = [&](const std::string& until) { return Later{.until = until, .seen = patroni::read_members(*scene.view, answers).words()}; };
+  if (!scene.state(answers, scene.member(to)).leads) return later(to + " leads");
+  if (!from.empty() && from != to && !scene.state(answers, scene.member(from)).runs()) return later(from + " follows as a replica");
   return Done{};
 }
 
@@ -189,7 +190,7 @@ Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& 
     const TopologyHost* leads = members.leader();
     const bool handed_over = leads && leads->name != from;
     if (handed_over || from == to) return ends_with(scene, answers, to.empty() ? leads->name : to, from);
-    if (!members.of(scene.member(from)).leads) return Later{to.empty() ? "another member leads" : to + " leads"};
+    if (!members.of(scene.member(from)).leads) return Later{.until = to.empty() ? "another member leads" : to + " leads", .seen = members.words()};
     const TopologyHost* next = to.empty() ? members.successor(*scene.view, scene.member(from)) : &scene.member(to);
     if (!next) return Later{"a replica is fit to lead (" + members.why_none(*scene.view) + ")", Impact::switchover, Action::switchover};
     if (const std::string why = members.unfit(*scene.view, *next); !why.empty())

@@ -49,19 +49,24 @@ void Engine::lock() {
                          .retryable = true});
           workers_->tell([&, name] {
             hosts_.at(name).locked = true;
+            hosts_.at(name).busy = false;
             hosts_.at(name).last_contact = executor_.now();
             --running_;
           });
         },
         [&, name](const Error& error) {
           if (!failed) failed = error.with(name);
+          hosts_.at(name).busy = false;
           --running_;
         });
     ++running_;
+    hosts_.at(name).busy = true;
+    hosts_.at(name).busy_since = executor_.now();
   };
   const auto wait = [&] {
     while (running_ > 0) {
       workers_->serve(executor_.now() + std::chrono::milliseconds(100));
+      tell_hosts();
       if (options_.poll) options_.poll();
     }
   };
@@ -121,6 +126,7 @@ Report Engine::run() {
     if (open_ == 0 || (cancelled_ && running_ == 0)) break;
     if (stuck()) break;
     if (!cancelled_) beat();
+    tell_waits();
     Time until = executor_.now() + std::chrono::milliseconds(100);
     if (!executor_.blocking()) until = executor_.now() + std::chrono::seconds(1);
     if (!timers_.empty()) until = std::min(until, timers_.begin()->first);
@@ -146,7 +152,7 @@ Report Engine::report() {
     if (node.at == At::done) step.state = node.changed ? StepReport::State::done : StepReport::State::unchanged;
     if (node.at == At::failed) step.state = StepReport::State::failed;
     if (node.at == At::blocked) step.state = StepReport::State::blocked;
-    if (node.changed) ++report.changed;
+    if (step.state == StepReport::State::done) ++report.changed;
     report.steps.push_back(std::move(step));
   }
   emit(Event::Kind::apply_done, {}, {}, report.ok() ? "done" : report.cancelled ? "cancelled" : "failed", report.took);

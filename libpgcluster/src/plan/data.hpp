@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +62,9 @@ struct Plan::Data {
 
 /// The failure of an apply that was cancelled before its end.
 Failure cancelled_failure();
+
+/// The failure of a step that cannot decide because an answer can never be read (Unreadable::lasting); nothing where all can.
+std::optional<Failure> lasting_failure(const std::vector<AskPtr>& asks, const Answers& answers);
 
 /// Answers that the planner has already.
 using Known = std::vector<std::pair<AskPtr, Answer>>;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <sstream>
 #include <utility>
 
 #include "base/strings.hpp"
@@ -12,9 +13,12 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
+constexpr std::chrono::seconds tell_every{10};
+constexpr std::chrono::seconds look_after{6};  // of these 10
+constexpr std::size_t most_words = 4, longest_words = 400;
 
 // The last lines of a log without stack traces, which may be a hundred lines long.
-std::string telling_lines(const std::string& log) {
+std::string telling_lines(const std::string& log, std::size_t most = 20) {
   std::vector<std::string_view> lines;
   for (std::size_t begin = 0; begin < log.size();) {
     const std::size_t end = std::min(log.find('\n', begin), log.size());
@@ -25,8 +29,30 @@ std::string telling_lines(const std::string& log) {
   }
   if (lines.empty()) return log.size() > 4000 ? log.substr(log.size() - 4000) : log;
   std::string text;
-  for (std::size_t i = lines.size() > 20 ? lines.size() - 20 : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
+  for (std::size_t i = lines.size() > most ? lines.size() - most : 0; i < lines.size(); ++i) (text += lines[i]) += '\n';
   return text;
+}
+
+std::string last_line(const std::string& text) {
+  const auto end = text.find_last_not_of(" \t\r\n");
+  if (end == std::string::npos) return {};
+  const auto before = text.find_last_of('\n', end);
+  const auto begin = before == std::string::npos ? 0 : before + 1;
+  return text.substr(begin, end - begin + 1);
+}
+
+// Of the last lines of a log the last one that tells of a problem; if none does, the last line.
+std::string problem_in(const std::string& log) {
+  std::string found;
+  std::istringstream lines(telling_lines(log, 50));
+  for (std::string line; std::getline(lines, line);) {
+    const std::string words = strings::lower(line);
+    if (words.find("\"level\":\"info\"") != std::string::npos || words.starts_with("info:") || words.find(" info: ") != std::string::npos) continue;
+    for (const char* word :
+         {"error", "fail", "fatal", "panic", "denied", "refused", "cannot", "could not", "unable", "timeout", "timed out", "no space"})
+      if (words.find(word) != std::string::npos) found = line;
+  }
+  return found.empty() ? last_line(log) : found;
 }
 
 // The last error of a system call in a log. It is often the cause, and stands far above the last lines.
@@ -61,13 +87,17 @@ Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
       turns_(disturbing_turns(plan.nodes)),
       workers_(std::make_unique<Workers>(executor, std::min(options.parallel, std::max<std::size_t>(1, plan.hosts.size())))) {
   for (const auto& [name, access] : plan.hosts) hosts_[name].access = access;
-  for (std::size_t i = 0; i < nodes_.size(); ++i) nodes_[i].waits = plan.nodes[i].before.size();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    nodes_[i].waits = plan.nodes[i].before.size();
+    by_id_.emplace(plan.nodes[i].id, i);
+  }
 }
 
 std::chrono::milliseconds Engine::since(Time begin) const { return std::chrono::duration_cast<std::chrono::milliseconds>(executor_.now() - begin); }
 
-void Engine::emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message, std::chrono::milliseconds took) {
-  if (options_.on_event) options_.on_event({kind, since(started_), host, step, std::move(message), took});
+void Engine::emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message, std::chrono::milliseconds took,
+                  std::string seen) {
+  if (options_.on_event) options_.on_event({kind, since(started_), host, step, std::move(message), took, std::move(seen)});
 }
 
 // Called when all steps before it are done.
@@ -100,6 +130,7 @@ void Engine::begin(std::size_t i) {
 void Engine::act(std::size_t i, Change change) {
   Node& node = nodes_[i];
   node.at = At::acting;
+  waiting_.erase(i);
   node.change = std::move(change);
   node.next_do = 0;
   if (node.change->todo.empty()) {
@@ -117,6 +148,7 @@ void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
   if (i != order_round && nodes_[i].at != At::explaining) nodes_[i].at = At::asking;
   Round& r = round(i);
   r = Round{.asks = std::move(asks)};
+  if (i != order_round) nodes_[i].asked = executor_.now();
   for (const AskPtr& ask : r.asks) {
     if (fresh_ && r.answers.take(ask, *fresh_)) continue;
     const auto host = hosts_.find(ask->at);
@@ -129,6 +161,19 @@ void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
   }
   for (const std::string& name : r.missing) hosts_.at(name).asks.insert(i);
   if (r.missing.empty()) judge(i);
+}
+
+// A round of a step that waits. Shortly before an event tells of the wait it also asks for the evidence.
+void Engine::ask_again(std::size_t i) {
+  Node& node = nodes_[i];
+  std::vector<AskPtr> asks = plan(i).asks;
+  const Time now = executor_.now(), from = std::max(node.reached, node.told);
+  node.looks = now - from >= look_after && node.looked < from + look_after;
+  if (node.looks) {
+    node.looked = now;
+    for (AskPtr& ask : shared(plan(i).step->evidence())) asks.push_back(std::move(ask));
+  }
+  start_round(i, std::move(asks));
 }
 
 // Takes the round's answers of `host` from fresh_, the answers of the program that has just ended.
@@ -155,7 +200,7 @@ void Engine::judge(std::size_t i) {
       if (const auto* output = node.round.answers.get<Output>(*ask); output && !output->out.empty()) {
         node.failure->causes.push_back(describe(*ask) + ":\n" + telling_lines(output->out));
         if (const std::string error = system_error_in(output->out); !error.empty() && node.failure->code == Code::not_converged)
-          node.failure->hint = "its log says \"" + error + "\": fix that and apply again to continue";
+          node.failure->hint = "its log says \"" + error + "\": fix that";
       }
     return settle_failure(i);
   }
@@ -166,27 +211,25 @@ void Engine::judge(std::size_t i) {
     return fail(i, {.code = Code::internal, .message = "the decision of " + plan(i).id + " failed: " + error.what()});
   }
   if (std::holds_alternative<Done>(decision)) {
-    const std::string awaited = node.acted && node.change && node.change->until ? node.change->until(node.round.answers) : "";
-    return awaited.empty() ? finish(i) : again_later(i, awaited);
+    std::string awaited = node.acted && node.change && node.change->until ? node.change->until(node.round.answers) : "";
+    return awaited.empty() ? finish(i) : again_later(i, {std::move(awaited)});
   }
   if (const auto* refused = std::get_if<Refused>(&decision))
     return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
-  if (const auto* later = std::get_if<Later>(&decision)) {
+  if (auto lasting = lasting_failure(plan(i).asks, node.round.answers)) return fail(i, std::move(*lasting));
+  if (auto* later = std::get_if<Later>(&decision)) {
     if (later->wrong.empty())
       node.wrong_since.reset();
     else if (!node.wrong_since)
       node.wrong_since = executor_.now();
     else if (executor_.now() - *node.wrong_since >= later->patience)
-      return fail(i, {.code = Code::not_converged, .message = later->wrong, .hint = "fix the cause and apply again to continue"});
-    return again_later(i, later->until);
+      return fail(i, {.code = Code::not_converged, .message = later->wrong});
+    return again_later(i, std::move(*later));
   }
   Change& change = std::get<Change>(decision);
   if (node.acted) {
-    if (!change.failed.empty())
-      return fail(
-          i,
-          {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines give the cause: fix it and apply again to continue"});
-    return again_later(i, "it is as wished (" + change.reason + ")");
+    if (!change.failed.empty()) return fail(i, {.code = Code::not_converged, .message = change.failed, .hint = "its last log lines give the cause"});
+    return again_later(i, {"it is as wished (" + change.reason + ")"});
   }
   if (!announced(i, change))
     return fail(i,
@@ -212,19 +255,117 @@ void Engine::blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) 
   }
 }
 
-void Engine::again_later(std::size_t i, const std::string& what) {
+// Whether too few steps are left to bring about what the step waits for. It is blocked then.
+bool Engine::in_vain(std::size_t i) {
+  const Bringers bringers = plan(i).step->brought_by();
+  std::size_t left = 0;
+  std::optional<std::size_t> by;
+  for (const StepRef& one : bringers.steps) {
+    const auto it = by_id_.find(one.name());
+    const bool lost = it != by_id_.end() && (nodes_[it->second].at == At::failed || nodes_[it->second].at == At::blocked);
+    if (!lost)
+      ++left;
+    else if (!by || nodes_[it->second].at == At::failed)
+      by = it->second;
+  }
+  if (!by || left >= bringers.enough) return false;
+  block(i, *by);
+  return true;
+}
+
+// What stands in the way of a step that waits, in its own words or those of the commands that failed, and how its log ends.
+std::vector<std::string> Engine::seen(std::size_t i) const {
+  const Node& node = nodes_[i];
+  std::vector<std::string> words;
+  const auto add = [&words](const std::string& text) {
+    const std::string line = text.size() > longest_words ? text.substr(0, longest_words) + "…" : text;
+    if (!line.empty() && words.size() < most_words && std::find(words.begin(), words.end(), line) == words.end()) words.push_back(line);
+  };
+  add(node.waits_for.seen);
+  for (const AskPtr& ask : plan(i).asks) {
+    if (!node.waits_for.seen.empty()) break;
+    if (const auto* unknown = node.round.answers.get<Unreadable>(*ask))
+      add(unknown->why.find(ask->at) == std::string::npos ? ask->at + ": " + unknown->why : unknown->why);
+    const auto* output = node.round.answers.get<Output>(*ask);
+    if (output && output->status != 0)
+      if (const std::string line = last_line(output->err); !line.empty()) add(ask->at + ": " + line);
+  }
+  if (!node.log.empty()) add(node.log);
+  return words;
+}
+
+void Engine::again_later(std::size_t i, Later what) {
   Node& node = nodes_[i];
   const Time now = executor_.now();
+  node.waits_for = std::move(what);
+  for (std::size_t k = plan(i).asks.size(); node.looks && k < node.round.asks.size(); ++k)
+    if (const AskPtr& ask = node.round.asks[k])
+      if (const auto* output = node.round.answers.get<Output>(*ask))
+        if (const std::string line = problem_in(output->out); !line.empty()) node.log = "the log on " + ask->at + " says: " + line;
+  node.seen = seen(i);
+  if (in_vain(i)) return;
   if (now >= node.deadline) {
-    Failure failure{.code = Code::not_converged,
-                    .message = "timed out after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
-                               " s while waiting until " + what,
-                    .hint = "fix the cause and apply again to continue"};
+    const std::string waited = "timed out after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
+                               " s while waiting until " + node.waits_for.until;
+    Failure failure{.code = Code::not_converged, .message = waited, .causes = node.seen};
+    std::erase(failure.causes, node.log);  // more of it is asked for now
     blame_lost_host(failure, plan(i).asks);
+    // What failed before on a host that it asks is the cause, as far as anybody can tell.
+    const auto earlier = std::find_if(failed_.begin(), failed_.end(), [&](std::size_t one) {
+      const std::string& host = nodes_[one].failure->host;
+      return host.empty() || std::any_of(plan(i).asks.begin(), plan(i).asks.end(), [&](const AskPtr& ask) { return ask->at == host; });
+    });
+    if (!node.acted && earlier != failed_.end()) return block(i, *earlier, waited);
     return fail(i, std::move(failure));
   }
+  waiting_.insert(i);
   node.pause = node.pause.count() == 0 ? first_pause : std::min(longest_pause, node.pause * 3 / 2);
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
+}
+
+// Nothing waits for more than 10 s without a word. What the log of its unit says is asked shortly before.
+void Engine::tell_waits() {
+  const Time now = executor_.now();
+  for (const std::size_t i : waiting_) {
+    Node& node = nodes_[i];
+    if (now - std::max(node.reached, node.told) < tell_every) continue;
+    node.told = now;
+    std::string all;
+    for (const std::string& name : node.round.missing)
+      if (const Host& host = hosts_.at(name); host.busy && !host.step.empty() && host.step != plan(i).id) all = name + " is busy with " + host.step;
+    for (const std::string& words : node.seen) all += (all.empty() ? "" : "; ") + words;
+    emit(Event::Kind::step_waiting, plan(i).host, plan(i).id, "waits until " + node.waits_for.until, since(node.reached), std::move(all));
+  }
+  tell_hosts();
+}
+
+// The same for a program that runs, and for a host to which apply has no connection. A program's own news comes at most once a second.
+void Engine::tell_hosts() {
+  const Time now = executor_.now();
+  std::map<std::string, std::string> activities;
+  for (Activity& one : executor_.activities()) activities[one.host] = std::move(one.what);
+  for (auto& [name, host] : hosts_) {
+    if (!host.busy) {
+      if (host.lost_since && !host.dead && now - std::max(*host.lost_since, host.told) >= tell_every) {
+        host.told = now;
+        emit(Event::Kind::host_waiting, name, {}, "tries to connect again", since(*host.lost_since), host.lost_why);
+      }
+      continue;
+    }
+    const std::string& words = activities[name];
+    const bool news = !words.empty() && words != host.shown && !host.step.empty();
+    const Time from = std::max(host.busy_since, host.told);
+    if (now - from < (news ? std::chrono::seconds(1) : tell_every)) continue;
+    host.told = now;
+    host.shown = words;
+    if (news)
+      emit(Event::Kind::step_progress, name, host.step, words);
+    else if (!host.step.empty())
+      emit(Event::Kind::step_waiting, name, host.step, host.doing + " still runs", since(host.busy_since), words);
+    else
+      emit(Event::Kind::host_waiting, name, {}, words.empty() ? "has not answered yet" : words, since(host.busy_since),
+           host.lost_since ? host.lost_why : "");
+  }
 }
 
 void Engine::finish(std::size_t i) {
@@ -254,6 +395,7 @@ void Engine::settle_failure(std::size_t i) {
   Node& node = nodes_[i];
   node.at = At::failed;
   failures_.push_back(*node.failure);
+  failed_.push_back(i);
   emit(Event::Kind::step_failed, plan(i).host, plan(i).id, text(*node.failure), node.took);
   if (turns_.contains(lane_key(plan(i))) && !lane_broken_by_) lane_broken_by_ = i;
   close(i);
@@ -264,13 +406,14 @@ void Engine::block_after(std::size_t i) {
   for (const std::size_t next : plan(i).after) block(next, i);
 }
 
-void Engine::block(std::size_t i, std::size_t by) {
+void Engine::block(std::size_t i, std::size_t by, const std::string& waited) {
   if (terminal(i)) return;
   Node& node = nodes_[i];
   node.at = At::blocked;
   node.blocked_by = nodes_[by].at == At::blocked ? nodes_[by].blocked_by : plan(by).id;
   for (auto& [name, host] : hosts_) host.acts.erase(i), host.asks.erase(i);
-  if (plan(i).changes()) emit(Event::Kind::step_blocked, plan(i).host, plan(i).id, "blocked by " + node.blocked_by);
+  if (plan(i).changes())
+    emit(Event::Kind::step_blocked, plan(i).host, plan(i).id, "blocked by " + node.blocked_by + (waited.empty() ? "" : " (" + waited + ")"));
   if (turns_.contains(lane_key(plan(i))) && lane_ == lane_key(plan(i)) && !lane_broken_by_) lane_broken_by_ = i;
   close(i);
   block_after(i);
@@ -279,6 +422,7 @@ void Engine::block(std::size_t i, std::size_t by) {
 void Engine::close(std::size_t i) {
   --open_;
   held_.erase(i);
+  waiting_.erase(i);
   if (lane_.empty() || lane_key(plan(i)) != lane_) return;
   const auto& turn = turns_.at(lane_);
   if (std::all_of(turn.begin(), turn.end(), [this](std::size_t one) { return terminal(one); })) lane_.clear();
@@ -313,6 +457,10 @@ void Engine::give_lane(const std::string& key) {
 
 void Engine::order_known() {
   const std::string group = std::exchange(ordering_, {});
+  if (auto lasting = lasting_failure(order_.asks, order_.answers)) {
+    for (const std::size_t i : std::set<std::size_t>(held_))
+      if (plan(i).group == group && !terminal(i)) return fail(i, std::move(*lasting));
+  }
   for (const std::string& member : plan_.orders.at(group).order(order_.answers)) {
     if (member.empty()) break;
     const auto turn = turns_.find("group " + group + " " + member);
@@ -330,6 +478,13 @@ void Engine::order_known() {
   if (std::any_of(held_.begin(), held_.end(), [this](std::size_t i) { return !passed_over_.contains(plan(i).group); })) return;
   passed_over_.clear();
   order_again_ = now + std::chrono::milliseconds(500);
+  if (now - std::max(*order_since_, order_told_) >= tell_every) {
+    order_told_ = now;
+    for (const std::size_t i : held_)
+      if (plan(i).group == group && plan(i).changes())
+        emit(Event::Kind::step_waiting, plan(i).host, plan(i).id, "waits until a member of " + group + " can be restarted safely",
+             since(*order_since_));
+  }
   if (now - *order_since_ < order_patience) return;
   Failure failure{.code = Code::refused,
                   .message = "no member of " + group + " could be restarted safely for " + std::to_string(order_patience.count()) + " s",

@@ -47,6 +47,13 @@ class Engine {
     std::string blocked_by{};
     std::chrono::milliseconds took{0};
     bool announced = false;
+    Later waits_for{};   // the last decision of a step that waits
+    Time told{};         // when an event last said what it waits for
+    Time asked{};        // when its last round began
+    Time looked{};       // when its evidence was last asked for
+    bool looks = false;  // the round asks for it
+    std::string log{};   // the last line of its evidence
+    std::vector<std::string> seen{};
   };
   struct Host {
     HostAccess access{};
@@ -61,6 +68,12 @@ class Engine {
     Time last_contact{};
     std::set<std::size_t> acts{};  // nodes whose next Do is here
     std::set<std::size_t> asks{};  // nodes (or the order round) that need answers from here
+    Time program_since{};          // of the program that runs
+    Time busy_since{};             // the same, or of its present Do
+    std::string step{}, doing{};   // that Do
+    std::string lost_why{};
+    Time told{};          // when an event last said what apply waits for here
+    std::string shown{};  // the executor's words in that event
   };
   // The Dos of one node in a program.
   struct Item {
@@ -82,16 +95,21 @@ class Engine {
   void begin(std::size_t i);
   void act(std::size_t i, Change change);
   void start_round(std::size_t i, std::vector<AskPtr> asks);
+  void ask_again(std::size_t i);
   void feed(std::size_t i, const std::string& host);
   void judge(std::size_t i);
   bool announced(std::size_t i, const Change& change) const;
-  void again_later(std::size_t i, const std::string& what);
+  void again_later(std::size_t i, Later what);
+  bool in_vain(std::size_t i);
+  std::vector<std::string> seen(std::size_t i) const;
+  void tell_waits();
+  void tell_hosts();
   void finish(std::size_t i);
   void fail(std::size_t i, Failure failure);
   void blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) const;
   void settle_failure(std::size_t i);
   void block_after(std::size_t i);
-  void block(std::size_t i, std::size_t by);
+  void block(std::size_t i, std::size_t by, const std::string& waited = {});
   void close(std::size_t i);  // it is terminal: the next turn may begin
 
   void take_lane();
@@ -108,7 +126,8 @@ class Engine {
   void beat();
   bool stuck();
 
-  void emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message = {}, std::chrono::milliseconds took = {});
+  void emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message = {}, std::chrono::milliseconds took = {},
+            std::string seen = {});
   std::chrono::milliseconds since(Time begin) const;
   Round& round(std::size_t i) { return i == order_round ? order_ : nodes_[i].round; }
   const PlanNode& plan(std::size_t i) const { return plan_.nodes[i]; }
@@ -133,9 +152,13 @@ class Engine {
   std::set<std::string> passed_over_;  // groups whose next member cannot begin yet
   std::string ordering_;               // group that is being asked for its order
   std::optional<Time> order_since_;    // since when no member could be chosen
+  Time order_told_{};                  // when an event last said so
   Time order_again_{};
   const Answers* fresh_ = nullptr;  // answers of the program that has just ended
   std::vector<Failure> failures_;
+  std::vector<std::size_t> failed_;           // their nodes, in order
+  std::map<std::string, std::size_t> by_id_;  // nodes
+  std::set<std::size_t> waiting_;             // nodes whose last decision was to wait
   bool cancelled_ = false;
   std::unique_ptr<Workers> workers_;
 };

@@ -118,7 +118,7 @@ void Engine::pump() {
   while (!timers_.empty() && timers_.begin()->first <= now) {
     const std::size_t i = timers_.begin()->second;
     timers_.erase(timers_.begin());
-    if (!terminal(i)) start_round(i, plan(i).asks);
+    if (!terminal(i)) ask_again(i);
   }
   take_lane();
   if (cancelled_) return;
@@ -138,6 +138,8 @@ void Engine::pump() {
 void Engine::launch(Job job) {
   Host& host = hosts_.at(job.host);
   host.busy = true;
+  host.busy_since = host.program_since = executor_.now();
+  host.step.clear();
   ++running_;
   for (const Item& item : job.items)
     if (!std::exchange(nodes_[item.node].announced, true)) {
@@ -150,6 +152,10 @@ void Engine::launch(Job job) {
   shared->program.on_do = [this, name = shared->host, names = std::move(names), job = std::weak_ptr<Job>(shared)](std::size_t k) {
     if (const auto whole = job.lock(); whole && k < whole->program.dos.size())
       workers_->tell([this, name, step = names.contains(k) ? names.at(k) : std::string(), what = describe(whole->program.dos[k])] {
+        Host& here = hosts_.at(name);
+        here.busy_since = executor_.now();
+        if (!step.empty()) here.step = step;
+        here.doing = what;
         emit(Event::Kind::step_progress, name, step, what);
       });
   };
@@ -175,6 +181,10 @@ void Engine::completed(Job& job, ProgramResult result) {
     emit(Event::Kind::host_back, job.host, {}, "reached again after " + std::to_string(since(*host.lost_since).count() / 1000) + " s");
     host.lost_since.reset();
   }
+  // Time in which a host could not be asked, because it was busy with other steps' changes, does not count for those that wait.
+  if (!job.program.dos.empty())
+    for (const std::size_t i : host.asks)
+      if (i != order_round) nodes_[i].deadline += executor_.now() - std::max(host.program_since, nodes_[i].asked);
   result.dos.resize(job.program.dos.size());
   Answers fresh;
   for (std::size_t k = 0; k < job.asks.size(); ++k) {
@@ -215,9 +225,12 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     // Several steps may share one install: the first of them reports the failure and blocks the others.
     for (const Item& other : job.items)
       if (other.first == item.first && other.node != item.node && nodes_[other.node].failure) return block(item.node, other.node);
-    Failure failure{.code = one.output.status == 124 ? Code::timed_out : Code::command_failed,
-                    .message = describe(d) + " failed with status " + std::to_string(one.output.status),
-                    .hint = "fix the cause and apply again to continue",
+    const bool late = one.output.status == 124;
+    Failure failure{.code = late ? Code::timed_out : Code::command_failed,
+                    .message = describe(d) + (late ? " was ended after " + std::to_string(std::chrono::ceil<std::chrono::seconds>(d.limit).count()) +
+                                                         " s, the limit of this step"
+                                                   : " failed with status " + std::to_string(one.output.status)),
+                    .hint = late ? "see on the host what it waits for, or why it is slow; an apply begins it anew" : "",
                     .host = job.host};
     if (one.failure) {
       failure = *one.failure;
@@ -270,6 +283,7 @@ void Engine::broken(Job& job, const Error& error) {
     host.locked = false;
     if (!host.lost_since) {
       host.lost_since = now;
+      host.lost_why = error.message();
       emit(Event::Kind::host_lost, job.host, {}, error.message());
     }
     if (now - *host.lost_since < options_.reconnect) {
@@ -311,6 +325,8 @@ void Engine::beat() {
   for (auto& [name, host] : hosts_) {
     if (host.busy || host.dead || !host.locked || now - host.last_contact < beat_every) continue;
     host.busy = true;
+    host.busy_since = now;
+    host.step.clear();
     ++running_;
     const auto ended = [this, name = name](bool locked) {
       Host& here = hosts_.at(name);

@@ -98,6 +98,7 @@ std::string json(const Event& event) {
   if (!event.host.empty()) json["host"] = event.host;
   if (!event.step.empty()) json["step"] = event.step;
   if (!event.message.empty()) json["message"] = event.message;
+  if (!event.seen.empty()) json["seen"] = event.seen;
   if (event.took.count() > 0) json["took_ms"] = event.took.count();
   return dump(json);
 }

@@ -107,6 +107,12 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
   for (PlanNode& node : nodes) {
     const Answers answers = projection.answers(node.asks);
     node.promise = node.step->decide(answers);
+    if (std::holds_alternative<Change>(node.promise) || std::holds_alternative<Later>(node.promise))
+      if (auto failure = lasting_failure(node.asks, answers)) {
+        failure->host = node.host;
+        failure->step = node.id;
+        throw Error(std::move(*failure));
+      }
     if (auto* change = std::get_if<Change>(&node.promise)) {
       for (Do& d : change->todo)
         if (projection.touched(d)) d.was.reset();
@@ -147,6 +153,16 @@ PlannedChange describe(PlanNode& node) {
 }
 
 }  // namespace
+
+std::optional<Failure> lasting_failure(const std::vector<AskPtr>& asks, const Answers& answers) {
+  for (const AskPtr& ask : asks)
+    if (const auto* unknown = answers.get<Unreadable>(*ask); unknown && unknown->lasting)
+      return Failure{.code = Code::command_failed,
+                     .message = unknown->why,
+                     .hint = "run the command on " + ask->at + " to see what makes its answer so long",
+                     .host = ask->at};
+  return std::nullopt;
+}
 
 AskPtr Questions::add(AskPtr ask) {
   const std::size_t at = hash(*ask);

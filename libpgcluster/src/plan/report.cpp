@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "plan/data.hpp"
 
@@ -14,12 +16,16 @@ std::string_view to_string(Event::Kind kind) noexcept {
       return "step_started";
     case Event::Kind::step_progress:
       return "step_progress";
+    case Event::Kind::step_waiting:
+      return "step_waiting";
     case Event::Kind::step_done:
       return "step_done";
     case Event::Kind::step_failed:
       return "step_failed";
     case Event::Kind::step_blocked:
       return "step_blocked";
+    case Event::Kind::host_waiting:
+      return "host_waiting";
     case Event::Kind::host_lost:
       return "host_lost";
     case Event::Kind::host_back:
@@ -50,20 +56,28 @@ const Report& Report::check() const {
 std::string Report::text() const {
   std::string text;
   for (const Failure& failure : failures) text += pgcluster::text(failure) + "\n";
-  std::size_t blocked = 0;
-  for (const StepReport& step : steps)
-    if (step.state == StepReport::State::blocked) ++blocked;
+  const auto count = [&](StepReport::State state) {
+    return std::count_if(steps.begin(), steps.end(), [state](const StepReport& step) { return step.state == state; });
+  };
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f s", static_cast<double>(took.count()) / 1000);
   if (steps.empty() && ok()) return "No changes.\n";
   text += ok() ? "Applied " : cancelled ? "Cancelled after " : "Failed after ";
   text += std::to_string(changed) + (changed == 1 ? " change in " : " changes in ") + seconds;
-  if (!failures.empty()) text += ", " + std::to_string(failures.size()) + " failed";
-  if (blocked > 0) text += ", " + std::to_string(blocked) + " blocked";
+  // Together as many as the plan has.
+  const std::pair<StepReport::State, const char*> others[] = {{StepReport::State::unchanged, " waited for or held already"},
+                                                              {StepReport::State::failed, " failed"},
+                                                              {StepReport::State::blocked, " blocked"},
+                                                              {StepReport::State::not_reached, " not reached"}};
+  for (const auto& [state, words] : others)
+    if (const auto number = count(state); !ok() && number > 0) text += ", " + std::to_string(number) + words;
   if (ok() && steps.size() > changed)
     text += "; the other " + std::to_string(steps.size() - changed) + " of the plan's " + std::to_string(steps.size()) +
             " were only waited for, or held already";
-  return text + ".\n";
+  text += ".\n";
+  // Once, and not with each error.
+  if (!failures.empty()) text += "Apply again to continue, once the cause is fixed.\n";
+  return text;
 }
 
 }  // namespace pgcluster

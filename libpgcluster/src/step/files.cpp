@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include <pgcluster/step/step.hpp>
+#include "step/made.hpp"
 
 namespace pgcluster {
 namespace {
@@ -8,7 +8,8 @@ namespace {
 // A step made of functions. All ready-made steps are of this class.
 class MadeStep final : public Step {
  public:
-  MadeStep(std::string name, StepParts parts) : name_(std::move(name)), parts_(std::move(parts)) {}
+  MadeStep(std::string name, StepParts parts, Bringers brought_by)
+      : name_(std::move(name)), parts_(std::move(parts)), brought_by_(std::move(brought_by)) {}
   std::string name() const override { return name_; }
   std::vector<Ask> asks() const override {
     std::vector<Ask> all = parts_.asks;
@@ -19,10 +20,12 @@ class MadeStep final : public Step {
   std::chrono::seconds settle() const override { return parts_.settle; }
   std::vector<std::string> keeps() const override { return parts_.keeps; }
   std::vector<Ask> evidence() const override { return parts_.evidence; }
+  Bringers brought_by() const override { return brought_by_; }
 
  private:
   std::string name_;
   StepParts parts_;
+  Bringers brought_by_;
 };
 
 Refused unreadable(const std::string& what, const Answer& answer) {
@@ -51,11 +54,15 @@ struct Block {
 
 }  // namespace
 
-StepPtr make_step(std::string name, StepParts parts) { return std::make_shared<MadeStep>(std::move(name), std::move(parts)); }
+StepPtr make_step(std::string name, StepParts parts) { return std::make_shared<MadeStep>(std::move(name), std::move(parts), Bringers{}); }
+
+StepPtr waiting_step(std::string name, StepParts parts, Bringers brought_by) {
+  return std::make_shared<MadeStep>(std::move(name), std::move(parts), std::move(brought_by));
+}
 
 StepPtr gate(std::string name, GateWish wish) {
-  return make_step(std::move(name),
-                   {std::move(wish.asks), std::move(wish.decide), wish.settle, {}, std::move(wish.evidence), std::move(wish.common)});
+  StepParts parts{std::move(wish.asks), std::move(wish.decide), wish.settle, {}, std::move(wish.evidence), std::move(wish.common)};
+  return waiting_step(std::move(name), std::move(parts), std::move(wish.brought_by));
 }
 
 StepPtr file(std::string name, std::string host, WriteFile wish) {

@@ -1,4 +1,4 @@
-#include <pgcluster/step/step.hpp>
+#include "step/made.hpp"
 
 namespace pgcluster {
 
@@ -27,7 +27,7 @@ WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& ex
 }
 
 Ask journal_ask(const std::string& host, const std::string& unit) {
-  return {host, Exec{{"journalctl", "-u", unit, "-n", "200", "-o", "cat", "--no-pager"}}};
+  return {host, Exec{.argv = {"journalctl", "-u", unit, "-n", "200", "-o", "cat", "--no-pager"}, .tail = true}};
 }
 
 StepPtr service(std::string name, std::string host, ServiceWish wish) {
@@ -73,7 +73,9 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
     return Done{};
   };
   const Ask journal = journal_ask(host, wish.unit);
-  return make_step(std::move(name), {.asks = {ask}, .decide = decide, .settle = wish.settle, .keeps = {"unit:" + wish.unit}, .evidence = {journal}});
+  return waiting_step(std::move(name),
+                      {.asks = {ask}, .decide = decide, .settle = wish.settle, .keeps = {"unit:" + wish.unit}, .evidence = {journal}},
+                      wish.brought_by);
 }
 
 }  // namespace pgcluster

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <pgcluster/op/access.hpp>
 #include <pgcluster/op/program.hpp>
@@ -16,6 +17,13 @@ struct LockHolder {
   std::int64_t since = 0;  ///< Unix time
   std::string token{};     ///< identifies the apply that took the lock
   friend bool operator==(const LockHolder&, const LockHolder&) = default;
+};
+
+/// What a call waits for on a host.
+struct Activity {
+  std::string host;
+  std::string what;                               ///< "connects to 10.77.0.11 port 22", "unpacks postgresql-17 (34 %)"
+  std::chrono::steady_clock::time_point since{};  ///< by the executor's time
 };
 
 /// Carries programs to hosts. An executor serves one apply or plan at a time; different executors are independent.
@@ -40,6 +48,9 @@ class Executor {
   virtual void cancel() noexcept {}
   /// Ends cancel(): calls reach hosts again. May be called on any thread.
   virtual void resume() noexcept {}
+
+  /// What the calls that run now wait for, as far as the executor knows more than that they run. May be called on any thread.
+  virtual std::vector<Activity> activities() const { return {}; }
 
   /// False if run() returns at once. Everything then happens on the calling thread, and the executor has its own time.
   virtual bool blocking() const noexcept { return true; }

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <pgcluster/executor/executor.hpp>
 
@@ -30,6 +31,7 @@ class LocalExecutor final : public Executor {
   void unlock(const HostAccess& host) noexcept override;
   void cancel() noexcept override;
   void resume() noexcept override;
+  std::vector<Activity> activities() const override;
 
  private:
   class Impl;

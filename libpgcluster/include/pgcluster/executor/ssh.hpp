@@ -45,6 +45,7 @@ class SshExecutor final : public Executor {
   void unlock(const HostAccess& host) noexcept override;
   void cancel() noexcept override;
   void resume() noexcept override;
+  std::vector<Activity> activities() const override;
 
   /// The counts since the executor was made; zeros for an unknown host. May be called on any thread.
   SshStatistics statistics(const std::string& host) const;

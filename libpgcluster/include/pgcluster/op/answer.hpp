@@ -63,6 +63,7 @@ struct Output {
 /// The state is unknown: no permission, a malformed answer, or a host that does not answer.
 struct Unreadable {
   std::string why;
+  bool lasting = false;  ///< asking again gives the same (an answer that is too long): a step that would wait for it fails at once
   friend bool operator==(const Unreadable&, const Unreadable&) = default;
 };
 

@@ -37,11 +37,13 @@ struct AccountOf {
   friend bool operator==(const AccountOf&, const AccountOf&) = default;
 };
 /// A command that only reads; it runs with LC_ALL=C. Answered by Output: status 127 if argv[0] does not exist, 124 if it exceeds the limit.
+/// Of its standard error only the end is kept, after a line "…". A standard output of more than 8 MiB is answered by Unreadable, which says so.
 struct Exec {
   std::vector<std::string> argv;
   Text input{};                      ///< its standard input, the only place where a secret may stand
   std::vector<std::string> about{};  ///< keys of the resources on which the answer depends: "unit:patroni.service", "dcs:config"
   std::chrono::milliseconds limit{10'000};
+  bool tail = false;  ///< of a long standard output, too, only the end matters: a log
   friend bool operator==(const Exec&, const Exec&) = default;
 };
 /// A request that only reads, sent by the controller to an API.

@@ -102,13 +102,29 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
 /// An event of an apply. Events come in order of time, on the thread that called apply.
 struct Event {
   /// step_* are about one step, host_* about one host. A step may report progress any number of times between started and done.
-  enum class Kind { apply_started, lock_taken, step_started, step_progress, step_done, step_failed, step_blocked, host_lost, host_back, apply_done };
+  /// step_waiting comes every 10 s while a step waits or a command of it runs: `message` says what for, `seen` what is there instead, and `took` for
+  /// how long. host_waiting is the same for a host that apply cannot talk to yet.
+  enum class Kind {
+    apply_started,
+    lock_taken,
+    step_started,
+    step_progress,
+    step_waiting,
+    step_done,
+    step_failed,
+    step_blocked,
+    host_waiting,
+    host_lost,
+    host_back,
+    apply_done
+  };
   Kind kind = Kind::apply_started;
   std::chrono::milliseconds at{0};  ///< time since apply began
   std::string host{};
   std::string step{};
   std::string message{};
   std::chrono::milliseconds took{0};
+  std::string seen{};
 };
 /// The name of the kind in JSON: "step_done".
 std::string_view to_string(Event::Kind kind) noexcept;

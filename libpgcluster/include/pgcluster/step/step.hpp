@@ -104,6 +104,9 @@ struct Later {
   /// If not empty: a problem that may still go away. The step fails with this message once all decisions of the last `patience` had one.
   std::string wrong{};
   std::chrono::seconds patience{0};
+  /// What stands in the way now, in the service's own words where it has some. Shown while the wait lasts, and when it has lasted too long. If it is
+  /// empty, apply takes the words of the commands that failed.
+  std::string seen{};
 };
 /// The step is unsafe, or would change what is not ours. A plan with it is refused; during an apply the step fails at once.
 struct Refused {
@@ -112,6 +115,12 @@ struct Refused {
 };
 /// What a step decides from the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;
+
+/// Steps of which `enough` must not fail, or a wait for what they bring about is in vain. Those that the plan does not have count as done.
+struct Bringers {
+  std::vector<StepRef> steps{};
+  std::size_t enough = 1;
+};
 
 /// A wished state: how to see whether it holds, and what to do if it does not. Immutable; used on one thread.
 class Step {
@@ -127,8 +136,11 @@ class Step {
   virtual std::chrono::seconds settle() const { return std::chrono::seconds(0); }
   /// The resources whose state the step defines; no two steps of a plan may keep the same one. A kept resource is owned once the step changes it.
   virtual std::vector<std::string> keeps() const { return {}; }
-  /// Asked if the step fails, to explain why: the unit's journal, a service's log.
+  /// Asked if the step fails, or waits for long, to explain why: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
+  /// The steps that bring about what a wait waits for. It is blocked as soon as too few of them are left. Unlike with after(), it may begin before
+  /// them, and need not have them all.
+  virtual Bringers brought_by() const { return {}; }
 };
 /// Steps are shared and immutable.
 using StepPtr = std::shared_ptr<const Step>;
@@ -261,6 +273,7 @@ struct ServiceWish {
   Impact restart_impact = Impact::restart;
   Impact reload_impact = Impact::reload;
   std::chrono::seconds settle{60};
+  Bringers brought_by{};  ///< the services, this one included, without which it does not become active
 };
 /// The unit is enabled, active, and runs with the present content of its files. A unit that has died is Refused (not_converged), with its journal
 /// as evidence.
@@ -282,6 +295,7 @@ struct GateWish {
   std::chrono::seconds settle{60};
   std::vector<Ask> evidence{};
   std::shared_ptr<const std::vector<Ask>> common{};  ///< as in StepParts
+  Bringers brought_by{};                             ///< as in Step
 };
 /// A step that changes nothing and waits for the condition, at most for `settle`.
 StepPtr gate(std::string name, GateWish wish);

@@ -218,7 +218,7 @@ class Gcp final : public CloudApi {
       if (!in_use || json_read::text(error, "code") != "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE")
         throw Error(Failure{.code = Code::command_failed,
                             .message = session_.name() + " could not carry out " + method + " " + path + ": " + json_read::text(error, "message"),
-                            .hint = "when the cause is mended, apply again: it goes on from here"});
+                            .hint = "see the operation in the vendor's console"});
   }
   void drop(const std::string& path, bool in_use = false) { act("DELETE", path, nullptr, in_use); }
 

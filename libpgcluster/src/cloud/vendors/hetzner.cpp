@@ -208,7 +208,7 @@ class Hetzner final : public CloudApi {
     if (json_read::text(now, "status") == "error")
       throw Error(Code::command_failed,
                   session_.name() + " could not " + json_read::text(now, "command") + ": " + json_read::text(json_read::at(now, "error"), "message"),
-                  "when the cause is mended, apply again: it goes on from here");
+                  "see the load balancer's last action in the vendor's console");
   }
 
   std::string network(const Balancer& wish) {

@@ -24,13 +24,18 @@ std::vector<std::string> names(const std::vector<const TopologyHost*>& hosts) {
 StepPtr healthy(const NodeView& node) {
   const Ask journal = journal_ask(node.name(), consul_unit);
   const std::string step = consul::healthy(node.name()), host = node.name();
+  // Without a majority of the servers none of them leads.
+  Bringers servers_up;
+  for (const TopologyHost* server : consul_servers(node.cluster, consul_datacenter(node.spec(), node.host)))
+    servers_up.steps.push_back({server->name, "consul", "service"});
+  servers_up.enough = servers_up.steps.size() / 2 + 1;
   if (!node.has(Role::consul)) {
     const Ask ask = consul_leader_ask(host);
     auto decide = [ask](const Answers& answers) -> Decision {
       if (!read_consul_leader(answers[ask]).empty()) return Done{};
       return Later{"Consul's agent has found servers with a leader"};
     };
-    return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}});
+    return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}, .brought_by = servers_up});
   }
   const Ask ask = consul_health_ask(node.host);
   auto decide = [ask, host, servers = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host))),
@@ -50,7 +55,7 @@ StepPtr healthy(const NodeView& node) {
     if (!serves) return Later{host + " is a healthy, voting server of Consul"};
     return Done{};
   };
-  return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}});
+  return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}, .brought_by = servers_up});
 }
 
 // Agents first; of each datacenter's servers those that do not serve anyway, then followers, the leader last, and never below the quorum.

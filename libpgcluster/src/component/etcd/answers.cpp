@@ -77,6 +77,21 @@ std::vector<EtcdMember> read_etcd_members(const Answer& answer) {
   return members;
 }
 
+std::string etcd_silence(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output) return {};
+  switch (output->status) {  // of curl
+    case 7:
+      return "nothing listens on its client port";
+    case 22:
+      return "it answers with an error: it has no quorum";
+    case 28:
+      return "it does not answer in time";
+    default:
+      return {};
+  }
+}
+
 EtcdStatus read_etcd_status(const Answer& answer) {
   EtcdStatus status;
   const Json json = json_of(answer);

@@ -41,7 +41,7 @@ StepPtr healthy(const NodeView& node) {
   for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_url(node.cluster, host.name)] = host.name;
   auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
     const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
-    if (members.empty()) return Later{"etcd answers with a quorum"};
+    if (members.empty()) return Later{.until = "etcd answers with a quorum", .seen = etcd_silence(answers[ask])};
     std::set<std::string> urls;
     std::vector<std::string> names;
     for (const EtcdMember& member : members) {
@@ -108,12 +108,16 @@ class Etcd final : public Component {
     if (topology.dcs_type != DcsType::etcd) return {};
     if (!is_member(node)) return guest(node);
     ServiceWish wish{.unit = etcd_unit, .settle = etcd_patience};
+    // etcd tells systemd that it has started only when it has a quorum.
+    for (const std::string& member : topology.dcs_members) wish.brought_by.steps.push_back({member, "etcd", "service"});
+    wish.brought_by.enough = topology.quorum();
     wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
         packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}),
-        rolling("etcd", node.name(), restart_order(node.cluster), sequence(service(node.step("etcd", "service"), node.name(), wish), healthy(node))));
+        rolling("etcd", node.name(), restart_order(node.cluster),
+                sequence(service(StepRef{node.name(), "etcd", "service"}, node.name(), wish), healthy(node))));
   }
 
   Needs needs(const NodeView& node) const override {

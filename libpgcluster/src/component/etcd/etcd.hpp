@@ -27,6 +27,8 @@ struct EtcdMember {
 };
 /// Empty where the answer is none: no curl, no member that answers, no quorum.
 std::vector<EtcdMember> read_etcd_members(const Answer& answer);
+/// Why there are none, in words; empty where nothing is known.
+std::string etcd_silence(const Answer& answer);
 
 /// Whether a member of ours was started there.
 bool owns_etcd(const ClusterView& cluster, const std::string& host);

@@ -82,6 +82,13 @@ std::string dcs_section(const ClusterView& view) {
   return out;
 }
 
+std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host) {
+  const auto& members = view.topology.dcs_members;
+  if (on_consul(view)) return {journal_ask(host.name, consul_unit)};
+  if (std::find(members.begin(), members.end(), host.name) != members.end()) return {journal_ask(host.name, etcd_unit)};
+  return {};
+}
+
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host) {
   const auto healthy = on_consul(view) ? consul::healthy : etcd::healthy;
   const auto& members = view.topology.dcs_members;

@@ -28,9 +28,7 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
 }
 
 Refused has_died(const TopologyHost& host) {
-  return {{.message = std::string(unit_name) + " on " + host.name + " has died",
-           .hint = "its last journal lines show why; fix the cause, then apply again"},
-          Code::not_converged};
+  return {{.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines show why"}, Code::not_converged};
 }
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
@@ -180,7 +178,12 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has initialised the cluster"};
   };
-  return gate(dcs(host.name), {.asks = asks, .decide = decide, .settle = seconds(300)});
+  const bool is_first = host.name == first.name;
+  return gate(dcs(host.name), {.asks = asks,
+                               .decide = decide,
+                               .settle = seconds(300),
+                               .evidence = is_first ? dcs_evidence(*view, host) : std::vector<Ask>{journal(first.name)},
+                               .brought_by = {is_first ? std::vector<StepRef>{} : std::vector<StepRef>{created(first.name)}}});
 }
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
@@ -200,7 +203,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     const Making making = read_making(answers.out(look));
     if (making.free_mib >= 0 && making.free_mib < least_free_mib)
       return Refused{{.message = "the disk under /var/lib/postgresql on " + host.name + " is full: " + std::to_string(making.free_mib) + " MiB free",
-                      .hint = "make room for the whole database, then apply again"},
+                      .hint = "make room for the whole database"},
                      Code::not_converged};
     Later later{"Patroni has brought up PostgreSQL on " + host.name + (member.answers ? " (it is " + member.state + ")" : "")};
     if (making.failed > 1) {
@@ -238,7 +241,7 @@ std::size_t Members::able_standbys(const ClusterView& view) const {
 StepPtr synchronous_gate(const View& view) {
   auto decide = [view](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
-    if (!members.leader()) return Later{"a member leads"};
+    if (!members.leader()) return Later{.until = "a member leads", .seen = members.words()};
     // By the DCS, which decides who may lead, and by its own word, by which balancers send clients to it.
     const auto stand = static_cast<std::size_t>(std::count_if(members.all.begin(), members.all.end(), [&](const auto& one) {
       return may_stand_by(*view, *one.first, one.second) && members.is_synchronous(*one.first) && one.second.sync;
@@ -246,7 +249,12 @@ StepPtr synchronous_gate(const View& view) {
     const std::size_t wanted = std::min<std::size_t>(members.able_standbys(*view), static_cast<std::size_t>(view->spec.synchronous_node_count));
     if (stand >= wanted) return Done{};
     return Later{std::to_string(wanted) + (wanted == 1 ? " synchronous standby stands" : " synchronous standbys stand") +
-                 (stand == 0 ? " (Patroni names none yet)" : " (Patroni names " + std::to_string(stand) + ")")};
+                     (stand == 0 ? " (Patroni names none yet)" : " (Patroni names " + std::to_string(stand) + ")"),
+                 Impact::none,
+                 Action::wait,
+                 {},
+                 seconds(0),
+                 members.words()};
   };
   std::vector<Ask> evidence;
   for (const TopologyHost* host : view->topology.with(Role::postgres))
@@ -271,9 +279,16 @@ StepPtr leader_gate(const View& view) {
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
     if (!any && died(answers, first)) return has_died(first);
     const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
-    return Later{leaders > 1 ? "only one member leads" : "a member leads"};
+    return Later{.until = leaders > 1 ? "only one member leads" : "a member leads", .seen = members.words()};
   };
-  return gate(leader(), {.asks = asks, .decide = decide, .settle = seconds(view->spec.patroni_master_start_timeout + 120)});
+  std::vector<StepRef> servers;  // where none of them has come up, nobody will lead
+  for (const std::string& name : view->topology.database)
+    if (!view->leaves_out(name)) servers.push_back(created(name));
+  return gate(leader(), {.asks = asks,
+                         .decide = decide,
+                         .settle = seconds(view->spec.patroni_master_start_timeout + 120),
+                         .evidence = {journal(first.name)},
+                         .brought_by = {std::move(servers)}});
 }
 
 StepPtr departure_gate(const View& view, const TopologyHost& left) {

@@ -66,6 +66,8 @@ Ask sync_ask(const ClusterView& view, const TopologyHost& host);
 std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
 std::string dcs_section(const ClusterView& view);
+/// The log of the DCS's process on the host, if it has one, to explain why it does not answer.
+std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host);
 /// What makes it answer on the host: the host's own member or agent, and while nobody has initialised the cluster all members.
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package by which Patroni speaks to it.
@@ -131,6 +133,8 @@ struct Members {
   std::size_t able_standbys(const ClusterView& view) const;
   /// Each replica that is not fit, and why: "pg2: it is starting, not streaming; pg3: …".
   std::string why_none(const ClusterView& view) const;
+  /// All of them in words, for who waits: "pg1 leads, pg2 is streaming, Patroni on pg3 does not answer".
+  std::string words() const;
   /// The fit replica that is least behind; null where there is none.
   const TopologyHost* successor(const ClusterView& view, const TopologyHost& from) const;
   /// How far it is behind the leader in bytes.

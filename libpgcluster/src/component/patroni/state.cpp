@@ -147,6 +147,17 @@ std::string Members::why_none(const ClusterView& view) const {
   return all_of_them;
 }
 
+std::string Members::words() const {
+  std::string text;
+  for (const auto& [host, member] : all)
+    append(text, !member.answers ? "Patroni on " + host->name + " does not answer"
+                 : member.leads  ? host->name + " leads" + (member.state == "running" ? "" : " and is " + member.state)
+                                 : host->name + " is " +
+                                      (member.state == "running" && member.replication.empty() && !member.streams ? "running, not streaming"
+                                                                                                                  : member.shown_state()));
+  return text;
+}
+
 const TopologyHost* Members::successor(const ClusterView& view, const TopologyHost& from) const {
   const TopologyHost* best = nullptr;
   for (const auto& [host, member] : all)

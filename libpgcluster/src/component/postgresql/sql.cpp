@@ -125,8 +125,15 @@ std::vector<std::string> psql(const ClusterView& view, const std::string& host, 
 }
 
 Ask server_ask(const ClusterView& view, const TopologyHost& host) {
-  return {host.name, Exec{.argv = psql(view, host.name, {"-c", *view.derived(query)}),
-                          .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"}}};
+  const auto text = view.derived(query);
+  // The kernel takes at most 128 KiB as one argument: a query that names thousands of roles goes by standard input.
+  const bool is_long = text->size() > (100U << 10);
+  // Each described object makes the answer longer.
+  const auto more = std::chrono::milliseconds(5) * (view.spec.postgresql_users.size() + view.spec.postgresql_databases.size());
+  return {host.name, Exec{.argv = psql(view, host.name, is_long ? std::vector<std::string>{"-f", "-"} : std::vector<std::string>{"-c", *text}),
+                          .input = is_long ? Text(*text + ";\n") : Text(),
+                          .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"},
+                          .limit = std::chrono::seconds(10) + more}};
 }
 
 std::vector<Ask> server_asks(const ClusterView& view) {
@@ -186,6 +193,21 @@ Server read_server(const Answer& answer) {
 Exec recovery_look(const ClusterView& view, const std::string& host) { return {.argv = psql(view, host, {"-c", "select pg_is_in_recovery()"})}; }
 Exec start_look(const ClusterView& view, const std::string& host) {
   return {.argv = psql(view, host, {"-c", std::string("select ") + start_expression})};
+}
+
+std::string servers_in_words(const ClusterView& view, const Answers& answers) {
+  std::string text;
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) {
+    const Ask ask = server_ask(view, *host);
+    const Server& server = answers.read(ask, read_server);
+    const auto* output = answers.get<Output>(ask);
+    const auto* unknown = answers.get<Unreadable>(ask);
+    append(text, server.answers ? host->name + (server.recovery ? " is a replica" : " takes writes")
+                 : unknown
+                     ? host->name + ": " + unknown->why
+                     : host->name + ": " + (output && !output->err.empty() ? output->err.substr(0, output->err.find('\n')) : "psql has no answer"));
+  }
+  return text;
 }
 
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers) {

@@ -75,6 +75,8 @@ Exec start_look(const ClusterView& view, const std::string& host);
 
 /// The one database host whose server takes writes, of those that answered; empty where none does, or several.
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers);
+/// What each server is, for who waits for one that takes writes: "pg1 is a replica, pg2: psql: error: …".
+std::string servers_in_words(const ClusterView& view, const Answers& answers);
 std::vector<Ask> server_asks(const ClusterView& view);
 
 /// The file of objects on a host: those of the spec, and those that left it and are still there.

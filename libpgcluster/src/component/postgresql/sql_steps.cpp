@@ -86,12 +86,16 @@ Change on_server(const View& view, const TopologyHost& host, const Text& script,
   return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
 }
 
+Later nobody_writes(const ClusterView& view, const Answers& answers, Action action) {
+  return {.until = "one server, and only one, takes writes", .action = action, .seen = servers_in_words(view, answers)};
+}
+
 // What is common to all of these steps: they ask every server, and act on the one that takes writes.
 using OnServer = std::function<Decision(const TopologyHost&, const Server&, const Answers&)>;
 StepPtr sql_step(const View& view, const StepRef& name, OnServer decide, std::vector<Ask> more = {}) {
   auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
     const TopologyHost* host = writable_host(*view, answers);
-    if (!host) return Later{"one server, and only one, takes writes", Impact::none, Action::run};
+    if (!host) return nobody_writes(*view, answers, Action::run);
     return decide(*host, answers.read(server_ask(*view, *host), read_server), answers);
   };
   return make_step(name, {.asks = std::move(more), .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
@@ -158,6 +162,7 @@ StepPtr roles_step(const View& view) {
     script += more;
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script + "commit;\n", "sql:roles");
+    change.todo.front().limit += std::chrono::milliseconds(50) * (view->spec.postgresql_users.size() + view->spec.postgresql_parameters.size());
     change.diff = unified_diff("roles", before, after);
     change.reason = std::move(reason);
     return change;
@@ -278,7 +283,7 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
   const Ask ask{host.name, FileOf{path}};
   auto decide = [=, host = host.name](const Answers& answers) -> Decision {
     const TopologyHost* server_host = writable_host(*view, answers);
-    if (!server_host) return Later{"one server, and only one, takes writes", Impact::none, Action::update};
+    if (!server_host) return nobody_writes(*view, answers, Action::update);
     const Server& server = answers.read(server_ask(*view, *server_host), read_server);
     Objects wish = described;
     for (const std::string& role : remembered.roles)

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/digest.hpp"
+#include "executor/activities.hpp"
 #include "executor/child.hpp"
 #include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
@@ -63,6 +64,7 @@ class LocalExecutor::Impl {
  public:
   executor::Places places;
   std::atomic<bool> cancelled = false;
+  executor::Activities activities;
   std::recursive_mutex mutex;  // all hosts are this one machine
   std::unique_ptr<Shell> lock_holder;
   std::string token;  // of the lock; kept if the lock is lost, so that no program runs without it
@@ -94,6 +96,7 @@ ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program)
   const std::string nonce = random_hex(12);
   const executor::Script script = executor::render(program, nonce, impl_->places, impl_->token);
   executor::Reader reader(program, nonce);
+  executor::Activities::Call call(impl_->activities, host.name, "");
   Shell shell("sh", shell::boot);
   executor::Deadline deadline(script, script.text.size());
   shell.feed(script.stdin_head());
@@ -106,6 +109,7 @@ ProgramResult LocalExecutor::run(const HostAccess& host, const Program& program)
     std::string out, err;
     const bool more = shell.pump(out, err, 100ms);
     reader.feed(out);
+    call.now(reader.note());
     executor::keep_tail(log, err);
     return more && !reader.ended() && reader.refusal().empty();
   };
@@ -173,6 +177,8 @@ void LocalExecutor::unlock(const HostAccess&) noexcept {
     impl_->lock_holder.reset();
   }
 }
+
+std::vector<Activity> LocalExecutor::activities() const { return impl_->activities.list(); }
 
 void LocalExecutor::cancel() noexcept { impl_->cancelled = true; }
 void LocalExecutor::resume() noexcept { impl_->cancelled = false; }

@@ -40,10 +40,14 @@ if [ "$V" = 1 ] && [ ! -d /run/systemd/system ]; then put unsupported; exit 0; f
 [ -d "$R" ] || (umask 022; exec mkdir -p -- "$R")
 [ -f "$R/curl/.curlrc" ] || { mkdir -p -- "$R/curl" && : >"$R/curl/.curlrc"; }
 if ! command exec 9>>"$R/program"; then put "broken cannot write $R/program"; exit 0; fi
-if ! flock -w "$W" 9; then
+if ! flock -n 9; then
   read -r pid <"$R/program"
-  put "busy $pid"
-  exit 0
+  put "waits $pid"
+  if ! flock -w "$W" 9; then
+    read -r pid <"$R/program"
+    put "busy $pid"
+    exit 0
+  fi
 fi
 # An apply that was stopped for too long has lost its lock, and another one may run.
 if [ -n "$K" ]; then
@@ -54,7 +58,15 @@ fi
 printf '%s\n' "$$" >"$R/program"
 T=$R/program.d
 put up
-b() { if [ -s "$1" ]; then tail -c 262144 -- "$1" | base64 -w0; else printf -- -; fi; }
+b() {
+  if [ ! -s "$1" ]; then
+    printf -- -
+  elif [ -n "$(find "$1" -size +262144c)" ]; then
+    { printf '…\n' && tail -c 262144 -- "$1"; } | base64 -w0
+  else
+    base64 -w0 <"$1"
+  fi
+}
 x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
 y() { trap - PIPE; exec timeout -k 5 "$L" "$@" </dev/null 3>&-; } # as x, for $() and pipes: it ends the shell that calls it
 xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }

@@ -3,12 +3,42 @@ have() {
   s=$(dpkg-query -W -f '${db:Status-Abbrev}|' -- "$@" 2>/dev/null) || return 1
   case "|$s" in *'|'[!hi]*|*'|'?[!i]*) return 1 ;; esac
 }
+# Frames of apt's progress, from the lines that it writes to APT::Status-Fd: "pmstatus:PACKAGE:PERCENT:TEXT", "dlstatus:FILE:PERCENT:TEXT".
+tell_progress() {
+  was=
+  while IFS=: read -r kind _ percent text; do
+    case $kind in dlstatus | pmstatus) ;; *) continue ;; esac
+    percent=${percent%%.*}
+    [ "$kind$percent" != "$was" ] || continue
+    was=$kind$percent
+    put "progress $percent $text"
+  done
+}
+# Says who holds the lock for which apt will wait.
+tell_lock() {
+  i=$(stat -c %i /var/lib/dpkg/lock-frontend 2>/dev/null) || return
+  while read -r _ _ _ _ pid file _; do
+    [ "${file##*:}" = "$i" ] || continue
+    c=
+    read -r c <"/proc/$pid/comm"
+    put "news waits for apt's lock, which process $pid${c:+ ($c)} holds"
+    return
+  done </proc/locks
+}
 apt() (
   for k in $proxies; do
     eval "v=\${px_$k-}"
     [ -z "$v" ] || export "$k=$v"
   done
-  x apt-get -y -q -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Languages=none "$@"
+  tell_lock 2>/dev/null
+  # The end of apt is not the end of the pipe: a program that it started may have it.
+  rm -f -- "$T/status"
+  mkfifo -- "$T/status" || exit
+  tell_progress <"$T/status" 2>/dev/null &
+  x apt-get -y -q -o APT::Status-Fd=4 -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--force-confdef -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 -o Acquire::Languages=none "$@" 4>"$T/status"
+  r=$?
+  kill "$!" 2>/dev/null
+  exit "$r"
 )
 configure() { x dpkg --force-confold --force-confdef --configure -a; }
 interrupted() {

@@ -1,7 +1,8 @@
 # Asks. This part may run in a shell of its own, all asks under one limit; if that was too short it runs again in the program's shell, with a limit
 # for each ask.
-# C: files whose content is sent, K: their size, O: outputs that are not empty, P: their paths. One tar sends all of them at the end.
-C='' K=0 O='' P=''
+# C: files whose content is sent, O: outputs that are not empty, K: the size of both, P: paths of outputs. One tar sends all of them at the end.
+# G: outputs that are logs. Such a one, or a standard error, of more than 256 KiB is cut, as is another output of more than 8 MiB: "long NAME SIZE".
+C='' K=0 O='' P='' G=''
 lines() { while IFS= read -r l; do printf '\n%s %s %s .\n' "$N" "$1" "$l"; done >&3; }
 # files WANTED LISTED FILE...: send the content of the first WANTED files, of the next LISTED if they are short; of the rest only what stat says.
 files() {
@@ -21,7 +22,7 @@ files() {
     [ -n "$f" ] || continue
     case $f in
       "$T"/*)
-        if [ "$s" -gt 1048576 ]; then tail -c 1048576 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; fi
+        cut_output "${f##*/}" "$s"
         continue ;;
     esac
     put "stat $s $m $u $un $g $gn $f"
@@ -50,6 +51,22 @@ END
   set -- $B
   IFS="$nl$tab "
   sums "$@"
+}
+cut_output() {
+  z=8388608
+  case $1 in e.*) z=262144 ;; *) case "$G" in *" $1 "*) z=262144 ;; esac ;; esac
+  if [ "$2" -gt "$z" ]; then
+    put "long $1 $2"
+    tail -c 262144 -- "$T/$1" >"$T/end" && mv -f -- "$T/end" "$T/$1"
+    set -- "$1" 262144
+  fi
+  K=$((K + $2))
+  if [ "$K" -gt 8388608 ]; then
+    # A frame must not become too long: send it alone.
+    { printf '\n%s content =' "$N"; base64 -w0 <"$T/$1"; printf ' %s %s .\n' "$?" "$1"; } >&3
+  else
+    O="$O $1"
+  fi
 }
 sums() {
   n=$#
@@ -90,16 +107,18 @@ $s
 status $r
 END
 }
+# ran NUMBER STATUS [log]
 ran() {
   o=0 e=0
-  [ ! -s "$T/o.$1" ] || { o=1; O="$O o.$1" P=$P$nl$T/o.$1; }
-  [ ! -s "$T/e.$1" ] || { e=1; O="$O e.$1" P=$P$nl$T/e.$1; }
+  [ -z "${3-}" ] || G="$G o.$1 "
+  [ ! -s "$T/o.$1" ] || { o=1; P=$P$nl$T/o.$1; }
+  [ ! -s "$T/e.$1" ] || { e=1; P=$P$nl$T/e.$1; }
   put "exec $1 $2 $o $e"
 }
 # merged NUMBER STATUS: one call answered several asks. Of curl's, its standard error has "ask status" for each transfer.
 merged() {
   o=0
-  [ ! -s "$T/o.$1" ] || { o=1; O="$O o.$1" P=$P$nl$T/o.$1; }
+  [ ! -s "$T/o.$1" ] || { o=1; P=$P$nl$T/o.$1; }
   put "exec $1 $2 $o 0"
 }
 # fine ASK NUMBER: whether all transfers of an ask in that call succeeded.

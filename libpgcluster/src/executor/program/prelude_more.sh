@@ -23,9 +23,10 @@ set_account() {
   what='done'
 }
 install_dir() { mkdir -m 0750 -- "$2" && chown -- "$1:" "$2"; }
-# same_output WAS STATUS LIMIT: whether the command that looks has found what the plan saw. LIMIT is that of the command which acts then.
+# same_output WAS STATUS LIMIT: whether the command that looks has found what the plan saw: "STATUS DIGEST". LIMIT is that of the command which acts then.
 same_output() {
-  now="$2 $(tail -c 262144 -- "$T/o" | base64 -w0)"
+  now=$(sha256sum <"$T/o")
+  now="$2 ${now%% *}"
   : >"$T/o"
   if [ "$now" = "$1" ]; then
     : >"$T/e"

@@ -4,13 +4,12 @@
 #include "base/base64.hpp"
 #include "base/digest.hpp"
 #include "executor/program/script.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster::executor {
 namespace {
 
 constexpr std::size_t kLongestLine = 16U << 20;  // room for a file of 8 MiB in base64; longer lines are dropped as noise
-
-constexpr std::size_t kOutput = 256U << 10;  // only the end of an output is kept
 
 // Removes the next word from `text` and returns it.
 std::string_view word(std::string_view& text) {
@@ -32,6 +31,12 @@ std::optional<N> number(std::string_view text, int base = 10) {
 std::optional<std::string> payload(std::string_view text) {
   if (text == "-") return std::string();
   return from_base64(text);
+}
+
+// "3.4 MiB"
+std::string mebibytes(std::uint64_t bytes) {
+  const std::uint64_t tenths = (bytes * 10 + (1U << 19)) >> 20;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " MiB";
 }
 
 std::optional<DoResult::What> outcome(std::string_view text) {
@@ -78,6 +83,7 @@ void Reader::feed(std::string_view bytes) {
 void Reader::forget() {
   std::fill(told_.begin(), told_.end(), std::nullopt);
   contents_.clear();
+  long_.clear();
   stats_.clear();
   sums_.clear();
   gone_.clear();
@@ -128,6 +134,15 @@ void Reader::line(std::string_view text) {
     began_ = true;
   } else if (kind == "up") {
     up_ = true;
+    note_.clear();
+  } else if (kind == "waits") {
+    note_ = "waits for an older program of pgcluster that still runs there (process " + std::string(text) + ")";
+  } else if (kind == "news") {
+    if (!text.empty() && text.size() < 300) note_ = text;
+  } else if (kind == "progress") {
+    const std::string percent(word(text));
+    if (const auto part = number<int>(percent); part && *part >= 0 && *part <= 100 && !text.empty() && text.size() < 300)
+      note_ = std::string(text) + " (" + percent + " %)";
   } else if (kind == "end") {
     ended_ = true;
   } else if (kind == "unsupported" || kind == "unlocked" || kind == "busy" || kind == "broken") {
@@ -136,6 +151,7 @@ void Reader::line(std::string_view text) {
     const auto i = number<std::size_t>(text);
     if (!i || *i >= begun_.size() || begun_[*i]) return;
     begun_[*i] = true;
+    note_.clear();
     if (program_.on_do) program_.on_do(*i);
   } else if (kind == "do") {
     const auto i = number<std::size_t>(word(text));
@@ -158,6 +174,9 @@ void Reader::line(std::string_view text) {
     const auto bytes = word(text);
     if (bytes.starts_with('='))
       if (const auto tar = from_base64(bytes.substr(1))) archive(*tar, text != "0");
+  } else if (kind == "long") {
+    const std::string name(word(text));
+    if (const auto size = number<std::uint64_t>(text)) long_[name] = *size;
   } else if (kind == "gone") {
     gone_.emplace_back(text);
   } else if (kind == "stat") {
@@ -247,8 +266,9 @@ Answer Reader::file_answer(const FileOf& of) const {
   if (of.content) {
     const auto content = contents_.find(of.path);
     if (content == contents_.end())
-      return Unreadable{found->second.size > (8U << 20) ? of.path + " has " + std::to_string(found->second.size) + " bytes, too many to read"
-                                                        : of.path + " cannot be read"};
+      return found->second.size > (8U << 20)
+                 ? Unreadable{.why = of.path + " has " + mebibytes(found->second.size) + ", and at most 8 MiB of a file are read", .lasting = true}
+                 : Unreadable{of.path + " cannot be read"};
     file.content = content->second;
     file.sha256 = sha256_hex(file.content);
     return file;
@@ -313,9 +333,10 @@ std::optional<Output> Reader::output(std::size_t number) const {
   Output output{.status = told_[number]->status};
   const auto bring = [&](bool there, const char* kind, std::string& into) {
     if (!there) return true;
-    const auto found = contents_.find(kind + std::to_string(number));
+    const std::string name = kind + std::to_string(number);
+    const auto found = contents_.find(name);
     if (found == contents_.end()) return false;
-    into = found->second;
+    into = (long_.contains(name) ? "…\n" : "") + found->second;
     return true;
   };
   if (!bring(told_[number]->out, "o.", output.out) || !bring(told_[number]->err, "e.", output.err)) return std::nullopt;
@@ -345,13 +366,14 @@ Answer Reader::answer(const Ask& ask, std::size_t index) {
     for (std::size_t n = 0; n < merged_.size() && !told_[index]; ++n)
       if (std::find(merged_[n].asks.begin(), merged_[n].asks.end(), index) != merged_[n].asks.end()) number = program_.asks.size() + *(call = n);
     if (!told_[number]) return Unreadable{"the host did not say how the command ended"};
+    const auto& exec = std::get<Exec>(ask.what);
+    if (const auto size = long_.find("o." + std::to_string(number)); size != long_.end() && (call || !exec.tail))
+      return Unreadable{.why = "the answer of `" + pgcluster::shown(exec.argv) + "` on " + ask.at + (call ? ", with others of its kind," : "") +
+                               " is longer than 8 MiB (it has " + mebibytes(size->second) + ")",
+                        .lasting = true};
     std::optional<Output> whole = output(number);
     if (!whole) return Unreadable{"the host did not say what the command has printed"};
-    Answer answer = call ? part_of(program_, merged_[*call], *whole, index, nonce_) : Answer(std::move(*whole));
-    if (auto* part = std::get_if<Output>(&answer))
-      for (std::string* text : {&part->out, &part->err})
-        if (text->size() > kOutput) text->erase(0, text->size() - kOutput);
-    return answer;
+    return call ? part_of(program_, merged_[*call], *whole, index, nonce_) : Answer(std::move(*whole));
   }
   return Unreadable{"an API is asked by the controller, never by a host"};
 }

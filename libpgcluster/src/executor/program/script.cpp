@@ -163,7 +163,7 @@ struct Renderer {
       needs.more = true;
       limit += run.look->limit + milliseconds(6'000);
       text = "L=" + seconds(run.look->limit) + "\n" + command(run.look->argv, run.look->input) + "\nif same_output " +
-             shell_word(std::to_string(was->status) + " " + to_base64(was->out)) + " $? " + seconds(d.limit) + "; then\n";
+             shell_word(std::to_string(was->status) + " " + sha256_hex(was->out)) + " $? " + seconds(d.limit) + "; then\n";
     }
     text += command(run.argv, run.input) + "\nended $?";
     if (run.look && was) text += "\nfi";
@@ -286,7 +286,8 @@ struct Renderer {
       executes = true;
       secret = secret || !exec->input.empty();
       if (!is_merged[i])
-        asking += "L=" + seconds(exec->limit) + "\n" + run(command(exec->argv, exec->input), i) + "ran " + std::to_string(i) + " $?\n";
+        asking += "L=" + seconds(exec->limit) + "\n" + run(command(exec->argv, exec->input), i) + "ran " + std::to_string(i) + " $?" +
+                  (exec->tail ? " log" : "") + "\n";
     }
     for (std::size_t n = 0; n < calls.size(); ++n) {
       milliseconds all(0);

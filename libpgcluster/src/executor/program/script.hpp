@@ -59,6 +59,9 @@ class Reader {
   /// Why the program did not run: "unsupported", "unlocked", "busy 4711", "broken cannot write …"; empty if it did.
   const std::string& refusal() const noexcept { return refusal_; }
 
+  /// What the program waits for, or how far it is: "waits for an older program …", "Unpacking etcd-server (34 %)"; empty: it has said nothing.
+  const std::string& note() const noexcept { return note_; }
+
   /// One result for each Do and each ask. Call it once.
   ProgramResult result();
 
@@ -84,6 +87,7 @@ class Reader {
   bool up_ = false;
   bool ended_ = false;
   std::string refusal_;
+  std::string note_;
   std::vector<std::optional<DoResult>> dos_;
   struct Told {
     int status = 0;
@@ -92,6 +96,7 @@ class Reader {
   std::optional<Output> output(std::size_t number) const;
   std::vector<Merged> merged_;
   std::vector<std::optional<Told>> told_;                     ///< by ask, then by merged call
+  std::map<std::string, std::uint64_t> long_;                 ///< sizes of outputs of which only the end comes
   std::map<std::string, std::string, std::less<>> contents_;  ///< by path, and "o.3" and "e.3" of ask 3
   std::vector<bool> begun_;
   std::map<std::string, Stat, std::less<>> stats_;

@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/network.hpp"
+#include "executor/activities.hpp"
 #include "executor/program/lock.hpp"
 #include "executor/program/outcome.hpp"
 #include "executor/program/script.hpp"
@@ -183,11 +184,18 @@ class SshExecutor::Impl {
     return true;
   }
 
+  std::string connecting(const HostAccess& access) {
+    const Host& at = host(access.name);
+    return at.connection && !at.connection->is_shut() ? "" : "connects to " + executor::shown(access);
+  }
+
   ProgramResult run(const HostAccess& access, const Program& program) {
     const std::string nonce = random_hex(12);
     const executor::Script script = executor::render(program, nonce, places, host(access.name).token);
     executor::Reader reader(program, nonce);
+    executor::Activities::Call call(activities, access.name, connecting(access));
     const auto channel = exec(access, "sh", shell::boot);
+    call.now("");
     Host& at = host(access.name);
     const HostAccess& reached = at.resolved;
     std::uint64_t bytes = script.text.size();
@@ -204,6 +212,7 @@ class SshExecutor::Impl {
     auto take = [&](Clock::time_point until) {
       const auto read = channel->read(until, idle);
       reader.feed(read.out);
+      call.now(reader.note());
       executor::keep_tail(log, read.err);
       eof = read.eof;
     };
@@ -254,7 +263,9 @@ class SshExecutor::Impl {
       if (at.lock && at.connection->is_shut()) at.drop();
       if (at.lock) unlock(at);
     }
+    executor::Activities::Call call(activities, access.name, connecting(access));
     auto channel = exec(access, "bash", shell::lock_boot);
+    call.now("takes the lock");
     Host& at = host(access.name);
     if (!channel->write(executor::lock_script(us.who, us.since, us.token, places), Clock::now() + 20s)) throw Broken{"it takes no data"};
     const auto deadline = Clock::now() + 60s;
@@ -305,6 +316,7 @@ class SshExecutor::Impl {
   executor::SshConfigs configs;
   std::vector<std::chrono::milliseconds> pauses;
   executor::Places places;
+  executor::Activities activities;
   LocalExecutor local;  // for a host that is this machine
   CloudExecutor cloud;
   mutable std::mutex mutex;
@@ -379,6 +391,12 @@ void SshExecutor::resume() noexcept {
   impl_->sockets.resume();
   impl_->local.resume();
   impl_->cloud.resume();
+}
+
+std::vector<Activity> SshExecutor::activities() const {
+  std::vector<Activity> all = impl_->activities.list();
+  for (Activity& one : impl_->local.activities()) all.push_back(std::move(one));
+  return all;
 }
 
 SshStatistics SshExecutor::statistics(const std::string& host) const {

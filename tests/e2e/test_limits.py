@@ -1,0 +1,206 @@
+"""Answers that are long, and waits: each says what it sees, and ends with the cause in the service's own words."""
+
+import json
+import subprocess
+import time
+
+import pytest
+
+warm = True
+PEER, SQL = 2380, 5432
+
+
+def refuse(cluster, host, to, port):
+    """The host cannot open connections to the port of another one."""
+    cluster.inside(host, f"ip rule add to 10.77.0.{10 + int(to[2:])} ipproto tcp dport {port} prohibit")
+
+
+def admit(cluster):
+    for host in cluster.hosts:
+        cluster.inside(host, "while ip rule show | grep -q prohibit; do ip rule del $(ip rule show | sed -n '/prohibit/{s/^[0-9]*:\\s*//;p;q}'); done")
+
+
+def by_query(cluster, query):
+    """Runs on the leader each statement that the query makes."""
+    leader = cluster.status()["leader"]
+    cluster.inside(leader, f"setpriv --reuid=postgres --regid=postgres --init-groups psql -XAtq -v ON_ERROR_STOP=1 -d postgres <<'END'\n{query} \\gexec\nEND")
+
+
+class Log:
+    """The events of one command, as its --log has them."""
+
+    def __init__(self, cluster):
+        self.file = cluster.folder / f"{time.monotonic_ns()}.log"
+
+    def events(self):
+        lines = self.file.read_text().splitlines(keepends=True) if self.file.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def waits(self, words, step=""):
+        return [e for e in self.events() if e["event"] == "step_waiting" and step in e["step"] and words in e["message"] + " " + e.get("seen", "")]
+
+    def expect(self, words, seconds, step=""):
+        end = time.monotonic() + seconds
+        while not (found := self.waits(words, step)):
+            assert time.monotonic() < end, (words, [e for e in self.events() if e["event"] == "step_waiting"], self.events()[-3:])
+            time.sleep(0.2)
+        return found[0]
+
+    def silence(self):
+        """The longest time between two events, in s."""
+        times = [e["at_ms"] / 1000 for e in self.events() if "at_ms" in e]
+        return max(b - a for a, b in zip(times, times[1:]))
+
+
+def test_an_etcd_that_cannot_write_ends_the_apply_with_its_own_words(cluster):
+    for host in cluster.hosts:
+        cluster.inside(host, "mkdir -p /var/lib/etcd && mount -t tmpfs -o ro none /var/lib/etcd")
+    log = Log(cluster)
+    done = cluster.apply("--log", str(log.file), status=1)
+    assert "Read-only file system" in done.stderr, done.stderr
+    assert log.silence() < 11.5
+    report = log.events()[-1]
+    assert {failure["step"].split("/", 1)[1] for failure in report["failures"]} == {"etcd/service"}, "one error for each host, and none for what waited"
+    assert done.stderr.count("Apply again to continue") == 1
+    for host in cluster.hosts:
+        cluster.inside(host, "umount /var/lib/etcd")
+
+
+def test_a_majority_of_etcd_that_is_lost_ends_the_waits_of_the_others(cluster):
+    for host in ("pg2", "pg3"):
+        cluster.inside(host, "mount -t tmpfs -o ro none /var/lib/etcd")
+    log = Log(cluster)
+    started = time.monotonic()
+    cluster.apply("--log", str(log.file), status=1)
+    assert time.monotonic() - started < 90
+    report = log.events()[-1]
+    assert sorted(failure["step"] for failure in report["failures"]) == ["pg2/etcd/service", "pg3/etcd/service"], report["failures"]
+    for host in ("pg2", "pg3"):
+        cluster.inside(host, "umount /var/lib/etcd")
+
+
+def test_a_wait_for_peers_and_a_replica_that_cannot_clone_say_what_they_see(cluster):
+    for host in cluster.hosts:
+        for to in cluster.hosts:
+            if to != host:
+                refuse(cluster, host, to, PEER)
+    log = Log(cluster)
+    process = cluster.start_apply("--log", str(log.file))
+    first = log.expect("2380", 60, "etcd")    # etcd's own words about its peers
+    assert first["took_ms"] < 11500, first
+    admit(cluster)
+    refuse(cluster, "pg3", "pg1", SQL)
+    refuse(cluster, "pg3", "pg2", SQL)
+    waits = log.expect("PostgreSQL on pg3", 90, "pg3/patroni")
+    assert waits["took_ms"] < 11500 and waits.get("seen"), waits
+    out = process.communicate(timeout=400)[0]
+    assert process.returncode == 1, out
+    assert "Patroni repeatedly fails to create the data directory on pg3" in out and "pg_basebackup" in out or "connection to server at" in out, out
+    report = log.events()[-1]
+    assert [failure["step"] for failure in report["failures"]] == ["pg3/patroni/created"], report["failures"]
+    assert log.silence() < 11.5
+    admit(cluster)
+    cluster.apply()
+    cluster.wait_healthy()
+    cluster.assert_converged()
+
+
+@pytest.fixture(scope="module")
+def deployed(cluster):
+    cluster.apply()
+    cluster.wait_healthy()
+    return cluster
+
+
+def test_many_roles_databases_and_users_are_one_apply(deployed):
+    cluster = deployed
+    by_query(cluster, "select format('create role tenant_%s login password %L', n, repeat('x', 20)) from generate_series(1, 2000) n")
+    before = dict(cluster.spec)
+    users = [{"name": f"user_with_a_rather_long_name_{n}", "flags": "LOGIN", "password": f"password {n}"} for n in range(1500)]
+    databases = [{"db": f"database_{n}", "owner": "app"} for n in range(600)]
+    lines = [f"host database_{n} app 10.1.{n // 250}.{n % 250}/32 scram-sha-256" for n in range(500)]
+    parameters = {**before["postgresql_parameters"], **{f"app.setting_{n}": str(n) for n in range(200)}}
+    cluster.write(postgresql_users=before["postgresql_users"] + users, postgresql_databases=before["postgresql_databases"] + databases, postgresql_pg_hba=lines,
+                  postgresql_parameters=parameters)
+    log = Log(cluster)
+    cluster.apply("--log", str(log.file))
+    assert log.silence() < 11.5
+    assert all("pg1 is busy with cluster/patroni/" in e["seen"] for e in log.waits("Patroni has read", "pg1/patroni/loaded"))
+    assert cluster.psql("10.77.0.11", "select count(*) from pg_database where datname like 'database_%'", port=SQL) == "600"
+    assert cluster.psql("10.77.0.11", "select count(*) from pg_authid where rolname like 'user_with%' and rolpassword is not null", port=SQL) == "1500"
+    cluster.assert_converged()
+    assert cluster.status()["healthy"]
+    by_query(cluster, "select format('drop database %I', datname) from pg_database where datname like 'database_%'")
+    by_query(cluster, "select format('drop role %I', rolname) from pg_authid where rolname like 'tenant_%' or rolname like 'user_with%'")
+    cluster.write(**{"postgresql_pg_hba": None, **before})
+    cluster.apply()
+    cluster.assert_converged()
+
+
+def test_an_answer_that_is_too_long_says_so_at_once(deployed):
+    cluster = deployed
+    before = dict(cluster.spec)
+    cluster.inside("pg2", "printf '#!/bin/sh\\nhead -c 9437184 /dev/zero | tr \"\\\\0\" x\\n' >/usr/local/bin/locale; chmod 755 /usr/local/bin/locale")
+    cluster.write(postgresql_databases=before["postgresql_databases"] + [{"db": "sorted", "owner": "app", "lc_collate": "C.UTF-8", "lc_ctype": "C.UTF-8"}])
+    for command in ("plan", "apply"):
+        started = time.monotonic()
+        done = cluster.run(command, *(["--yes"] if command == "apply" else []), status=1)
+        assert "the answer of `locale -a` on pg2 is longer than 8 MiB (it has 9.0 MiB)" in done.stderr, done.stderr
+        assert time.monotonic() - started < 30
+    cluster.inside("pg2", "rm /usr/local/bin/locale")
+    cluster.write(**before)
+    cluster.assert_converged()
+
+
+def test_a_switchover_that_waits_for_a_fit_replica_says_why(deployed):
+    cluster = deployed
+    leader = cluster.status()["leader"]
+    replicas = [host for host in cluster.hosts if host != leader]
+    for replica in replicas:
+        refuse(cluster, replica, leader, SQL)
+        cluster.inside(replica, "systemctl restart patroni")
+    cluster.wait(lambda: all(m["state"] not in ("streaming", "stopped", "unknown") for m in cluster.status()["members"] if m["name"] in replicas), 60, "that no replica streams")
+    process = subprocess.Popen(cluster.argv("switchover", "--yes"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    told = ""
+    while "fit to lead" not in told or "(10 s)" not in told:
+        line = process.stderr.readline()
+        assert line, told + process.communicate()[0]
+        told += line
+    assert "not streaming" in told, told
+    admit(cluster)
+    out, more = process.communicate(timeout=200)
+    assert process.returncode == 0, out + told + more
+    cluster.wait_healthy()
+
+
+def test_a_host_that_does_not_answer_is_named_while_it_is_asked(deployed):
+    cluster = deployed
+    cluster.lab("freeze", "pg3")
+    try:
+        done = cluster.run("plan", status=1)
+        started = time.monotonic()
+        cluster.run("status", status=1)
+        assert time.monotonic() - started < 11.5
+    finally:
+        cluster.lab("thaw", "pg3")
+    assert "asking 3 hosts (10 s); pg3 connects to root@10.77.0.13:22" in done.stderr, done.stderr
+    cluster.wait_healthy()
+
+
+def test_where_the_first_member_cannot_begin_nobody_else_waits(cluster):
+    cluster.fresh(warm=True)
+    cluster.inside("pg1", "mount -t tmpfs -o ro none /var/lib/postgresql")
+    log = Log(cluster)
+    done = cluster.apply("--log", str(log.file), status=1)
+    events = log.events()
+    report = events[-1]
+    assert len(report["failures"]) == 1 and report["failures"][0]["host"] == "pg1", report["failures"]
+    assert "Read-only file system" in done.stderr, done.stderr
+    failed = next(e for e in events if e["event"] == "step_failed")
+    ended = next(e for e in events if e["event"] == "apply_done")
+    assert ended["at_ms"] - failed["at_ms"] < 10000, "the waits of the others end with it"
+    assert log.silence() < 11.5
+    cluster.inside("pg1", "umount /var/lib/postgresql")
+    cluster.apply()
+    cluster.wait_healthy()
+    cluster.assert_converged()
