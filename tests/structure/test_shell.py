@@ -12,7 +12,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = SOURCE / "libpgcluster/src"
 PROGRAM = LIBRARY / "executor/program"
 # The pieces of one program, in its order. A piece alone lacks the variables and functions of the others.
-PIECES = [PROGRAM / name for name in ("prelude.sh", "prelude_dos.sh", "prelude_apt.sh", "prelude_units.sh", "prelude_more.sh", "prelude_asks.sh", "together.sh")]
+PIECES = [PROGRAM / name for name in ("prelude.sh", "prelude_dos.sh", "prelude_apt.sh", "prelude_units.sh", "prelude_hollow.sh", "prelude_more.sh", "prelude_asks.sh", "together.sh")]
 # Programs that clusters already have on their hosts: a directive would change the file.
 EXCEPT = {"vip_check.sh": "SC2016"}  # $1 is the inner bash's
 

@@ -10,6 +10,9 @@
 #include "component/listening.hpp"
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
+#include "operate/obstacles.hpp"
+#include "operate/reach.hpp"
+#include "operate/shell.hpp"
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
@@ -42,7 +45,7 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
-  return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+  return {{host, Exec{.argv = {"sh", "-c", shell::listening}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
 
 class Examiner {
@@ -86,7 +89,7 @@ class Examiner {
   }
 
   void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
-    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "install iproute2, which has ss");
+    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "see what `ss -ltn` says on the host");
     for (const Declaration& one : declared)
       for (const PortNeed& port : one.needs.ports) {
         if (owns(facts, "unit:" + port.unit)) continue;
@@ -172,11 +175,14 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     report.findings.push_back({clash.path.substr(std::string("hosts.").size()), clash, Code::spec_invalid});
   std::map<std::string, std::vector<Ask>> asks;
   std::map<std::string, std::vector<Declaration>> declared;
+  std::map<std::string, std::set<std::string>> resources = likely_resources(spec, topology, components);
+  for (const TopologyHost& host : topology.hosts) declared[host.name] = declarations(node_of(*view, host), components);
   for (const TopologyHost& host : topology.hosts) {
     report.hosts.push_back(host.name);
-    declared[host.name] = declarations(node_of(*view, host), components);
     asks[host.name] = facts_asks(host.name);
     for (Ask& ask : asks_of(node_of(*view, host), declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
+    asks[host.name].push_back(reach_ask(host.name, peers_of(host, topology, declared)));
+    for (const std::string& path : files_of(resources[host.name])) asks[host.name].push_back({host.name, FileOf{path, false}});
   }
   Hosts hosts = hosts_of(topology);
   std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
@@ -202,11 +208,25 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     std::vector<Answer> given = observed.answers.at(host.name);
     Answers answers;
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
+    const std::vector<Peer> peers = peers_of(host, topology, declared);
+    for (Barrier& barrier : read_barriers(host.name, peers, answers[reach_ask(host.name, peers)]))
+      if (!observed.errors.contains(barrier.peer))
+        report.findings.push_back({host.name,
+                                   {.severity = barrier.mutual ? Severity::error : Severity::warning,
+                                    .message = std::move(barrier.message),
+                                    .hint = std::move(barrier.remedy)},
+                                   Code::refused});
+    for (const std::string& path : files_of(resources[host.name]))
+      if (const auto* file = answers.get<File>({host.name, FileOf{path, false}}); file && file->fixed)
+        report.findings.push_back({host.name, fixed_file(path), Code::refused});
     try {
       given.resize(facts_asks(host.name).size());
       const auto& needed = declared.at(host.name);
       const Facts& own = facts[host.name] = read_facts(host.name, given);
       examiner.examine(host.name, own, answers, asks_of(node_of(*view, host), needed), needed);
+      const NodeView node{*view, host, own};
+      for (Diagnostic& one : obstacles(node, declarations(node, components), resources[host.name]))
+        report.findings.push_back({host.name, std::move(one), Code::refused});
     } catch (const Error& error) {
       report.findings.push_back(finding(host.name, error));
     }

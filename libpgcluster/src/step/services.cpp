@@ -53,6 +53,11 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
       }
       if (unit->enabled) return Later{wish.unit + " is active"};
     }
+    // Between two deaths a unit is active, too.
+    if (unit->young && unit->restarts > 0)
+      return Later{.until = wish.unit + " stays up",
+                   .wrong = wish.unit + " was restarted " + std::to_string(unit->restarts) + " times, and has not stayed up since",
+                   .patience = std::chrono::seconds(10)};
     if (unit->active != "active" && unit->active != "reloading") {
       Change start = change(SetUnit::Go::start, Action::start, Impact::none, wish.unit + " is " + unit->active);
       if (unit->active == "failed") start.failed = wish.unit + " has died (result: " + unit->result + ")";

@@ -3,6 +3,7 @@
 /// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
 namespace pgcluster::shell {
 
+extern const char* const copy_again;
 extern const char* const foreign_server;
 extern const char* const making_server;
 extern const char* const role_change;  ///< a program on the host, for PgBouncer's default port

@@ -24,7 +24,9 @@ files() {
         if [ "$s" -gt 1048576 ]; then tail -c 1048576 -- "$f" >"$f.end" && mv -f -- "$f.end" "$f"; fi
         continue ;;
     esac
+    case $m in 4*) if hollow "$f"; then put "gone $f"; continue; fi ;; esac
     put "stat $s $m $u $un $g $gn $f"
+    [ -w "$f" ] || put "fixed $f"
     case $m in 8*) ;; *) continue ;; esac
     case "$W" in
       *"$nl$f$nl"*)
@@ -72,8 +74,10 @@ packages() {
 units() {
   s=$(y systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
   r=$?
+  read -r u _ </proc/uptime
   lines unit <<END
 $s
+now $u
 status $r
 END
 }
