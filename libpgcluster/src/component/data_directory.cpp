@@ -13,7 +13,7 @@ StepPtr data_directory_step(const NodeView& node, const std::string& component, 
   const Ask look{host, Exec{.argv = {"sh", "-c", shell::data_directory, "sh", wish.path, wish.home, wish.made}}};
   auto decide = [look, host, wish](const Answers& answers) -> Decision {
     const std::string* out = answers.out(look);
-    if (!out || out->empty()) return Done{};
+    if (wish.kept || !out || out->empty()) return Done{};
     std::istringstream lines(*out);
     std::string owner, directory;
     std::getline(lines >> owner >> std::ws, directory);

@@ -12,7 +12,6 @@
 #include "operate/declared.hpp"
 #include "operate/obstacles.hpp"
 #include "operate/reach.hpp"
-#include "operate/shell.hpp"
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
@@ -26,8 +25,8 @@ constexpr std::uint64_t comfortable_disk = 5ull << 30;
 
 // What a host is asked beside its facts.
 struct HostAsks {
-  Ask listening, disk, packages;
-  std::vector<Ask> all() const { return {listening, disk, packages}; }
+  Ask listening, sockets, disk, packages;
+  std::vector<Ask> all() const { return {listening, sockets, disk, packages}; }
 };
 
 // Each name once, in the order in which components declare them.
@@ -45,7 +44,21 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
-  return {{host, Exec{.argv = {"sh", "-c", shell::listening}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+  return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}},
+          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+}
+
+// The kernel's table of TCP sockets, as ss shows those that listen: for hosts without ss. It does not name the processes.
+std::string listening_sockets(const std::string& table) {
+  std::string shown;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string number, local, remote, state;
+    if (!(words >> number >> local >> remote >> state) || state != "0A" || local.find(':') == std::string::npos) continue;
+    shown += "tcp LISTEN 0 0 *:" + std::to_string(std::strtoul(local.c_str() + local.rfind(':') + 1, nullptr, 16)) + " *:* \n";
+  }
+  return shown;
 }
 
 class Examiner {
@@ -60,7 +73,10 @@ class Examiner {
   void examine(const std::string& host, const Facts& facts, const Answers& answers, const HostAsks& asks, const std::vector<Declaration>& declared) {
     host_ = host;
     system(facts);
-    ports(declared, facts, answers.out(asks.listening));
+    const std::string* listening = answers.out(asks.listening);
+    const std::string* table = answers.out(asks.sockets);
+    const std::string sockets = table ? listening_sockets(*table) : std::string();
+    ports(declared, facts, listening ? listening : table ? &sockets : nullptr);
     disk(answers.get<Output>(asks.disk));
     packages(platform_of(facts), declared, answers.out(asks.packages));
   }

@@ -129,6 +129,9 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   for (const auto& [name, fact] : view->facts)
     for (const ComponentPtr& component : components)
       each_step([&, &name = name, &fact = fact] { return component->steps(NodeView{*view, topology.host(name), fact}.seen_by(*component)); }, ask);
+  for (const auto& [name, fact] : view->facts)
+    for (const Declaration& one : declarations(NodeView{*view, topology.host(name), fact}, components))
+      for (const std::string& unit : one.needs.units) questions.add({Ask{name, UnitOf{unit}}});
   for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
   each_step([&] { return secret_steps(*view, needed); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;

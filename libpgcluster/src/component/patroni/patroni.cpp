@@ -73,15 +73,14 @@ class Patroni final : public Component {
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
-    Steps place;  // a configured host may be copying its data just now
-    if (!patroni::configured(*view, host))
-      place = data_directory_step(node, "patroni",
-                                  {.path = postgresql_data_dir(*view, host),
-                                   .home = packaged.home,
-                                   .made = "PG_VERSION",
-                                   .account = packaged.account,
-                                   .bare = true});
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, std::move(place), patroni::trial_step(view, node.host),
+    const StepPtr place = data_directory_step(node, "patroni",
+                                              {.path = postgresql_data_dir(*view, host),
+                                               .home = packaged.home,
+                                               .made = "PG_VERSION",
+                                               .account = packaged.account,
+                                               .kept = patroni::configured(*view, host),
+                                               .bare = true});
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, place, patroni::trial_step(view, node.host),
                     patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(node.host),
                     patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),

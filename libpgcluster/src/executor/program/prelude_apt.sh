@@ -7,7 +7,7 @@ have() {
 # else's apt may hold them for minutes. Of a wait that was in vain, `held` is what holds the lock.
 apt() {
   read -r u _ </proc/uptime
-  end=$((${u%.*} + 300)) held=
+  end=$((${u%.*} + 300)) held=''
   while :; do
     apt_get "$@"
     rc=$?
@@ -46,7 +46,7 @@ install() {
   m=
   for u in $3; do systemctl is-active -q -- "$u" || m="$m $u"; done
   if [ -n "$m" ] && ! x systemctl mask --runtime -q -- $m; then return; fi
-  updated= held=
+  updated='' held=''
   if interrupted; then configure; fi
   if [ -z "$(find /var/lib/apt/lists /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>/dev/null)" ]; then apt update; updated=1; fi
   if [ -n "$held" ]; then return; fi
