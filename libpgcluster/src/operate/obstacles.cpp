@@ -57,7 +57,7 @@ std::vector<Diagnostic> obstacles(const NodeView& node, const std::vector<Declar
   for (const std::string& unit : units)
     if (std::find(node.facts.masked.begin(), node.facts.masked.end(), unit) != node.facts.masked.end()) masked.push_back(unit);
   if (!masked.empty())
-    all.push_back({.message = joined(masked) + (masked.size() == 1 ? " is" : " are") + " masked on " + node.name() + ", so it cannot be started",
+    all.push_back({.message = joined(masked) + (masked.size() == 1 ? " is" : " are") + " masked on " + node.name() + ", and cannot be started",
                    .hint = "on " + node.name() + ": systemctl unmask " + joined(masked, " "),
                    .path = path});
   if (installs)
