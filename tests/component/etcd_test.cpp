@@ -180,7 +180,8 @@ TEST_CASE("etcd: an alarm of its quota is a problem, and a change that makes roo
   };
   REQUIRE(is<Change>(decide(alarm("NOSPACE"))));
   CHECK(std::get<Change>(decide(alarm("NOSPACE"))).reason.find("alarm NOSPACE") != std::string::npos);
-  for (const Answer& none : {Answer(alarm("CORRUPT")), Answer(Output{.out = R"({"header":{}})"}), Answer(Output{.status = 127}), Answer(Unreadable{"no"})})
+  for (const Answer& none :
+       {Answer(alarm("CORRUPT")), Answer(Output{.out = R"({"header":{}})"}), Answer(Output{.status = 127}), Answer(Unreadable{"no"})})
     CHECK(is<Done>(decide(none)));
   std::size_t told = 0;
   for (const Probe& probe : etcd_component()->health(NodeView{view, view.topology.host("pg1"), view.facts.at("pg1")}.seen_by(*etcd_component())))

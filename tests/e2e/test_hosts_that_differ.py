@@ -168,7 +168,7 @@ def test_a_session_in_template1_is_waited_for_or_named(deployed):
     deployed.write(postgresql_databases=[*both, {"db": "four"}])
     done = deployed.apply(status=1)
     assert re.search(r"template1 is in use by process \d+ \(user postgres, application nosy, from this host\)", done.stdout + done.stderr), done.stdout + done.stderr
-    deployed.inside(leader, "pkill -f 'd template1' || setpriv --reuid=postgres --regid=postgres --init-groups psql -h /var/run/postgresql -d postgres -c "
+    deployed.inside(leader, "setpriv --reuid=postgres --regid=postgres --init-groups psql -h /var/run/postgresql -d postgres -c "
                             "\"select pg_terminate_backend(pid) from pg_stat_activity where datname = 'template1'\"")
     deployed.apply()
     deployed.assert_converged()

@@ -43,7 +43,8 @@ TEST_CASE("ssh: a server without a common algorithm is told by what it offers, a
     const char *setting, *word;
   } const all[] = {{"KexAlgorithms sntrup761x25519-sha512@openssh.com\n", "kexalgorithms: it offers only sntrup761x25519-sha512@openssh.com"},
                    {"Ciphers chacha20-poly1305@openssh.com\n", "ciphers: it offers only chacha20-poly1305@openssh.com"},
-                   {"MACs umac-128-etm@openssh.com,umac-64@openssh.com\nCiphers aes256-ctr\n", "macs: it offers only umac-128-etm@openssh.com, umac-64@openssh.com"}};
+                   {"MACs umac-128-etm@openssh.com,umac-64@openssh.com\nCiphers aes256-ctr\n",
+                    "macs: it offers only umac-128-etm@openssh.com, umac-64@openssh.com"}};
   for (const auto& one : all) {
     CAPTURE(one.setting);
     Sshd sshd(one.setting);

@@ -288,6 +288,21 @@ TEST_CASE("a tree that is a link is emptied and kept, and then counts as gone") 
   CHECK(near.output.err.find("near the root") != std::string::npos);
 }
 
+TEST_CASE("a file that root itself cannot write is told as such") {
+  Scratch scratch;
+  scratch.put("hosts", "127.0.0.1 localhost\n");
+  const Ask ask{"h", FileOf{scratch.path("hosts")}};
+  CHECK_FALSE(std::get<File>(scratch.ask(ask)).fixed);
+  if (std::system(("chattr +i " + scratch.path("hosts") + " 2>/dev/null").c_str()) != 0) {
+    MESSAGE("not shown here: immutable files need root, chattr, and a file system that has them");
+    return;
+  }
+  const Answer found = scratch.ask(ask);
+  CHECK(std::system(("chattr -i " + scratch.path("hosts")).c_str()) == 0);
+  CHECK(std::get<File>(found).fixed);
+  CHECK(std::get<File>(found).content == "127.0.0.1 localhost\n");
+}
+
 TEST_CASE("a write in place that was interrupted is finished first") {
   Scratch scratch;
   scratch.put("hosts", "127.0.0.1 local");  // half of it

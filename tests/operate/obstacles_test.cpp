@@ -37,7 +37,8 @@ TEST_CASE("masked units are named at once, with the remedy, and only those that 
   node.facts.masked = {"nginx.service"};
   CHECK(node.message().empty());
   node.facts.masked = {"nginx.service", "pgbouncer.service", "etcd.service"};
-  CHECK(node.message() == "etcd.service, pgbouncer.service are masked on pg1, and cannot be started; on pg1: systemctl unmask etcd.service pgbouncer.service\n");
+  CHECK(node.message() ==
+        "etcd.service, pgbouncer.service are masked on pg1, and cannot be started; on pg1: systemctl unmask etcd.service pgbouncer.service\n");
 }
 
 TEST_CASE("read-only file systems are named where something is written there, and not below what is mounted read-write") {
@@ -78,8 +79,10 @@ TEST_CASE("keys of sysctl_conf that a container cannot have, and huge pages that
 }
 
 TEST_CASE("what one host reaches of another: open and refused are reached, silent and forbidden are not") {
-  const std::vector<Peer> peers{{"pg1", "10.77.0.11", "PostgreSQL", 5432, true}, {"pg1", "10.77.0.11", "Patroni's REST API", 8008, true},
-                                {"pg3", "fd00::3", "etcd's clients", 2379, false}, {"pg3", "fd00::3", "etcd's peers", 2380, false}};
+  const std::vector<Peer> peers{{"pg1", "10.77.0.11", "PostgreSQL", 5432, true},
+                                {"pg1", "10.77.0.11", "Patroni's REST API", 8008, true},
+                                {"pg3", "fd00::3", "etcd's clients", 2379, false},
+                                {"pg3", "fd00::3", "etcd's peers", 2380, false}};
   const auto barriers = [&](const std::string& out) { return read_barriers("pg2", peers, Output{.out = out}); };
   const std::string refused = "bash: line 9: /dev/tcp/10.77.0.11/8008: Connection refused\n";
   CHECK(barriers("open 10.77.0.11/5432\n" + refused + "open fd00::3/2379\nopen fd00::3/2380\n").empty());
@@ -87,8 +90,9 @@ TEST_CASE("what one host reaches of another: open and refused are reached, silen
   REQUIRE(silent.size() == 1);
   CHECK(silent[0].message == "pg2 cannot reach pg3 at port 2380 (etcd's peers): no answer within 2 s");
   CHECK_FALSE(silent[0].mutual);
-  const auto forbidden = barriers("bash: line 9: /dev/tcp/10.77.0.11/5432: Permission denied\nbash: line 9: /dev/tcp/10.77.0.11/8008: Permission denied\n"
-                                  "open fd00::3/2379\nopen fd00::3/2380\n");
+  const auto forbidden = barriers(
+      "bash: line 9: /dev/tcp/10.77.0.11/5432: Permission denied\nbash: line 9: /dev/tcp/10.77.0.11/8008: Permission denied\n"
+      "open fd00::3/2379\nopen fd00::3/2380\n");
   REQUIRE(forbidden.size() == 1);
   CHECK(forbidden[0].message == "pg2 cannot reach pg1 at port 5432 (PostgreSQL), 8008 (Patroni's REST API): Permission denied");
   CHECK(forbidden[0].mutual);

@@ -53,8 +53,8 @@ TEST_CASE("a file: fresh, no-op, drifted, failed") {
 
 TEST_CASE("a file that root itself cannot write is refused only where it would be changed") {
   const std::string path = "/etc/c";
-  for (const StepPtr& step : {file("h/c/config", "h", {.path = path, .content = "new\n"}), block("h/c/block", "h", {.path = path, .marker = "m", .content = "new\n"}),
-                              absent("h/c/gone", "h", "file:" + path)}) {
+  for (const StepPtr& step : {file("h/c/config", "h", {.path = path, .content = "new\n"}),
+                              block("h/c/block", "h", {.path = path, .marker = "m", .content = "new\n"}), absent("h/c/gone", "h", "file:" + path)}) {
     CAPTURE(step->name());
     const Decision decision = decide(step, File{.content = "old\n", .fixed = true});
     REQUIRE(std::holds_alternative<Refused>(decision));
@@ -133,7 +133,9 @@ TEST_CASE("removals: what is gone is done, what is there goes") {
 }
 
 TEST_CASE("the drop-in notes the files by the command that the answer compares with") {
-  const std::string text = unit_notes({.unit = "c.service", .start_files = {"/etc/a"}, .load_files = {"/etc/b"}, .reloadable = true}, {"/bin/kill -HUP $MAINPID"}).content.reveal();
+  const std::string text =
+      unit_notes({.unit = "c.service", .start_files = {"/etc/a"}, .load_files = {"/etc/b"}, .reloadable = true}, {"/bin/kill -HUP $MAINPID"})
+          .content.reveal();
   CHECK(text.find("sha256sum -- /etc/a >/run/pgcluster/units/c.service.start 2>&1") != std::string::npos);
   CHECK(text.find("sha256sum -- /etc/b >/run/pgcluster/units/c.service.load 2>&1") != std::string::npos);
   CHECK(text.find("ExecReload=\nExecReload=+/bin/sh") != std::string::npos);

@@ -6,4 +6,4 @@ d=$1
 while [ ! -d "$d" ] && [ "$d" != "$2" ]; do d=${d%/*}; done
 [ -d "$d" ] || exit 0
 stat -L -c '%U %n' -- "$d"
-[ "$d" != "$1" ] || ls -A -- "$d" | head -n 5
+[ "$d" != "$1" ] || find -H "$d" -mindepth 1 -maxdepth 1 -printf "%f\n" | head -n 5

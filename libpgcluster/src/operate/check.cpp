@@ -45,7 +45,9 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
   return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}},
-          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}},
+          {host, Exec{.argv = df}},
+          {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
 
 // The kernel's table of TCP sockets, as ss shows those that listen: for hosts without ss. It does not name the processes.
@@ -105,7 +107,8 @@ class Examiner {
   }
 
   void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
-    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "see what `ss -ltn` says on the host");
+    if (!listening)
+      return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "see what `ss -ltn` says on the host");
     for (const Declaration& one : declared)
       for (const PortNeed& port : one.needs.ports) {
         if (owns(facts, "unit:" + port.unit)) continue;

@@ -260,7 +260,8 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
     throw Error({.code = Code::refused, .message = host.name + " leads: its data is the cluster's", .hint = "switch over first", .host = host.name});
   // The birth of the data directory, and of a file in it: the directory itself stays where it is a mount.
   const std::string data = postgresql_data_dir(*scene.view, host.name);
-  const Ask birth{host.name, Exec{.argv = {"stat", "-L", "-c", "%W %i", data, data + "/PG_VERSION"}, .about = {std::string("unit:") + patroni::unit_name}}};
+  const Ask birth{host.name,
+                  Exec{.argv = {"stat", "-L", "-c", "%W %i", data, data + "/PG_VERSION"}, .about = {std::string("unit:") + patroni::unit_name}}};
   const Ask link{host.name, Exec{.argv = {"readlink", data}}};
   const Observed observed = observe(scene.hosts, {{host.name, {birth, link}}}, executor, plan_options(options));
   Answers answers;

@@ -61,9 +61,10 @@ std::vector<Barrier> read_barriers(const std::string& host, const std::vector<Pe
       if (why.empty()) why = words;
     }
     if (!ports.empty())
-      all.push_back({peer->host, host + " cannot reach " + peer->host + " at port " + joined(ports) + ": " + why,
-                     "let " + host + " connect to " + peer->address + " there: see the firewalls and routes of both hosts, and of the network between",
-                     mutual});
+      all.push_back(
+          {peer->host, host + " cannot reach " + peer->host + " at port " + joined(ports) + ": " + why,
+           "let " + host + " connect to " + peer->address + " there: see the firewalls and routes of both hosts, and of the network between",
+           mutual});
     peer = last;
   }
   return all;

@@ -24,7 +24,7 @@ struct File {
   unsigned mode = 0644;   ///< permission bits
   std::string owner = "root";
   std::string group = "root";
-  bool fixed = false;     ///< root itself cannot write it: it is immutable, or its file system is read-only
+  bool fixed = false;  ///< root itself cannot write it: it is immutable, or its file system is read-only
   friend bool operator==(const File&, const File&) = default;
 };
 /// An installed package.

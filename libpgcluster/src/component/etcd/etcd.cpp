@@ -72,10 +72,11 @@ StepPtr space(const NodeView& node) {
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     if (!read_etcd_full(answers[alarms])) return Done{};
     Run run{.argv = {"sh", "-c", shell::free_space, "sh", endpoints}, .touches = {"dcs:alarms"}};
-    return Change{.todo = {Do{.at = host, .what = std::move(run), .limit = std::chrono::minutes(5)}},
-                  .action = Action::run,
-                  .reason = no_space_alarm,
-                  .failed = "etcd is full also without its old revisions; see what keeps so much there: etcdctl get --prefix --keys-only / on " + host};
+    return Change{
+        .todo = {Do{.at = host, .what = std::move(run), .limit = std::chrono::minutes(5)}},
+        .action = Action::run,
+        .reason = no_space_alarm,
+        .failed = "etcd is full also without its old revisions; see what keeps so much there: etcdctl get --prefix --keys-only / on " + host};
   };
   return make_step(node.step("etcd", "space"), {.asks = {alarms}, .decide = decide, .settle = std::chrono::seconds(10)});
 }
@@ -156,12 +157,14 @@ class Etcd final : public Component {
   std::vector<Probe> health(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd || !is_member(node)) return {};
     // A linearizable read: the member answers only while it sees a quorum.
-    return {{etcd_alarms_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
+    return {{etcd_alarms_ask(node.cluster, node.host),
+             [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_full(answer)) return std::nullopt;
                return Problem{.cause = "dcs_full",
                               .message = no_space_alarm,
-                              .remedy = "apply compacts and defragments etcd, and takes the alarm back; etcdctl get --prefix --keys-only / shows what "
-                                        "fills it"};
+                              .remedy =
+                                  "apply compacts and defragments etcd, and takes the alarm back; etcdctl get --prefix --keys-only / shows what "
+                                  "fills it"};
              }},
             {etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_members(answer).empty()) return std::nullopt;

@@ -190,9 +190,7 @@ class System final : public Component {
  public:
   std::string name() const override { return "system"; }
 
-  Needs needs(const NodeView& node) const override {
-    return {.packages = {node.platform().network_tools}, .findings = left_out(node)};
-  }
+  Needs needs(const NodeView& node) const override { return {.packages = {node.platform().network_tools}, .findings = left_out(node)}; }
 
   Steps steps(const NodeView& node) const override {
     std::vector<Steps> parts{packages(node.step("system", "packages"), node.name(), needs(node).packages)};
