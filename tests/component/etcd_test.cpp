@@ -167,6 +167,34 @@ TEST_CASE("etcd: what it says of itself is read as 64 bits without a sign") {
   CHECK_FALSE(read_etcd_status(Output{.status = 1}).answers);
 }
 
+TEST_CASE("etcd: an alarm of its quota is a problem, and a change that makes room; other alarms are neither") {
+  const ClusterView view = cluster(spec());
+  const Ask ask = etcd_alarms_ask(view, view.topology.host("pg1"));
+  const auto alarm = [](const std::string& name) { return Output{.out = R"({"header":{},"alarms":[{"memberID":"1","alarm":")" + name + "\"}]}"}; };
+  const auto decide = [&](const Answer& answer) {
+    Answers answers;
+    answers.set(ask, answer);
+    for (const Steps::Node& one : steps(etcd_component(), view, "pg1").nodes())
+      if (one.step->name() == "pg1/etcd/space") return one.step->decide(answers);
+    return Decision(Refused{});
+  };
+  REQUIRE(is<Change>(decide(alarm("NOSPACE"))));
+  CHECK(std::get<Change>(decide(alarm("NOSPACE"))).reason.find("alarm NOSPACE") != std::string::npos);
+  for (const Answer& none :
+       {Answer(alarm("CORRUPT")), Answer(Output{.out = R"({"header":{}})"}), Answer(Output{.status = 127}), Answer(Unreadable{"no"})})
+    CHECK(is<Done>(decide(none)));
+  std::size_t told = 0;
+  for (const Probe& probe : etcd_component()->health(NodeView{view, view.topology.host("pg1"), view.facts.at("pg1")}.seen_by(*etcd_component())))
+    if (probe.ask == ask) {
+      CHECK(probe.read(alarm("NOSPACE"))->cause == "dcs_full");
+      CHECK_FALSE(probe.read(alarm("CORRUPT")));
+      ++told;
+    }
+  CHECK(told == 1);
+  // One of the members does it.
+  for (const Steps::Node& one : steps(etcd_component(), view, "pg2").nodes()) CHECK(one.step->name() != "pg2/etcd/space");
+}
+
 TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   Spec wished = spec(4);
   wished.hosts.push_back({.name = "web", .address = "10.77.0.30", .roles = {Role::balancer}});

@@ -319,6 +319,58 @@ TEST_CASE("removals take what is named and nothing near the root") {
   CHECK(scratch.has("kept"));
 }
 
+TEST_CASE("a tree that is a link is emptied and kept, and then counts as gone") {
+  Scratch scratch;
+  scratch.put("disk/data/base/1", "rows");
+  scratch.put("disk/data/.hidden", "x");
+  std::filesystem::create_directory_symlink(scratch.path("disk/data"), scratch.path("main"));
+  const Do remove{"h", Remove{Remove::Kind::tree, scratch.path("main")}};
+  CHECK(std::holds_alternative<File>(scratch.ask({"h", FileOf{scratch.path("main"), false}})));
+  const auto result = scratch.act(remove);
+  INFO(result.output.err);
+  CHECK(result.what == What::done);
+  CHECK(std::filesystem::is_symlink(scratch.path("main")));
+  CHECK(std::filesystem::is_empty(scratch.path("disk/data")));
+  CHECK(std::holds_alternative<Absent>(scratch.ask({"h", FileOf{scratch.path("main"), false}})));
+  CHECK(scratch.act(remove).what == What::done);
+  // A directory is not a link: an empty one is there, and goes.
+  std::filesystem::create_directory(scratch.path("plain"));
+  CHECK(std::holds_alternative<File>(scratch.ask({"h", FileOf{scratch.path("plain"), false}})));
+  CHECK(scratch.act({"h", Remove{Remove::Kind::tree, scratch.path("plain")}}).what == What::done);
+  CHECK_FALSE(scratch.has("plain"));
+  // Never the content of a directory that many others use.
+  std::filesystem::create_directory_symlink("/tmp", scratch.path("root"));
+  const auto near = scratch.act({"h", Remove{Remove::Kind::tree, scratch.path("root")}});
+  CHECK(near.what == What::failed);
+  CHECK(near.output.err.find("too near") == std::string::npos);
+  CHECK(near.output.err.find("near the root") != std::string::npos);
+}
+
+TEST_CASE("a file that root itself cannot write is told as such") {
+  Scratch scratch;
+  scratch.put("hosts", "127.0.0.1 localhost\n");
+  const Ask ask{"h", FileOf{scratch.path("hosts")}};
+  CHECK_FALSE(std::get<File>(scratch.ask(ask)).fixed);
+  if (std::system(("chattr +i " + scratch.path("hosts") + " 2>/dev/null").c_str()) != 0) {
+    MESSAGE("not shown here: immutable files need root, chattr, and a file system that has them");
+    return;
+  }
+  const Answer found = scratch.ask(ask);
+  CHECK(std::system(("chattr -i " + scratch.path("hosts")).c_str()) == 0);
+  CHECK(std::get<File>(found).fixed);
+  CHECK(std::get<File>(found).content == "127.0.0.1 localhost\n");
+}
+
+TEST_CASE("a write in place that was interrupted is finished first") {
+  Scratch scratch;
+  scratch.put("hosts", "127.0.0.1 local");  // half of it
+  scratch.put(".hosts.pgcluster-whole", "127.0.0.1 localhost\n");
+  const auto result = scratch.act({"h", WriteBlock{scratch.path("hosts"), "m", "10.0.0.1 pg1\n"}});
+  CHECK(result.what == What::done);
+  CHECK(scratch.get("hosts") == "127.0.0.1 localhost\n# BEGIN pgcluster m\n10.0.0.1 pg1\n# END pgcluster m\n");
+  CHECK_FALSE(scratch.has(".hosts.pgcluster-whole"));
+}
+
 TEST_CASE("an upload is compared with its digest on the host") {
   Scratch scratch;
   std::string bytes(300'000, '\0');

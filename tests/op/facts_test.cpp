@@ -17,6 +17,11 @@ TEST_CASE("facts are read as they were answered") {
                     .clock = 1'700'000'000,
                     .interfaces = {{"lo", "127.0.0.1/8"}, {"host0", "10.77.0.11/24"}, {"host0", "fe80::1/64"}},
                     .default_interface = "host0",
+                    .masked = {"etcd.service", "patroni.service"},
+                    .read_only = {"/usr"},
+                    .writable = {"/", "/usr/local"},
+                    .huge_page_bytes = 2u << 20,
+                    .free_huge_pages = 7,
                     .owned = {{"file:/etc/a b", "pg1/x/config"}, {"unit:x.service", "pg1/x/service"}},
                     .cluster = "name: a\n",
                     .secrets = {{"superuser", "a b\n\n+c\n\xff"}, {"one", "1"}, {"two", "-2\n"}, {"none", ""}}};

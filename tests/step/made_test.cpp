@@ -51,6 +51,28 @@ TEST_CASE("a file: fresh, no-op, drifted, failed") {
   CHECK(std::holds_alternative<Refused>(decide(step, File{.kind = File::Kind::directory})));
 }
 
+TEST_CASE("a file that root itself cannot write is refused only where it would be changed") {
+  const std::string path = "/etc/c";
+  for (const StepPtr& step : {file("h/c/config", "h", {.path = path, .content = "new\n"}),
+                              block("h/c/block", "h", {.path = path, .marker = "m", .content = "new\n"}), absent("h/c/gone", "h", "file:" + path)}) {
+    CAPTURE(step->name());
+    const Decision decision = decide(step, File{.content = "old\n", .fixed = true});
+    REQUIRE(std::holds_alternative<Refused>(decision));
+    CHECK(std::get<Refused>(decision).why.message.find("/etc/c cannot be written") == 0);
+    CHECK(std::get<Refused>(decision).why.hint.find("chattr -i /etc/c") != std::string::npos);
+  }
+  CHECK(done(decide(file("h/c/config", "h", {.path = path, .content = "new\n"}), File{.content = "new\n", .fixed = true})));
+}
+
+TEST_CASE("a service between two deaths is not done") {
+  const StepPtr step = service("h/c/service", "h", {.unit = "c.service"});
+  const Decision between = decide(step, Unit{.active = "active", .enabled = true, .restarts = 2, .young = true});
+  REQUIRE(std::holds_alternative<Later>(between));
+  CHECK(std::get<Later>(between).wrong.find("c.service was restarted 2 times") == 0);
+  CHECK(done(decide(step, Unit{.active = "active", .enabled = true, .young = true})));
+  CHECK(done(decide(step, Unit{.active = "active", .enabled = true, .restarts = 2})));
+}
+
 TEST_CASE("a block in somebody else's file: only it is compared") {
   const StepPtr step = block("h/c/hosts", "h", {.path = "/etc/hosts", .marker = "m", .content = "10.0.0.1 pg1\n"});
   CHECK(change(decide(step, Absent{})).action == Action::create);
@@ -111,7 +133,9 @@ TEST_CASE("removals: what is gone is done, what is there goes") {
 }
 
 TEST_CASE("the drop-in notes the files by the command that the answer compares with") {
-  const std::string text = unit_notes({.unit = "c.service", .start_files = {"/etc/a"}, .load_files = {"/etc/b"}, .reloadable = true}, {"/bin/kill -HUP $MAINPID"}).content.reveal();
+  const std::string text =
+      unit_notes({.unit = "c.service", .start_files = {"/etc/a"}, .load_files = {"/etc/b"}, .reloadable = true}, {"/bin/kill -HUP $MAINPID"})
+          .content.reveal();
   CHECK(text.find("sha256sum -- /etc/a >/run/pgcluster/units/c.service.start 2>&1") != std::string::npos);
   CHECK(text.find("sha256sum -- /etc/b >/run/pgcluster/units/c.service.load 2>&1") != std::string::npos);
   CHECK(text.find("ExecReload=\nExecReload=+/bin/sh") != std::string::npos);

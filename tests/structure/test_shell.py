@@ -12,7 +12,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 LIBRARY = SOURCE / "libpgcluster/src"
 PROGRAM = LIBRARY / "executor/program"
 # The pieces of one program, in its order. A piece alone lacks the variables and functions of the others.
-PIECES = [PROGRAM / name for name in ("prelude.sh", "prelude_dos.sh", "prelude_apt.sh", "prelude_units.sh", "prelude_more.sh", "prelude_asks.sh", "together.sh")]
+PIECES = [PROGRAM / name for name in ("prelude.sh", "prelude_dos.sh", "prelude_apt.sh", "prelude_units.sh", "prelude_hollow.sh", "prelude_more.sh", "prelude_asks.sh", "together.sh")]
 # Programs that clusters already have on their hosts: a directive would change the file.
 EXCEPT = {"vip_check.sh": "SC2016"}  # $1 is the inner bash's
 
@@ -84,3 +84,18 @@ def test_no_shell_stands_in_a_source():
     # The simulated services recognise such commands; they start none.
     found = [one for one in found if not one.startswith("simulation/")]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("usage, wanted", [
+    ("Usage: confd <command> [flags]", ["etcd", "--config-file", "/etc/confd/confd.toml", "--interval", "5", "--node", "http://10.77.0.11:12379",
+                                        "--node", "http://10.77.0.12:12379", "--node", "http://10.77.0.13:12379"]),
+    ("Usage of /usr/local/bin/confd:", ["-config-file", "/etc/confd/confd.toml"]),
+    ("flag provided but not defined: --help", ["-config-file", "/etc/confd/confd.toml"]),
+], ids=["0.40", "0.16", "older"])
+def test_a_unit_that_asks_its_program_for_the_command_line_takes_the_right_one(tmp_path, usage, wanted):
+    unit = (SOURCE / "tests/cases/component/confd/default/files/etc/systemd/system/confd.service").read_text()
+    program = tmp_path / "confd"
+    program.write_text(f'#!/bin/sh\ncase "$*" in --help) echo "{usage}" >&2; exit 2;; esac\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    line = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.M)[1].replace("/usr/local/bin/confd", str(program))
+    assert subprocess.run(["sh", "-c", line], text=True, capture_output=True).stdout.split() == wanted

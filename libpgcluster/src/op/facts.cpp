@@ -44,7 +44,7 @@ unsigned count(const std::string& list) {
 [[noreturn]] void unsupported(const std::string& host, const std::string& why) {
   throw Error(Failure{.code = Code::host_unsupported,
                       .message = "cannot tell what kind of machine this is: " + why,
-                      .hint = "pgcluster needs Debian with systemd and iproute2; try `cat /etc/os-release` on the host",
+                      .hint = "pgcluster needs Debian with systemd; try `cat /etc/os-release` on the host",
                       .host = host});
 }
 
@@ -117,6 +117,16 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
     } else if (name == "nofile") {
       if (value == "infinity" || value == "unlimited") n = 1'073'741'816;
       if (n != 0 || (number(value, n) && n > 0)) facts.nofile_limit = n;
+    } else if (name == "masked") {
+      facts.masked.push_back(value);
+    } else if (name == "read_only") {
+      facts.read_only.push_back(value);
+    } else if (name == "writable") {
+      facts.writable.push_back(value);
+    } else if (name == "huge_pages") {
+      const auto end = value.find(' ');
+      if (number(value.substr(0, end), n)) facts.huge_page_bytes = n * 1024;
+      if (end != std::string::npos) number(value.substr(end + 1), facts.free_huge_pages);
     } else if (name == "container") {
       facts.container = value;
     } else if (name == "clock") {
@@ -148,6 +158,10 @@ std::vector<Answer> facts_answers(const Facts& facts) {
        << facts.nofile_limit << "\n";
   for (const auto& interface : facts.interfaces) text << "address " << interface.name << " " << interface.cidr << "\n";
   if (!facts.default_interface.empty()) text << "route " << facts.default_interface << "\n";
+  for (const std::string& unit : facts.masked) text << "masked " << unit << "\n";
+  for (const std::string& mount : facts.read_only) text << "read_only " << mount << "\n";
+  for (const std::string& mount : facts.writable) text << "writable " << mount << "\n";
+  if (facts.huge_page_bytes != 0) text << "huge_pages " << facts.huge_page_bytes / 1024 << " " << facts.free_huge_pages << "\n";
   if (!facts.container.empty()) text << "container " << facts.container << "\n";
   text << "clock " << facts.clock << "\n";
   std::string owned;

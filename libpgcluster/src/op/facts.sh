@@ -22,6 +22,52 @@ while read -r a b c _ hard _; do
   case "$a $b $c" in 'Max open files') break ;; esac
 done </proc/1/limits
 printf 'nofile %s\n' "$hard"
+for f in /etc/systemd/system/*.service; do
+  if [ -c "$f" ] || { [ -f "$f" ] && [ ! -s "$f" ]; }; then printf 'masked %s\n' "${f##*/}"; fi
+done
+m=$(grep -Ev '^([^ ]+ ){4}/(proc|sys|dev|run|snap)[/ ]' /proc/self/mountinfo)
+ro=' - [^ ]+ [^ ]+ ro(,|$)'
+case $m in
+  *' ro,'* | *' ro '*) printf '%s\n' "$m" | sed -nE "s@^([^ ]+ ){4}([^ ]+) ro[ ,].*@read_only \2@p; t; s@^([^ ]+ ){4}([^ ]+) .*$ro.*@read_only \2@p; t; s@^([^ ]+ ){4}([^ ]+) .*@writable \2@p" ;;
+esac
+for f in /sys/kernel/mm/hugepages/hugepages-2048kB /sys/kernel/mm/hugepages/hugepages-*kB; do
+  { read -r v <"$f/free_hugepages"; } 2>/dev/null || continue
+  f=${f##*-}
+  printf 'huge_pages %s %s\n' "${f%kB}" "$v"
+  break
+done
+if ! command -v ip >/dev/null; then
+  # The kernel's own tables: they have IPv4 in hexadecimal, the first byte last, and IPv6 without colons.
+  a='' v=''
+  while read -r n r dev _; do
+    case "$n $r $dev" in
+      '|-- '*) a=$r ;;
+      '/32 host LOCAL') case "$v " in *" $a "*) ;; *) v="$v $a" ;; esac ;;
+    esac
+  done 2>/dev/null </proc/net/fib_trie
+  for a in $v; do
+    IFS=. read -r b c d e <<END
+$a
+END
+    n=$((e << 24 | d << 16 | c << 8 | b)) family='? '$a/32
+    while read -r dev b _ _ _ _ _ c _; do
+      case $c in 00000000 | Mask) continue ;; esac
+      [ $((n & 0x$c)) = $((0x$b)) ] || continue
+      c=$((0x$c)) d=0
+      while [ "$c" != 0 ]; do c=$((c & (c - 1))) d=$((d + 1)); done
+      family="$dev $a/$d"
+    done </proc/net/route
+    [ "${a#127.}" != "$a" ] || printf 'address %s\n' "$family"
+  done
+  while read -r v _ n _ _ dev; do
+    a=
+    while [ -n "$v" ]; do a=$a${a:+:}${v%"${v#????}"} v=${v#????}; done
+    printf 'address %s %s/%s\n' "$dev" "$a" "$((0x$n))"
+  done 2>/dev/null </proc/net/if_inet6
+  while read -r dev a _ _ _ _ _ n _; do
+    case $a$n in 0000000000000000) printf 'route %s\n' "$dev"; break ;; esac
+  done </proc/net/route
+fi
 v=$(ip -o -batch - 2>/dev/null <<END
 addr show
 route show default

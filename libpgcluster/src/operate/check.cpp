@@ -10,6 +10,8 @@
 #include "component/listening.hpp"
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
+#include "operate/obstacles.hpp"
+#include "operate/reach.hpp"
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
@@ -23,8 +25,8 @@ constexpr std::uint64_t comfortable_disk = 5ull << 30;
 
 // What a host is asked beside its facts.
 struct HostAsks {
-  Ask listening, disk, packages;
-  std::vector<Ask> all() const { return {listening, disk, packages}; }
+  Ask listening, sockets, disk, packages;
+  std::vector<Ask> all() const { return {listening, sockets, disk, packages}; }
 };
 
 // Each name once, in the order in which components declare them.
@@ -42,7 +44,23 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   for (std::string& package : names(declared, &Needs::packages)) policy.push_back(std::move(package));
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
-  return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}}, {host, Exec{.argv = df}}, {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+  return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}},
+          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}},
+          {host, Exec{.argv = df}},
+          {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
+}
+
+// The kernel's table of TCP sockets, as ss shows those that listen: for hosts without ss. It does not name the processes.
+std::string listening_sockets(const std::string& table) {
+  std::string shown;
+  std::istringstream lines(table);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string number, local, remote, state;
+    if (!(words >> number >> local >> remote >> state) || state != "0A" || local.find(':') == std::string::npos) continue;
+    shown += "tcp LISTEN 0 0 *:" + std::to_string(std::strtoul(local.c_str() + local.rfind(':') + 1, nullptr, 16)) + " *:* \n";
+  }
+  return shown;
 }
 
 class Examiner {
@@ -57,7 +75,10 @@ class Examiner {
   void examine(const std::string& host, const Facts& facts, const Answers& answers, const HostAsks& asks, const std::vector<Declaration>& declared) {
     host_ = host;
     system(facts);
-    ports(declared, facts, answers.out(asks.listening));
+    const std::string* listening = answers.out(asks.listening);
+    const std::string* table = answers.out(asks.sockets);
+    const std::string sockets = table ? listening_sockets(*table) : std::string();
+    ports(declared, facts, listening ? listening : table ? &sockets : nullptr);
     disk(answers.get<Output>(asks.disk));
     packages(platform_of(facts), declared, answers.out(asks.packages));
   }
@@ -86,7 +107,8 @@ class Examiner {
   }
 
   void ports(const std::vector<Declaration>& declared, const Facts& facts, const std::string* listening) {
-    if (!listening) return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "install iproute2, which has ss");
+    if (!listening)
+      return add(Severity::warning, Code::command_failed, "cannot list the ports that are in use", "see what `ss -ltn` says on the host");
     for (const Declaration& one : declared)
       for (const PortNeed& port : one.needs.ports) {
         if (owns(facts, "unit:" + port.unit)) continue;
@@ -172,11 +194,14 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     report.findings.push_back({clash.path.substr(std::string("hosts.").size()), clash, Code::spec_invalid});
   std::map<std::string, std::vector<Ask>> asks;
   std::map<std::string, std::vector<Declaration>> declared;
+  std::map<std::string, std::set<std::string>> resources = likely_resources(spec, topology, components);
+  for (const TopologyHost& host : topology.hosts) declared[host.name] = declarations(node_of(*view, host), components);
   for (const TopologyHost& host : topology.hosts) {
     report.hosts.push_back(host.name);
-    declared[host.name] = declarations(node_of(*view, host), components);
     asks[host.name] = facts_asks(host.name);
     for (Ask& ask : asks_of(node_of(*view, host), declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
+    asks[host.name].push_back(reach_ask(host.name, peers_of(host, topology, declared)));
+    for (const std::string& path : files_of(resources[host.name])) asks[host.name].push_back({host.name, FileOf{path, false}});
   }
   Hosts hosts = hosts_of(topology);
   std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
@@ -202,11 +227,25 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     std::vector<Answer> given = observed.answers.at(host.name);
     Answers answers;
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
+    const std::vector<Peer> peers = peers_of(host, topology, declared);
+    for (Barrier& barrier : read_barriers(host.name, peers, answers[reach_ask(host.name, peers)]))
+      if (!observed.errors.contains(barrier.peer))
+        report.findings.push_back({host.name,
+                                   {.severity = barrier.mutual ? Severity::error : Severity::warning,
+                                    .message = std::move(barrier.message),
+                                    .hint = std::move(barrier.remedy)},
+                                   Code::refused});
+    for (const std::string& path : files_of(resources[host.name]))
+      if (const auto* file = answers.get<File>({host.name, FileOf{path, false}}); file && file->fixed)
+        report.findings.push_back({host.name, fixed_file(path), Code::refused});
     try {
       given.resize(facts_asks(host.name).size());
       const auto& needed = declared.at(host.name);
       const Facts& own = facts[host.name] = read_facts(host.name, given);
       examiner.examine(host.name, own, answers, asks_of(node_of(*view, host), needed), needed);
+      const NodeView node{*view, host, own};
+      for (Diagnostic& one : obstacles(node, declarations(node, components), resources[host.name]))
+        report.findings.push_back({host.name, std::move(one), Code::refused});
     } catch (const Error& error) {
       report.findings.push_back(finding(host.name, error));
     }

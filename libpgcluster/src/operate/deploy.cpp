@@ -7,6 +7,7 @@
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
+#include "operate/obstacles.hpp"
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
 #include "spec/fixed.hpp"
@@ -102,6 +103,7 @@ class Deployment {
     make_the_view();
     warn_of_packages();
     Steps all = steps();
+    refuse_obstacles(all);
     if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
     Plan made = make_plan(hosts_, all, executor_, plan_, std::move(known_), without_hint);
     check_quorum(made, topology_, without_);
@@ -134,6 +136,26 @@ class Deployment {
     for (const auto& [name, fact] : facts_)
       if (const Platform& platform = platform_of(fact); !platform.tried && fact.owned.empty()) append(untried[&platform], name);
     for (const auto& [platform, names] : untried) plan_.warnings.push_back(untried_platform(*platform, names));
+  }
+
+  // What the hosts' own state forbids is said for all of them at once, before the first change.
+  void refuse_obstacles(const Steps& all) {
+    std::map<std::string, std::set<std::string>> kept;
+    for (const Steps::Node& one : all.nodes())
+      if (const auto name = parse_step_name(one.step->name()); name && !name->what.starts_with("remove:"))
+        for (std::string& resource : one.step->keeps()) kept[name->host].insert(std::move(resource));
+    std::vector<Diagnostic> errors;
+    for (const TopologyHost& host : topology_.hosts) {
+      if (view_->leaves_out(host.name)) continue;
+      const NodeView node = node_of(*view_, host);
+      for (Diagnostic& one : obstacles(node, declarations(node, components_), kept[host.name]))
+        (one.severity == Severity::error ? errors : plan_.warnings).push_back(std::move(one));
+    }
+    if (errors.empty()) return;
+    Failure failure{.code = Code::refused, .message = errors.front().message, .hint = errors.front().hint};
+    errors.erase(errors.begin());
+    failure.diagnostics = std::move(errors);
+    throw Error(std::move(failure));
   }
 
   // A package that the distribution does not have may come from another repository of the host, which its package manager knows.
@@ -289,7 +311,39 @@ class Deployment {
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
-    return with_removals(node, std::move(wanted));
+    return sequence(with_removals(node, std::move(wanted)), stays_up(node));
+  }
+
+  // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.
+  Steps stays_up(const NodeView& node) {
+    std::vector<std::string> units;
+    std::vector<Ask> asks;
+    std::vector<std::string> journal{"journalctl"};
+    for (const Declaration& one : declarations(node, components_))
+      for (const std::string& unit : one.needs.units) {
+        if (std::find(units.begin(), units.end(), unit) != units.end()) continue;
+        units.push_back(unit);
+        asks.push_back({node.name(), UnitOf{unit}});
+        journal.insert(journal.end(), {"-u", unit});
+      }
+    if (units.empty()) return {};
+    journal.insert(journal.end(), {"-n", "200", "-o", "cat", "--no-pager"});
+    auto decide = [units, asks](const Answers& answers) -> Decision {
+      for (std::size_t i = 0; i < units.size(); ++i) {
+        const auto* unit = answers.get<Unit>(asks[i]);
+        if (!unit || (unit->active != "active" && unit->active != "reloading" && unit->active != "activating")) return Later{units[i] + " is active"};
+        const std::string until = units[i] + " has stayed up";
+        if (unit->active == "activating" || (unit->young && unit->restarts > 0))
+          return Later{
+              .until = until,
+              .wrong = units[i] + " ends again and again (result: " + unit->result + ", started anew " + std::to_string(unit->restarts) + " times)",
+              .patience = std::chrono::seconds(10)};
+        if (unit->young) return Later{until};
+      }
+      return Done{};
+    };
+    return gate(node.step("pgcluster", "stays-up"),
+                {.asks = asks, .decide = decide, .settle = std::chrono::seconds(90), .evidence = {{node.name(), Exec{std::move(journal)}}}});
   }
 
   const Spec& spec_;

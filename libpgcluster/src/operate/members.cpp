@@ -111,8 +111,8 @@ Steps once(const Scene& scene, const TopologyHost& host, const std::string& what
            Action action, Impact impact) {
   const Ask state = scene.ask(host);
   auto decide = [=](const Answers& answers) -> Decision {
-    const std::string* shown = answers.out(mark);
-    const std::string read = mark == state ? patroni::read_member(answers[mark]).start_time : shown ? *shown : "";
+    const auto* shown = answers.get<Output>(mark);
+    const std::string read = mark == state ? patroni::read_member(answers[mark]).start_time : shown ? shown->out : "";
     if (read.empty())
       return now.empty() ? Decision(Refused{{.message = host.name + " does not answer", .hint = "see status"}}) : Later{host.name + " is back"};
     if (read != now) return Done{};
@@ -259,13 +259,21 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
   const TopologyHost& host = scene.member(options.host);
   if (host.name == need_leader(scene))
     throw Error({.code = Code::refused, .message = host.name + " leads: its data is the cluster's", .hint = "switch over first", .host = host.name});
-  const Ask birth{host.name, Exec{.argv = {"stat", "-c", "%W %i", postgresql_data_dir(*scene.view, host.name)},
-                                  .about = {std::string("unit:") + patroni::unit_name}}};
-  const Observed observed = observe(scene.hosts, {{host.name, {birth}}}, executor, plan_options(options));
-  const auto it = observed.answers.find(host.name);
-  const auto* output = it == observed.answers.end() ? nullptr : std::get_if<Output>(&it->second.front());
-  const Steps steps = once(scene, host, "reinit", scene.call(host, "POST", "/reinitialize", R"({"force":true})"), birth, output ? output->out : "",
-                           Action::run, Impact::data);
+  // The birth of the data directory, and of a file in it: the directory itself stays where it is a mount.
+  const std::string data = postgresql_data_dir(*scene.view, host.name);
+  const Ask birth{host.name,
+                  Exec{.argv = {"stat", "-L", "-c", "%W %i", data, data + "/PG_VERSION"}, .about = {std::string("unit:") + patroni::unit_name}}};
+  const Ask link{host.name, Exec{.argv = {"readlink", data}}};
+  const Observed observed = observe(scene.hosts, {{host.name, {birth, link}}}, executor, plan_options(options));
+  Answers answers;
+  if (const auto it = observed.answers.find(host.name); it != observed.answers.end() && it->second.size() == 2) {
+    answers.set(birth, it->second[0]);
+    answers.set(link, it->second[1]);
+  }
+  Run copy = scene.call(host, "POST", "/reinitialize", R"({"force":true})");
+  if (answers.out(link)) copy = patroni::copy_again(*scene.view, host);
+  const auto* output = answers.get<Output>(birth);
+  const Steps steps = once(scene, host, "reinit", copy, birth, output ? output->out : "", Action::run, Impact::data);
   return finish(scene, steps, executor, options, "reinit", {{"host", options.host}});
 }
 

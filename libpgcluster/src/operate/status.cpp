@@ -1,11 +1,13 @@
 // Reads how the cluster is: the members from Patroni, the VIP from the hosts, all else from what the components declare.
 #include <algorithm>
 
+#include "base/strings.hpp"
 #include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/vip/vip.hpp"
 #include "operate/declared.hpp"
+#include "operate/reach.hpp"
 #include "operate/view.hpp"
 #include "spec/roles.hpp"
 
@@ -16,12 +18,27 @@ namespace {
 struct Question {
   std::string component;
   Probe probe;
+  std::string unit{};  // that it is about, if it is about a unit
 };
+
+Ask last_lines_ask(const std::string& host, const std::string& unit) {
+  return {host, Exec{.argv = {"journalctl", "-u", unit, "-n", "5", "-o", "cat", "--no-pager"}}};
+}
 
 Probe unit_probe(const std::string& host, const std::string& unit) {
   return {{host, UnitOf{unit}}, [unit](const Answer& answer) -> std::optional<Problem> {
             const auto* state = std::get_if<Unit>(&answer);
             if (!state) return Problem{.cause = "unit_missing", .message = unit + " is not installed", .remedy = "apply installs it"};
+            if (state->masked && state->active != "active")
+              return Problem{.cause = "unit_masked",
+                             .message = unit + " is masked, and " + state->active,
+                             .remedy = "on the host: systemctl unmask " + unit + "; then apply starts it"};
+            // Between two deaths a unit is active, too.
+            if (state->sub == "auto-restart" || (state->young && state->restarts > 0))
+              return Problem{.cause = "unit_restarts",
+                             .message = unit + " ends again and again (result: " + state->result + ", started anew " +
+                                        std::to_string(state->restarts) + " times)",
+                             .remedy = "its journal says why; mend that, and apply starts it again"};
             if (state->active == "active") return std::nullopt;
             return Problem{.cause = "unit_down",
                            .message = unit + " is " + state->active,
@@ -32,7 +49,7 @@ Probe unit_probe(const std::string& host, const std::string& unit) {
 std::vector<Question> questions(const NodeView& node, const std::vector<ComponentPtr>& components) {
   std::vector<Question> all;
   for (const Declaration& one : declarations(node, components)) {
-    for (const std::string& unit : one.needs.units) all.push_back({one.component->name(), unit_probe(node.name(), unit)});
+    for (const std::string& unit : one.needs.units) all.push_back({one.component->name(), unit_probe(node.name(), unit), unit});
     for (Probe& probe : one.component->health(node.seen_by(*one.component))) all.push_back({one.component->name(), std::move(probe)});
   }
   return all;
@@ -49,7 +66,9 @@ class Reading {
 
   Status read(Executor& executor, const OperateOptions& options) {
     ask(executor, options);
+    ask_journals(executor, options);
     for (const TopologyHost& host : topology_.hosts) read_host(host);
+    read_reach();
     read_members();
     read_vip();
     read_dcs();
@@ -62,11 +81,14 @@ class Reading {
   void ask(Executor& executor, const OperateOptions& options) {
     Hosts hosts = hosts_of(topology_);
     std::map<std::string, std::vector<Ask>> asks;
+    for (const TopologyHost& host : topology_.hosts) declared_[host.name] = declarations(node_of(*view_, host), components_);
     for (const TopologyHost& host : topology_.hosts) {
       hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
       questions_[host.name] = questions(node_of(*view_, host), components_);
       for (const Question& one : questions_[host.name]) asks[host.name].push_back(one.probe.ask);
       if (has_vip()) asks[host.name].push_back(vip_ask(view_->spec, host.name));
+      if (const std::vector<Peer> peers = peers_of(host, topology_, declared_); !peers.empty())
+        asks[host.name].push_back(reach_ask(host.name, peers));
     }
     for (const CloudBalancer& one : balancers_) {
       hosts.emplace(topology_.cloud->name, *topology_.cloud);
@@ -75,6 +97,35 @@ class Reading {
     observed_ = observe(hosts, asks, executor, plan_options(options));
     for (const auto& [name, given] : observed_.answers)
       for (std::size_t i = 0; i < given.size() && i < asks[name].size(); ++i) answers_.set(asks[name][i], given[i]);
+  }
+
+  // Of units that do not run, the last lines of their journals: only then is there a second round.
+  void ask_journals(Executor& executor, const OperateOptions& options) {
+    std::map<std::string, std::vector<Ask>> asks;
+    for (const TopologyHost& host : topology_.hosts)
+      for (const Question& one : questions_[host.name])
+        if (!one.unit.empty() && reachable(host.name) && !std::holds_alternative<Absent>(answers_[one.probe.ask]) &&
+            one.probe.read(answers_[one.probe.ask]))
+          asks[host.name].push_back(last_lines_ask(host.name, one.unit));
+    if (asks.empty()) return;
+    const Observed observed = observe(hosts_of(topology_), asks, executor, plan_options(options));
+    for (const auto& [name, given] : observed.answers)
+      for (std::size_t i = 0; i < given.size() && i < asks[name].size(); ++i) answers_.set(asks[name][i], given[i]);
+  }
+
+  // Whether the hosts reach each other. A host that cannot be asked is a problem already, and hosts that do not reach it are none besides.
+  void read_reach() {
+    for (const TopologyHost& host : topology_.hosts) {
+      if (!reachable(host.name)) continue;
+      const std::vector<Peer> peers = peers_of(host, topology_, declared_);
+      for (Barrier& barrier : read_barriers(host.name, peers, answers_[reach_ask(host.name, peers)]))
+        if (reachable(barrier.peer))
+          found(host.name, "",
+                {.cause = "port_closed",
+                 .message = std::move(barrier.message),
+                 .remedy = std::move(barrier.remedy),
+                 .severity = barrier.mutual ? Severity::error : Severity::warning});
+    }
   }
 
   bool has_vip() const { return !view_->spec.cluster_vip.empty(); }
@@ -102,7 +153,11 @@ class Reading {
                     .message = silence(host.name),
                     .remedy = "see whether the host runs and whether ssh reaches it; --without " + host.name + " plans as if it were down"});
     for (const Question& one : questions_[host.name])
-      if (auto problem = one.probe.read(answers_[one.probe.ask])) found(host.name, one.component, std::move(*problem));
+      if (auto problem = one.probe.read(answers_[one.probe.ask])) {
+        if (const std::string* lines = one.unit.empty() ? nullptr : answers_.out(last_lines_ask(host.name, one.unit)))
+          for (const std::string& line : strings::split(*lines, "\n")) problem->evidence.push_back(line);
+        found(host.name, one.component, std::move(*problem));
+      }
   }
 
   void read_members() {
@@ -222,6 +277,7 @@ class Reading {
   std::vector<ComponentPtr> components_;
   std::vector<CloudBalancer> balancers_{};
   std::map<std::string, std::vector<Question>> questions_{};
+  std::map<std::string, std::vector<Declaration>> declared_{};
   Observed observed_{};
   Answers answers_{};
   Status status_{};

@@ -53,6 +53,7 @@ std::string Status::text(bool color) const {
   const auto line = [&](const char* color_code, const Finding& one) {
     out += "  " + paint(color_code, (one.host.empty() ? cluster : one.host) + ": " + one.what.message) +
            (one.what.remedy.empty() ? "" : "; " + one.what.remedy) + "\n";
+    for (const std::string& evidence : one.what.evidence) out += "    " + evidence + "\n";
   };
   for (const Finding& one : problems) line("31", one);
   for (const Finding& one : warnings) line("33", one);
@@ -90,7 +91,8 @@ std::string Status::json() const {
                        {"component", one.component.empty() ? Json(nullptr) : Json(one.component)},
                        {"cause", one.what.cause},
                        {"message", one.what.message},
-                       {"remedy", one.what.remedy}});
+                       {"remedy", one.what.remedy},
+                       {"evidence", one.what.evidence}});
     return found;
   };
   json["problems"] = list(problems);

@@ -6,6 +6,7 @@
 #include "base/digest.hpp"
 #include "base/network.hpp"
 #include "operate/declared.hpp"
+#include "operate/obstacles.hpp"
 #include "plan/data.hpp"
 
 namespace pgcluster {
@@ -58,16 +59,26 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   return view;
 }
 
-std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::vector<ComponentPtr>& components,
-                                                       const std::set<std::string>& without) {
-  // Most hosts have such facts. What depends on other ones is asked when they are known.
+namespace {
+
+template <class Make, class Take>
+void each_step(const Make& make, const Take& take) {
+  try {
+    for (const Steps::Node& node : make().nodes()) take(*node.step);
+  } catch (const std::exception&) {
+    // It takes facts: asked when they are there.
+  }
+}
+
+// A view of hosts as most are. Those that are configured own what a deployment would give them; hosts with equal roles share the result.
+std::shared_ptr<const ClusterView> likely_view(const Spec& spec, const Topology& topology, const std::vector<ComponentPtr>& components,
+                                               const std::set<std::string>& without) {
   std::map<std::string, Facts> facts;
   for (const TopologyHost& host : topology.hosts)
     if (!without.contains(host.name))
       facts[host.name] = {
           .nofile_limit = 524288, .interfaces = {{"eth0", host.address + (net::is_ipv6(host.address) ? "/64" : "/24")}}, .default_interface = "eth0"};
-  const std::map<std::string, SecretNeed> needed = secret_needs(*outline(spec, topology), components);
-  const std::map<std::string, Secret> secrets = resolve_secrets(needed, topology, facts);
+  const std::map<std::string, Secret> secrets = resolve_secrets(secret_needs(*outline(spec, topology), components), topology, facts);
   const auto view_now = [&] {
     auto view = std::make_shared<ClusterView>();
     view->spec = spec;
@@ -77,14 +88,6 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
     view->without = without;
     return view;
   };
-  const auto each_step = [](auto&& make, auto&& take) {
-    try {
-      for (const Steps::Node& node : make().nodes()) take(*node.step);
-    } catch (const std::exception&) {
-      // It takes facts: asked when they are there.
-    }
-  };
-  // A configured host needs other asks than an empty one. First find the resources that it would own; hosts with equal roles share the result.
   const auto empty = view_now();
   std::map<std::vector<Role>, const std::vector<Owned>*> owned_by;
   for (auto& [name, fact] : facts) {
@@ -102,12 +105,33 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
             for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
           });
   }
-  const auto view = view_now();
+  return view_now();
+}
+
+}  // namespace
+
+std::map<std::string, std::set<std::string>> likely_resources(const Spec& spec, const Topology& topology,
+                                                              const std::vector<ComponentPtr>& components) {
+  std::map<std::string, std::set<std::string>> all;
+  const auto view = likely_view(spec, topology, components, {});
+  for (const auto& [name, facts] : view->facts)
+    for (const Owned& one : facts.owned) all[name].insert(one.resource);
+  return all;
+}
+
+std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const Topology& topology, const std::vector<ComponentPtr>& components,
+                                                       const std::set<std::string>& without) {
+  // What depends on facts that are not likely is asked when they are known.
+  const auto view = likely_view(spec, topology, components, without);
+  const std::map<std::string, SecretNeed> needed = secret_needs(*outline(spec, topology), components);
   Questions questions;
   const auto ask = [&](const Step& step) { questions.add(step.asks()); };
   for (const auto& [name, fact] : view->facts)
     for (const ComponentPtr& component : components)
       each_step([&, &name = name, &fact = fact] { return component->steps(NodeView{*view, topology.host(name), fact}.seen_by(*component)); }, ask);
+  for (const auto& [name, fact] : view->facts)
+    for (const Declaration& one : declarations(NodeView{*view, topology.host(name), fact}, components))
+      for (const std::string& unit : one.needs.units) questions.add({Ask{name, UnitOf{unit}}});
   for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
   each_step([&] { return secret_steps(*view, needed); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;

@@ -31,6 +31,7 @@ Platform debian_family() {
           .etcd_client = "etcd-client",
           .http_client = "curl",
           .arping = "iputils-arping",
+          .network_tools = "iproute2",
           .time_service = "systemd-timesyncd",
           // Any will do; where several are installed and none runs, the first is started.
           .time_units = {"chrony.service", "systemd-timesyncd.service", "ntpsec.service", "openntpd.service"},

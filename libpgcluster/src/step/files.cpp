@@ -33,6 +33,11 @@ Refused unreadable(const std::string& what, const Answer& answer) {
   return {{.message = "cannot read " + what + (why ? ": " + why->why : ""), .hint = "inspect it on the host, then plan again"}, Code::command_failed};
 }
 
+Refused fixed(const std::string& path) {
+  return {{.message = path + " cannot be written, not even by root: it is immutable, or its file system is read-only",
+           .hint = "on the host: chattr -i " + path + ", or mount its file system read-write"}};
+}
+
 Answer without_content(File found) {
   found.content.clear();
   return found;
@@ -83,6 +88,7 @@ StepPtr file(std::string name, std::string host, WriteFile wish) {
       return Refused{{.message = wish.path + " is not a regular file", .hint = "move it away: pgcluster writes a file at this path"}};
     const bool same = found->content == wish.content.reveal();
     if (same && found->mode == wish.mode && found->owner == wish.owner && found->group == wish.group) return Done{};
+    if (found->fixed) return fixed(wish.path);
     change.action = Action::update;
     change.todo[0].was = without_content(*found);
     change.diff = unified_diff(wish.path, found->content, wish.content);
@@ -101,6 +107,7 @@ StepPtr block(std::string name, std::string host, WriteBlock wish) {
     const std::string before = found ? found->content : "";
     const std::string after = Block(wish.marker).put(before, wish.content);
     if (before == after) return Done{};
+    if (found && found->fixed) return fixed(wish.path);
     return Change{.todo = {Do{.at = host, .what = wish}},
                   .action = before.find(Block(wish.marker).begin) == std::string::npos ? Action::create : Action::update,
                   .diff = unified_diff(wish.path, before, after),
@@ -176,6 +183,7 @@ StepPtr absent(std::string name, std::string host, std::string resource, Impact 
     const Answer& answer = answers[ask];
     if (std::holds_alternative<Unreadable>(answer)) return unreadable(resource, answer);
     if (holds(answer)) return Done{};
+    if (const auto* found = std::get_if<File>(&answer); found && found->fixed && kind != "tree") return fixed(std::get<FileOf>(ask.what).path);
     Change change{.todo = {Do{.at = host, .what = remove, .limit = std::chrono::minutes(5)}},
                   .action = Action::remove,
                   .impact = impact,

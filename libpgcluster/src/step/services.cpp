@@ -49,10 +49,20 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
         const std::string why = wish.unit + " fails repeatedly (result: " + unit->result + ")";
         Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
         again.failed = why;
+        again.until = [ask, name = wish.unit](const Answers& now) {
+          const auto* found = now.get<Unit>(ask);
+          return found && found->young ? name + " stays up" : std::string();
+        };
         return again;
       }
-      if (unit->enabled) return Later{wish.unit + " is active"};
+      if (unit->enabled) return Later{.until = wish.unit + " is active", .action = unit->sub == "auto-restart" ? Action::restart : Action::wait};
     }
+    // Between two deaths a unit is active, too.
+    if (unit->young && unit->restarts > 0)
+      return Later{.until = wish.unit + " stays up",
+                   .action = Action::restart,
+                   .wrong = wish.unit + " was restarted " + std::to_string(unit->restarts) + " times, and has not stayed up since",
+                   .patience = std::chrono::seconds(10)};
     if (unit->active != "active" && unit->active != "reloading") {
       Change start = change(SetUnit::Go::start, Action::start, Impact::none, wish.unit + " is " + unit->active);
       if (unit->active == "failed") start.failed = wish.unit + " has died (result: " + unit->result + ")";

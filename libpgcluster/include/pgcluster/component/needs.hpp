@@ -49,6 +49,7 @@ struct Needs {
   std::vector<ProgramNeed> programs{};         ///< files of the controller
   std::vector<SecretNeed> secrets{};           ///< what it must know
   std::map<std::string, std::string> least{};  ///< by package, the oldest version that will do: "3.4"
+  std::vector<Diagnostic> findings{};          ///< what the host's facts say against it: an error, with which no plan is made, or a warning
   friend bool operator==(const Needs&, const Needs&) = default;
 };
 

@@ -10,7 +10,7 @@ namespace PGCLUSTER_API pgcluster {
 
 // Answers.
 
-/// The thing does not exist.
+/// The thing does not exist. A directory that is a mount or a link, and empty, counts as absent: it cannot be removed.
 struct Absent {
   friend bool operator==(const Absent&, const Absent&) = default;
 };
@@ -24,6 +24,7 @@ struct File {
   unsigned mode = 0644;   ///< permission bits
   std::string owner = "root";
   std::string group = "root";
+  bool fixed = false;  ///< root itself cannot write it: it is immutable, or its file system is read-only
   friend bool operator==(const File&, const File&) = default;
 };
 /// An installed package.
@@ -43,6 +44,7 @@ struct Unit {
   bool load_files_current = true;   ///< whether it has loaded its load_files as they are now
   std::string result{};             ///< systemd's Result: success, exit-code, timeout, …
   int restarts = 0;                 ///< NRestarts: systemd's automatic restarts since the last start
+  bool young = false;               ///< active for less than three seconds
   std::uint64_t files_limit = 0;    ///< hard LimitNOFILE, the number of files that it may open; 0: unknown
   friend bool operator==(const Unit&, const Unit&) = default;
 };

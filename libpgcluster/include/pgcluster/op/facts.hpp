@@ -29,6 +29,11 @@ struct Facts {
   };
   std::vector<Interface> interfaces{};
   std::string default_interface{};
+  std::vector<std::string> masked{};     ///< units that somebody has masked in /etc: "etcd.service"
+  std::vector<std::string> read_only{};  ///< mount points of read-only file systems: "/usr"
+  std::vector<std::string> writable{};   ///< the other mount points, where there are read-only ones
+  std::uint64_t huge_page_bytes = 0;     ///< size of a huge page; 0: unknown
+  std::uint64_t free_huge_pages = 0;
   std::vector<Owned> owned{};
   std::string cluster{};                         ///< content of /var/lib/pgcluster/cluster; empty if there is none
   std::string begun{};                           ///< content of /var/lib/pgcluster/begun; empty where no cluster has begun

@@ -50,6 +50,7 @@ struct Platform {
   std::string etcd_client{};                 ///< the package of etcdctl
   std::string http_client{};                 ///< the package of curl
   std::string arping{};                      ///< the package of arping
+  std::string network_tools{};               ///< the package of ip and ss
   std::string time_service{};                ///< the package that is installed where the clock has no service
   std::vector<std::string> time_units{};     ///< time services; the package's own is among them
   std::vector<std::string> package_query{};  ///< the command that tells which versions of packages there are; their names follow

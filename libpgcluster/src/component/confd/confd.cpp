@@ -22,13 +22,17 @@ constexpr const char* template_file = "/etc/confd/templates/haproxy.tmpl";
 constexpr const char* unit_file = "/etc/systemd/system/confd.service";
 constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
 
+std::vector<std::string> nodes_of(const NodeView& node) {
+  if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:8500"};
+  std::vector<std::string> nodes;
+  for (const std::string& name : node.topology().dcs_members)
+    nodes.push_back(net::http_url(node.topology().host(name).address, node.spec().etcd_client_port));
+  return nodes;
+}
+
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
-  std::string nodes = "\"127.0.0.1:8500\"";
-  if (node.topology().dcs_type == DcsType::etcd)
-    nodes = joined(node.topology().dcs_members, ", ", [&](const std::string& name) {
-      return '"' + net::http_url(node.topology().host(name).address, node.spec().etcd_client_port) + '"';
-    });
+  const std::string nodes = joined(nodes_of(node), ", ", [](const std::string& one) { return '"' + one + '"'; });
   return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
                      to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
 }
@@ -47,7 +51,9 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
                      node.spec().patroni_cluster_name, haproxy_file);
 }
 
-std::string unit_text() {
+// From version 0.40 on, confd takes the backend as a command, and does not read the nodes and the interval from its file. Its help tells which it is.
+std::string unit_text(const NodeView& node) {
+  const std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target
@@ -55,7 +61,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart={} -config-file {}
+ExecStart=/bin/sh -c 'if {0} --help 2>&1 | grep -q "<command>"; then exec {0} {2} --config-file {1} --interval {3} {4}; fi; exec {0} -config-file {1}'
 Restart=always
 RestartSec=2
 # Nothing that serves waits for it: it must not take the machine from what does.
@@ -65,7 +71,7 @@ MemoryMax=512M
 [Install]
 WantedBy=multi-user.target
 )",
-                     program_file, config_file);
+                     program_file, config_file, to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
 }
 
 // Not before haproxy takes what it would write, with the servers of the spec in place of Patroni's members.
@@ -108,7 +114,7 @@ class Confd final : public Component {
         sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
-                          file(step("unit"), host, {.path = unit_file, .content = unit_text()}), file(step("notes"), host, unit_notes(wish))),
+                          file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
                  service(confd::service(host), host, wish)));
   }
 

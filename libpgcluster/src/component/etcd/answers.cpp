@@ -57,6 +57,16 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   }
   return {host.name, exec};
 }
+Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host) {
+  return {host.name, Exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", R"({"action":"GET"})",
+                                   net::http_url(host.address, cluster.spec.etcd_client_port, "/v3/maintenance/alarm")},
+                          .about = {"unit:etcd.service", "dcs:alarms"}}};
+}
+bool read_etcd_full(const Answer& answer) {
+  const Json json = json_of(answer);
+  const Json& all = json_read::list(json, "alarms");
+  return std::any_of(all.begin(), all.end(), [](const Json& one) { return json_read::text(one, "alarm") == "NOSPACE"; });
+}
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
   const int port = cluster.spec.etcd_client_port;
   return {host.name, Exec{.argv = {"bash", "-c", shell::own_member, "etcdctl", host.address + "/" + std::to_string(port),

@@ -5,6 +5,9 @@
 #include <set>
 
 #include "base/joined.hpp"
+#include "base/url.hpp"
+#include "component/data_directory.hpp"
+#include "component/etcd/shell.hpp"
 #include "component/registry.hpp"
 #include "op/facts.hpp"
 
@@ -56,6 +59,26 @@ StepPtr healthy(const NodeView& node) {
   };
   const Ask journal = journal_ask(node.name(), etcd_unit);
   return gate(etcd::healthy(node.name()), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
+}
+
+constexpr const char* no_space_alarm = "etcd's database has reached its quota (alarm NOSPACE): it refuses to write, and so Patroni cannot work";
+
+// Where the database has reached its quota: old revisions go, each member gives the room back, and the alarm is taken back.
+StepPtr space(const NodeView& node) {
+  const Ask alarms = etcd_alarms_ask(node.cluster, node.host);
+  const std::string endpoints = joined(node.topology().dcs_members, ",", [&](const std::string& name) {
+    return net::http_url(node.topology().host(name).address, node.spec().etcd_client_port);
+  });
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    if (!read_etcd_full(answers[alarms])) return Done{};
+    Run run{.argv = {"sh", "-c", shell::free_space, "sh", endpoints}, .touches = {"dcs:alarms"}};
+    return Change{
+        .todo = {Do{.at = host, .what = std::move(run), .limit = std::chrono::minutes(5)}},
+        .action = Action::run,
+        .reason = no_space_alarm,
+        .failed = "etcd is full also without its old revisions; see what keeps so much there: etcdctl get --prefix --keys-only / on " + host};
+  };
+  return make_step(node.step("etcd", "space"), {.asks = {alarms}, .decide = decide, .settle = std::chrono::seconds(10)});
 }
 
 // Members that may be disturbed without losing the quorum: those that do not serve anyway, then followers, the leader last.
@@ -115,9 +138,10 @@ class Etcd final : public Component {
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
-        packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}),
+        packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}), data_directory(node),
         rolling("etcd", node.name(), restart_order(node.cluster),
-                sequence(service(StepRef{node.name(), "etcd", "service"}, node.name(), wish), healthy(node))));
+                sequence(service(StepRef{node.name(), "etcd", "service"}, node.name(), wish), healthy(node))),
+        makes_space(node) ? Steps(space(node)) : Steps());
   }
 
   Needs needs(const NodeView& node) const override {
@@ -137,7 +161,16 @@ class Etcd final : public Component {
   std::vector<Probe> health(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd || !is_member(node)) return {};
     // A linearizable read: the member answers only while it sees a quorum.
-    return {{etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
+    return {{etcd_alarms_ask(node.cluster, node.host),
+             [](const Answer& answer) -> std::optional<Problem> {
+               if (!read_etcd_full(answer)) return std::nullopt;
+               return Problem{.cause = "dcs_full",
+                              .message = no_space_alarm,
+                              .remedy =
+                                  "apply compacts and defragments etcd, and takes the alarm back; etcdctl get --prefix --keys-only / shows what "
+                                  "fills it"};
+             }},
+            {etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_members(answer).empty()) return std::nullopt;
                return Problem{.cause = "dcs_unhealthy",
                               .message = "etcd is not healthy",
@@ -151,6 +184,17 @@ class Etcd final : public Component {
   }
 
  private:
+  static StepPtr data_directory(const NodeView& node) {
+    const PackagedService& packaged = node.platform().etcd;
+    const std::string home = packaged.data.substr(0, packaged.data.rfind('/'));
+    return data_directory_step(node, "etcd", {.path = packaged.data, .home = home, .made = "member", .account = packaged.account});
+  }
+  // One of the members, of those that can be asked.
+  static bool makes_space(const NodeView& node) {
+    for (const std::string& member : node.topology().dcs_members)
+      if (!node.cluster.leaves_out(member)) return member == node.name();
+    return false;
+  }
   static bool is_member(const NodeView& node) {
     const auto& members = node.topology().dcs_members;
     return std::find(members.begin(), members.end(), node.name()) != members.end();

@@ -19,6 +19,11 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);
 /// What the host's member says of itself; also answered without a quorum.
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
 
+/// The alarms of the cluster, asked of the host's own member.
+Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host);
+/// Whether the database of a member has reached its quota: etcd refuses to write then.
+bool read_etcd_full(const Answer& answer);
+
 struct EtcdMember {
   std::string id;  ///< hexadecimal, as `etcdctl member remove` takes it
   std::string name{};

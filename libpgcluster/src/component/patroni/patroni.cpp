@@ -1,12 +1,15 @@
 #include "component/patroni/patroni.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
+#include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
 #include "platform/platform.hpp"
+#include "spec/server_settings.hpp"
 
 namespace pgcluster {
 namespace {
@@ -32,6 +35,31 @@ Steps etcd_leader_away(const NodeView& node) {
                            file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.spec(), node.host)),
                            file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish()))),
                   service(step("etcd-leader-service"), host, patroni::etcd_leader_wish()));
+}
+
+// With `huge_pages: on` PostgreSQL does not start where shared_buffers alone does not fit. A server that runs has its pages already.
+std::vector<Diagnostic> too_few_huge_pages(const NodeView& node) {
+  const Facts& facts = node.facts;
+  const Spec& spec = node.spec();
+  if (facts.huge_page_bytes == 0 || !facts.begun.empty()) return {};
+  std::uint64_t wanted = 0;
+  bool on = false;
+  for (const auto& [name, value] : postgresql_parameters(node.cluster)) {
+    const auto* setting = server_settings::find_near(spec.postgresql_version, name);
+    const auto is = setting ? server_settings::canonical(*setting, value) : std::nullopt;
+    if (name == "huge_pages") on = is == "on";
+    if (name == "shared_buffers" && is) wanted = (std::strtoull(is->c_str(), nullptr, 10) * 8192 + facts.huge_page_bytes - 1) / facts.huge_page_bytes;
+  }
+  std::uint64_t free = facts.free_huge_pages;
+  if (facts.container.empty() && spec.sysctl_set)
+    for (const auto& [key, value] : spec.sysctl_conf)
+      if (key == "vm.nr_hugepages") free = std::max<std::uint64_t>(free, std::strtoull(value.c_str(), nullptr, 10));
+  if (!on || wanted <= free) return {};
+  return {{.message = "huge_pages is on, and " + node.name() + " has " + std::to_string(free) + " free huge pages of " +
+                      std::to_string(facts.huge_page_bytes >> 20) + " MiB: shared_buffers alone needs " + std::to_string(wanted),
+           .hint = facts.container.empty() ? "raise vm.nr_hugepages in sysctl_conf, or lower shared_buffers, or write huge_pages: try"
+                                           : "raise vm.nr_hugepages on the machine that the container runs on, or write huge_pages: try",
+           .path = "postgresql_parameters.huge_pages"}};
 }
 
 class Patroni final : public Component {
@@ -60,7 +88,14 @@ class Patroni final : public Component {
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, patroni::trial_step(view, node.host),
+    const StepPtr place = data_directory_step(node, "patroni",
+                                              {.path = postgresql_data_dir(*view, host),
+                                               .home = packaged.home,
+                                               .made = "PG_VERSION",
+                                               .account = packaged.account,
+                                               .kept = patroni::configured(*view, host),
+                                               .bare = true});
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, place, patroni::trial_step(view, node.host),
                     patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(node.host),
                     patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
@@ -118,6 +153,7 @@ class Patroni final : public Component {
               .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
                           {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
+    all.findings = too_few_huge_pages(node);
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)
       all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});

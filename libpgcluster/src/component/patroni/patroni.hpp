@@ -147,6 +147,8 @@ Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& pa
 /// A request to the host's own REST API, with its password, through curl's standard input.
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds);
+/// Copies a replica's data anew without Patroni's help: for a data directory that is a link, which Patroni would replace.
+Run copy_again(const ClusterView& view, const TopologyHost& host);
 
 // --- the cluster's settings against those in the DCS ---
 

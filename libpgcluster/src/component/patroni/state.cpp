@@ -6,6 +6,8 @@
 #include "base/json.hpp"
 #include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
+#include "component/postgresql/postgresql.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster::patroni {
@@ -190,6 +192,10 @@ Run rest_call(const ClusterView& view, const TopologyHost& host, const std::stri
   config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + curl_quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
   // Errors to where the answer goes: a person wants both.
   return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
+}
+
+Run copy_again(const ClusterView& view, const TopologyHost& host) {
+  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name)}, .touches = {std::string("unit:") + unit_name}};
 }
 
 }  // namespace pgcluster::patroni

@@ -94,7 +94,8 @@ StepPtr listens(const NodeView& node) {
     if (process.empty()) return Later{.until = until, .wrong = taken + "another process", .patience = std::chrono::seconds(10)};
     return Refused{{.message = taken + process, .hint = "stop it, or choose another pgbouncer_listen_port: " + out->substr(0, out->find('\n'))}};
   };
-  return gate(pgbouncer::listens(node.name()), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30)});
+  return gate(pgbouncer::listens(node.name()),
+              {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(30), .evidence = {journal_ask(node.name(), unit)}});
 }
 
 class PgBouncer final : public Component {

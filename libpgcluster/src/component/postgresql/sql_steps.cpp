@@ -204,6 +204,19 @@ std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpe
   return std::nullopt;
 }
 
+// CREATE DATABASE copies a template, to which nobody may be connected. It waits five seconds itself, and does not tell who it is.
+constexpr const char* template_is_free =
+    "do $$ declare who text; begin\n"
+    "for look in 1..60 loop\n"
+    "  perform pg_stat_clear_snapshot();\n"
+    "  select string_agg(format('process %s (user %s, application %s, from %s)', pid, usename, coalesce(nullif(application_name, ''), '-'),\n"
+    "    coalesce(host(client_addr), 'this host')), ', ') into who from pg_stat_activity where datname = 'template1' and pid <> pg_backend_pid();\n"
+    "  exit when who is null;\n"
+    "  if look = 60 then raise exception 'template1 is in use by %, so no database can be made from it', who\n"
+    "    using hint = 'End these sessions (select pg_terminate_backend(PID)), and apply again.'; end if;\n"
+    "  perform pg_sleep(0.5);\n"
+    "end loop; end $$;\n";
+
 StepPtr databases_step(const View& view) {
   std::vector<Ask> locales;
   for (const DatabaseSpec& wish : view->spec.postgresql_databases)
@@ -225,11 +238,13 @@ StepPtr databases_step(const View& view) {
         script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
         before += wish.db + ": owner " + found->second.owner + "\n";
       } else {
+        const bool from_template0 = !wish.encoding.empty() || !wish.lc_collate.empty() || !wish.lc_ctype.empty();
+        if (!from_template0) script += template_is_free;
         script += "create database " + sql_identifier(wish.db) + " owner " + sql_identifier(owner);
         if (!wish.encoding.empty()) script += " encoding " + sql_literal(wish.encoding);
         if (!wish.lc_collate.empty()) script += " lc_collate " + sql_literal(wish.lc_collate);
         if (!wish.lc_ctype.empty()) script += " lc_ctype " + sql_literal(wish.lc_ctype);
-        if (!wish.encoding.empty() || !wish.lc_collate.empty() || !wish.lc_ctype.empty()) script += " template template0";
+        if (from_template0) script += " template template0";
         script += ";\n";
       }
       after += wish.db + ": owner " + owner + "\n";
@@ -238,7 +253,7 @@ StepPtr databases_step(const View& view) {
     if (reason.empty()) return Done{};
     Change change = on_server(view, host, script, "sql:databases");
     // Each copies a template: some hundred are made in minutes, not in one.
-    change.todo.front().limit += std::chrono::seconds(5) * view->spec.postgresql_databases.size();
+    change.todo.front().limit += std::chrono::seconds(30) + std::chrono::seconds(5) * view->spec.postgresql_databases.size();
     change.diff = unified_diff("databases", before, after);
     change.reason = std::move(reason);
     return change;

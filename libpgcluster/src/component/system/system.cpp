@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/joined.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -174,12 +175,25 @@ StepPtr clock(const NodeView& node) {
   return make_step(node.step("system", "clock"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)});
 }
 
+// Keys of the spec that settings() leaves out.
+std::vector<Diagnostic> left_out(const NodeView& node) {
+  std::string keys;
+  for (const auto& [key, value] : node.spec().sysctl_conf)
+    if (!key.starts_with("net.")) append(keys, key);
+  if (!node.spec().sysctl_set || node.facts.container.empty() || keys.empty()) return {};
+  return {{.severity = Severity::warning,
+           .message = "sysctl_conf: " + keys + " cannot be set on " + node.name() + ", which is a container (" + node.facts.container + ")",
+           .hint = "set these on the machine that it runs on"}};
+}
+
 class System final : public Component {
  public:
   std::string name() const override { return "system"; }
 
+  Needs needs(const NodeView& node) const override { return {.packages = {node.platform().network_tools}, .findings = left_out(node)}; }
+
   Steps steps(const NodeView& node) const override {
-    std::vector<Steps> parts;
+    std::vector<Steps> parts{packages(node.step("system", "packages"), node.name(), needs(node).packages)};
     if (node.spec().etc_hosts) parts.push_back(names(node));
     if (node.spec().sysctl_set) parts.push_back(sysctl(node));
     if (node.spec().disable_thp && node.has(Role::postgres) && node.facts.container.empty()) parts.push_back(huge_pages(node));

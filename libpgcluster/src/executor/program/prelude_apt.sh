@@ -25,7 +25,28 @@ tell_lock() {
     return
   done </proc/locks
 }
-apt() (
+# apt waits for dpkg's lock by itself (DPkg::Lock::Timeout), but not for those of its lists and of its downloads. At a host's first boot, somebody
+# else's apt may hold them for minutes. Of a wait that was in vain, `held` is what holds the lock.
+apt() {
+  read -r u _ </proc/uptime
+  end=$((${u%.*} + 300)) held=''
+  while :; do
+    apt_get "$@"
+    rc=$?
+    if [ "$rc" = 0 ] || ! grep -q 'Could not get lock' "$T/e"; then return "$rc"; fi
+    holder=$(sed -n 's/.*It is held by \(process .*\)$/\1/p' "$T/e" | tail -n 1)
+    holder=${holder:-another process}
+    read -r u _ </proc/uptime
+    if [ "${u%.*}" -ge "$end" ]; then break; fi
+    put "news waits for apt's lock, which ${holder%.} holds"
+    : >"$T/e"
+    sleep 3
+  done
+  held=$holder
+  say "apt's lock has been held for five minutes by ${held%.}: wait until that ends, or see what it does, and apply again"
+  return "$rc"
+}
+apt_get() (
   for k in $proxies; do
     eval "v=\${px_$k-}"
     [ -z "$v" ] || export "$k=$v"
@@ -49,7 +70,7 @@ interrupted() {
   set -f
   return 1
 }
-last_lines() { say "--- the last lines of apt:"; tail -n 25 -- "$T/o" >&2; }
+last_lines() { [ -n "$held" ] || { say "--- the last lines of apt:"; tail -n 25 -- "$T/o" >&2; }; }
 # install NAMES PACKAGES UNITS: lists of words. The units are masked meanwhile, unless they run.
 # shellcheck disable=SC2086
 install() {
@@ -57,9 +78,10 @@ install() {
   m=
   for u in $3; do systemctl is-active -q -- "$u" || m="$m $u"; done
   if [ -n "$m" ] && ! x systemctl mask --runtime -q -- $m; then return; fi
-  updated=
+  updated='' held=''
   if interrupted; then configure; fi
   if [ -z "$(find /var/lib/apt/lists /var/lib/apt/lists/partial -maxdepth 0 -mmin -1440 2>/dev/null)" ]; then apt update; updated=1; fi
+  if [ -n "$held" ]; then return; fi
   tries=0
   while :; do
     apt --no-install-recommends install -- $2

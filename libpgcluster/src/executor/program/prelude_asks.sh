@@ -25,7 +25,9 @@ files() {
         cut_output "${f##*/}" "$s"
         continue ;;
     esac
+    case $m in 4*) if hollow "$f"; then put "gone $f"; continue; fi ;; esac
     put "stat $s $m $u $un $g $gn $f"
+    [ -w "$f" ] || put "fixed $f"
     case $m in 8*) ;; *) continue ;; esac
     case "$W" in
       *"$nl$f$nl"*)
@@ -89,8 +91,10 @@ packages() {
 units() {
   s=$(y systemctl show -p LoadState,ActiveState,SubState,UnitFileState,MainPID,ActiveEnterTimestampMonotonic,Result,NRestarts,LimitNOFILE,Job -- "$@")
   r=$?
+  read -r u _ </proc/uptime
   lines unit <<END
 $s
+now $u
 status $r
 END
 }

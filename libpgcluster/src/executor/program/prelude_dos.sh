@@ -80,8 +80,18 @@ beside() {
   t=${1%/*}/.${1##*/}.pgcluster-new
   if [ -e "$t" ] || [ -L "$t" ]; then rm -rf -- "$t"; fi
 }
+# A file that is a mount cannot be replaced, only written in place. Its whole new content stands beside it meanwhile: a kill in between loses nothing.
+whole() {
+  w=${1%/*}/.${1##*/}.pgcluster-whole
+  [ -f "$w" ] || return 0
+  chown --reference="$w" -- "$1" && chmod --reference="$w" -- "$1" && cat -- "$w" >"$1" && sync -- "$1" && rm -f -- "$w"
+}
+replace() { # NEW FILE
+  if mv -fT -- "$1" "$2"; then return; fi
+  grep -qF " $2 " /proc/self/mountinfo && sync -- "$1" && mv -fT -- "$1" "${1%new}whole" && whole "$2"
+}
 into_place() {
-  if { [ "$3:$4" = root:root ] || chown -- "$3:$4" "$t"; } && chmod -- "$2" "$t" && mv -fT -- "$t" "$1"; then
+  if { [ "$3:$4" = root:root ] || chown -- "$3:$4" "$t"; } && chmod -- "$2" "$t" && replace "$t" "$1"; then
     what='done'
     case $1 in */systemd/system/*) units_written=1 ;; esac
   else
@@ -89,6 +99,7 @@ into_place() {
   fi
 }
 write_file() {
+  whole "$1"
   look "$1"
   if [ "$now" = "$2 $3 $4 $5" ]; then what=skipped; return; fi
   as_was "$6" || return
@@ -130,6 +141,7 @@ upload() {
 write_block() {
   f=$1
   [ ! -L "$f" ] || f=$(readlink -f -- "$f")
+  whole "$f"
   look "$f"
   as_was "$4" || return
   a=
@@ -158,7 +170,7 @@ write_block() {
     what=skipped
   else
     beside "$f"
-    cp -p -- "$f" "$t" && cat -- "$T/n" >"$t" && mv -fT -- "$t" "$f" && what='done'
+    cp -p -- "$f" "$t" && cat -- "$T/n" >"$t" && replace "$t" "$f" && what='done'
   fi
   [ "$what" = 'done' ] || rm -f -- "$t"
 }

@@ -51,7 +51,33 @@ remove_file() {
   what='done'
   case $1 in */systemd/system/*) units_written=1 ;; esac
 }
+# A tree may be a mount, have mounts inside, or be a link to a directory elsewhere. Those are emptied and stay: the next server then uses the same disk.
 remove_tree() {
   if [ ! -e "$1" ] && [ ! -L "$1" ]; then what=skipped; return; fi
-  if x rm -rf --one-file-system -- "$1"; then what='done'; else rc=$?; fi
+  d=$(readlink -f -- "$1")
+  if [ -L "$1" ]; then
+    case $d in
+      /?*/?*) ;;
+      *) say "$1 is a link to $d, and pgcluster does not empty a directory that near the root: remove its content by hand, or the link"; return ;;
+    esac
+  fi
+  mounts=
+  while read -r _ _ _ _ m _; do
+    case $m in "$d" | "$d"/*) mounts="$m$nl$mounts" ;; esac
+  done </proc/self/mountinfo
+  if [ -z "$mounts" ] && [ ! -L "$1" ]; then
+    if x rm -rf --one-file-system -- "$d"; then what='done'; else rc=$?; fi
+    return
+  fi
+  # Inner mounts come first. A directory with a mount inside is not empty, and stays like the mount.
+  IFS=$nl
+  for m in $mounts "$d"; do
+    unset IFS
+    if [ -d "$m" ]; then
+      x find "$m" -xdev -depth -mindepth 1 ! -path "$m/lost+found" -delete 2>"$T/left" || grep -vE 'Device or resource busy|Directory not empty' "$T/left" >&2
+    elif [ -f "$m" ]; then
+      : >"$m"
+    fi
+  done
+  if hollow "$1"; then what='done'; else say "cannot empty $1; what is left: $(x find "$d" -mindepth 1 | head -n 5)"; fi
 }

@@ -90,6 +90,7 @@ void Reader::forget() {
   packages_.clear();
   packages_status_.reset();
   units_.assign(1, {});
+  units_now_.reset();
   units_status_.reset();
   notes_.clear();
   accounts_.clear();
@@ -194,6 +195,8 @@ void Reader::line(std::string_view text) {
     stat.file.mode = *mode & 07777;
     stat.file.owner = owner == "UNKNOWN" ? uid : owner;
     stat.file.group = group == "UNKNOWN" ? gid : group;
+  } else if (kind == "fixed") {
+    if (const auto stat = stats_.find(std::string(text)); stat != stats_.end()) stat->second.file.fixed = true;
   } else if (kind == "content") {
     auto bytes = word(text);
     const auto status = number<int>(word(text));
@@ -223,6 +226,8 @@ void Reader::line(std::string_view text) {
   } else if (kind == "unit") {
     if (text.empty()) {
       if (units_.size() <= unit_names_.size()) units_.emplace_back();
+    } else if (text.starts_with("now ")) {
+      units_now_ = number<std::uint64_t>(text.substr(4, text.find('.') - 4));
     } else if (text.starts_with("status ")) {
       units_status_ = number<int>(text.substr(7));
     } else if (const auto is = text.find('='); is != std::string_view::npos) {
@@ -318,6 +323,9 @@ Answer Reader::unit_answer(const UnitOf& of) const {
   unit.masked = load == "masked" || file == "masked" || file == "masked-runtime";
   unit.pid = number<std::int64_t>(property("MainPID")).value_or(0);
   unit.started = number<std::uint64_t>(property("ActiveEnterTimestampMonotonic")).value_or(0);
+  constexpr std::uint64_t grown_up = 3;  // s
+  const std::uint64_t since = unit.started / 1'000'000;
+  unit.young = unit.active == "active" && units_now_ && since <= *units_now_ && *units_now_ < since + grown_up;
   unit.result = property("Result");
   unit.restarts = number<int>(property("NRestarts")).value_or(0);
   unit.files_limit = number<std::uint64_t>(property("LimitNOFILE")).value_or(property("LimitNOFILE") == "infinity" ? UINT64_MAX : 0);

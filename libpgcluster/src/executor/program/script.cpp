@@ -324,14 +324,15 @@ struct Renderer {
     needs.scratch = true;
     asking += "L=30\nbring\n";
     limit += apart;
+    const std::string ask_functions = shell::prelude_asks + std::string("\n") + shell::prelude_hollow;
     if (commands < 2) {
-      body += shell::prelude_asks + ("\n" + asking);
+      body += ask_functions + ("\n" + asking);
       return;
     }
     // One timeout for all asks is faster than one for each, and rarely too short.
     limit += together + milliseconds(6'000);
     body += std::string("I=") + (secret ? "1" : "''") + "\nB=" + shell_word(std::string(shell::together_prelude) + "\n") +
-            "\nA=" + shell_word(shell::prelude_asks + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
+            "\nA=" + shell_word(ask_functions + ("\n" + asking)) + "\nY=" + seconds(together) + "\n" + shell::together + "\n";
   }
 };
 
@@ -363,7 +364,10 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
   text += renderer.spools;
   if (needs.apt) part(shell::prelude_apt);
   if (needs.units) part(shell::prelude_units);
-  if (needs.more) part(shell::prelude_more);
+  if (needs.more) {
+    part(shell::prelude_hollow);
+    part(shell::prelude_more);
+  }
   text += renderer.body;
   if (!renderer.blobs.empty()) {
     text += "rm -f --";

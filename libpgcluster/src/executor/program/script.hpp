@@ -106,6 +106,7 @@ class Reader {
   std::optional<int> packages_status_;
   std::vector<std::map<std::string, std::string>> units_{1};
   std::optional<int> units_status_;
+  std::optional<std::uint64_t> units_now_;  // s since boot
   std::map<std::string, std::vector<std::string>, std::less<>> notes_;
   std::map<std::string, Account, std::less<>> accounts_;
   std::optional<int> accounts_status_;

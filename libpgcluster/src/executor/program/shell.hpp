@@ -13,6 +13,7 @@ extern const char* const prelude;
 extern const char* const prelude_dos;
 extern const char* const prelude_apt;
 extern const char* const prelude_units;
+extern const char* const prelude_hollow;
 extern const char* const prelude_more;
 extern const char* const prelude_asks;
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <mutex>
 
@@ -16,6 +17,7 @@
 #include "executor/ssh/known_hosts.hpp"
 #include "executor/ssh/libssh2_keys.hpp"
 #include "executor/ssh/libssh2_tunnel.hpp"
+#include "executor/ssh/offer.hpp"
 
 namespace pgcluster::executor {
 
@@ -116,8 +118,35 @@ std::pair<std::string, int> known_as(const HostAccess& host) {
 
 }  // namespace
 
+namespace {
+
+// Records the first bytes that the server sends, in the string that is the session's `abstract`.
+ssize_t recording_recv(libssh2_socket_t socket, void* buffer, std::size_t length, int flags, void** abstract) {
+  const ssize_t size = ::recv(socket, buffer, length, flags);
+  if (size < 0) return -errno;
+  constexpr std::size_t enough = 16U << 10;
+  if (auto* bytes = static_cast<std::string*>(*abstract); bytes && bytes->size() < enough)
+    bytes->append(static_cast<const char*>(buffer), static_cast<std::size_t>(size));
+  return size;
+}
+
+Algorithms known_algorithms(LIBSSH2_SESSION* session) {
+  Algorithms known;
+  for (const auto& [kind, method] : {std::pair{"kexalgorithms", LIBSSH2_METHOD_KEX}, std::pair{"hostkeyalgorithms", LIBSSH2_METHOD_HOSTKEY},
+                                     std::pair{"ciphers", LIBSSH2_METHOD_CRYPT_CS}, std::pair{"macs", LIBSSH2_METHOD_MAC_CS}}) {
+    const char** names = nullptr;
+    const int count = libssh2_session_supported_algs(session, method, &names);
+    known[kind].assign(names, names + std::max(count, 0));
+    if (names) libssh2_free(session, names);
+  }
+  return known;
+}
+
+}  // namespace
+
 void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline) {
-  session_ = libssh2_session_init();
+  std::string received;
+  session_ = libssh2_session_init_ex(nullptr, nullptr, nullptr, &received);
   if (!session_) throw Error(Code::internal, no_memory);
   libssh2_session_set_blocking(session_, 1);
   const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
@@ -145,21 +174,29 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   std::string order;
   for (const std::string& method : wanted) append(order, method, ",");
   libssh2_session_method_pref(session_, LIBSSH2_METHOD_HOSTKEY, order.c_str());
+#if LIBSSH2_VERSION_NUM >= 0x010b01
+  libssh2_session_callback_set2(session_, LIBSSH2_CALLBACK_RECV, reinterpret_cast<libssh2_cb_generic*>(&recording_recv));
+#else
+  libssh2_session_callback_set(session_, LIBSSH2_CALLBACK_RECV, reinterpret_cast<void*>(&recording_recv));
+#endif
   const int error = libssh2_session_handshake(session_, socket_.fd());
+  *libssh2_session_abstract(session_) = nullptr;
   if (error == 0) return;
   const bool silent = libssh2_session_banner_get(session_) == nullptr;
   const std::string why = last_error();
   socket_.shut();
   if (silent) throw Refusal{shown(host), "sshd closed the connection before its banner"};
-  throw Error(
-      Failure{.code = Code::host_unreachable,
-              .message = "cannot begin ssh with " + shown(host) + ": " + why,
-              .hint = error == LIBSSH2_ERROR_KEX_FAILURE || error == LIBSSH2_ERROR_METHOD_NONE
-                          ? "the server and libssh2 " + std::string(libssh2_version(0)) +
-                                " have no algorithm in common; compare `sshd -T` on the host (kexalgorithms, hostkeyalgorithms, ciphers, macs)"
-                          : "see `journalctl -u ssh` on the host",
-              .host = host.name,
-              .retryable = error != LIBSSH2_ERROR_KEX_FAILURE && error != LIBSSH2_ERROR_METHOD_NONE});
+  const std::string differ = nothing_in_common(read_offer(received), known_algorithms(session_));
+  const bool no_algorithm = !differ.empty() || error == LIBSSH2_ERROR_KEX_FAILURE || error == LIBSSH2_ERROR_METHOD_NONE;
+  const std::string us = "libssh2 " + std::string(libssh2_version(0));
+  throw Error(Failure{.code = Code::host_unreachable,
+                      .message = "cannot begin ssh with " + shown(host) + ": " +
+                                 (differ.empty() ? why : "the server and " + us + " have no algorithm in common: " + differ),
+                      .hint = !no_algorithm ? "see `journalctl -u ssh` on the host"
+                                            : "set ssh.transport: openssh for this host: the system's ssh client knows more algorithms than " + us +
+                                                  "; or allow more in its sshd_config (kexalgorithms, hostkeyalgorithms, ciphers, macs)",
+                      .host = host.name,
+                      .retryable = !no_algorithm});
 }
 
 void SshConnection::check_key(const HostAccess& host) {
