@@ -1,8 +1,8 @@
 #!/bin/sh
-# Written by pgcluster: PATRONI-URL ETCD-URL. Moves etcd's leadership to another member whenever this host's PostgreSQL leads.
-# An etcd leader that was frozen with its host, and wakes up, may revoke the leases of all members, for it does not know yet that another leads (etcd's
-# issue 15247). The lock of Patroni's new leader is gone then, and a former leader that wakes up in the same moment takes it again: what the new one
-# has acknowledged would be lost. On another host than the former leader's, etcd's leader cannot wake up together with it.
+# Written by pgcluster: PATRONI-URL ETCD-URL. Moves etcd's leadership to another member whenever PostgreSQL's leader runs on this host.
+# An etcd leader whose host stood still may revoke all leases when it goes on, because it does not know yet that another member leads (etcd's issue
+# 15247). The new PostgreSQL leader then loses its lock. If the former PostgreSQL leader goes on at the same moment, on the same host, it takes the lock
+# back, and the new leader's acknowledged writes are lost.
 ask() { curl -sf -m 3 "$@"; }
 move() {
   ask -o /dev/null "$1/primary" || return
