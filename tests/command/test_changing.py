@@ -70,7 +70,7 @@ def test_a_failure_is_shown_whole_at_the_end(driver):
     assert done.returncode == 1
     assert "pg2  demo/second  failed" in done.stderr and "pg2  demo/third  blocked by pg2/demo/second" in done.stderr
     end = done.stderr[done.stderr.index("\nerror: "):]
-    assert "no room left for pg2/demo/second" in end and end.count("Apply again to continue") == 1 and "1 failed, 1 blocked" in end
+    assert "no room left for pg2/demo/second" in end and end.count("Run the same command again") == 1 and "1 failed, 1 blocked" in end
     assert "pg3  demo/third  done" in done.stderr
 
 

@@ -240,7 +240,7 @@ def test_back_to_a_without_two_holders_and_without_leftovers(cluster):
 
 
 def test_a_strangers_port_and_a_strangers_address(cluster, program):
-    stranger = subprocess.Popen([LAB, "-n", cluster.name, "exec", "pg2", "systemd-socket-activate", "-l", "5001", "/bin/cat"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    stranger = subprocess.Popen([LAB, "-n", cluster.name, "exec", "pg2", "systemd-socket-activate", "--accept", "-l", "5001", "/bin/cat"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 stdin=subprocess.DEVNULL, start_new_session=True)
     try:
         cluster.wait(lambda: cluster.inside("pg2", "ss -Hltn 'sport = :5001'"), 10, "that the stranger listens")

@@ -61,7 +61,7 @@ def test_an_etcd_that_cannot_write_ends_the_apply_with_its_own_words(cluster):
     assert log.silence() < 11.5
     report = log.events()[-1]
     assert {failure["step"].split("/", 1)[1] for failure in report["failures"]} == {"etcd/service"}, "one error for each host, and none for what waited"
-    assert done.stderr.count("Apply again to continue") == 1
+    assert done.stderr.count("Run the same command again") == 1
     for host in cluster.hosts:
         cluster.inside(host, "umount /var/lib/etcd")
 

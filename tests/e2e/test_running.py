@@ -110,6 +110,22 @@ def test_thousands_of_roles_of_others_do_not_matter(deployed):
     deployed.inside(leader, "runuser -u postgres -- psql -XAtqc \"do \\$\\$ begin for i in 1..2000 loop execute format('drop role tenant_%s', i); end loop; end \\$\\$\"")
 
 
+def test_a_member_that_may_not_lead_is_passed_over(deployed):
+    leader = deployed.status()["leader"]
+    barred, fit = [host for host in deployed.hosts if host != leader]
+    deployed.write(**{f"host_{barred}": {"patroni_tags": {"failover_priority": 0}}})
+    deployed.apply()
+    deployed.run("switchover", "--yes")
+    assert deployed.status()["leader"] == fit
+    refused = deployed.run("switchover", "--to", barred, "--yes", status=3)
+    assert "failover_priority" in refused.stderr and leader in refused.stderr, refused.stderr
+    # Restarts the members one after the other, and moves the leader for it.
+    deployed.write(postgresql_parameters={**FORMER["postgresql_parameters"], "max_connections": 120})
+    deployed.apply()
+    assert deployed.wait_healthy()["leader"] != barred
+    deployed.assert_converged()
+
+
 def test_synchronous_switchovers_one_after_the_other(deployed):
     deployed.write(synchronous_mode=True)
     deployed.apply()

@@ -397,7 +397,7 @@ TEST_CASE("a wait that is over in vain is blocked by what failed before on a hos
   CHECK(report.failures[0].causes == std::vector<std::string>{"no space left"});
   CHECK(blocked == std::vector<std::string>{"blocked by h1/test/make (timed out after 60 s while waiting until it is there)"});
   const std::string text = report.text();
-  CHECK(text.find("Apply again to continue") == text.rfind("Apply again to continue"));
+  CHECK(text.find("Run the same command again") == text.rfind("Run the same command again"));
 }
 
 TEST_CASE("the numbers at the end of an apply that failed add up to those of its plan") {

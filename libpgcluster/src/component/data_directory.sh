@@ -3,7 +3,7 @@
 # as HOME; then names of what is in the directory. Prints nothing where none is there, or where DIRECTORY/MADE is.
 [ ! -e "$1/$3" ] || exit 0
 d=$1
-while [ ! -d "$d" ] && [ "$d" != "$2" ]; do d=${d%/*}; done
+while [ -n "$d" ] && [ ! -d "$d" ] && [ "$d" != "$2" ]; do d=${d%/*}; done
 [ -d "$d" ] || exit 0
 stat -L -c '%U %n' -- "$d"
 [ "$d" != "$1" ] || find -H "$d" -mindepth 1 -maxdepth 1 -printf "%f\n" | head -n 5

@@ -45,7 +45,7 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
   return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}},
-          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}},
+          {host, Exec{.argv = {"sh", "-c", "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null; :"}}},
           {host, Exec{.argv = df}},
           {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }

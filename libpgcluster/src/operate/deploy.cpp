@@ -333,11 +333,11 @@ class Deployment {
         const auto* unit = answers.get<Unit>(asks[i]);
         if (!unit || (unit->active != "active" && unit->active != "reloading" && unit->active != "activating")) return Later{units[i] + " is active"};
         const std::string until = units[i] + " has stayed up";
-        if (unit->active == "activating" || (unit->young && unit->restarts > 0))
-          return Later{
-              .until = until,
-              .wrong = units[i] + " ends again and again (result: " + unit->result + ", started anew " + std::to_string(unit->restarts) + " times)",
-              .patience = std::chrono::seconds(10)};
+        if (unit->sub == "auto-restart" || (unit->young && unit->restarts > 0))
+          return Later{.until = until,
+                       .wrong = units[i] + " keeps failing (result: " + unit->result + ", restarted " + std::to_string(unit->restarts) + " times)",
+                       .patience = std::chrono::seconds(10)};
+        if (unit->active == "activating") return Later{units[i] + " is active"};
         if (unit->young) return Later{until};
       }
       return Done{};

@@ -108,7 +108,7 @@ Decision ends_with(const Scene& scene, const Answers& answers, const std::string
 
 // `what` of one member, until it shows another mark (start time, load time) than now.
 Steps once(const Scene& scene, const TopologyHost& host, const std::string& what, const Run& run, const Ask& mark, const std::string& now,
-           Action action, Impact impact) {
+           Action action, Impact impact, std::chrono::seconds limit = seconds(120)) {
   const Ask state = scene.ask(host);
   auto decide = [=](const Answers& answers) -> Decision {
     const auto* shown = answers.get<Output>(mark);
@@ -116,7 +116,7 @@ Steps once(const Scene& scene, const TopologyHost& host, const std::string& what
     if (read.empty())
       return now.empty() ? Decision(Refused{{.message = host.name + " does not answer", .hint = "see status"}}) : Later{host.name + " is back"};
     if (read != now) return Done{};
-    return Change{.todo = {Do{.at = host.name, .what = run, .limit = seconds(120)}}, .action = action, .impact = impact, .reason = "asked for"};
+    return Change{.todo = {Do{.at = host.name, .what = run, .limit = limit}}, .action = action, .impact = impact, .reason = "asked for"};
   };
   const Steps step = make_step(host.name + "/patroni/" + what, {.asks = {mark}, .decide = decide, .settle = seconds(120)});
   auto healthy = [=, name = host.name](const Answers& answers) -> Decision {
@@ -271,9 +271,13 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
     answers.set(link, it->second[1]);
   }
   Run copy = scene.call(host, "POST", "/reinitialize", R"({"force":true})");
-  if (answers.out(link)) copy = patroni::copy_again(*scene.view, host);
+  seconds limit(120);
+  if (answers.out(link)) {
+    copy = patroni::copy_again(*scene.view, host);
+    limit = std::chrono::hours(1);  // PostgreSQL may take minutes to stop, and a large directory to remove
+  }
   const auto* output = answers.get<Output>(birth);
-  const Steps steps = once(scene, host, "reinit", copy, birth, output ? output->out : "", Action::run, Impact::data);
+  const Steps steps = once(scene, host, "reinit", copy, birth, output ? output->out : "", Action::run, Impact::data, limit);
   return finish(scene, steps, executor, options, "reinit", {{"host", options.host}});
 }
 

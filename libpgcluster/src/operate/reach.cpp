@@ -22,7 +22,9 @@ std::vector<Peer> peers_of(const TopologyHost& host, const Topology& topology, c
     if (other.name == host.name) continue;
     for (const Declaration& one : declared.at(other.name))
       for (const PortNeed& port : one.needs.ports)
-        if (port.reach != Reach::host) peers.push_back({other.name, other.address, port.purpose, port.number, own.contains(port.purpose)});
+        if (port.reach != Reach::host)
+          peers.push_back(
+              {other.name, other.address, port.purpose, port.number, (port.reach == Reach::cluster || port.peers) && own.contains(port.purpose)});
   }
   return peers;
 }

@@ -13,7 +13,7 @@ namespace pgcluster {
 struct Peer {
   std::string host, address, purpose;
   int port = 0;
-  bool mutual = false;  ///< the asking host has the same port open for others: without it the service does not work
+  bool mutual = false;  ///< the asking host runs the same service, whose hosts need each other
 };
 /// The ports of other hosts that the host may need to connect to.
 std::vector<Peer> peers_of(const TopologyHost& host, const Topology& topology, const std::map<std::string, std::vector<Declaration>>& declared);

@@ -35,10 +35,10 @@ Probe unit_probe(const std::string& host, const std::string& unit) {
                              .remedy = "on the host: systemctl unmask " + unit + "; then apply starts it"};
             // Between two deaths a unit is active, too.
             if (state->sub == "auto-restart" || (state->young && state->restarts > 0))
-              return Problem{.cause = "unit_restarts",
-                             .message = unit + " ends again and again (result: " + state->result + ", started anew " +
-                                        std::to_string(state->restarts) + " times)",
-                             .remedy = "its journal says why; mend that, and apply starts it again"};
+              return Problem{
+                  .cause = "unit_restarts",
+                  .message = unit + " keeps failing (result: " + state->result + ", restarted " + std::to_string(state->restarts) + " times)",
+                  .remedy = "its journal says why; mend that, and apply starts it again"};
             if (state->active == "active") return std::nullopt;
             return Problem{.cause = "unit_down",
                            .message = unit + " is " + state->active,

@@ -323,7 +323,7 @@ void Engine::again_later(std::size_t i, Later what) {
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
 }
 
-// Nothing waits for more than 10 s without a word. What the log of its unit says is asked shortly before.
+// Report each wait every 10 s. The unit's log is read shortly before the report.
 void Engine::tell_waits() {
   const Time now = executor_.now();
   for (const std::size_t i : waiting_) {

@@ -182,9 +182,15 @@ void Engine::completed(Job& job, ProgramResult result) {
     host.lost_since.reset();
   }
   // Time in which a host could not be asked, because it was busy with other steps' changes, does not count for those that wait.
-  if (!job.program.dos.empty())
-    for (const std::size_t i : host.asks)
-      if (i != order_round) nodes_[i].deadline += executor_.now() - std::max(host.program_since, nodes_[i].asked);
+  if (!job.program.dos.empty()) {
+    std::set<std::size_t> waiting(host.asks.begin(), host.asks.end());
+    waiting.insert(job.asked.begin(), job.asked.end());
+    for (const std::size_t i : waiting) {
+      if (i == order_round) continue;
+      nodes_[i].deadline += executor_.now() - std::max(host.program_since, nodes_[i].asked);
+      nodes_[i].asked = executor_.now();  // the same time counts once, also where several hosts are asked
+    }
+  }
   result.dos.resize(job.program.dos.size());
   Answers fresh;
   for (std::size_t k = 0; k < job.asks.size(); ++k) {

@@ -159,7 +159,8 @@ std::optional<Failure> lasting_failure(const std::vector<AskPtr>& asks, const An
     if (const auto* unknown = answers.get<Unreadable>(*ask); unknown && unknown->lasting)
       return Failure{.code = Code::command_failed,
                      .message = unknown->why,
-                     .hint = "run the command on " + ask->at + " to see what makes its answer so long",
+                     .hint = (std::holds_alternative<Exec>(ask->what) ? "run the command on " : "look at the file on ") + ask->at +
+                             " to see what makes it so long",
                      .host = ask->at};
   return std::nullopt;
 }

@@ -64,7 +64,7 @@ std::string Report::text() const {
   if (steps.empty() && ok()) return "No changes.\n";
   text += ok() ? "Applied " : cancelled ? "Cancelled after " : "Failed after ";
   text += std::to_string(changed) + (changed == 1 ? " change in " : " changes in ") + seconds;
-  // Together as many as the plan has.
+  // The counts add up to the plan's number of steps.
   const std::pair<StepReport::State, const char*> others[] = {{StepReport::State::unchanged, " waited for or held already"},
                                                               {StepReport::State::failed, " failed"},
                                                               {StepReport::State::blocked, " blocked"},
@@ -76,7 +76,7 @@ std::string Report::text() const {
             " were only waited for, or held already";
   text += ".\n";
   // Once, and not with each error.
-  if (!failures.empty()) text += "Apply again to continue, once the cause is fixed.\n";
+  if (!failures.empty()) text += "Run the same command again, once the cause is fixed.\n";
   return text;
 }
 

@@ -62,8 +62,9 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Seconds that a query may wait for a server connection before PgBouncer disconnects the client; 0 means no limit.", range(0, kMany),
        Effect::reload},
       {"pgbouncer_ignore_startup_parameters", &S::pgbouncer_ignore_startup_parameters,
-       "Settings that PgBouncer ignores where a client sends them as it connects. Default: extra_float_digits, geqo. Others that it does not know, "
-       "like search_path, are errors.",
+       "Startup parameters of clients that PgBouncer ignores. Default: extra_float_digits, geqo. It rejects a connection with any other parameter "
+       "that it "
+       "does not know, such as search_path.",
        like(Format::identifier), Effect::reload},
       {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "Run HAProxy, which leads clients to the leader or to replicas by the port.",
        Rule{}, Effect::restart},

@@ -23,6 +23,7 @@ struct PortNeed {
   std::string unit{};            ///< the unit that listens there: "pgbouncer.service"
   Reach reach = Reach::cluster;  ///< who connects
   bool udp = false;              ///< the same port by UDP, too
+  bool peers = false;            ///< with Reach::clients: the hosts that have this port connect to each other's, too
   friend bool operator==(const PortNeed&, const PortNeed&) = default;
 };
 /// A program that a component copies from the controller to the host.
@@ -49,7 +50,7 @@ struct Needs {
   std::vector<ProgramNeed> programs{};         ///< files of the controller
   std::vector<SecretNeed> secrets{};           ///< what it must know
   std::map<std::string, std::string> least{};  ///< by package, the oldest version that will do: "3.4"
-  std::vector<Diagnostic> findings{};          ///< what the host's facts say against it: an error, with which no plan is made, or a warning
+  std::vector<Diagnostic> findings{};          ///< problems found in the host's facts; an error prevents the plan
   friend bool operator==(const Needs&, const Needs&) = default;
 };
 

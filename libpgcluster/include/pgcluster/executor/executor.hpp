@@ -49,7 +49,7 @@ class Executor {
   /// Ends cancel(): calls reach hosts again. May be called on any thread.
   virtual void resume() noexcept {}
 
-  /// What the calls that run now wait for, as far as the executor knows more than that they run. May be called on any thread.
+  /// What each running call waits for, where the executor knows it. May be called on any thread.
   virtual std::vector<Activity> activities() const { return {}; }
 
   /// False if run() returns at once. Everything then happens on the calling thread, and the executor has its own time.

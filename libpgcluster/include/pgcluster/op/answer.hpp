@@ -10,7 +10,7 @@ namespace PGCLUSTER_API pgcluster {
 
 // Answers.
 
-/// The thing does not exist. A directory that is a mount or a link, and empty, counts as absent: it cannot be removed.
+/// The thing does not exist. An empty directory that is a mount point or a link counts as absent, because it stays when its tree is removed.
 struct Absent {
   friend bool operator==(const Absent&, const Absent&) = default;
 };

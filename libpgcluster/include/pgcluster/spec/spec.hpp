@@ -215,8 +215,8 @@ struct Spec {
   /// Seconds that a query may wait for a server connection before PgBouncer disconnects the client;
   /// 0 means no limit.
   int pgbouncer_query_wait_timeout = 120;
-  /// Settings that PgBouncer ignores where a client sends them as it connects. Default:
-  /// extra_float_digits, geqo. Others that it does not know, like search_path, are errors.
+  /// Startup parameters of clients that PgBouncer ignores. Default: extra_float_digits, geqo. It
+  /// rejects a connection with any other parameter that it does not know, such as search_path.
   std::vector<std::string> pgbouncer_ignore_startup_parameters{"extra_float_digits", "geqo"};
   /// Run HAProxy, which leads clients to the leader or to replicas by the port.
   bool with_haproxy_load_balancing = false;

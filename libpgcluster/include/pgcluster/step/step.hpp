@@ -116,7 +116,8 @@ struct Refused {
 /// What a step decides from the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;
 
-/// Steps of which `enough` must not fail, or a wait for what they bring about is in vain. Those that the plan does not have count as done.
+/// The steps that a wait depends on. The wait is blocked once fewer than `enough` of them can still succeed. Those that the plan does not have count
+/// as done.
 struct Bringers {
   std::vector<StepRef> steps{};
   std::size_t enough = 1;

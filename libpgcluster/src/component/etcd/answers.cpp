@@ -94,7 +94,7 @@ std::string etcd_silence(const Answer& answer) {
     case 7:
       return "nothing listens on its client port";
     case 22:
-      return "it answers with an error: it has no quorum";
+      return "it answers with an error, as without a quorum";
     case 28:
       return "it does not answer in time";
     default:

@@ -66,17 +66,17 @@ constexpr const char* no_space_alarm = "etcd's database has reached its quota (a
 // Where the database has reached its quota: old revisions go, each member gives the room back, and the alarm is taken back.
 StepPtr space(const NodeView& node) {
   const Ask alarms = etcd_alarms_ask(node.cluster, node.host);
-  const std::string endpoints = joined(node.topology().dcs_members, ",", [&](const std::string& name) {
-    return net::http_url(node.topology().host(name).address, node.spec().etcd_client_port);
-  });
+  std::vector<std::string> command{"sh", "-c", shell::free_space, "sh"};
+  for (const std::string& name : node.topology().dcs_members)
+    if (!node.cluster.leaves_out(name)) command.push_back(net::http_url(node.topology().host(name).address, node.spec().etcd_client_port));
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     if (!read_etcd_full(answers[alarms])) return Done{};
-    Run run{.argv = {"sh", "-c", shell::free_space, "sh", endpoints}, .touches = {"dcs:alarms"}};
+    Run run{.argv = command, .touches = {"dcs:alarms"}};
     return Change{
         .todo = {Do{.at = host, .what = std::move(run), .limit = std::chrono::minutes(5)}},
         .action = Action::run,
         .reason = no_space_alarm,
-        .failed = "etcd is full also without its old revisions; see what keeps so much there: etcdctl get --prefix --keys-only / on " + host};
+        .failed = "etcd is still full after the compaction; see which keys take so much room: etcdctl get --prefix --keys-only '' on " + host};
   };
   return make_step(node.step("etcd", "space"), {.asks = {alarms}, .decide = decide, .settle = std::chrono::seconds(10)});
 }
@@ -160,16 +160,16 @@ class Etcd final : public Component {
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd || !is_member(node)) return {};
-    // A linearizable read: the member answers only while it sees a quorum.
     return {{etcd_alarms_ask(node.cluster, node.host),
              [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_full(answer)) return std::nullopt;
                return Problem{.cause = "dcs_full",
                               .message = no_space_alarm,
                               .remedy =
-                                  "apply compacts and defragments etcd, and takes the alarm back; etcdctl get --prefix --keys-only / shows what "
+                                  "apply compacts and defragments etcd, and takes the alarm back; etcdctl get --prefix --keys-only '' shows what "
                                   "fills it"};
              }},
+            // A linearizable read: the member answers only while it sees a quorum.
             {etcd_members_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
                if (!read_etcd_members(answer).empty()) return std::nullopt;
                return Problem{.cause = "dcs_unhealthy",

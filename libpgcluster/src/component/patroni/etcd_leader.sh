@@ -3,7 +3,7 @@
 # An etcd leader whose host stood still may revoke all leases when it goes on, because it does not know yet that another member leads (etcd's issue
 # 15247). The new PostgreSQL leader then loses its lock. If the former PostgreSQL leader goes on at the same moment, on the same host, it takes the lock
 # back, and the new leader's acknowledged writes are lost.
-ask() { curl -sf -m 3 "$@"; }
+ask() { curl -q --noproxy '*' -sf -m 3 "$@"; }
 move() {
   ask -o /dev/null "$1/primary" || return
   status=$(ask -d '{}' "$2/v3/maintenance/status")

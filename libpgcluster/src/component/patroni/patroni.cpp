@@ -145,7 +145,7 @@ class Patroni final : public Component {
     packages.insert(packages.end(), platform.patroni.packages.begin(), platform.patroni.packages.end());
     packages.insert(packages.end(), {patroni::dcs_client_package(node), platform.http_client});
     Needs all{.packages = std::move(packages),
-              .ports = {{spec.postgresql_port, "PostgreSQL", patroni::unit_name, Reach::clients},
+              .ports = {{.number = spec.postgresql_port, .purpose = "PostgreSQL", .unit = patroni::unit_name, .reach = Reach::clients, .peers = true},
                         {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
               .units = {patroni::unit_name},
               .accounts = {platform.postgresql.account},

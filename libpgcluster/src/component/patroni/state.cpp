@@ -195,7 +195,8 @@ Run rest_call(const ClusterView& view, const TopologyHost& host, const std::stri
 }
 
 Run copy_again(const ClusterView& view, const TopologyHost& host) {
-  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name)}, .touches = {std::string("unit:") + unit_name}};
+  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name), rest_base(view.spec, host)},
+          .touches = {std::string("unit:") + unit_name}};
 }
 
 }  // namespace pgcluster::patroni

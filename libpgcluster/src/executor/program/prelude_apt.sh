@@ -26,7 +26,7 @@ tell_lock() {
   done </proc/locks
 }
 # apt waits for dpkg's lock by itself (DPkg::Lock::Timeout), but not for those of its lists and of its downloads. At a host's first boot, somebody
-# else's apt may hold them for minutes. Of a wait that was in vain, `held` is what holds the lock.
+# else's apt may hold them for minutes. `held` names the holder if the wait was given up.
 apt() {
   read -r u _ </proc/uptime
   end=$((${u%.*} + 300)) held=''
@@ -43,7 +43,7 @@ apt() {
     sleep 3
   done
   held=$holder
-  say "apt's lock has been held for five minutes by ${held%.}: wait until that ends, or see what it does, and apply again"
+  say "apt's lock has been held for five minutes by ${held%.}: wait until it ends or find out what it does, then apply again"
   return "$rc"
 }
 apt_get() (
@@ -52,7 +52,7 @@ apt_get() (
     [ -z "$v" ] || export "$k=$v"
   done
   tell_lock 2>/dev/null
-  # The end of apt is not the end of the pipe: a program that it started may have it.
+  # A program that apt started may keep the pipe open after apt has ended, so the reader is killed.
   rm -f -- "$T/status"
   mkfifo -- "$T/status" || exit
   tell_progress <"$T/status" 2>/dev/null &

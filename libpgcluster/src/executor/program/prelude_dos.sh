@@ -81,14 +81,19 @@ beside() {
   if [ -e "$t" ] || [ -L "$t" ]; then rm -rf -- "$t"; fi
 }
 # A file that is a mount cannot be replaced, only written in place. Its whole new content stands beside it meanwhile: a kill in between loses nothing.
-whole() {
+is_mount() { grep -qF " $1 " /proc/self/mountinfo; }
+write_whole() { # CONTENT FILE
+  chown --reference="$1" -- "$2" && chmod --reference="$1" -- "$2" && cat -- "$1" >"$2" && sync -- "$2" && rm -f -- "$1"
+}
+# Finishes such a write if it was interrupted: the file is the beginning of the new content then. Otherwise somebody has written the file since.
+finish_whole() {
   w=${1%/*}/.${1##*/}.pgcluster-whole
-  [ -f "$w" ] || return 0
-  chown --reference="$w" -- "$1" && chmod --reference="$w" -- "$1" && cat -- "$w" >"$1" && sync -- "$1" && rm -f -- "$w"
+  [ -f "$w" ] && [ ! -L "$w" ] && [ ! -L "$1" ] || return 0
+  if is_mount "$1" && cmp -s -n "$(stat -c %s -- "$1")" -- "$1" "$w"; then write_whole "$w" "$1"; else rm -f -- "$w"; fi
 }
 replace() { # NEW FILE
   if mv -fT -- "$1" "$2"; then return; fi
-  grep -qF " $2 " /proc/self/mountinfo && sync -- "$1" && mv -fT -- "$1" "${1%new}whole" && whole "$2"
+  is_mount "$2" && sync -- "$1" && mv -fT -- "$1" "${1%new}whole" && write_whole "${1%new}whole" "$2"
 }
 into_place() {
   if { [ "$3:$4" = root:root ] || chown -- "$3:$4" "$t"; } && chmod -- "$2" "$t" && replace "$t" "$1"; then
@@ -99,7 +104,7 @@ into_place() {
   fi
 }
 write_file() {
-  whole "$1"
+  finish_whole "$1"
   look "$1"
   if [ "$now" = "$2 $3 $4 $5" ]; then what=skipped; return; fi
   as_was "$6" || return
@@ -141,7 +146,7 @@ upload() {
 write_block() {
   f=$1
   [ ! -L "$f" ] || f=$(readlink -f -- "$f")
-  whole "$f"
+  finish_whole "$f"
   look "$f"
   as_was "$4" || return
   a=
