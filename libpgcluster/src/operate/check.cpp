@@ -45,7 +45,7 @@ HostAsks asks_of(const NodeView& node, const std::vector<Declaration>& declared)
   // If a directory does not exist yet, df reports it on its standard error and continues with the others.
   for (std::string& directory : names(declared, &Needs::directories)) df.push_back(std::move(directory));
   return {{host, Exec{.argv = {"ss", "-H", "-ltunp"}}},
-          {host, Exec{.argv = {"sh", "-c", "cat /proc/net/tcp; cat /proc/net/tcp6 2>/dev/null; :"}}},
+          {host, Exec{.argv = {"cat", "/proc/net/tcp", "/proc/net/tcp6"}}},
           {host, Exec{.argv = df}},
           {host, Exec{.argv = policy, .limit = std::chrono::seconds(30)}}};
 }
@@ -76,8 +76,8 @@ class Examiner {
     host_ = host;
     system(facts);
     const std::string* listening = answers.out(asks.listening);
-    const std::string* table = answers.out(asks.sockets);
-    const std::string sockets = table ? listening_sockets(*table) : std::string();
+    const auto* table = answers.get<Output>(asks.sockets);  // without IPv6 one of the files is missing
+    const std::string sockets = table ? listening_sockets(table->out) : std::string();
     ports(declared, facts, listening ? listening : table ? &sockets : nullptr);
     disk(answers.get<Output>(asks.disk));
     packages(platform_of(facts), declared, answers.out(asks.packages));
