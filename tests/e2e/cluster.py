@@ -123,6 +123,10 @@ class Cluster:
         time.sleep(0.5)
         assert process.poll() is None, process.communicate()
 
+    def wait_unlocked(self, seconds=60):
+        """The hosts let a lock go 30 s after the last sign of life of an apply that ended while a program of its own still ran there."""
+        self.wait(lambda: all("lock.info" not in self.inside(host, "ls /run/pgcluster 2>/dev/null || :") for host in self.hosts), seconds, "that no host is locked")
+
     def plan(self):
         return json.loads(self.run("plan", "--json").stdout)
 

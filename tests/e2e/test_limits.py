@@ -27,6 +27,7 @@ def read_only(cluster, host, unit, path):
 
 
 def writable(cluster, host, unit):
+    cluster.wait_unlocked()
     cluster.inside(host, f"rm /run/systemd/system/{unit}.service.d/read-only.conf && systemctl daemon-reload")
 
 
