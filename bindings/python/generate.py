@@ -312,6 +312,8 @@ class Types:
             return f"datetime.timedelta({unit}={value.strip('{}')})"
         if "::" in value and re.fullmatch(r"[\w:]+", value):
             return self.names[self.resolve(value.rsplit("::", 1)[0], owner)] + "." + value.rsplit("::", 1)[1]
+        if type == "std::vector<std::string>" and (words := re.findall(r'"[^"]*"', value)):
+            return "(" + ", ".join(words) + ",)"
         if value.startswith("{."):
             inner = re.sub(r"std::uint64_t\{(\d+)\}", r"\1", value.strip("{}") if "std::" not in value else value[1:-1])
             inner = re.sub(r"[.](\w+) = ", r"\1=", inner)
