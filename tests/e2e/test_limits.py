@@ -200,12 +200,12 @@ def test_a_host_that_does_not_answer_is_named_while_it_is_asked(deployed):
 
 def test_where_the_first_member_cannot_begin_nobody_else_waits(cluster):
     cluster.fresh(warm=True)
-    read_only(cluster, "pg1", "patroni", "/var/lib/postgresql")
+    read_only(cluster, "pg1", "patroni", "/var/lib/postgresql/17")
     log = Log(cluster)
     done = cluster.apply("--log", str(log.file), status=1)
     events = log.events()
     report = events[-1]
-    assert len(report["failures"]) == 1 and report["failures"][0]["host"] == "pg1", report["failures"]
+    assert [failure["host"] for failure in report["failures"]] == ["pg1"], [(failure["step"], failure["message"]) for failure in report["failures"]]
     assert "read-only file system" in done.stderr.lower(), done.stderr
     failed = next(e for e in events if e["event"] == "step_failed")
     ended = next(e for e in events if e["event"] == "apply_done")
