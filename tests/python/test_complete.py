@@ -17,7 +17,7 @@ ELSEWISE = {
     "ApplyOptions": "keyword arguments", "Memo": "the engine's cache", "Given": "the engine's", "AskPtr": "Ask", "GivenPtr": "the engine's", "StepPtr": "Step",
     "ComponentPtr": "Component", "Pairs": "a dict", "Hosts": "a dict", "SimulatedTime": "datetime.timedelta", "to_string": "str()", "hash": "hash()",
     "shared": "a NodeView may be kept as it is", "join_all": "sequence() and parallel() take any number of parts",
-    "common_options": "keyword arguments",
+    "common_options": "keyword arguments", "Activity": "the event host_waiting tells of it",
 }
 
 
@@ -61,9 +61,9 @@ def members_of(header, name):
 
 
 @pytest.mark.parametrize("header, name, elsewise", [
-    ("base/text.hpp", "Text", set()), ("step/step.hpp", "Step", set()), ("step/step.hpp", "Steps", {"join", "rolling", "after", "after_where_planned"}),
+    ("base/text.hpp", "Text", set()), ("step/step.hpp", "Step", {"brought_by"}), ("step/step.hpp", "Steps", {"join", "rolling", "after", "after_where_planned"}),
     ("step/step.hpp", "Answers", {"read", "take", "get"}), ("component/component.hpp", "Component", set()), ("component/component.hpp", "NodeView", set()),
-    ("component/component.hpp", "ClusterView", {"derived"}), ("executor/executor.hpp", "Executor", set()), ("executor/ssh.hpp", "SshExecutor", set()),
+    ("component/component.hpp", "ClusterView", {"derived"}), ("executor/executor.hpp", "Executor", {"activities"}), ("executor/ssh.hpp", "SshExecutor", {"activities"}),
     ("simulation/simulated.hpp", "SimulatedExecutor", set()), ("simulation/simulated.hpp", "SimulatedHost", set()), ("simulation/simulated.hpp", "ServiceModel", set()),
     ("plan/plan.hpp", "Plan", {"data", "bool"}), ("plan/plan.hpp", "Report", set()), ("operate/operate.hpp", "Status", set()), ("operate/operate.hpp", "CheckReport", set()),
     ("base/error.hpp", "Error", {"with", "what", "failure"}), ("topology/topology.hpp", "Topology", set()), ("spec/spec.hpp", "Spec", set())])
