@@ -19,7 +19,7 @@ struct LockHolder {
   friend bool operator==(const LockHolder&, const LockHolder&) = default;
 };
 
-/// What a call waits for on a host.
+/// One running call of an executor: the host, and what the call waits for there.
 struct Activity {
   std::string host;
   std::string what;                               ///< "connects to 10.77.0.11 port 22", "unpacks postgresql-17 (34 %)"
@@ -49,7 +49,7 @@ class Executor {
   /// Ends cancel(): calls reach hosts again. May be called on any thread.
   virtual void resume() noexcept {}
 
-  /// What each running call waits for, where the executor knows it. May be called on any thread.
+  /// Lists the running calls, and for each what it waits for, if the executor knows it. May be called on any thread.
   virtual std::vector<Activity> activities() const { return {}; }
 
   /// False if run() returns at once. Everything then happens on the calling thread, and the executor has its own time.

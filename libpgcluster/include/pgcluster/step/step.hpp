@@ -104,7 +104,7 @@ struct Later {
   /// If not empty: a problem that may still go away. The step fails with this message once all decisions of the last `patience` had one.
   std::string wrong{};
   std::chrono::seconds patience{0};
-  /// What stands in the way now, in the service's own words where it has some. Shown while the wait lasts, and when it has lasted too long. If it is
+  /// The present obstacle, in the service's own words if it has some. It is shown during the wait, and when the wait times out. If it is
   /// empty, apply takes the words of the commands that failed.
   std::string seen{};
 };
@@ -139,8 +139,8 @@ class Step {
   virtual std::vector<std::string> keeps() const { return {}; }
   /// Asked if the step fails, or waits for long, to explain why: the unit's journal, a service's log.
   virtual std::vector<Ask> evidence() const { return {}; }
-  /// The steps that bring about what a wait waits for. It is blocked as soon as too few of them are left. Unlike with after(), it may begin before
-  /// them, and need not have them all.
+  /// The steps that bring about what a wait waits for. It is blocked as soon as too few of them are left. Unlike after(), this sets no order, and not
+  /// all of them need to succeed.
   virtual Bringers brought_by() const { return {}; }
 };
 /// Steps are shared and immutable.

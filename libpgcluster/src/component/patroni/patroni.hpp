@@ -32,12 +32,12 @@ std::vector<std::string> ident_lines(const Spec& spec);
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish();
 WriteFile drop_in(const Spec& spec);
-/// What keeps etcd's leader on another host than PostgreSQL's.
+/// The service that keeps etcd's leader on another host than PostgreSQL's: its unit, program and unit file.
 inline constexpr const char* etcd_leader_unit = "pgcluster-etcd-leader.service";
 ServiceWish etcd_leader_wish();
 WriteFile etcd_leader_program();
 WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host);
-/// What runs before Patroni starts: it waits until a server that runs already answers; and the file that tells systemd to run it.
+/// The program that runs before Patroni starts and waits until a running server answers; and the drop-in that makes systemd run it.
 WriteFile await_server_program();
 WriteFile await_server_drop_in(const ClusterView& view, const std::string& host);
 /// Whether Patroni's callback must cut the sessions of clients on a former leader: PgBouncer would keep them, and the clients' way to the leader may
