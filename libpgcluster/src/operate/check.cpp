@@ -194,13 +194,14 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     report.findings.push_back({clash.path.substr(std::string("hosts.").size()), clash, Code::spec_invalid});
   std::map<std::string, std::vector<Ask>> asks;
   std::map<std::string, std::vector<Declaration>> declared;
+  std::map<std::string, std::vector<Peer>> peers;
   std::map<std::string, std::set<std::string>> resources = likely_resources(spec, topology, components);
   for (const TopologyHost& host : topology.hosts) declared[host.name] = declarations(node_of(*view, host), components);
   for (const TopologyHost& host : topology.hosts) {
     report.hosts.push_back(host.name);
     asks[host.name] = facts_asks(host.name);
     for (Ask& ask : asks_of(node_of(*view, host), declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
-    asks[host.name].push_back(reach_ask(host.name, peers_of(host, topology, declared)));
+    asks[host.name].push_back(reach_ask(host.name, peers[host.name] = peers_of(host, topology, declared)));
     for (const std::string& path : files_of(resources[host.name])) asks[host.name].push_back({host.name, FileOf{path, false}});
   }
   Hosts hosts = hosts_of(topology);
@@ -227,8 +228,8 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     std::vector<Answer> given = observed.answers.at(host.name);
     Answers answers;
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
-    const std::vector<Peer> peers = peers_of(host, topology, declared);
-    for (Barrier& barrier : read_barriers(host.name, peers, answers[reach_ask(host.name, peers)]))
+    const std::vector<Peer>& others = peers.at(host.name);
+    for (Barrier& barrier : read_barriers(host.name, others, answers[reach_ask(host.name, others)]))
       if (!observed.errors.contains(barrier.peer))
         report.findings.push_back({host.name,
                                    {.severity = barrier.mutual ? Severity::error : Severity::warning,
