@@ -14,6 +14,13 @@ std::optional<Ip> parse_ip(const std::string& text) {
 
 bool is_ip(const std::string& text) { return parse_ip(text).has_value(); }
 
+std::string address_text(const std::string& bytes) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const int family = bytes.size() == 4 ? AF_INET : AF_INET6;
+  if (bytes.size() != 4 && bytes.size() != 16) return {};
+  return inet_ntop(family, bytes.data(), text.data(), text.size()) ? text.data() : "";
+}
+
 bool is_ipv6(const std::string& address) { return address.find(':') != std::string::npos; }
 
 std::string canonical(const std::string& address) {

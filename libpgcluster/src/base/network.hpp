@@ -17,6 +17,8 @@ struct Ip {
 /// Empty for a host name, and for an address with a prefix length or a zone.
 std::optional<Ip> parse_ip(const std::string& text);
 bool is_ip(const std::string& text);
+/// The address that these 4 or 16 bytes are, as text; empty for another number of bytes.
+std::string address_text(const std::string& bytes);
 /// Tells an IPv6 address from an IPv4 address and from a host name. A prefix length or a zone may follow it.
 bool is_ipv6(const std::string& address);
 /// An IPv6 address in the one spelling that the kernel and the services print ("fd00::1" of "FD00:0::1"); all else unchanged.

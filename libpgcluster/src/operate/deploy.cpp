@@ -6,6 +6,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
+#include "operate/certificates.hpp"
 #include "operate/declared.hpp"
 #include "operate/obstacles.hpp"
 #include "operate/view.hpp"
@@ -303,6 +304,7 @@ class Deployment {
       else
         parts.push_back(std::move(steps));
     }
+    parts.push_back(certificate_steps(node, declarations(node, components_)));
     const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
     if (node.has(Role::postgres)) parts.push_back(begun(node));

@@ -1,10 +1,13 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <ctime>
 
+#include "base/certificate.hpp"
 #include "base/url.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
+#include "spec/tls.hpp"
 
 namespace pgcluster {
 namespace {
@@ -23,6 +26,16 @@ std::string new_password() {
   return password;
 }
 
+// For twenty years: it ends when somebody makes another one.
+std::string new_authority(const std::string& cluster) {
+  const std::int64_t now = std::time(nullptr), day = 24 * 60 * 60;
+  return x509::make_authority("authority of " + cluster, now - day, now + 7300 * day);
+}
+
+bool is_given(const SecretNeed& need) { return need.given.given() || need.files.given(); }
+
+std::string new_value(const SecretNeed& need, const std::string& cluster) { return need.authority ? new_authority(cluster) : new_password(); }
+
 // The name of a role is part of the secret's, and may have any letter: slashes, spaces, quotes.
 Steps secret_step(const std::string& host, const Secret& secret) {
   const std::string name = net::url_encoded(secret.name);
@@ -35,8 +48,8 @@ std::map<std::string, Secret> resolve_secrets(const std::map<std::string, Secret
                                               const std::map<std::string, Facts>& facts) {
   std::map<std::string, Secret> secrets;
   for (const auto& [name, need] : needs) {
-    if (need.given.given()) {
-      secrets[name] = {name, need.given.value};
+    if (is_given(need)) {
+      secrets[name] = {name, need.given.given() ? need.given.value : read_authority(need.files)};
       continue;
     }
     std::string value, from;
@@ -54,7 +67,7 @@ std::map<std::string, Secret> resolve_secrets(const std::map<std::string, Secret
       value = found->second;
       from = host;
     }
-    secrets[name] = {name, from.empty() ? new_password() : value};
+    secrets[name] = {name, from.empty() ? new_value(need, topology.cluster) : value};
   }
   return secrets;
 }
@@ -66,7 +79,7 @@ Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNe
     // One after the other, so that others wait for the last one only: they go in one program anyway.
     std::vector<Steps> steps;
     for (const auto& [name, need] : needs)
-      if (!need.given.given()) steps.push_back(secret_step(host, view.secret(name)));
+      if (!is_given(need)) steps.push_back(secret_step(host, view.secret(name)));
     hosts.push_back(sequence(std::move(steps)));
   }
   return parallel(std::move(hosts));

@@ -5,6 +5,7 @@
 
 #include "base/digest.hpp"
 #include "base/network.hpp"
+#include "operate/certificates.hpp"
 #include "operate/declared.hpp"
 #include "operate/obstacles.hpp"
 #include "plan/data.hpp"
@@ -132,6 +133,10 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
   for (const auto& [name, fact] : view->facts)
     for (const Declaration& one : declarations(NodeView{*view, topology.host(name), fact}, components))
       for (const std::string& unit : one.needs.units) questions.add({Ask{name, UnitOf{unit}}});
+  for (const auto& [name, fact] : view->facts) {
+    const NodeView node{*view, topology.host(name), fact};
+    each_step([&] { return certificate_steps(node, declarations(node, components)); }, ask);
+  }
   for (const ComponentPtr& component : components) each_step([&] { return component->cluster_steps(*view); }, ask);
   each_step([&] { return secret_steps(*view, needed); }, ask);
   std::map<std::string, std::vector<AskPtr>> asks;

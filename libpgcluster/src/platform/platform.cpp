@@ -30,6 +30,7 @@ Platform debian_family() {
           .patroni_consul = "python3-consul",
           .etcd_client = "etcd-client",
           .http_client = "curl",
+          .openssl = "openssl",
           .arping = "iputils-arping",
           .network_tools = "iproute2",
           .time_service = "systemd-timesyncd",

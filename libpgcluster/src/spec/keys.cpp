@@ -173,6 +173,11 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Resolver that forwards *.consul to Consul on hosts with the role consul_client. auto: the one that the host uses.", Rule{}, Effect::restart},
       {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip: 16, 24 or 32 bytes in base64. Without it, apply generates one.", Rule{},
        Effect::fixed, "on one host: consul keyring -install KEY and consul keyring -use KEY; apply; then consul keyring -remove OLD"},
+      {"tls_cert_generate", &S::tls_cert_generate,
+       "Encrypt and authenticate all that crosses a network, with certificates that apply makes.", Rule{}, Effect::restart},
+      {"tls_ca", &S::tls_ca, "An authority of your own that signs the certificates. Without it, apply makes one.", Rule{}, Effect::restart},
+      {"tls_cert_valid_days", &S::tls_cert_valid_days,
+       "Days for which a certificate is valid. An apply renews it when less than a third of them is left.", range(1, 3650), Effect::reload},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
       {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
       {"disable_thp", &S::disable_thp, "Turn off transparent huge pages.", Rule{}, Effect::restart},
@@ -237,6 +242,18 @@ const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>() {
   static const std::vector<Key<HaproxyTimeout>> keys{
       {"client", &T::client, "Idle time of the client, in HAProxy's notation: 60m, 30s.", needed(Format::duration)},
       {"server", &T::server, "Idle time of the server, in HAProxy's notation: 60m, 30s.", needed(Format::duration)},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<TlsCa>>& of<TlsCa>() {
+  static const std::vector<Key<TlsCa>> keys{
+      {"certificate", &TlsCa::certificate,
+       "Path of its certificate (PEM) on the controller; certificates up to the root follow in the same file.", like(Format::path)},
+      {"key", &TlsCa::key,
+       "Path of its private key (PEM, without a passphrase) on the controller. It is read when certificates are signed, and never copied to a host.",
+       like(Format::path)},
   };
   return keys;
 }

@@ -85,7 +85,7 @@ std::optional<E> choice(const Rule& rule, std::string_view word) {
 
 /// Maps within the spec that are nothing but keys.
 template <class T>
-concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn> || std::same_as<T, HaproxyTimeout>;
+concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn> || std::same_as<T, HaproxyTimeout> || std::same_as<T, TlsCa>;
 
 template <class Owner>
 struct Members {
@@ -93,7 +93,7 @@ struct Members {
       std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
                    std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
                    std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
-                   HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, BinarySpec Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*,
+                   HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, TlsCa Owner::*, BinarySpec Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*,
                    ConsulLayout Owner::*, ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
                    std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
 };
@@ -130,6 +130,8 @@ template <>
 const std::vector<Key<HaproxyMaxconn>>& of<HaproxyMaxconn>();
 template <>
 const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>();
+template <>
+const std::vector<Key<TlsCa>>& of<TlsCa>();
 /// As a map; a path alone is a scalar.
 template <>
 const std::vector<Key<BinarySpec>>& of<BinarySpec>();

@@ -17,6 +17,7 @@
 #include "spec/passwords.hpp"
 #include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
+#include "spec/tls.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -135,6 +136,7 @@ class Checker {
     check_passwords(spec_, findings_);
     check_parameters(spec_, findings_);
     check_pg_hba(spec_, findings_);
+    check_tls(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);
   }

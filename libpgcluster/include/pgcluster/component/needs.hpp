@@ -37,20 +37,35 @@ struct SecretNeed {
   std::string name;                  ///< unique in the cluster: "patroni_restapi_password"
   SpecSecret given{};                ///< as the spec has it
   std::vector<std::string> roles{};  ///< names by which people ask for it (read_password): "superuser", "postgres"
+  bool authority = false;            ///< no password: the key and the certificate of an authority that signs certificates
+  TlsCa files{};                     ///< of an authority: the user's own, read on the controller and kept on no host
   friend bool operator==(const SecretNeed&, const SecretNeed&) = default;
+};
+
+/// A private key that is made on the host and never leaves it, and a certificate for it, signed by the cluster's authority. The files are
+/// /etc/pgcluster/tls/NAME.key and NAME.crt; authority.crt beside them has the certificates that all hosts trust.
+struct CertificateNeed {
+  std::string name;                  ///< unique on the host: "etcd"
+  std::string account = "root";      ///< the only user of the system that may read the key
+  bool serves = true;                ///< the program shows it to its clients
+  bool asks = false;                 ///< the program shows it to servers that it connects to
+  std::vector<std::string> names{};  ///< names and addresses by which clients reach the program, beside the host's own
+  std::string after = "packages";    ///< the component's step that brings the account and openssl
+  friend bool operator==(const CertificateNeed&, const CertificateNeed&) = default;
 };
 
 /// What a component needs on one host, as data. check, status, the secrets, the clash of ports and the removal of a host loop over it.
 struct Needs {
-  std::vector<std::string> packages{};         ///< names for the host's package manager
-  std::vector<PortNeed> ports{};               ///< where it listens
-  std::vector<std::string> units{};            ///< systemd units that run while all is well: "etcd.service"
-  std::vector<std::string> accounts{};         ///< users of the system
-  std::vector<std::string> directories{};      ///< where it keeps much: their file systems need room
-  std::vector<ProgramNeed> programs{};         ///< files of the controller
-  std::vector<SecretNeed> secrets{};           ///< what it must know
-  std::map<std::string, std::string> least{};  ///< by package, the oldest version that will do: "3.4"
-  std::vector<Diagnostic> findings{};          ///< problems found in the host's facts; an error prevents the plan
+  std::vector<std::string> packages{};          ///< names for the host's package manager
+  std::vector<PortNeed> ports{};                ///< where it listens
+  std::vector<std::string> units{};             ///< systemd units that run while all is well: "etcd.service"
+  std::vector<std::string> accounts{};          ///< users of the system
+  std::vector<std::string> directories{};       ///< where it keeps much: their file systems need room
+  std::vector<ProgramNeed> programs{};          ///< files of the controller
+  std::vector<SecretNeed> secrets{};            ///< what it must know
+  std::vector<CertificateNeed> certificates{};  ///< by which it encrypts what it sends, and shows who it is
+  std::map<std::string, std::string> least{};   ///< by package, the oldest version that will do: "3.4"
+  std::vector<Diagnostic> findings{};           ///< problems found in the host's facts; an error prevents the plan
   friend bool operator==(const Needs&, const Needs&) = default;
 };
 

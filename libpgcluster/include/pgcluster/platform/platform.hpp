@@ -49,6 +49,7 @@ struct Platform {
   std::string patroni_consul{};              ///< and to Consul
   std::string etcd_client{};                 ///< the package of etcdctl
   std::string http_client{};                 ///< the package of curl
+  std::string openssl{};                     ///< the package of the openssl command
   std::string arping{};                      ///< the package of arping
   std::string network_tools{};               ///< the package of ip and ss
   std::string time_service{};                ///< the package that is installed where the clock has no service

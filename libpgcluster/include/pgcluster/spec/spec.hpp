@@ -162,6 +162,17 @@ struct BinarySpec {
   friend bool operator==(const BinarySpec&, const BinarySpec&) = default;
 };
 
+/// An authority of the user's own, which signs the certificates of the cluster.
+struct TlsCa {
+  /// Path of its certificate (PEM) on the controller; certificates up to the root follow in the same file.
+  std::string certificate{};
+  /// Path of its private key (PEM, without a passphrase) on the controller. It is read when certificates are signed, and never copied to a host.
+  std::string key{};
+  /// Whether there is one at all.
+  bool given() const noexcept { return !certificate.empty() || !key.empty(); }
+  friend bool operator==(const TlsCa&, const TlsCa&) = default;
+};
+
 /// What the user wants: a plain value, equal where its YAML means the same. Names and defaults are those of the YAML keys. `extra` maps the name of
 /// a component to its settings as YAML in flow style; extra_json() reads them.
 struct Spec {
@@ -347,6 +358,14 @@ struct Spec {
   ConsulDns consul_dns = ConsulDns::automatic;
   /// Key of Consul's gossip: 16, 24 or 32 bytes in base64. Without it, apply generates one.
   SpecSecret consul_encrypt_key{};
+
+  /// Encrypt and authenticate all that crosses a network, with certificates that apply makes.
+  bool tls_cert_generate = true;
+  /// An authority of your own that signs the certificates. Without it, apply makes one.
+  TlsCa tls_ca{};
+  /// Days for which a certificate is valid. An apply renews it when less than a third of them is
+  /// left.
+  int tls_cert_valid_days = 1095;
 
   /// Set kernel parameters for a database server.
   bool sysctl_set = true;

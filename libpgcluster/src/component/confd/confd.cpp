@@ -6,7 +6,7 @@
 #include <pgcluster/component/confd.hpp>
 
 #include "base/joined.hpp"
-#include "base/url.hpp"
+#include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
@@ -24,10 +24,7 @@ constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgc
 
 std::vector<std::string> nodes_of(const NodeView& node) {
   if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:8500"};
-  std::vector<std::string> nodes;
-  for (const std::string& name : node.topology().dcs_members)
-    nodes.push_back(net::http_url(node.topology().host(name).address, node.spec().etcd_client_port));
-  return nodes;
+  return etcd_client_urls(node.cluster);
 }
 
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.

@@ -3,7 +3,7 @@
 #include <charconv>
 
 #include "base/json.hpp"
-#include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/etcd/shell.hpp"
 #include "op/answer_json.hpp"
@@ -17,6 +17,10 @@ using Json = nlohmann::json;
 bool is_member(const ClusterView& cluster, const std::string& host) {
   const auto& members = cluster.topology.dcs_members;
   return std::find(members.begin(), members.end(), host) != members.end();
+}
+
+std::string own_url(const ClusterView& cluster, const TopologyHost& host) {
+  return certificates::url(cluster.spec, host.address, cluster.spec.etcd_client_port);
 }
 
 // The gateway writes such numbers as strings, etcdctl as numbers.
@@ -40,27 +44,34 @@ std::string hexadecimal(const Json& number) {
 constexpr const char* members_body = R"({"linearizable":true})";
 constexpr const char* members_path = "/v3/cluster/member/list";
 
+// curl's words that ask one endpoint. A member's host shows the member's certificate, another database host Patroni's.
+std::vector<std::string> post(const ClusterView& cluster, const TopologyHost& host, const std::string& body, const std::string& url) {
+  std::vector<std::string> words{"-sf", "-m", "2", "--connect-timeout", "1", "-d", body};
+  for (std::string& word : certificates::curl_options(cluster.spec, is_member(cluster, host.name) ? "etcd" : "patroni"))
+    words.push_back(std::move(word));
+  words.push_back(url);
+  return words;
+}
+
 }  // namespace
 
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
-  const int port = cluster.spec.etcd_client_port;
-  const auto call = [&](const std::string& address) {
-    return std::vector<std::string>{"-sf", "-m", "2", "--connect-timeout", "1", "-d", members_body, net::http_url(address, port, members_path)};
-  };
+  const auto call = [&](const std::string& url) { return post(cluster, host, members_body, url + members_path); };
   Exec exec{.argv = {"curl"}, .about = {"unit:etcd.service", "dcs:members"}};
   if (is_member(cluster, host.name)) {
-    for (std::string& word : call(host.address)) exec.argv.push_back(std::move(word));
+    for (std::string& word : call(own_url(cluster, host))) exec.argv.push_back(std::move(word));
   } else {
     std::vector<std::vector<std::string>> calls;
-    for (const std::string& name : cluster.topology.dcs_members) calls.push_back(call(cluster.topology.host(name).address));
+    for (const std::string& url : etcd_client_urls(cluster)) calls.push_back(call(url));
     exec.argv = first_answer(calls);
   }
   return {host.name, exec};
 }
 Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host) {
-  return {host.name, Exec{.argv = {"curl", "-sf", "-m", "2", "--connect-timeout", "1", "-d", R"({"action":"GET"})",
-                                   net::http_url(host.address, cluster.spec.etcd_client_port, "/v3/maintenance/alarm")},
-                          .about = {"unit:etcd.service", "dcs:alarms"}}};
+  Exec exec{.argv = {"curl"}, .about = {"unit:etcd.service", "dcs:alarms"}};
+  for (std::string& word : post(cluster, host, R"({"action":"GET"})", own_url(cluster, host) + "/v3/maintenance/alarm"))
+    exec.argv.push_back(std::move(word));
+  return {host.name, exec};
 }
 bool read_etcd_full(const Answer& answer) {
   const Json json = json_of(answer);
@@ -68,10 +79,16 @@ bool read_etcd_full(const Answer& answer) {
   return std::any_of(all.begin(), all.end(), [](const Json& one) { return json_read::text(one, "alarm") == "NOSPACE"; });
 }
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
-  const int port = cluster.spec.etcd_client_port;
-  return {host.name, Exec{.argv = {"bash", "-c", shell::own_member, "etcdctl", host.address + "/" + std::to_string(port),
-                                   net::http_url(host.address, port), "endpoint", "status", "-w", "json"},
-                          .about = {"unit:etcd.service", "dcs:members"}}};
+  std::vector<std::string> argv = etcdctl_environment(cluster.spec);
+  argv.insert(argv.end(), {"bash", "-c", shell::own_member, "etcdctl", host.address + "/" + std::to_string(cluster.spec.etcd_client_port),
+                           own_url(cluster, host), "endpoint", "status", "-w", "json"});
+  return {host.name, Exec{.argv = std::move(argv), .about = {"unit:etcd.service", "dcs:members"}}};
+}
+
+std::vector<std::string> etcdctl_environment(const Spec& spec) {
+  if (!certificates::wanted(spec)) return {};
+  return {"env", std::string("ETCDCTL_CACERT=") + certificates::authority_file, "ETCDCTL_CERT=" + certificates::certificate_file("etcd"),
+          "ETCDCTL_KEY=" + certificates::key_file("etcd")};
 }
 
 std::vector<EtcdMember> read_etcd_members(const Answer& answer) {

@@ -3,7 +3,7 @@
 #include <sstream>
 
 #include "base/joined.hpp"
-#include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/listening.hpp"
 
@@ -38,22 +38,32 @@ struct Environment {
 
 Environment environment(const NodeView& node) {
   const Spec& spec = node.spec();
-  const std::string client = net::http_url(node.host.address, spec.etcd_client_port);
+  const std::string client = certificates::url(spec, node.host.address, spec.etcd_client_port);
   const std::string peer = etcd_peer_url(node.cluster, node.name());
   const std::string members =
       joined(node.topology().dcs_members, ",", [&](const std::string& member) { return member + "=" + etcd_peer_url(node.cluster, member); });
-  return {.now = {{"ETCD_NAME", node.name()},
-                  {"ETCD_DATA_DIR", node.platform().etcd.data},
-                  {"ETCD_LISTEN_CLIENT_URLS", client + "," + net::http_url("127.0.0.1", spec.etcd_client_port)},
-                  {"ETCD_ADVERTISE_CLIENT_URLS", client},
-                  {"ETCD_LISTEN_PEER_URLS", peer},
-                  {"ETCD_HEARTBEAT_INTERVAL", "100"},
-                  {"ETCD_ELECTION_TIMEOUT", "1000"},
-                  // Patroni rewrites a few keys every few seconds: without compaction they would fill the quota, and etcd would refuse to write.
-                  {"ETCD_AUTO_COMPACTION_MODE", "periodic"},
-                  {"ETCD_AUTO_COMPACTION_RETENTION", "1h"},
-                  {"ETCD_QUOTA_BACKEND_BYTES", "2147483648"}},
-          .once = {{"ETCD_INITIAL_ADVERTISE_PEER_URLS", peer}, {"ETCD_INITIAL_CLUSTER", members}, {"ETCD_INITIAL_CLUSTER_TOKEN", etcd_token(spec)}}};
+  Environment all{
+      .now = {{"ETCD_NAME", node.name()},
+              {"ETCD_DATA_DIR", node.platform().etcd.data},
+              {"ETCD_LISTEN_CLIENT_URLS", client + "," + certificates::url(spec, "127.0.0.1", spec.etcd_client_port)},
+              {"ETCD_ADVERTISE_CLIENT_URLS", client},
+              {"ETCD_LISTEN_PEER_URLS", peer},
+              {"ETCD_HEARTBEAT_INTERVAL", "100"},
+              {"ETCD_ELECTION_TIMEOUT", "1000"},
+              // Patroni rewrites a few keys every few seconds: without compaction they would fill the quota, and etcd would refuse to write.
+              {"ETCD_AUTO_COMPACTION_MODE", "periodic"},
+              {"ETCD_AUTO_COMPACTION_RETENTION", "1h"},
+              {"ETCD_QUOTA_BACKEND_BYTES", "2147483648"}},
+      .once = {{"ETCD_INITIAL_ADVERTISE_PEER_URLS", peer}, {"ETCD_INITIAL_CLUSTER", members}, {"ETCD_INITIAL_CLUSTER_TOKEN", etcd_token(spec)}}};
+  // Who shows no certificate of the authority is answered by nobody, neither as a client nor as a member.
+  if (certificates::wanted(spec))
+    for (const std::string prefix : {"ETCD_", "ETCD_PEER_"}) {
+      all.now.emplace_back(prefix + "CERT_FILE", certificates::certificate_file("etcd"));
+      all.now.emplace_back(prefix + "KEY_FILE", certificates::key_file("etcd"));
+      all.now.emplace_back(prefix + "TRUSTED_CA_FILE", certificates::authority_file);
+      all.now.emplace_back(prefix + "CLIENT_CERT_AUTH", "true");
+    }
+  return all;
 }
 
 const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string& url) {
@@ -66,8 +76,15 @@ const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string
 
 std::string etcd_token(const Spec& spec) { return "etcd-" + spec.patroni_cluster_name; }
 
+std::vector<std::string> etcd_client_urls(const ClusterView& cluster) {
+  std::vector<std::string> all;
+  for (const std::string& name : cluster.topology.dcs_members)
+    all.push_back(certificates::url(cluster.spec, cluster.topology.host(name).address, cluster.spec.etcd_client_port));
+  return all;
+}
+
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member) {
-  return net::http_url(cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
+  return certificates::url(cluster.spec, cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
 }
 
 StepPtr etcd_config(const NodeView& node) {

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "base/joined.hpp"
-#include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/etcd/shell.hpp"
 #include "component/registry.hpp"
@@ -66,9 +66,11 @@ constexpr const char* no_space_alarm = "etcd's database has reached its quota (a
 // Where the database has reached its quota: old revisions go, each member gives the room back, and the alarm is taken back.
 StepPtr space(const NodeView& node) {
   const Ask alarms = etcd_alarms_ask(node.cluster, node.host);
-  std::vector<std::string> command{"sh", "-c", shell::free_space, "sh"};
-  for (const std::string& name : node.topology().dcs_members)
-    if (!node.cluster.leaves_out(name)) command.push_back(net::http_url(node.topology().host(name).address, node.spec().etcd_client_port));
+  std::vector<std::string> command = etcdctl_environment(node.spec());
+  command.insert(command.end(), {"sh", "-c", shell::free_space, "sh"});
+  const std::vector<std::string> urls = etcd_client_urls(node.cluster);
+  for (std::size_t i = 0; i < urls.size(); ++i)
+    if (!node.cluster.leaves_out(node.topology().dcs_members[i])) command.push_back(urls[i]);
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     if (!read_etcd_full(answers[alarms])) return Done{};
     Run run{.argv = command, .touches = {"dcs:alarms"}};
@@ -135,12 +137,16 @@ class Etcd final : public Component {
     for (const std::string& member : topology.dcs_members) wish.brought_by.steps.push_back({member, "etcd", "service"});
     wish.brought_by.enough = topology.quorum();
     wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
+    // A new certificate counts from the next connection on, but whom etcd trusts is read when it starts.
+    if (certificates::wanted(node.spec())) wish.start_files.emplace_back(certificates::authority_file);
     return sequence(
         // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
         parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
         packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}), data_directory(node),
         rolling("etcd", node.name(), restart_order(node.cluster),
-                sequence(service(StepRef{node.name(), "etcd", "service"}, node.name(), wish), healthy(node))),
+                sequence(after_where_planned({certificates::ready(node.name(), "etcd")},
+                                             service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
+                         healthy(node))),
         makes_space(node) ? Steps(space(node)) : Steps());
   }
 
@@ -150,12 +156,17 @@ class Etcd final : public Component {
     const PackagedService& packaged = node.platform().etcd;
     std::vector<std::string> packages = packaged.packages;
     for (std::string& name : guest_packages(node)) packages.push_back(std::move(name));
-    return {.packages = std::move(packages),
-            .ports = {{node.spec().etcd_client_port, "etcd's clients", etcd_unit}, {node.spec().etcd_peer_port, "etcd's peers", etcd_unit}},
-            .units = {etcd_unit},
-            .accounts = {packaged.account},
-            .directories = {packaged.data},
-            .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
+    Needs all{.ports = {{node.spec().etcd_client_port, "etcd's clients", etcd_unit}, {node.spec().etcd_peer_port, "etcd's peers", etcd_unit}},
+              .units = {etcd_unit},
+              .accounts = {packaged.account},
+              .directories = {packaged.data},
+              .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
+    if (certificates::wanted(node.spec())) {
+      packages.push_back(node.platform().openssl);
+      all.certificates = {{.name = "etcd", .account = packaged.account, .asks = true}};
+    }
+    all.packages = std::move(packages);
+    return all;
   }
 
   std::vector<Probe> health(const NodeView& node) const override {

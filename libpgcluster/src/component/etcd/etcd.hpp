@@ -19,6 +19,8 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);
 /// What the host's member says of itself; also answered without a quorum.
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
 
+/// The beginning of a command that calls etcdctl on a member's host: "env" and what etcdctl reads; nothing where it needs none.
+std::vector<std::string> etcdctl_environment(const Spec& spec);
 /// The alarms of the cluster, asked of the host's own member.
 Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host);
 /// Whether the database of a member has reached its quota: etcd refuses to write then.
@@ -37,6 +39,8 @@ std::string etcd_silence(const Answer& answer);
 
 /// Whether a member of ours was started there.
 bool owns_etcd(const ClusterView& cluster, const std::string& host);
+/// Where its members serve clients: "https://10.77.0.11:2379" of each.
+std::vector<std::string> etcd_client_urls(const ClusterView& cluster);
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member);
 std::string etcd_token(const Spec& spec);
 inline constexpr const char* etcd_unit = "etcd.service";

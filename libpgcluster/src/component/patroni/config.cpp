@@ -5,6 +5,8 @@
 #include "base/digest.hpp"
 #include "base/network.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
+#include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -55,13 +57,19 @@ std::string listen_addresses(const Spec& spec, const TopologyHost& host) {
 Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& mark) {
   const Spec& spec = view.spec;
   const std::string port = std::to_string(spec.postgresql_port), rest = std::to_string(spec.patroni_restapi_port);
-  const bool v6 = net::is_ipv6(host.address);
+  const bool v6 = net::is_ipv6(host.address), tls = certificates::wanted(spec);
+  const std::string verified = std::string("      sslmode: verify-ca\n      sslrootcert: \"") + certificates::authority_file + "\"\n";
   Text out = "# Kept by pgcluster. What all members share (ttl, postgresql.parameters, …) is in the DCS: see patronictl show-config.\n";
   out += "scope: " + quoted(spec.patroni_cluster_name) + "\nnamespace: \"/service/\"\nname: " + quoted(host.name) + "\n\n";
   out += std::string("restapi:\n  listen: \"") + (v6 ? "[::]" : "0.0.0.0") + ":" + rest + "\"\n  connect_address: \"" +
-         net::host_port(host.address, spec.patroni_restapi_port) + "\"\n  authentication:\n    username: " + quoted(spec.patroni_restapi_username) +
-         "\n    password: ";
+         net::host_port(host.address, spec.patroni_restapi_port) + "\"\n";
+  // A certificate is asked for by what changes something only: health checks need none.
+  const std::string own =
+      "certfile: \"" + certificates::certificate_file(certificate) + "\"\n  keyfile: \"" + certificates::key_file(certificate) + "\"\n";
+  if (tls) out += "  " + own + "  cafile: \"" + certificates::authority_file + "\"\n  verify_client: optional\n";
+  out += "  authentication:\n    username: " + quoted(spec.patroni_restapi_username) + "\n    password: ";
   out += quoted(view.secret("patroni_restapi_password"));
+  if (tls) out += "\n\nctl:\n  " + own + std::string("  cacert: \"") + certificates::authority_file + "\"";
   out += "\n\n" + dcs_section(view);
   out += "\npostgresql:\n  listen: \"" + listen_addresses(spec, host) + ":" + port + "\"\n  connect_address: \"" +
          net::host_port(host.address, spec.postgresql_port) + "\"\n  use_unix_socket: true\n";
@@ -69,8 +77,10 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
          "\n  pgpass: \"" + pgpass_path(view.platform(host.name)) + "\"\n";
   out += "  authentication:\n    superuser:\n      username: " + quoted(spec.patroni_superuser_username) + "\n      password: ";
   out += quoted(view.secret("patroni_superuser_password"));
+  if (tls) out += "\n" + verified.substr(0, verified.size() - 1);
   out += "\n    replication:\n      username: " + quoted(spec.patroni_replication_username) + "\n      password: ";
   out += quoted(view.secret("patroni_replication_password"));
+  if (tls) out += "\n" + verified.substr(0, verified.size() - 1);
   out += "\n  parameters:\n    unix_socket_directories: \"" + view.platform(host.name).postgresql.socket_dir + "\"\n    pgcluster.config: ";
   out += quoted(mark);
   if (spec.pgbouncer_install) out += "\n  callbacks:\n    on_role_change: " + quoted(role_change_path);
@@ -89,21 +99,22 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
   const Spec& spec = view.spec;
   const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
   const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
+  const std::string host_line = certificates::wanted(spec) ? "hostssl " : "host ";
   // Without these there is no cluster. All others come after the user's, for the first line that matches wins.
   std::vector<std::string> lines{"local all " + super + " " + peer, "local replication " + super + " " + peer,
                                  "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
                                  "host replication " + replication + " ::1/128 scram-sha-256"};
   for (const TopologyHost* host : view.known(Role::postgres)) {
-    lines.push_back("host replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
-    lines.push_back("host all " + super + " " + net::single_address(host->address) + " scram-sha-256");  // pg_rewind
+    lines.push_back(host_line + "replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
+    lines.push_back(host_line + "all " + super + " " + net::single_address(host->address) + " scram-sha-256");  // pg_rewind
   }
   lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
   lines.insert(lines.end(), {"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"});
   // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
   for (const TopologyHost* host : view.known())
     if (host->roles != std::vector<Role>{Role::consul_client})
-      lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
-  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(std::string("host all all ") + everywhere + " scram-sha-256");
+      lines.push_back(host_line + "all all " + net::single_address(host->address) + " scram-sha-256");
+  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(host_line + "all all " + everywhere + " scram-sha-256");
   return lines;
 }
 
@@ -172,12 +183,17 @@ std::size_t bootstrap_at(const std::string& config) {
   return begin;
 }
 
-ServiceWish service_wish() {
-  return {.unit = unit_name,
-          .start_files = {"/etc/systemd/system/patroni.service.d/50-pgcluster.conf"},
-          .load_files = {config_path},
-          .reloadable = true,
-          .settle = std::chrono::seconds(90)};
+ServiceWish service_wish(const Spec& spec) {
+  ServiceWish wish{.unit = unit_name,
+                   .start_files = {"/etc/systemd/system/patroni.service.d/50-pgcluster.conf"},
+                   .load_files = {config_path},
+                   .reloadable = true,
+                   .settle = std::chrono::seconds(90)};
+  if (certificates::wanted(spec)) {
+    wish.start_files.emplace_back(certificates::authority_file);
+    wish.load_files.insert(wish.load_files.end(), {certificates::certificate_file(certificate), certificates::certificate_file(server_certificate)});
+  }
+  return wish;
 }
 
 // HAProxy does not cut sessions that began before its last reload, and a client keeps the address that it resolved, even after a failover.
@@ -205,31 +221,45 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
                      std::to_string(view.spec.postgresql_port) + "\n"};
 }
 
-ServiceWish etcd_leader_wish() {
-  return {.unit = etcd_leader_unit,
-          .start_files = {etcd_leader_path, std::string("/etc/systemd/system/") + etcd_leader_unit},
-          .restart_impact = Impact::none};
+ServiceWish etcd_leader_wish(const Spec& spec) {
+  ServiceWish wish{.unit = etcd_leader_unit,
+                   .start_files = {etcd_leader_path, std::string("/etc/systemd/system/") + etcd_leader_unit},
+                   .restart_impact = Impact::none};
+  // systemd gives it copies.
+  if (certificates::wanted(spec))
+    wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file("etcd")});
+  return wish;
 }
 
 WriteFile etcd_leader_program() { return {.path = etcd_leader_path, .content = shell::etcd_leader, .mode = 0755}; }
 
 WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host) {
+  std::string credentials;
+  if (certificates::wanted(spec))
+    credentials = std::string("\nLoadCredential=authority:") + certificates::authority_file +
+                  "\nLoadCredential=certificate:" + certificates::certificate_file("etcd") + "\nLoadCredential=key:" + certificates::key_file("etcd");
   return {
       .path = std::string("/etc/systemd/system/") + etcd_leader_unit,
       .content =
           std::string("[Unit]\nDescription=keeps etcd's leader off the host of PostgreSQL's\nAfter=network-online.target\n\n[Service]\nExecStart=") +
-          etcd_leader_path + " " + rest_base(spec, host) + " " + net::http_url(host.address, spec.etcd_client_port) +
+          etcd_leader_path + " " + rest_base(spec, host) + " " + certificates::url(spec, host.address, spec.etcd_client_port) + credentials +
           "\nDynamicUser=yes\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
 }
 
-WriteFile drop_in(const Spec& spec) {
+WriteFile drop_in(const Spec& spec, const std::string& data_dir) {
+  std::vector<std::string> reloads{"/bin/kill -HUP $MAINPID"};
+  // Patroni reads its certificate again only with a signal that finds no other change in its configuration: so it gets a second one. PostgreSQL gets
+  // a signal from Patroni only where its settings have changed.
+  if (certificates::wanted(spec))
+    reloads.insert(reloads.end(), {"-/bin/sh -c 'sleep 1; kill -HUP $MAINPID'",
+                                   "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"});
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
   if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
   // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
   lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";
-  return unit_notes(service_wish(), {"/bin/kill -HUP $MAINPID"}, lines);
+  return unit_notes(service_wish(spec), reloads, lines);
 }
 
 }  // namespace pgcluster::patroni

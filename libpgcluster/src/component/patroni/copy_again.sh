@@ -1,11 +1,12 @@
 # shellcheck shell=sh
-# Copies a replica's data anew where the data directory is a link: DATA-DIRECTORY REST-URL. Patroni would put a directory in the link's place, on
+# Copies a replica's data anew where the data directory is a link: DATA-DIRECTORY REST-URL CURL-OPTIONS. Patroni would put a directory in the link's place, on
 # another disk. Without pg_control nothing starts on what is left after an interruption: run it again then.
 refuse() {
   echo "$1: nothing was deleted" >&2
   exit 1
 }
-[ "$(curl -q --noproxy '*' -s -m 5 -o /dev/null -w '%{http_code}' "$2/leader")" != 200 ] || refuse "this member leads now, and its data is the cluster's"
+# shellcheck disable=SC2086 # options, none of which has spaces
+[ "$(curl -q $3 --noproxy '*' -s -m 5 -o /dev/null -w '%{http_code}' "$2/leader")" != 200 ] || refuse "this member leads now, and its data is the cluster's"
 systemctl stop patroni.service || exit
 if read -r server 2>/dev/null <"$1/postmaster.pid" && kill -0 "$server" 2>/dev/null; then
   systemctl start patroni.service

@@ -6,6 +6,7 @@
 #include "base/json.hpp"
 #include "base/strings.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
@@ -19,17 +20,16 @@ using Json = nlohmann::json;
 
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
-// "10.77.0.11:2379" of each member of etcd.
-std::vector<std::string> endpoints(const ClusterView& view) {
-  std::vector<std::string> all;
-  for (const std::string& name : view.topology.dcs_members)
-    all.push_back(net::host_port(view.topology.host(name).address, view.spec.etcd_client_port));
-  return all;
+std::vector<std::string> call(const Spec& spec, std::vector<std::string> words) {
+  for (std::string& word : certificates::curl_options(spec, certificate)) words.push_back(std::move(word));
+  return words;
 }
 
 // curl's words that ask one endpoint of etcd for keys.
-std::vector<std::string> range_call(const std::string& endpoint, const std::string& body) {
-  return {"-sf", "-m", "3", "--connect-timeout", "1", "-d", body, "http://" + endpoint + "/v3/kv/range"};
+std::vector<std::string> range_call(const Spec& spec, const std::string& url, const std::string& body) {
+  std::vector<std::string> words = call(spec, {"-sf", "-m", "3", "--connect-timeout", "1", "-d", body});
+  words.push_back(url + "/v3/kv/range");
+  return words;
 }
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
@@ -60,9 +60,10 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
   }
   const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/" + key) + R"("})";
   std::vector<std::vector<std::string>> calls;
-  for (const std::string& endpoint : endpoints(view)) {
-    calls.push_back(range_call(endpoint, body));
-    calls.back().insert(calls.back().end(), {"--next", "-sf", "-m", "3", "http://" + endpoint + "/version"});
+  for (const std::string& url : etcd_client_urls(view)) {
+    calls.push_back(range_call(view.spec, url, body));
+    for (std::string& word : call(view.spec, {"--next", "-sf", "-m", "3"})) calls.back().push_back(std::move(word));
+    calls.back().push_back(url + "/version");
   }
   return {host.name, Exec{.argv = first_answer(calls), .about = std::move(about), .limit = std::chrono::seconds(20)}};
 }
@@ -78,7 +79,11 @@ std::string dcs_section(const ClusterView& view) {
     return out;
   }
   std::string out = "etcd3:\n  hosts:\n";
-  for (const std::string& endpoint : endpoints(view)) out += "    - \"" + endpoint + "\"\n";
+  for (const std::string& name : view.topology.dcs_members)
+    out += "    - \"" + net::host_port(view.topology.host(name).address, view.spec.etcd_client_port) + "\"\n";
+  if (certificates::wanted(view.spec))
+    out += std::string("  protocol: https\n  cacert: \"") + certificates::authority_file + "\"\n  cert: \"" +
+           certificates::certificate_file(certificate) + "\"\n  key: \"" + certificates::key_file(certificate) + "\"\n";
   return out;
 }
 
@@ -113,7 +118,7 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
   const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
   std::vector<std::vector<std::string>> calls;
-  for (const std::string& endpoint : endpoints(view)) calls.push_back(range_call(endpoint, body));
+  for (const std::string& url : etcd_client_urls(view)) calls.push_back(range_call(view.spec, url, body));
   return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
 }
 

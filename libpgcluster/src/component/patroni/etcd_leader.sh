@@ -4,6 +4,9 @@
 # 15247). The new PostgreSQL leader then loses its lock. If the former PostgreSQL leader goes on at the same moment, on the same host, it takes the lock
 # back, and the new leader's acknowledged writes are lost.
 ask() { curl -q --noproxy '*' -sf -m 3 "$@"; }
+case $2 in
+  https:*) ask() { curl -q --noproxy '*' --cacert "$CREDENTIALS_DIRECTORY/authority" --cert "$CREDENTIALS_DIRECTORY/certificate" --key "$CREDENTIALS_DIRECTORY/key" -sf -m 3 "$@"; } ;;
+esac
 move() {
   ask -o /dev/null "$1/primary" || return
   status=$(ask -d '{}' "$2/v3/maintenance/status")

@@ -134,8 +134,8 @@ StepPtr passwords_gate(const View& view, const TopologyHost& host) {
   return gate(host.name + "/patroni/passwords", {.asks = {}, .decide = decide, .settle = seconds(90), .common = view->derived(server_asks)});
 }
 
-StepPtr reload_step(const TopologyHost& host) {
-  const Ask ask = unit_ask(host);
+StepPtr reload_step(const View& view, const TopologyHost& host) {
+  const Ask ask = unit_ask(view->spec, host);
   auto decide = [ask, name = host.name](const Answers& answers) -> Decision {
     const auto* unit = answers.get<Unit>(ask);
     if (!unit || unit->active != "active" || unit->load_files_current) return Done{};
@@ -149,7 +149,7 @@ StepPtr reload_step(const TopologyHost& host) {
 
 StepPtr loaded_gate(const View& view, const TopologyHost& host) {
   const Ask ask = server_ask(*view, host);
-  const Ask unit = unit_ask(host);
+  const Ask unit = unit_ask(view->spec, host);
   auto decide = [=, mark = config_mark(*view, host), name = host.name](const Answers& answers) -> Decision {
     const Server& server = answers.read(ask, read_server);
     // A server that does not run will start with the file; one whose file is about to change is looked at again when it has.
@@ -170,11 +170,11 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
   const TopologyHost first = first_host(*view);
   const Ask initialize = initialize_ask(*view, host);
   std::vector<Ask> asks{initialize};
-  if (host.name != first.name) asks.push_back(unit_ask(first));
+  if (host.name != first.name) asks.push_back(unit_ask(view->spec, first));
   auto decide = [=, is_first = host.name == first.name, type = view->topology.dcs_type](const Answers& answers) -> Decision {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
-    if (!is_first && died(answers, first)) return has_died(first);
+    if (!is_first && died(view->spec, answers, first)) return has_died(first);
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has initialised the cluster"};
   };
@@ -198,7 +198,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
       return Refused{
           {.message = "the Patroni on " + host.name + " belongs to the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
-    if (died(answers, host)) return has_died(host);
+    if (died(view->spec, answers, host)) return has_died(host);
     // Patroni would try it again and again.
     const Making making = read_making(answers.out(look));
     if (making.free_mib >= 0 && making.free_mib < least_free_mib)
@@ -214,7 +214,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
     return later;
   };
   return gate(created(host.name),
-              {.asks = {ask, unit_ask(host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
+              {.asks = {ask, unit_ask(view->spec, host), look}, .decide = decide, .settle = std::chrono::hours(1), .evidence = {journal(host.name)}});
 }
 
 StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& step) {
@@ -222,13 +222,13 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
-    if (died(answers, host)) return has_died(host);
+    if (died(view->spec, answers, host)) return has_died(host);
     const std::string now = !member.answers             ? "Patroni does not answer"
                             : member.state != "running" ? "it is " + member.state
                                                         : "it does not stream yet";
     return Later{host.name + " runs as a member (" + now + ")"};
   };
-  return gate(step, {.asks = {ask, unit_ask(host)},
+  return gate(step, {.asks = {ask, unit_ask(view->spec, host)},
                      .decide = decide,
                      .settle = seconds(view->spec.patroni_master_start_timeout),
                      .evidence = {journal(host.name)}});
@@ -269,7 +269,7 @@ StepPtr synchronous_gate(const View& view) {
 StepPtr leader_gate(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
   const TopologyHost first = first_host(*view);
-  asks.push_back(unit_ask(first));
+  asks.push_back(unit_ask(view->spec, first));
   auto decide = [view, first](const Answers& answers) -> Decision {
     const Members members = read_members(*view, answers);
     // Patroni reports its first server as primary as soon as it takes writes. It then creates the roles; only after that does it report the settings
@@ -277,7 +277,7 @@ StepPtr leader_gate(const View& view) {
     if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
       return Done{};
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
-    if (!any && died(answers, first)) return has_died(first);
+    if (!any && died(view->spec, answers, first)) return has_died(first);
     const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
     return Later{.until = leaders > 1 ? "only one member leads" : "a member leads", .seen = members.words()};
   };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -31,10 +32,11 @@ Steps etcd_leader_away(const NodeView& node) {
   if (!keeps_etcd_leader_away(node)) return {};
   const std::string& host = node.name();
   const auto step = [&](const char* what) { return node.step("patroni", what); };
-  return sequence(parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
-                           file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.spec(), node.host)),
-                           file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish()))),
-                  service(step("etcd-leader-service"), host, patroni::etcd_leader_wish()));
+  return sequence(
+      parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
+               file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.spec(), node.host)),
+               file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish(node.spec())))),
+      after_where_planned({certificates::ready(host, "etcd")}, service(step("etcd-leader-service"), host, patroni::etcd_leader_wish(node.spec()))));
 }
 
 // With `huge_pages: on` PostgreSQL does not start where shared_buffers alone does not fit. A server that runs has its pages already.
@@ -77,7 +79,8 @@ class Patroni final : public Component {
     const StepPtr no_server =
         file(node.step("patroni", "createcluster"), host, {.path = packaged.no_server_file, .content = packaged.no_server_config});
     const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, packaged.unit});
-    Steps files = parallel(patroni::config_step(view, node.host), file(node.step("patroni", "unit"), host, patroni::drop_in(spec)),
+    Steps files = parallel(patroni::config_step(view, node.host),
+                           file(node.step("patroni", "unit"), host, patroni::drop_in(spec, postgresql_data_dir(*view, host))),
                            sequence(file(node.step("patroni", "await-server"), host, patroni::await_server_program()),
                                     file(node.step("patroni", "await-server-unit"), host, patroni::await_server_drop_in(*view, host))));
     if (spec.pgbouncer_install)
@@ -95,11 +98,17 @@ class Patroni final : public Component {
                                                .account = packaged.account,
                                                .kept = patroni::configured(*view, host),
                                                .bare = true});
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, place, patroni::trial_step(view, node.host),
-                    patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(node.host),
-                    patroni::loaded_gate(view, node.host), dcs, turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+    // Two reloads of one plan may find the certificate between them: what reads it waits for it.
+    const auto with_certificates = [](const NodeView& at, StepPtr step) {
+      return after_where_planned({certificates::ready(at.name(), patroni::certificate), certificates::ready(at.name(), patroni::server_certificate)},
+                                 std::move(step));
+    };
+    return sequence(patroni::foreign_step(view, node.host), no_server, installed, place,
+                    with_certificates(node, patroni::trial_step(view, node.host)), patroni::passwords_gate(view, node.host), std::move(files),
+                    patroni::reload_step(view, node.host), patroni::loaded_gate(view, node.host), dcs,
+                    turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
                     turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
-                    turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish()), patroni::created_gate(view, node.host),
+                    turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish(spec)), patroni::created_gate(view, node.host),
                          patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
                     turn(patroni::restart_turn(node.host), after({patroni::settings()}, patroni::restart_step(view, node.host)),
                          patroni::member_gate(view, node.host, patroni::member(host))),
@@ -144,6 +153,7 @@ class Patroni final : public Component {
     std::vector<std::string> packages = postgresql_packages(platform, spec.postgresql_version);
     packages.insert(packages.end(), platform.patroni.packages.begin(), platform.patroni.packages.end());
     packages.insert(packages.end(), {patroni::dcs_client_package(node), platform.http_client});
+    if (certificates::wanted(spec)) packages.push_back(platform.openssl);
     Needs all{.packages = std::move(packages),
               .ports = {{.number = spec.postgresql_port, .purpose = "PostgreSQL", .unit = patroni::unit_name, .reach = Reach::clients, .peers = true},
                         {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
@@ -153,6 +163,11 @@ class Patroni final : public Component {
               .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
                           {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
+    if (certificates::wanted(spec)) {
+      const std::string& account = platform.postgresql.account;
+      all.certificates = {{.name = patroni::certificate, .account = account, .asks = true},
+                          {.name = patroni::server_certificate, .account = account, .names = certificates::client_names(node)}};
+    }
     all.findings = too_few_huge_pages(node);
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)

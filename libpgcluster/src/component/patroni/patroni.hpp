@@ -30,11 +30,11 @@ std::vector<std::string> hba_lines(const ClusterView& view);
 std::vector<std::string> ident_lines(const Spec& spec);
 /// Where the bootstrap section begins in such a file; npos where it has none.
 std::size_t bootstrap_at(const std::string& config);
-ServiceWish service_wish();
-WriteFile drop_in(const Spec& spec);
+ServiceWish service_wish(const Spec& spec);
+WriteFile drop_in(const Spec& spec, const std::string& data_dir);
 /// The service that keeps etcd's leader on another host than PostgreSQL's: its unit, program and unit file.
 inline constexpr const char* etcd_leader_unit = "pgcluster-etcd-leader.service";
-ServiceWish etcd_leader_wish();
+ServiceWish etcd_leader_wish(const Spec& spec);
 WriteFile etcd_leader_program();
 WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host);
 /// The program that runs before Patroni starts and waits until a running server answers; and the drop-in that makes systemd run it.
@@ -55,7 +55,13 @@ bool begins(const ClusterView& view);
 
 // --- what is asked ---
 
+/// The certificate of Patroni, which it also shows to its DCS; and PostgreSQL's.
+inline constexpr const char* certificate = "patroni";
+inline constexpr const char* server_certificate = "postgresql";
+
 std::string rest_base(const Spec& spec, const TopologyHost& host);
+/// A call of curl that trusts the cluster's authority, and shows Patroni's certificate.
+std::vector<std::string> rest_curl(const Spec& spec, std::vector<std::string> words);
 /// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
 Ask member_ask(const Spec& spec, const TopologyHost& host);
 /// Of all database hosts; with synchronous_mode also sync_ask(), which read_members() heeds.
@@ -74,9 +80,9 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
 const std::string& dcs_client_package(const NodeView& node);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
-Ask unit_ask(const TopologyHost& host);
+Ask unit_ask(const Spec& spec, const TopologyHost& host);
 /// Whether the answer to unit_ask() shows that Patroni has failed and will not start again by itself.
-bool died(const Answers& answers, const TopologyHost& host);
+bool died(const Spec& spec, const Answers& answers, const TopologyHost& host);
 
 /// The state of a member as its own Patroni reports it (GET /patroni). GET /cluster is not used: it is up to loop_wait old.
 struct Member {
@@ -173,7 +179,7 @@ StepPtr trial_step(const View& view, const TopologyHost& host);
 /// Waits until the leader knows changed passwords, so that no member tries them too soon.
 StepPtr passwords_gate(const View& view, const TopologyHost& host);
 /// Reloads Patroni at once after a change of its file, without waiting for the host's turn to restart.
-StepPtr reload_step(const TopologyHost& host);
+StepPtr reload_step(const View& view, const TopologyHost& host);
 /// The server shows the mark of the file: Patroni has read it.
 StepPtr loaded_gate(const View& view, const TopologyHost& host);
 /// The database host that begins a new cluster, and leads it.

@@ -107,8 +107,8 @@ bool others_left_out(const ClusterView& view, const TopologyHost& host) {
                      [&](const std::string& name) { return name == host.name || view.leaves_out(name); });
 }
 
-bool unit_needs_restart(const Answers& answers, const TopologyHost& host) {
-  const auto* unit = answers.get<Unit>(unit_ask(host));
+bool unit_needs_restart(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(view.spec, host));
   return unit && unit->active == "active" && !unit->start_files_current;
 }
 
@@ -119,7 +119,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
     const Members members = read_members(*view, answers);
     if (view->topology.database.size() < 2) return Done{};
     if (!members.of(host).leads) return Done{};
-    const bool unit = unit_needs_restart(answers, host);
+    const bool unit = unit_needs_restart(*view, answers, host);
     const Need wanted = need(*view, host, members, answers.read(server_ask(*view, host), read_server));
     if (!unit && (wanted.what == Need::What::none || wanted.what == Need::What::unknown)) return Done{};
     if (!unit && lowers(*view, members, answers)) return Done{};  // in place: no replica could follow one that has less
@@ -154,7 +154,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
                   }};
   };
   return make_step(host.name + "/patroni/switchover",
-                   {.asks = {unit_ask(host)}, .decide = decide, .settle = seconds(120), .common = view->derived(all_asks)});
+                   {.asks = {unit_ask(view->spec, host)}, .decide = decide, .settle = seconds(120), .common = view->derived(all_asks)});
 }
 
 namespace {

@@ -4,6 +4,7 @@
 
 #include "base/json.hpp"
 #include "base/strings.hpp"
+#include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -92,7 +93,7 @@ StepPtr settings_step(const View& view) {
     run.touches = {"dcs:config"};
     // Still the leader, and nobody has changed the settings since.
     const std::string base = rest_base(view->spec, *leader);
-    run.look = Exec{.argv = {"sh", "-c", shell::settings_look, "sh", base}};
+    run.look = Exec{.argv = {"sh", "-c", shell::settings_look, "sh", base, certificates::curl_words(view->spec, certificate)}};
     return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
                   .action = Action::update,
                   .impact = diff.parameters ? Impact::reload : Impact::none,

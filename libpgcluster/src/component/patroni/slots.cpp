@@ -53,7 +53,7 @@ std::vector<std::string> tried(const std::vector<std::string>& argv) {
 std::chrono::seconds patience(const View& view) { return std::chrono::seconds(std::max(60, view->spec.patroni_master_start_timeout)); }
 
 std::vector<Ask> asks(const View& view, const TopologyHost& host) {
-  std::vector<Ask> all{member_ask(view->spec, host), server_ask(*view, host), unit_ask(host)};
+  std::vector<Ask> all{member_ask(view->spec, host), server_ask(*view, host), unit_ask(view->spec, host)};
   for (const TopologyHost* one : candidates(*view)) {
     all.push_back(member_ask(view->spec, *one));
     all.push_back(server_ask(*view, *one));
@@ -72,7 +72,7 @@ Standing standing(const View& view, const TopologyHost& host, const Answers& ans
   const Member& member = answers.read(member_ask(view->spec, host), read_member);
   if (member.fine()) return {.otherwise = Done{}};
   if (!member.answers) {
-    if (died(answers, host)) return {.otherwise = Done{}};  // which its own step tells
+    if (died(view->spec, answers, host)) return {.otherwise = Done{}};  // which its own step tells
     return later("Patroni answers on " + host.name);
   }
   if (!member.rising()) return later(host.name + " is being made a replica");

@@ -4,7 +4,7 @@
 
 #include "base/joined.hpp"
 #include "base/json.hpp"
-#include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -32,11 +32,19 @@ std::string curl_quoted(const std::string& value) {
 
 }  // namespace
 
-std::string rest_base(const Spec& spec, const TopologyHost& host) { return net::http_url(host.address, spec.patroni_restapi_port); }
+std::string rest_base(const Spec& spec, const TopologyHost& host) { return certificates::url(spec, host.address, spec.patroni_restapi_port); }
+
+std::vector<std::string> rest_curl(const Spec& spec, std::vector<std::string> words) {
+  const std::vector<std::string> more = certificates::curl_options(spec, certificate);
+  words.insert(words.begin(), "curl");
+  words.insert(words.begin() + 1, more.begin(), more.end());
+  return words;
+}
 
 Ask member_ask(const Spec& spec, const TopologyHost& host) {
   const std::string base = rest_base(spec, host);
-  return {host.name, Exec{.argv = {"curl", "-s", "-m", "3", base + "/patroni", base + "/config"}, .about = {"unit:patroni.service", "dcs:config"}}};
+  return {host.name,
+          Exec{.argv = rest_curl(spec, {"-s", "-m", "3", base + "/patroni", base + "/config"}), .about = {"unit:patroni.service", "dcs:config"}}};
 }
 
 std::vector<Ask> member_asks(const ClusterView& view) {
@@ -56,13 +64,13 @@ bool begins(const ClusterView& view) {
   return std::none_of(view.topology.database.begin(), view.topology.database.end(), [&](const std::string& name) { return configured(view, name); });
 }
 
-Ask unit_ask(const TopologyHost& host) {
-  const ServiceWish wish = service_wish();
+Ask unit_ask(const Spec& spec, const TopologyHost& host) {
+  const ServiceWish wish = service_wish(spec);
   return {host.name, UnitOf{wish.unit, wish.start_files, wish.load_files}};
 }
 
-bool died(const Answers& answers, const TopologyHost& host) {
-  const auto* unit = answers.get<Unit>(unit_ask(host));
+bool died(const Spec& spec, const Answers& answers, const TopologyHost& host) {
+  const auto* unit = answers.get<Unit>(unit_ask(spec, host));
   // One that failed on other files is about to be started on the present ones.
   return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
 }
@@ -177,7 +185,7 @@ Members read_members(const ClusterView& view, const Answers& answers) {
 }
 
 Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& path) {
-  return {.argv = {"curl", "-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(spec, host) + path},
+  return {.argv = rest_curl(spec, {"-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(spec, host) + path}),
           .about = {"unit:patroni.service"}};
 }
 
@@ -191,11 +199,12 @@ Run rest_call(const ClusterView& view, const TopologyHost& host, const std::stri
   config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
   config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + curl_quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
   // Errors to where the answer goes: a person wants both.
-  return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}, .input = std::move(config)};
+  return {.argv = rest_curl(view.spec, {"-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}), .input = std::move(config)};
 }
 
 Run copy_again(const ClusterView& view, const TopologyHost& host) {
-  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name), rest_base(view.spec, host)},
+  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name), rest_base(view.spec, host),
+                   certificates::curl_words(view.spec, certificate)},
           .touches = {std::string("unit:") + unit_name}};
 }
 

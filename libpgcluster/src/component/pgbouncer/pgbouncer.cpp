@@ -4,6 +4,7 @@
 #include <pgcluster/component/pgbouncer.hpp>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/registry.hpp"
@@ -41,6 +42,13 @@ Text main_text(const NodeView& node) {
   const auto add = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
   text += std::string("%include ") + listen_file + "\n";
   add("auth_type", "scram-sha-256");
+  if (certificates::wanted(spec)) {
+    add("client_tls_sslmode", "require");
+    add("client_tls_key_file", certificates::key_file("pgbouncer"));
+    add("client_tls_cert_file", certificates::certificate_file("pgbouncer"));
+    add("client_tls_ca_file", certificates::authority_file);
+    add("client_tls_protocols", "secure");
+  }
   add("auth_file", users_file);
   add("auth_dbname", "postgres");
   add("auth_query", "SELECT usename, passwd FROM public.user_search($1)");
@@ -109,24 +117,35 @@ class PgBouncer final : public Component {
     const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
     wish.start_files = {listen_file, drop_in};
     wish.load_files = {main_file, users_file};
+    if (certificates::wanted(node.spec()))
+      wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file("pgbouncer")});
     const std::string more =
         "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
-    return sequence(packages(step("packages"), node.name(), needs(node).packages, {unit}),
-                    parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
-                             file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
-                             file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
-                             file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
-                    rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
+    return sequence(
+        packages(step("packages"), node.name(), needs(node).packages, {unit}),
+        parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
+                 file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
+                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
+                 file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+        rolling("pgbouncer", node.name(), {},
+                sequence(after_where_planned({certificates::ready(node.name(), "pgbouncer")}, service(step("service"), node.name(), wish)),
+                         listens(node))));
   }
 
   Needs needs(const NodeView& node) const override {
     const Spec& spec = node.spec();
     if (!spec.pgbouncer_install || !node.has(Role::postgres)) return {};
-    return {.packages = node.platform().pgbouncer.packages,
-            .ports = {{spec.pgbouncer_listen_port, "PgBouncer", unit, Reach::clients}},
-            .units = {unit},
-            .accounts = {node.platform().pgbouncer.account},
-            .secrets = {pgbouncer_secret(spec)}};
+    const PackagedService& packaged = node.platform().pgbouncer;
+    Needs all{.packages = packaged.packages,
+              .ports = {{spec.pgbouncer_listen_port, "PgBouncer", unit, Reach::clients}},
+              .units = {unit},
+              .accounts = {packaged.account},
+              .secrets = {pgbouncer_secret(spec)}};
+    if (certificates::wanted(spec)) {
+      all.packages.push_back(node.platform().openssl);
+      all.certificates = {{.name = "pgbouncer", .account = packaged.account, .names = certificates::client_names(node)}};
+    }
+    return all;
   }
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/strings.hpp"
+#include "component/certificates.hpp"
 #include "component/postgresql/sql.hpp"
 #include "platform/platform.hpp"
 #include "spec/server_settings.hpp"
@@ -73,6 +74,14 @@ Pairs postgresql_parameters(const ClusterView& view) {
             {"log_lock_waits", "on"},
             {"log_temp_files", "0"},
             {"track_io_timing", "on"}};
+  if (certificates::wanted(view.spec)) {
+    const std::string name = "postgresql";
+    all.insert(all.end(), {{"ssl", "on"},
+                           {"ssl_cert_file", certificates::certificate_file(name)},
+                           {"ssl_key_file", certificates::key_file(name)},
+                           {"ssl_ca_file", certificates::authority_file},
+                           {"ssl_min_protocol_version", "TLSv1.2"}});
+  }
   const int version = view.spec.postgresql_version;
   for (const auto& [given, value] : view.spec.postgresql_parameters) {
     if (only_for_sessions(given)) continue;

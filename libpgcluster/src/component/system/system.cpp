@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -190,7 +191,11 @@ class System final : public Component {
  public:
   std::string name() const override { return "system"; }
 
-  Needs needs(const NodeView& node) const override { return {.packages = {node.platform().network_tools}, .findings = left_out(node)}; }
+  Needs needs(const NodeView& node) const override {
+    Needs all{.packages = {node.platform().network_tools}, .findings = left_out(node)};
+    if (certificates::wanted(node.spec())) all.secrets = {{.name = "tls_ca", .authority = true, .files = node.spec().tls_ca}};
+    return all;
+  }
 
   Steps steps(const NodeView& node) const override {
     std::vector<Steps> parts{packages(node.step("system", "packages"), node.name(), needs(node).packages)};

@@ -6,6 +6,7 @@ usage: pgcluster-vip ADDRESS/LENGTH INTERFACE URL     URL: /leader of the Patron
 /etc/default/pgcluster-vip sets `peers`: the same URL of every other database host, read whenever the address is to be taken.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -17,6 +18,7 @@ import threading
 import time
 
 PEERS = "/etc/default/pgcluster-vip"
+AUTHORITY = "/etc/pgcluster/tls/authority.crt"    # who signs the certificates of Patroni, where it speaks TLS
 LEASE = 4         # s
 STALE = 2.0       # s; an answer that old proves nothing
 EXPIRED = 3.5     # s; a lease that was not renewed for so long counts as lost
@@ -59,21 +61,31 @@ class Url:
     """A URL of Patroni's REST API. Patroni speaks HTTP/1.0 and closes the connection after each answer, so there is none to keep."""
 
     def __init__(self, url):
-        parts = re.fullmatch(r"http://(?:\[([0-9A-Fa-f:.%]+)\]|([^/:\[\]]+)):(\d+)(/.*)", url)
+        parts = re.fullmatch(r"(https?)://(?:\[([0-9A-Fa-f:.%]+)\]|([^/:\[\]]+)):(\d+)(/.*)", url)
         if not parts:
             raise ValueError("not the URL of a Patroni: " + url)
-        host, port = parts[1] or parts[2], int(parts[3])
+        host, port = parts[2] or parts[3], int(parts[4])
         self.family, _, _, _, self.address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
-        self.request = f"GET {parts[4]} HTTP/1.0\r\nHost: {url.split('/')[2]}\r\n\r\n".encode()
+        self.request = f"GET {parts[5]} HTTP/1.0\r\nHost: {url.split('/')[2]}\r\n\r\n".encode()
+        self.host = host
+        self.tls = None
+        if parts[1] == "https":
+            import ssl    # only here: a cluster without TLS needs no more memory
+
+            self.tls = ssl.create_default_context(cafile=AUTHORITY)
 
     def ask(self, limit):
         """Status and body of the whole answer; (0, "") if it is not here within `limit` seconds."""
         end = now() + limit
         answer = b""
         try:
-            with socket.socket(self.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as connection:
-                connection.settimeout(limit)
-                connection.connect(self.address)
+            with socket.socket(self.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as plain, contextlib.ExitStack() as closed:
+                plain.settimeout(limit)
+                plain.connect(self.address)
+                connection = plain
+                if self.tls:
+                    plain.settimeout(max(0.01, end - now()))
+                    connection = closed.enter_context(self.tls.wrap_socket(plain, server_hostname=self.host))
                 connection.sendall(self.request)
                 while len(answer) < 1 << 20:
                     left = end - now()

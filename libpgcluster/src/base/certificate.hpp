@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+// X.509 certificates, as PEM texts. Everything of OpenSSL's about them stands behind this header. Times are Unix times, in seconds.
+namespace pgcluster::x509 {
+
+/// What a certificate says.
+struct Certificate {
+  std::string subject;           ///< "CN=pg1"
+  std::string issuer;            ///< as `subject`
+  std::set<std::string> names;   ///< the alternative names: "DNS:pg1", "IP:10.77.0.11"
+  bool serves = false;           ///< by its extended usage a program may show it to clients
+  bool asks = false;             ///< or to servers
+  bool is_authority = false;     ///< may sign others
+  bool signs_itself = false;     ///< nobody else has signed it: a root
+  std::int64_t not_before = 0;   ///< valid from
+  std::int64_t not_after = 0;    ///< valid until
+  std::string serial;            ///< hexadecimal
+  std::string key;               ///< SHA-256 of its public key, hexadecimal
+  friend bool operator==(const Certificate&, const Certificate&) = default;
+};
+
+/// The first certificate of a text; nothing where it has none.
+std::optional<Certificate> read(std::string_view pem);
+
+/// An authority of its own: its private key, and after it its certificate, in one text.
+std::string make_authority(const std::string& name, std::int64_t not_before, std::int64_t not_after);
+
+/// Why such a text (a private key, the certificate of that key, and perhaps those that signed it up to a root) cannot sign at that time: "the key does
+/// not belong to the certificate". Empty where it can.
+std::string authority_problem(std::string_view authority, std::int64_t now);
+
+/// The certificates of such a text, without its key: what others trust.
+std::string authority_certificates(std::string_view authority);
+
+/// SHA-256 of the public key of a request, hexadecimal; empty where the text is no request, or its signature is not by that key.
+std::string request_key(std::string_view request);
+
+/// What the new certificate is to say.
+struct Wish {
+  std::string name;             ///< the common name
+  std::set<std::string> names;  ///< as in Certificate
+  bool serves = true;
+  bool asks = false;
+  std::int64_t not_before = 0;
+  std::int64_t not_after = 0;
+};
+/// Signs a request: of the request itself only the public key is used. The certificate, then those between it and the root. Throws Error (internal).
+std::string issue(std::string_view authority, std::string_view request, const Wish& wish);
+
+/// Whether the first certificate of `pem` was signed by one of the `trusted` certificates.
+bool is_issued_by(std::string_view pem, std::string_view trusted);
+
+}  // namespace pgcluster::x509

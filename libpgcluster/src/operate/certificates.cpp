@@ -1,0 +1,182 @@
+// Certificates: each key is made on its host and stays there. A request comes out, and the certificate that the cluster's authority signs goes back.
+// Steps compare what a certificate says, never its bytes.
+#include "operate/certificates.hpp"
+
+#include <algorithm>
+#include <ctime>
+#include <memory>
+#include <mutex>
+
+#include "base/certificate.hpp"
+#include "base/joined.hpp"
+#include "base/network.hpp"
+#include "component/certificates.hpp"
+#include "operate/shell.hpp"
+
+namespace pgcluster {
+namespace {
+
+constexpr std::int64_t hour = 60 * 60, day = 24 * hour;
+
+std::string base_of(const CertificateNeed& need) {
+  const std::string file = certificates::key_file(need.name);
+  return file.substr(0, file.size() - 4);
+}
+
+// What most clocks say: a certificate counts for all hosts, and one of them may have a wrong clock.
+std::int64_t now_of(const ClusterView& view) {
+  std::vector<std::int64_t> clocks;
+  for (const auto& [host, facts] : view.facts)
+    if (facts.clock > 0) clocks.push_back(facts.clock);
+  if (clocks.empty()) return std::time(nullptr);
+  std::sort(clocks.begin(), clocks.end());
+  return clocks[clocks.size() / 2];
+}
+
+// A name as it stands in a certificate.
+std::string alternative(const std::string& name) { return net::is_ip(name) ? "IP:" + net::canonical(name) : "DNS:" + name; }
+
+x509::Wish wish_of(const NodeView& node, const CertificateNeed& need, std::int64_t authority_end) {
+  const std::int64_t now = now_of(node.cluster);
+  x509::Wish wish{.name = node.name(), .serves = need.serves, .asks = need.asks};
+  wish.not_before = now - hour;
+  wish.not_after = std::min(now + node.spec().tls_cert_valid_days * day, authority_end);
+  std::vector<std::string> names{node.name(), node.host.address};
+  if (need.serves) names.insert(names.end(), {"localhost", "127.0.0.1", "::1"});
+  if (!node.facts.hostname.empty()) names.push_back(node.facts.hostname);
+  names.insert(names.end(), need.names.begin(), need.names.end());
+  for (const std::string& name : names) wish.names.insert(alternative(name));
+  return wish;
+}
+
+// In words, a line each: what a certificate says, without what differs in each one (its serial number, its key, the second of its end).
+std::string words(const std::string& subject, const std::string& issuer, const std::set<std::string>& names, bool serves, bool asks) {
+  std::string text = "subject: " + subject + "\nissuer: " + issuer + "\nusage: " +
+                     (serves && asks ? "server, client"
+                      : serves       ? "server"
+                                     : "client") +
+                     "\n";
+  for (const std::string& name : names) text += name + "\n";
+  return text;
+}
+
+std::string days_left(std::int64_t end, std::int64_t now) {
+  return end <= now ? "it has expired" : "it ends in " + std::to_string((end - now) / day) + " days";
+}
+
+// What is wrong with a certificate; empty: nothing.
+std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const std::string& trusted, std::int64_t now,
+                  std::int64_t valid_days) {
+  if (!x509::is_issued_by(pem, trusted)) return "another authority has signed it (" + is.issuer + ")";
+  if (is.subject != "CN=" + wish.name || is.names != wish.names) return "its names differ";
+  if (is.serves != wish.serves || is.asks != wish.asks) return "its usage differs";
+  if (is.not_before > now) return "it is not valid yet";
+  // An authority that ends soon cannot give more than it has left.
+  const bool gains = wish.not_after > is.not_after + day || is.not_after <= now;
+  if (gains && is.not_after - now < valid_days * day / 3) return days_left(is.not_after, now);
+  if (is.not_after > wish.not_after + day) return "it is valid for longer than tls_cert_valid_days";
+  return {};
+}
+
+struct Files {
+  Ask key, next, request, certificate;
+};
+
+Files files_of(const std::string& host, const CertificateNeed& need) {
+  const std::string base = base_of(need);
+  return {
+      {host, FileOf{base + ".key", false}}, {host, FileOf{base + ".key.next", false}}, {host, FileOf{base + ".csr"}}, {host, FileOf{base + ".crt"}}};
+}
+
+// Which key the request is of.
+enum class KeyOf { none, present, next };
+
+KeyOf key_of(const Answers& answers, const Files& files, const std::string& account) {
+  const auto* request = answers.get<File>(files.request);
+  if (!request || !request->content.starts_with("key ") || x509::request_key(request->content).empty()) return KeyOf::none;
+  const std::string digest = request->content.substr(4, 64);
+  const auto is = [&](const Ask& ask) {
+    const auto* key = answers.get<File>(ask);
+    return key && key->sha256 == digest && key->owner == account && key->mode == 0600;
+  };
+  return is(files.next) ? KeyOf::next : is(files.key) ? KeyOf::present : KeyOf::none;
+}
+
+StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
+  const Files files = files_of(node.name(), need);
+  auto decide = [files, need, host = node.name()](const Answers& answers) -> Decision {
+    if (key_of(answers, files, need.account) != KeyOf::none) return Done{};
+    const std::string base = base_of(need);
+    Run run{.argv = {"sh", "-c", shell::new_key, "sh", base, need.account, host.substr(0, 64)},
+            .touches = {"file:" + base + ".key.next", "file:" + base + ".csr"}};
+    const bool there = answers.get<File>(files.key);
+    return Change{.todo = {Do{.at = host, .what = std::move(run)}},
+                  .action = there ? Action::update : Action::create,
+                  .reason = there ? "the key is not the one that its request is of, or others may read it" : "the key is not there"};
+  };
+  return make_step(node.step("certificates", need.name + "-key"), {.asks = {files.key, files.next, files.request},
+                                                                   .decide = decide,
+                                                                   .keeps = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".csr"}});
+}
+
+StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
+  const Files files = files_of(node.name(), need);
+  const std::string& authority = node.cluster.secret("tls_ca").value;
+  const auto issuer = x509::read(authority);
+  if (!issuer) throw Error(Code::internal, "the cluster's authority has no certificate");
+  const x509::Wish wish = wish_of(node, need, issuer->not_after);
+  // One certificate for each request, however often the step is asked.
+  auto issued = std::make_shared<std::map<std::string, std::string>>();
+  auto decide = [=, host = node.name(), trusted = x509::authority_certificates(authority), now = now_of(node.cluster),
+                 valid_days = node.spec().tls_cert_valid_days](const Answers& answers) -> Decision {
+    const Answer& present = answers[files.certificate];
+    const auto* found = std::get_if<File>(&present);
+    if (!found && !std::holds_alternative<Absent>(present)) {
+      const auto* why = std::get_if<Unreadable>(&present);
+      return Refused{{.message = "cannot read " + certificates::certificate_file(need.name) + (why ? ": " + why->why : "")}, Code::command_failed};
+    }
+    const KeyOf key = key_of(answers, files, need.account);
+    if (key == KeyOf::none || answers.pending(files.request))
+      return Later{.until = host + " has made the key", .action = found ? Action::update : Action::create};
+    const std::string& request = answers.get<File>(files.request)->content;
+    const auto is = found ? x509::read(found->content) : std::nullopt;
+    std::string reason = !found ? "the certificate is not there"
+                         : !is  ? "the file has no certificate"
+                                : wrong(*is, found->content, wish, trusted, now, valid_days);
+    if (reason.empty() && (key == KeyOf::next || is->key != x509::request_key(request))) reason = "it is of another key";
+    const std::string file = certificates::certificate_file(need.name);
+    if (reason.empty() && found->mode == 0644 && found->owner == "root") return Done{};
+    std::string& made = (*issued)[request];
+    if (made.empty()) made = x509::issue(authority, request, wish);
+    Change change{.todo = {}, .action = found ? Action::update : Action::create, .reason = reason.empty() ? "owner or mode differ" : reason};
+    if (key == KeyOf::next)
+      change.todo.push_back({.at = host,
+                             .what = Run{.argv = {"mv", "-f", base_of(need) + ".key.next", base_of(need) + ".key"},
+                                         .touches = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".key.next"}}});
+    change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
+    change.diff = unified_diff(file, is ? words(is->subject, is->issuer, is->names, is->serves, is->asks) : "",
+                               words("CN=" + wish.name, issuer->subject, wish.names, wish.serves, wish.asks));
+    return change;
+  };
+  return make_step(certificates::ready(node.name(), need.name), {.asks = {files.key, files.next, files.request, files.certificate},
+                                                                 .decide = decide,
+                                                                 .keeps = {"file:" + certificates::certificate_file(need.name)}});
+}
+
+}  // namespace
+
+Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& declared) {
+  std::vector<Steps> all;
+  for (const Declaration& one : declared)
+    for (const CertificateNeed& need : one.needs.certificates)
+      all.push_back(
+          sequence(after_where_planned({node.step(one.component->name(), need.after)}, key_step(node, need)), certificate_step(node, need)));
+  if (all.empty()) return {};
+  const Secret& authority = node.cluster.secret("tls_ca");
+  // Public, but new in each plan until the first apply, as the key is.
+  const Text trusted(Secret{"certificate of " + authority.name, x509::authority_certificates(authority.value)});
+  return sequence(file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted}),
+                  parallel(std::move(all)));
+}
+
+}  // namespace pgcluster
