@@ -5,6 +5,8 @@
 #include <map>
 #include <set>
 
+#include <pgcluster/component/patroni.hpp>
+
 #include "base/joined.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
@@ -140,9 +142,11 @@ class Consul final : public Component {
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
     Steps dns;
     if (node.has(Role::consul_client)) dns = consul_dns(node);
+    Steps names;
+    if (node.has(Role::postgres)) names = after({patroni::member(host)}, consul_names_gate(node));
     return sequence(checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
                     rolling("consul", host, restart_order(node.cluster), sequence(service(step("service"), host, wish), healthy(node))),
-                    std::move(dns));
+                    std::move(dns), std::move(names));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -54,6 +54,13 @@ std::vector<ConsulServer> read_consul_servers(const Answer& answer);
 Ask consul_leader_ask(const std::string& host);
 std::string read_consul_leader(const Answer& answer);
 
+/// The checks of a database host's services: what its agent has found, and what the servers, which answer for the names, have of it.
+Ask consul_names_ask(const std::string& host);
+/// A problem where the servers have not taken over the agent's checks. After the start of a host they keep those of before for up to 30 s.
+std::optional<Problem> read_consul_names(const std::string& host, const Answer& answer);
+/// Waits until there is no such problem.
+StepPtr consul_names_gate(const NodeView& node);
+
 /// The agent's file; refuses where an agent must not be made.
 StepPtr consul_config(const NodeView& node);
 /// The services of a database host.

@@ -195,6 +195,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
   if (!host.active(consul_unit)) return Output{.status = 7, .out = "\n000"};
   const std::string path = argv.back().substr(base.size());
+  if (std::find(argv.begin(), argv.end(), "--next") != argv.end()) return Output{.out = "{}\n200\n[]\n200\n"};  // no services
   const auto method = std::find(argv.begin(), argv.end(), "-X");
   return method == argv.end() ? get(of(host), host, path) : change(of(host), *(method + 1), path, input);
 }
