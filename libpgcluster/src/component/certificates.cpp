@@ -41,6 +41,15 @@ std::string url(const Spec& spec, const std::string& address, int port, const st
   return (wanted(spec) ? "https://" : "http://") + net::host_port(address, port) + path;
 }
 
+Steps notes(const NodeView& node, const std::string& component, const ServiceWish& wish, const std::vector<std::string>& exec_reload,
+            const std::string& more_service_lines) {
+  WriteFile drop_in = unit_notes(wish, exec_reload, more_service_lines);
+  drop_in.path = "/etc/systemd/system/" + wish.unit + ".d/55-pgcluster-certificates.conf";
+  if (wanted(node.spec())) return file(node.step(component, "certificates-unit"), node.name(), std::move(drop_in));
+  const std::string resource = "file:" + drop_in.path;
+  return owns(node.facts, resource) ? Steps(absent(removal(node.name(), component, resource), node.name(), resource)) : Steps();
+}
+
 std::vector<std::string> client_names(const NodeView& node) {
   const Spec& spec = node.spec();
   std::vector<std::string> names;

@@ -31,6 +31,11 @@ std::string key_file(const std::string& name);
 /// The certificate and its key are there, and so is authority_file. Planned where a component of the host declares it.
 StepRef ready(const std::string& host, const std::string& name);
 
+/// The drop-in by which the host also notes the digests of certificates that the unit has loaded: it comes after the unit's own drop-in, with the same
+/// commands for a reload and those of `exec_reload` more, and is no reason for a restart. Where nothing is encrypted (any more), its removal.
+Steps notes(const NodeView& node, const std::string& component, const ServiceWish& wish, const std::vector<std::string>& exec_reload,
+            const std::string& more_service_lines = {});
+
 /// Names and addresses by which clients reach the database of a host, beside the host's own: the VIP, the balancers, the names in Consul.
 std::vector<std::string> client_names(const NodeView& node);
 

@@ -210,11 +210,14 @@ StepPtr serves(const NodeView& node) {
               {.asks = asks, .decide = decide, .settle = seconds(node.spec().patroni_ttl + node.spec().confd_interval + 60), .evidence = evidence});
 }
 
-// The drop-in must not depend on confd or haproxy_maxconn: a change of it restarts HAProxy.
-WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
+const std::vector<std::string> reloads{"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"};
+
+// The drop-in must not depend on confd, haproxy_maxconn or certificates: a change of it restarts HAProxy.
+WriteFile drop_in(const NodeView& node, ServiceWish wish) {
+  wish.load_files = {haproxy_file};
   // Stopping cuts open sessions. Move the VIP away first to drain them.
   const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
-  return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
+  return unit_notes(wish, reloads, more);
 }
 
 class Haproxy final : public Component {
@@ -236,7 +239,8 @@ class Haproxy final : public Component {
     std::vector<StepRef> known{patroni::leader()};
     for (const std::string& name : node.topology().database) known.push_back(patroni::member(name));
     return sequence(stranger_step(node), packages(haproxy::packages(host), host, needs(node).packages, {haproxy_unit}),
-                    parallel(after_where_planned(before, config), file(step("unit"), host, drop_in(node, wish))),
+                    parallel(after_where_planned(before, config), file(step("unit"), host, drop_in(node, wish)),
+                             certificates::notes(node, "haproxy", wish, reloads)),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
                     after(known, serves(node)));
   }

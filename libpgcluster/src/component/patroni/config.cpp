@@ -246,20 +246,24 @@ WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host) {
           "\nDynamicUser=yes\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
 }
 
-WriteFile drop_in(const Spec& spec, const std::string& data_dir) {
-  std::vector<std::string> reloads{"/bin/kill -HUP $MAINPID"};
+std::vector<std::string> certificate_reloads(const std::string& data_dir) {
   // Patroni reads its certificate again only with a signal that finds no other change in its configuration: so it gets a second one. PostgreSQL gets
   // a signal from Patroni only where its settings have changed.
-  if (certificates::wanted(spec))
-    reloads.insert(reloads.end(), {"-/bin/sh -c 'sleep 1; kill -HUP $MAINPID'",
-                                   "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"});
+  return {"/bin/kill -HUP $MAINPID", "-/bin/sh -c 'sleep 1; kill -HUP $MAINPID'",
+          "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"};
+}
+
+WriteFile drop_in(const Spec& spec) {
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
   if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
   // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
   lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";
-  return unit_notes(service_wish(spec), reloads, lines);
+  ServiceWish plain = service_wish(spec);
+  plain.start_files.resize(1);
+  plain.load_files.resize(1);
+  return unit_notes(plain, {"/bin/kill -HUP $MAINPID"}, lines);
 }
 
 }  // namespace pgcluster::patroni

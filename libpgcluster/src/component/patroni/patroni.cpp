@@ -82,10 +82,11 @@ class Patroni final : public Component {
     const StepPtr no_server =
         file(node.step("patroni", "createcluster"), host, {.path = packaged.no_server_file, .content = packaged.no_server_config});
     const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, packaged.unit});
-    Steps files = parallel(patroni::config_step(view, node.host),
-                           file(node.step("patroni", "unit"), host, patroni::drop_in(spec, postgresql_data_dir(*view, host))),
-                           sequence(file(node.step("patroni", "await-server"), host, patroni::await_server_program()),
-                                    file(node.step("patroni", "await-server-unit"), host, patroni::await_server_drop_in(*view, host))));
+    Steps files =
+        parallel(patroni::config_step(view, node.host), file(node.step("patroni", "unit"), host, patroni::drop_in(spec)),
+                 certificates::notes(node, "patroni", patroni::service_wish(spec), patroni::certificate_reloads(postgresql_data_dir(*view, host))),
+                 sequence(file(node.step("patroni", "await-server"), host, patroni::await_server_program()),
+                          file(node.step("patroni", "await-server-unit"), host, patroni::await_server_drop_in(*view, host))));
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 

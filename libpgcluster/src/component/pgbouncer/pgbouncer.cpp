@@ -113,20 +113,22 @@ class PgBouncer final : public Component {
   Steps steps(const NodeView& node) const override {
     if (!node.spec().pgbouncer_install || !node.has(Role::postgres)) return {};
     const auto step = [&](const char* what) { return node.step("pgbouncer", what); };
-    ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(30)};
+    ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(120)};
     const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
     wish.start_files = {listen_file, drop_in};
     wish.load_files = {main_file, users_file};
+    const WriteFile own_drop_in =
+        unit_notes(wish, {"/bin/kill -HUP $MAINPID"},
+                   "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n");
     if (certificates::wanted(node.spec()))
       wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file("pgbouncer")});
-    const std::string more =
-        "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
     return sequence(
         packages(step("packages"), node.name(), needs(node).packages, {unit}),
         parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
                  file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
-                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
-                 file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))), file(step("unit"), node.name(), own_drop_in),
+                 // A client that stays must not hold up the end of a restart.
+                 certificates::notes(node, "pgbouncer", wish, {"/bin/kill -HUP $MAINPID"}, "TimeoutStopSec=10\n")),
         rolling("pgbouncer", node.name(), {},
                 sequence(after_where_planned({certificates::ready(node.name(), "pgbouncer")}, service(step("service"), node.name(), wish)),
                          listens(node))));
