@@ -17,9 +17,12 @@ Wire find_wire(const ClusterView& view) {
   const auto runs = [](const Facts& facts) {
     return std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource.starts_with("unit:"); });
   };
+  const auto has_files = [](const Facts& facts) {
+    return std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource.starts_with(files); });
+  };
   bool plain = false, encrypted = false;
   for (const auto& [host, facts] : view.facts) {
-    encrypted = encrypted || settled(facts);
+    encrypted = encrypted || has_files(facts);
     plain = plain || (!settled(facts) && runs(facts));
   }
   if (wanted(view.spec)) return plain ? Wire::opening : Wire::tls;
@@ -34,6 +37,8 @@ std::vector<std::string> options(const std::string& name) {
 
 std::string certificate_file(const std::string& name) { return file_of(name, ".crt"); }
 std::string key_file(const std::string& name) { return file_of(name, ".key"); }
+
+StepRef unsettled(const std::string& host) { return removal(host, "certificates", std::string("file:") + settled_file); }
 
 StepRef ready(const std::string& host, const std::string& name) { return {host, "certificates", name}; }
 

@@ -19,7 +19,9 @@ enum class Wire { plain, opening, tls, closing, unknown };
 Wire wire(const ClusterView& view);
 /// Whether programs that serve answer both ways.
 inline bool goes_over(const ClusterView& view) { return wire(view) == Wire::opening || wire(view) == Wire::closing; }
-/// The file by which a host shows that nothing on it speaks plainly any more.
+/// How the resources of all certificates and keys begin.
+inline constexpr const char* files = "file:/etc/pgcluster/tls/";
+/// The file by which a host shows its own programs that nothing speaks plainly any more: they do not ask so again.
 inline constexpr const char* settled_file = "/var/lib/pgcluster/encrypted";
 
 /// The certificates that all hosts trust.
@@ -27,6 +29,9 @@ inline constexpr const char* authority_file = "/etc/pgcluster/tls/authority.crt"
 /// The files of a certificate, by its name.
 std::string certificate_file(const std::string& name);
 std::string key_file(const std::string& name);
+
+/// The removal of that file, the first step where a cluster gives up TLS.
+StepRef unsettled(const std::string& host);
 
 /// The certificate and its key are there, and so is authority_file. Planned where a component of the host declares it.
 StepRef ready(const std::string& host, const std::string& name);

@@ -16,6 +16,7 @@
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "component/certificates.hpp"
+#include "op/facts.hpp"
 #include "operate/shell.hpp"
 
 namespace pgcluster {
@@ -197,19 +198,14 @@ Steps settle_steps(const NodeView& node) {
   for (const TopologyHost& host : node.topology().hosts)
     closed.insert(closed.end(), {etcd::closed(host.name), haproxy::serves(host.name), patroni::member(host.name), consul::closed(host.name)});
   if (certificates::wire(node.cluster) == certificates::Wire::opening) return after_where_planned(closed, settled_step(node));
-  Steps note;
   std::vector<Steps> files;
   for (const Owned& one : node.facts.owned) {
-    const bool is_note = one.resource == std::string("file:") + certificates::settled_file;
-    if (!is_note && !one.resource.starts_with("file:/etc/pgcluster/tls/")) continue;
-    Steps gone = absent(removal(node.name(), "certificates", one.resource), node.name(), one.resource);
-    if (is_note)
-      note = std::move(gone);
-    else
-      files.push_back(std::move(gone));
+    if (one.resource.starts_with(certificates::files))
+      files.push_back(absent(removal(node.name(), "certificates", one.resource), node.name(), one.resource));
   }
-  // Its note goes first: without it, the next plan removes what is left of the files.
-  return after_where_planned(closed, sequence(std::move(note), parallel(std::move(files))));
+  const std::string note = std::string("file:") + certificates::settled_file;
+  const Steps unsettled = owns(node.facts, note) ? Steps(absent(certificates::unsettled(node.name()), node.name(), note)) : Steps();
+  return parallel(unsettled, after_where_planned(closed, parallel(std::move(files))));
 }
 
 }  // namespace pgcluster

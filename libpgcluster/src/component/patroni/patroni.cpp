@@ -94,7 +94,8 @@ class Patroni final : public Component {
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
       for (const TopologyHost& other : view->topology.hosts)
-        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name)}) both.push_back(one);
+        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name), certificates::unsettled(other.name)})
+          both.push_back(one);
       files = after_where_planned(both, std::move(files));
     }
 
