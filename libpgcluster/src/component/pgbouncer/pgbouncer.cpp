@@ -15,6 +15,7 @@ constexpr const char* unit = "pgbouncer.service";
 constexpr const char* main_file = "/etc/pgbouncer/pgbouncer.ini";
 constexpr const char* listen_file = "/etc/pgbouncer/listen.ini";
 constexpr const char* users_file = "/etc/pgbouncer/userlist.txt";
+constexpr const char* hba_file = "/etc/pgbouncer/pg_hba.conf";
 
 std::uint64_t file_limit(const NodeView& node) {
   const auto wanted =
@@ -40,7 +41,8 @@ Text main_text(const NodeView& node) {
   text += node.platform().postgresql.socket_dir + " port=" + std::to_string(spec.postgresql_port) + " auth_user=pgbouncer\n\n[pgbouncer]\n";
   const auto add = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
   text += std::string("%include ") + listen_file + "\n";
-  add("auth_type", "scram-sha-256");
+  add("auth_type", "hba");
+  add("auth_hba_file", hba_file);
   add("auth_file", users_file);
   add("auth_dbname", "postgres");
   add("auth_query", "SELECT usename, passwd FROM public.user_search($1)");
@@ -108,12 +110,13 @@ class PgBouncer final : public Component {
     ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(30)};
     const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
     wish.start_files = {listen_file, drop_in};
-    wish.load_files = {main_file, users_file};
+    wish.load_files = {main_file, users_file, hba_file};
     const std::string more =
         "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
     return sequence(packages(step("packages"), node.name(), needs(node).packages, {unit}),
                     parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
                              file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
+                             file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
                              file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
                              file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
                     rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
