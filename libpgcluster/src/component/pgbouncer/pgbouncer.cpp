@@ -7,6 +7,7 @@
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/registry.hpp"
+#include "step/made.hpp"
 
 namespace pgcluster {
 namespace {
@@ -110,15 +111,19 @@ class PgBouncer final : public Component {
     ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(30)};
     const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
     wish.start_files = {listen_file, drop_in};
-    wish.load_files = {main_file, users_file, hba_file};
+    // The first drop-in stays as it always was: a change of it restarts PgBouncer. Further files stand in the second.
+    wish.load_files = {main_file, users_file};
     const std::string more =
         "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
+    const std::vector<std::string> reload{"/bin/kill -HUP $MAINPID"};
+    const WriteFile notes = unit_notes(wish, reload, more);
+    wish.load_files.emplace_back(hba_file);
     return sequence(packages(step("packages"), node.name(), needs(node).packages, {unit}),
                     parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
                              file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
                              file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
                              file(step("users"), node.name(), secret_file(node, users_file, users_text(node))),
-                             file(step("unit"), node.name(), unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+                             file(step("unit"), node.name(), notes), file(step("load-notes"), node.name(), load_notes(wish, reload))),
                     rolling("pgbouncer", node.name(), {}, sequence(service(step("service"), node.name(), wish), listens(node))));
   }
 
