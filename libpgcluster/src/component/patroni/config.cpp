@@ -110,7 +110,8 @@ std::vector<std::string> hba_lines(const ClusterView& view) {
   lines.insert(lines.end(), {"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"});
   if (!spec.postgresql_superuser_remote) lines.push_back("host all " + hba_name(super) + " all reject");
   for (const TopologyHost* host : known) lines.push_back("host all all " + net::single_address(host->address) + " scram-sha-256");
-  for (const std::string& network : *view.derived(allowed_networks)) lines.push_back("host all all " + network + " scram-sha-256");
+  const auto networks = view.derived(allowed_networks);
+  for (const std::string& network : *networks) lines.push_back("host all all " + network + " scram-sha-256");
   return lines;
 }
 

@@ -33,7 +33,8 @@ std::string pgbouncer_hba(const ClusterView& view) {
   if (!spec.postgresql_superuser_remote)
     for (const char* everywhere : {"0.0.0.0/0", "::/0"}) add("host all " + super + " " + everywhere + " reject");
   for (const TopologyHost* host : known) add("host all all " + net::single_address(host->address) + " scram-sha-256");
-  for (const std::string& network : *view.derived(allowed_networks)) add("host all all " + network + " scram-sha-256");
+  const auto networks = view.derived(allowed_networks);
+  for (const std::string& network : *networks) add("host all all " + network + " scram-sha-256");
   return text;
 }
 
