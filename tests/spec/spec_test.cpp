@@ -353,7 +353,7 @@ TEST_CASE("lines of pg_hba.conf that PgBouncer cannot hold") {
        {"host \"my db\",other /^app_ 10.0.0.0/8 md5", "hostssl all +people 10.0.0.0/8 ldap ldapserver=l", "host samerole all 10.0.0.0/8 reject",
         "host all app samenet reject", "host all @people 10.0.0.0/8 reject", "host all app .example.org scram-sha-256"}) {
     CAPTURE(line);
-    CHECK(one(line).find("warning: postgresql_pg_hba[0]: holds for PostgreSQL only: PgBouncer does not know") == 0);
+    CHECK(one(line).find("warning: postgresql_pg_hba[0]: holds for PostgreSQL only: PgBouncer does not know") != std::string::npos);
   }
   CHECK(one("host all app 10.0.0.0/8 ldap ldapserver=l ldapprefix=\"cn=\"")
             .find("keeps these clients out of PgBouncer, which cannot let anybody in by ldap") != std::string::npos);
