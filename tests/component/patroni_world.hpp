@@ -210,7 +210,7 @@ struct World {
     if (search)
       json["user_search"] = {
           "select usename, passwd from pg_catalog.pg_shadow where usename = $1 and (valuntil is null or valuntil > pg_catalog.now())",
-          "{search_path=pg_catalog}", "pgbouncer,postgres", true, true};
+          "{\"search_path=pg_catalog, pg_temp\"}", "pgbouncer,postgres", true, true};
     return json.dump();
   }
 };

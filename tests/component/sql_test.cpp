@@ -100,3 +100,12 @@ TEST_CASE("a locale that one database host does not have is refused before the d
   world.locales["pg2"] += "xx_XX.utf8\n";
   CHECK(is<Change>(world.decide("cluster/patroni/databases")));
 }
+
+TEST_CASE("roles with md5 passwords: the server that answers tells them, and few are named") {
+  const Server server = read_server(Output{.out = R"({"recovery": false, "md5_roles": ["old", "odd \"name\""]})"});
+  CHECK(server.md5_roles == std::vector<std::string>{"old", "odd \"name\""});
+  CHECK(read_server(Output{.out = R"({"recovery": false})"}).md5_roles.empty());
+  CHECK(md5_warning({"odd \"name\""}).hint.ends_with(R"(\password "odd ""name""")"));
+  CHECK(md5_warning({"a", "b"}).message.find("the roles a, b have md5 passwords") == 0);
+  CHECK(md5_warning({"a", "b", "c", "d", "e", "f", "g"}).message.find("a, b, c, d, e and 2 more have") != std::string::npos);
+}

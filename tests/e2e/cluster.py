@@ -29,6 +29,7 @@ SPEC = {
     "ssh": {"user": "root"},
     "postgresql_users": [{"name": "app", "flags": "LOGIN"}],
     "postgresql_databases": [{"db": "app", "owner": "app"}],
+    "postgresql_superuser_remote": True,    # the tests look at servers from the controller
 }
 
 

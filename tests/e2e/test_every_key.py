@@ -18,6 +18,7 @@ TABLE = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|[^|]*\| (\w+) \|", (SOURCE / "doc
 COMMON = [
     ("postgresql_parameters", {"max_connections": 100, "shared_buffers": "64MB", "work_mem": "7MB"}, {}),
     ("postgresql_pg_hba", ["host app app 192.0.2.0/24 reject"], {}),
+    ("database_allowed_networks", ["10.77.0.0/24", "192.0.2.0/24"], {}),
     ("postgresql_users", [{"name": "app", "flags": "LOGIN,CREATEDB"}, {"name": "Größe \"7\""}], {}),
     ("postgresql_databases", [{"db": "app", "owner": "app"}, {"db": "another one", "owner": "app"}], {}),
     ("pgbouncer_listen_port", 6433, {}),

@@ -38,6 +38,8 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
 
     {"postgresql_parameters", {{.after = "postgresql_parameters: {work_mem: 32MB}"}, {.after = "postgresql_parameters: {max_connections: 300}"}}},
     {"postgresql_pg_hba", {{.after = "postgresql_pg_hba: [host all all 192.0.2.0/24 reject]"}}},
+    {"database_allowed_networks", {{.after = "database_allowed_networks: [192.0.2.0/24]"}}},
+    {"postgresql_superuser_remote", {{.after = "postgresql_superuser_remote: true"}}},
     {"postgresql_users", {{.before = users, .after = users + "\n  - {name: other}", .with = plain}}},
     {"postgresql_databases", {{.before = users, .after = users + "\npostgresql_databases: [{db: other, owner: app}]", .with = plain}}},
     {"cluster_vip", {{.before = "cluster_vip: 10.77.0.100", .after = "cluster_vip: 10.77.0.101"}}},

@@ -310,11 +310,82 @@ TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at")
   CHECK(one("local all postgres trust").find("never matches: \"local all postgres peer\"") != std::string::npos);
   CHECK(one("host replication replicator 10.77.0.12/32 reject").find("never matches") != std::string::npos);
   CHECK(one("host all all 10.77.0.12/32 reject").find("warning: postgresql_pg_hba[0]: does not keep out postgres and replicator of pg2") == 0);
-  for (const char* good :
-       {"local all app peer", "host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
-        "host \"my db\",other /^app_ samenet md5 # those", "hostssl all +people .example.org ldap ldapserver=l ldapprefix=\"cn=\"",
-        "host replication backup 10.77.0.12/32 scram-sha-256"})
+  for (const char* good : {"host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
+                           "local all app scram-sha-256", "host \"my db\",other app 10.0.0.0/8 md5 # those", "hostssl sameuser all all scram-sha-256",
+                           "host replication backup 10.77.0.12/32 scram-sha-256", "hostgssenc all all .example.org gss"})
     CHECK(one(good) == "");
+}
+
+TEST_CASE("lines of pg_hba.conf that another hides") {
+  const auto hidden = [](const std::string& first, const std::string& second) {
+    const std::string all = found([&](Spec& s) { s.postgresql_pg_hba = {first, second}; });
+    return all.find("warning: postgresql_pg_hba[1]: never matches: \"" + first + "\" stands before it") != std::string::npos;
+  };
+  const std::pair<const char*, const char*> pairs[] = {
+      {"host all all 10.0.0.0/8 scram-sha-256", "host app app 10.1.0.0/16 reject"},
+      {"host all all all reject", "hostssl all all .example.org scram-sha-256"},
+      {"host all app,other 10.0.0.0 255.0.0.0 scram-sha-256", "hostnossl all other 10.2.0.0/16 scram-sha-256"},
+      {"host \"app\" all fd00::/8 scram-sha-256", "host app app fd00:1::/64 scram-sha-256"},
+      {"host replication backup samenet scram-sha-256", "host replication backup samehost scram-sha-256"},
+      {"local all all scram-sha-256", "local sameuser app scram-sha-256"},
+      {"hostnogssenc all all 0.0.0.0/0 scram-sha-256", "hostssl all +people 10.0.0.0/8 scram-sha-256"}};
+  for (const auto& [first, second] : pairs) {
+    CAPTURE(second);
+    CHECK(hidden(first, second));
+    CHECK_FALSE(hidden(second, first));
+  }
+  const std::pair<const char*, const char*> apart[] = {{"host all all 10.0.0.0/8 scram-sha-256", "host replication backup 10.0.0.0/8 scram-sha-256"},
+                                                       {"host all \"all\" 10.0.0.0/8 scram-sha-256", "host all app 10.0.0.0/8 scram-sha-256"},
+                                                       {"host all all 0.0.0.0/0 scram-sha-256", "host all all ::/0 scram-sha-256"},
+                                                       {"host all all 10.0.0.0/8 scram-sha-256", "host all all .example.org scram-sha-256"},
+                                                       {"hostssl all all 10.0.0.0/8 scram-sha-256", "host all all 10.0.0.0/8 scram-sha-256"},
+                                                       {"host all +people 10.0.0.0/8 scram-sha-256", "host all app 10.0.0.0/8 scram-sha-256"},
+                                                       {"local all all scram-sha-256", "host all all 10.0.0.0/8 scram-sha-256"}};
+  for (const auto& [first, second] : apart) {
+    CAPTURE(second);
+    CHECK_FALSE(hidden(first, second));
+  }
+}
+
+TEST_CASE("lines of pg_hba.conf that PgBouncer cannot hold") {
+  const auto one = [](const std::string& line) { return found([&](Spec& s) { s.postgresql_pg_hba = {line}; }); };
+  for (const char* line :
+       {"host \"my db\",other /^app_ 10.0.0.0/8 md5", "hostssl all +people 10.0.0.0/8 ldap ldapserver=l", "host samerole all 10.0.0.0/8 reject",
+        "host all app samenet reject", "host all @people 10.0.0.0/8 reject", "host all app .example.org scram-sha-256"}) {
+    CAPTURE(line);
+    CHECK(one(line).find("warning: postgresql_pg_hba[0]: holds for PostgreSQL only: PgBouncer does not know") != std::string::npos);
+  }
+  CHECK(one("host all app 10.0.0.0/8 ldap ldapserver=l ldapprefix=\"cn=\"")
+            .find("keeps these clients out of PgBouncer, which cannot let anybody in by ldap") != std::string::npos);
+  CHECK(one("hostssl all app 10.0.0.0/8 cert").find("by cert") != std::string::npos);
+  CHECK(one("local all app peer").find("keeps clients of PgBouncer out") != std::string::npos);
+  CHECK(found([](Spec& s) {
+          s.postgresql_pg_hba = {"local all app peer", "host all @people samenet ldap"};
+          s.pgbouncer_install = false;
+        }) == "");
+}
+
+TEST_CASE("networks that may connect") {
+  const auto one = [](const std::string& network) { return found([&](Spec& s) { s.database_allowed_networks = {network}; }); };
+  for (const char* good : {"10.77.0.0/24", "10.77.0.1/32", "fd00::/8", "128.0.0.0/1", "FD00:0::/64"}) CHECK(one(good) == "");
+  const std::pair<const char*, const char*> bad[] = {
+      {"10.77.0.11/24", "has bits beyond its length; write 10.77.0.0/24, or 10.77.0.11/32 for this one address"},
+      {"fd00::11/64", "write fd00::/64, or fd00::11/128"},
+      {"10.0.0.1/0", "write 0.0.0.0/0"},
+      {"10.0.0.0", "is not a network; write 10.0.0.0/32 for this one address"},
+      {"10.0.0.0/33", "its length goes from 0 to 32"},
+      {"fd00::/129", "from 0 to 128"},
+      {"10.0.0.256/24", "is not a network"},
+      {"10.0/16", "is not a network"},
+      {"example.org/24", "is not a network"},
+      {"::ffff:10.0.0.0/104", "write 10.0.0.0/8"},
+      {"::ffff:10.1.2.3/104", "write 10.0.0.0/8"}};
+  for (const auto& [network, words] : bad) {
+    CAPTURE(network);
+    CHECK(one(network).find("error: database_allowed_networks[0]: ") == 0);
+    CHECK(one(network).find(words) != std::string::npos);
+  }
+  for (const char* all : {"0.0.0.0/0", "::/0"}) CHECK(one(all).find("warning: database_allowed_networks[0]: ") == 0);
 }
 
 TEST_CASE("keys that begin with x- are the user's own") {

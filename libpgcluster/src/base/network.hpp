@@ -29,4 +29,26 @@ std::string single_address(const std::string& address);
 /// "10.77.0.11" of "10.77.0.11/24"
 std::string without_prefix(const std::string& cidr);
 
+/// An address and the length of the network's part of it.
+struct Network {
+  Ip ip;
+  int length = 0;
+  friend bool operator==(const Network&, const Network&) = default;
+  friend auto operator<=>(const Network&, const Network&) = default;  // NOLINT(modernize-use-nullptr): as in Ip
+};
+/// Bits of an address: 32 or 128.
+int bits(const Ip& ip);
+/// "10.77.0.11/24", with all bits of the address. Empty for what is not an address and a length.
+std::optional<Network> parse_network(const std::string& text);
+/// The same network without the bits after its length: 10.77.0.0/24 of 10.77.0.11/24.
+Network network_of(Network network);
+/// Whether each address of `inner` is in `outer`.
+bool contains(const Network& outer, const Network& inner);
+/// The number of leading ones of a mask ("255.255.0.0": 16); empty where ones follow zeros.
+std::optional<int> mask_length(const Ip& mask);
+/// The IPv4 network that one of IPv4-mapped addresses stands for: 10.0.0.0/8 of ::ffff:10.0.0.0/104.
+std::optional<Network> mapped(const Network& network);
+/// "10.77.0.0/24"
+std::string to_string(const Network& network);
+
 }  // namespace pgcluster::net

@@ -8,6 +8,7 @@
 #include "base/joined.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/listening.hpp"
+#include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
 #include "operate/declared.hpp"
 #include "operate/obstacles.hpp"
@@ -203,6 +204,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     for (Ask& ask : asks_of(node_of(*view, host), declared[host.name]).all()) asks[host.name].push_back(std::move(ask));
     asks[host.name].push_back(reach_ask(host.name, peers[host.name] = peers_of(host, topology, declared)));
     for (const std::string& path : files_of(resources[host.name])) asks[host.name].push_back({host.name, FileOf{path, false}});
+    if (host.has(Role::postgres)) asks[host.name].push_back(server_ask(*view, host));
   }
   Hosts hosts = hosts_of(topology);
   std::vector<CloudBalancer> balancers = with_cloud_balancer(spec) ? cloud_balancers(spec, topology) : std::vector<CloudBalancer>{};
@@ -216,6 +218,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   Examiner examiner(report, asked);
   std::map<std::string, Facts> facts;
+  Answers servers;
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
       report.findings.push_back(finding(host.name, error->second));
@@ -228,6 +231,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     std::vector<Answer> given = observed.answers.at(host.name);
     Answers answers;
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
+    if (host.has(Role::postgres)) servers.set(server_ask(*view, host), answers[server_ask(*view, host)]);
     const std::vector<Peer>& others = peers.at(host.name);
     for (Barrier& barrier : read_barriers(host.name, others, answers[reach_ask(host.name, others)]))
       if (!observed.errors.contains(barrier.peer))
@@ -253,6 +257,8 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   }
   for (const TopologyHost& host : topology.hosts)
     for (Diagnostic& one : impossible_changes(spec, host, facts)) report.findings.push_back({host.name, std::move(one), Code::refused});
+  if (const auto roles = md5_roles(*view, servers); !roles.empty())
+    report.findings.push_back({topology.database.front(), md5_warning(roles), Code::refused});
   if (!balancers.empty()) examine_cloud(topology.cloud->name, balancers, observed, report);
   return report;
 }

@@ -5,6 +5,7 @@
 #include "component/certificates.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/postgresql/networks.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
 #include "operate/certificates.hpp"
@@ -98,6 +99,7 @@ class Deployment {
     leave_out_hosts();
     ask_hosts();
     warn_of_platforms();
+    warn_of_passwords();
     check_vip_network();
     take_leave_of_hosts();
     take_leave_of_clouds();
@@ -130,6 +132,20 @@ class Deployment {
     check_dcs(topology_, facts_, left_);
     check_changes(spec_, topology_, facts_);
     check_beginning(topology_, facts_, without_);
+  }
+
+  // Roles that somebody made, or that came with the data. Those that are described get another password from this plan.
+  void warn_of_passwords() {
+    const auto view = outline(spec_, topology_);
+    std::map<std::string, Ask> servers;
+    for (Ask& ask : server_asks(*view)) servers.emplace(ask.at, std::move(ask));
+    Answers answers;
+    for (const auto& [ask, answer] : known_)
+      if (const auto server = servers.find(ask->at); server != servers.end() && server->second == *ask) answers.set(*ask, answer);
+    std::vector<std::string> roles = md5_roles(*view, answers);
+    const Objects described = described_objects(spec_);
+    std::erase_if(roles, [&](const std::string& role) { return described.roles.contains(role); });
+    if (!roles.empty()) plan_.warnings.push_back(md5_warning(roles));
   }
 
   // Before the first deployment of a host: later it has shown whether it works.
@@ -315,7 +331,9 @@ class Deployment {
         parts.push_back(std::move(steps));
     }
     parts.push_back(certificate_steps(node, declarations(node, components_)));
-    const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_);
+    std::map<std::string, std::vector<std::string>> networks;
+    for (const TopologyHost& one : topology_.hosts) networks[one.name] = networks_of(*view_, one.name, one.address);
+    const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_, networks);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
     if (node.has(Role::postgres)) parts.push_back(begun(node));
     std::vector<StepRef> gone;

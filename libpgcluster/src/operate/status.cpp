@@ -5,6 +5,7 @@
 #include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/postgresql/sql.hpp"
 #include "component/vip/vip.hpp"
 #include "operate/declared.hpp"
 #include "operate/reach.hpp"
@@ -70,6 +71,7 @@ class Reading {
     for (const TopologyHost& host : topology_.hosts) read_host(host);
     read_reach();
     read_members();
+    read_passwords();
     read_vip();
     read_dcs();
     read_cloud();
@@ -86,6 +88,7 @@ class Reading {
       hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
       questions_[host.name] = questions(node_of(*view_, host), components_);
       for (const Question& one : questions_[host.name]) asks[host.name].push_back(one.probe.ask);
+      if (host.has(Role::postgres)) asks[host.name].push_back(server_ask(*view_, host));
       if (has_vip()) asks[host.name].push_back(vip_ask(view_->spec, host.name));
       if (const std::vector<Peer> peers = peers_of(host, topology_, declared_); !peers.empty())
         asks[host.name].push_back(reach_ask(host.name, peers));
@@ -208,6 +211,13 @@ class Reading {
     if (leaders.empty() && !members.all.empty())
       found("", "patroni",
             {.cause = "no_leader", .message = "no member leads", .remedy = "fix the problems of the members; failover --to HOST promotes a replica"});
+  }
+
+  void read_passwords() {
+    const std::vector<std::string> roles = md5_roles(*view_, answers_);
+    if (roles.empty()) return;
+    Diagnostic why = md5_warning(roles);
+    found("", "", {.cause = "md5_password", .message = std::move(why.message), .remedy = std::move(why.hint), .severity = Severity::warning});
   }
 
   void read_vip() {

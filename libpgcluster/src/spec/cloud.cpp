@@ -1,6 +1,5 @@
 // Load balancers of a cloud: what of them contradicts the rest of a spec, or says nothing.
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 
 #include "base/network.hpp"
@@ -11,26 +10,6 @@
 
 namespace pgcluster {
 namespace {
-
-struct Network {
-  net::Ip ip;
-  int length;
-};
-
-std::optional<Network> parse_network(const std::string& text) {
-  const auto slash = text.find('/');
-  const auto ip = net::parse_ip(text.substr(0, slash));
-  if (!ip || slash == std::string::npos) return std::nullopt;
-  const int length = std::atoi(text.c_str() + slash + 1);
-  return length <= (ip->v6 ? 128 : 32) ? std::optional<Network>({*ip, length}) : std::nullopt;
-}
-
-// Vendors refuse such ones, or write them otherwise.
-bool has_bits_beyond(const Network& network) {
-  for (int bit = network.length; bit < (network.ip.v6 ? 128 : 32); ++bit)
-    if (network.ip.bytes[static_cast<std::size_t>(bit / 8)] & (0x80 >> (bit % 8))) return true;
-  return false;
-}
 
 // A load balancer with a public address finds the hosts of some providers without their network.
 enum class NeedsNetwork { always, if_private, never };
@@ -123,12 +102,12 @@ void check_cloud(const Spec& s, std::vector<Diagnostic>& findings) {
   bool only_v6 = true;
   for (std::size_t i = 0; i < s.database_public_allowed_ips.size(); ++i) {
     const std::string &one = s.database_public_allowed_ips[i], path = "database_public_allowed_ips[" + std::to_string(i) + "]";
-    const auto network = parse_network(one);
+    const auto network = net::parse_network(one);
     only_v6 &= network && network->ip.v6;
     if (!network) {
       if (one.find('/') != std::string::npos)
         error(path, words::shown(one) + " is not a network", "write an address and a length, like 203.0.113.0/24");
-    } else if (has_bits_beyond(*network)) {
+    } else if (net::network_of(*network) != *network) {
       error(path, one + " has bits beyond its length",
             std::string("write the network's first address, or ") + (network->ip.v6 ? "/128" : "/32") + " for this address alone");
     } else if (network->ip.v6 && !limits.ipv6 && one != "::/0") {

@@ -30,6 +30,15 @@ const std::vector<Key<Spec>>& of<Spec>() {
        Effect::restart},
       {"postgresql_pg_hba", &S::postgresql_pg_hba, "Additional lines of pg_hba.conf, inserted before the last rules of pgcluster.", like(Format::hba),
        Effect::reload},
+      {"database_allowed_networks", &S::database_allowed_networks,
+       "Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the networks of the interfaces that have the "
+       "hosts' "
+       "addresses. The hosts of the cluster may always connect, and so may each client of HAProxy: it comes from the balancer's address.",
+       like(Format::network), Effect::reload},
+      {"postgresql_superuser_remote", &S::postgresql_superuser_remote,
+       "Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and from the cluster's hosts, unless a line of "
+       "postgresql_pg_hba names it; through PgBouncer not from hosts with HAProxy.",
+       Rule{}, Effect::reload},
       {"postgresql_users", &S::postgresql_users, "PostgreSQL roles to create. A role that is removed from the list stays in the database."},
       {"postgresql_databases", &S::postgresql_databases, "Databases to create. A database that is removed from the list is kept."},
       {"postgresql_encoding", &S::postgresql_encoding, "Character encoding of the databases, set by initdb.", needed(Format::word), Effect::fixed,

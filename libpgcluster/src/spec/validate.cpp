@@ -106,7 +106,8 @@ std::optional<Misfit> misfit(const std::string& value, Format format) {
     case Format::duration:
       return Misfit{words::shown(value) + " is not a time", "write a number with ms, s, m, h or d, like 60m"};
     case Format::network:
-      return Misfit{words::shown(value) + " is not a network", "write an address and a length, like 203.0.113.0/24"};
+      return Misfit{words::shown(value) + " is not a network", net::is_ip(value) ? "write " + net::single_address(value) + " for this one address"
+                                                                                 : "write an address and a length, like 203.0.113.0/24"};
     case Format::sha256:
       return Misfit{words::shown(value) + " is not a SHA-256", "write the 64 digits that sha256sum prints"};
     case Format::url:
@@ -135,6 +136,7 @@ class Checker {
     roles_and_databases();
     check_passwords(spec_, findings_);
     check_parameters(spec_, findings_);
+    check_allowed_networks(spec_, findings_);
     check_pg_hba(spec_, findings_);
     check_tls(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));

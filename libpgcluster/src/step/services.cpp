@@ -11,6 +11,13 @@ std::string note(const std::string& unit, const std::string& kind, const std::ve
   return command + " >/run/pgcluster/units/" + unit + "." + kind + " 2>&1";
 }
 
+// Recorded before the process is reloaded: a file that changes in between counts as not loaded, although it may be.
+std::string reload_lines(const ServiceWish& wish, const std::vector<std::string>& exec_reload) {
+  std::string text = "ExecReload=\nExecReload=+/bin/sh -c 'mkdir -p /run/pgcluster/units; " + note(wish.unit, "load", wish.load_files) + "; :'\n";
+  for (const std::string& command : exec_reload) text += "ExecReload=" + command + "\n";
+  return text;
+}
+
 }  // namespace
 
 WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload, const std::string& more_service_lines) {
@@ -18,12 +25,14 @@ WriteFile unit_notes(const ServiceWish& wish, const std::vector<std::string>& ex
   if (!wish.start_files.empty()) at_start += "; " + note(wish.unit, "start", wish.start_files);
   if (!wish.load_files.empty()) at_start += "; " + note(wish.unit, "load", wish.load_files);
   std::string text = "[Service]\nExecStartPre=+/bin/sh -c '" + at_start + "; :'\n";
-  if (wish.reloadable) {
-    // Recorded before the process is reloaded: a file that changes in between counts as not loaded, although it may be.
-    text += "ExecReload=\nExecReload=+/bin/sh -c 'mkdir -p /run/pgcluster/units; " + note(wish.unit, "load", wish.load_files) + "; :'\n";
-    for (const std::string& command : exec_reload) text += "ExecReload=" + command + "\n";
-  }
+  if (wish.reloadable) text += reload_lines(wish, exec_reload);
   return {.path = "/etc/systemd/system/" + wish.unit + ".d/50-pgcluster.conf", .content = text + more_service_lines};
+}
+
+WriteFile load_notes(const ServiceWish& wish, const std::vector<std::string>& exec_reload) {
+  return {.path = "/etc/systemd/system/" + wish.unit + ".d/60-pgcluster-load.conf",
+          .content = "[Service]\nExecStartPre=+/bin/sh -c 'mkdir -p /run/pgcluster/units; " + note(wish.unit, "load", wish.load_files) + "; :'\n" +
+                     reload_lines(wish, exec_reload)};
 }
 
 Ask journal_ask(const std::string& host, const std::string& unit) {

@@ -10,20 +10,25 @@ namespace {
 
 // Of a TopologyHost or a KnownHost.
 template <typename Host>
-nlohmann::ordered_json host_json(const Host& host) {
+nlohmann::ordered_json host_json(const Host& host, const std::vector<std::string>& networks) {
   nlohmann::ordered_json one{{"name", host.name}, {"address", host.address}};
   for (const Role role : host.roles) one["roles"].push_back(to_string(role));
   one["access"] = {{"address", host.access.address}, {"port", host.access.port}, {"user", host.access.user}};
   for (const Hop& hop : host.access.jump) one["access"]["jump"].push_back(to_string(hop));
+  if (!networks.empty()) one["networks"] = networks;
   return one;
 }
 
 }  // namespace
 
-std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left, const std::vector<KnownCloud>& clouds) {
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left, const std::vector<KnownCloud>& clouds,
+                         const std::map<std::string, std::vector<std::string>>& networks) {
   nlohmann::ordered_json json{{"format", 1}, {"cluster", topology.cluster}, {"hosts", nlohmann::ordered_json::array()}};
-  for (const TopologyHost& host : topology.hosts) json["hosts"].push_back(host_json(host));
-  for (const KnownHost& host : left) json["hosts"].push_back(host_json(host));
+  for (const TopologyHost& host : topology.hosts) {
+    const auto known = networks.find(host.name);
+    json["hosts"].push_back(host_json(host, known == networks.end() ? std::vector<std::string>{} : known->second));
+  }
+  for (const KnownHost& host : left) json["hosts"].push_back(host_json(host, host.networks));
   for (const KnownCloud& cloud : clouds) {
     nlohmann::ordered_json one{{"provider", to_string(cloud.provider)}};
     if (!cloud.endpoint.empty()) one["endpoint"] = cloud.endpoint;
@@ -53,6 +58,7 @@ std::optional<KnownCluster> read_cluster_file(const std::string& text) {
       host.access.user = access.at("user").get<std::string>();
       for (const auto& written : access.value("jump", nlohmann::json::array()))
         if (const auto hop = parse_hop(written.get<std::string>())) host.access.jump.push_back(*hop);
+      host.networks = one.value("networks", std::vector<std::string>{});
       known.hosts.push_back(std::move(host));
     }
     for (const auto& one : json.value("clouds", nlohmann::json::array())) {

@@ -188,6 +188,14 @@ struct Spec {
   Pairs postgresql_parameters{};
   /// Additional lines of pg_hba.conf, inserted before the last rules of pgcluster.
   std::vector<std::string> postgresql_pg_hba{};
+  /// Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the
+  /// networks of the interfaces that have the hosts' addresses. The hosts of the cluster may always
+  /// connect, and so may each client of HAProxy: it comes from the balancer's address.
+  std::vector<std::string> database_allowed_networks{};
+  /// Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and
+  /// from the cluster's hosts, unless a line of postgresql_pg_hba names it; through PgBouncer not
+  /// from hosts with HAProxy.
+  bool postgresql_superuser_remote = false;
   /// PostgreSQL roles to create. A role that is removed from the list stays in the database.
   std::vector<UserSpec> postgresql_users{};
   /// Databases to create. A database that is removed from the list is kept.

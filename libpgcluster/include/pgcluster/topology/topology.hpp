@@ -88,6 +88,7 @@ struct KnownHost {
   std::string address{};  ///< of the cluster's own traffic
   HostAccess access;      ///< address, port, user and jump; keys, passwords and known hosts are the spec's
   std::vector<Role> roles;
+  std::vector<std::string> networks{};  ///< of the interface with its address: "10.77.0.0/24"
   friend bool operator==(const KnownHost&, const KnownHost&) = default;
 };
 /// A cloud that has load balancers of the cluster, as recorded in the cluster file: without credentials.
@@ -105,8 +106,9 @@ struct KnownCluster {
   std::vector<std::string> unknown_clouds{};  ///< words of providers that this version does not know
 };
 /// The content of /var/lib/pgcluster/cluster (JSON): names, access and roles of all hosts of the spec, and of those that left the spec but still
-/// belong to the cluster.
-std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {}, const std::vector<KnownCloud>& clouds = {});
+/// belong to the cluster. `networks`: of the spec's hosts, by host, as in KnownHost.
+std::string cluster_file(const Topology& topology, const std::vector<KnownHost>& left = {}, const std::vector<KnownCloud>& clouds = {},
+                         const std::map<std::string, std::vector<std::string>>& networks = {});
 /// nullopt if the text is not a cluster file.
 std::optional<KnownCluster> read_cluster_file(const std::string& text);
 

@@ -9,7 +9,9 @@
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
+#include "component/postgresql/networks.hpp"
 #include "component/postgresql/postgresql.hpp"
+#include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
 #include "spec/server_settings.hpp"
 
@@ -95,26 +97,42 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
 
 }  // namespace
 
+namespace {
+
+// A line of ours as it is where what crosses a network is encrypted: it takes nobody without TLS.
+std::string over_network(const Spec& spec, std::string line) {
+  const bool network = line.starts_with("host ") && line.find(" 127.0.0.1/32 ") == std::string::npos && line.find(" ::1/128 ") == std::string::npos;
+  return network && certificates::wanted(spec) ? "hostssl" + line.substr(4) : line;
+}
+
+}  // namespace
+
 std::vector<std::string> hba_lines(const ClusterView& view) {
   const Spec& spec = view.spec;
-  const std::string super = quoted(spec.patroni_superuser_username), replication = quoted(spec.patroni_replication_username);
-  const std::string peer = spec.patroni_superuser_username == "postgres" ? "peer" : "peer map=pgcluster";
-  const std::string host_line = certificates::wanted(spec) ? "hostssl " : "host ";
-  // Without these there is no cluster. All others come after the user's, for the first line that matches wins.
-  std::vector<std::string> lines{"local all " + super + " " + peer, "local replication " + super + " " + peer,
-                                 "host replication " + replication + " 127.0.0.1/32 scram-sha-256",
-                                 "host replication " + replication + " ::1/128 scram-sha-256"};
-  for (const TopologyHost* host : view.known(Role::postgres)) {
-    lines.push_back(host_line + "replication " + replication + " " + net::single_address(host->address) + " scram-sha-256");
-    lines.push_back(host_line + "all " + super + " " + net::single_address(host->address) + " scram-sha-256");  // pg_rewind
+  const std::string& super = spec.patroni_superuser_username;
+  // One host more that only asks Consul must not change a member's file.
+  std::vector<const TopologyHost*> known = view.known();
+  std::erase_if(known, [](const TopologyHost* host) { return host->roles == std::vector<Role>{Role::consul_client}; });
+  std::vector<std::string> members, others;
+  for (const TopologyHost* host : known) {
+    if (host->has(Role::postgres))
+      members.push_back(host->address);
+    else if (!host->has(Role::balancer))  // who comes from there may be any client
+      others.push_back(host->address);
   }
-  lines.insert(lines.end(), spec.postgresql_pg_hba.begin(), spec.postgresql_pg_hba.end());
+  // Without these there is no cluster. All others come after the user's, for the first line that matches wins.
+  std::vector<std::string> lines = internal_hba_lines(spec, members, others);
+  for (std::string& line : lines) line = over_network(spec, std::move(line));
+  for (const std::string& text : spec.postgresql_pg_hba) {
+    if (const auto line = parse_hba(text); line && !spec.postgresql_superuser_remote)
+      if (const auto guard = without_superuser(*line, super)) lines.push_back(to_string(*guard));
+    lines.push_back(text);
+  }
   lines.insert(lines.end(), {"local all all scram-sha-256", "host all all 127.0.0.1/32 scram-sha-256", "host all all ::1/128 scram-sha-256"});
-  // Hosts that only ask Consul come in by the last line: one more of them must not change a member's file.
-  for (const TopologyHost* host : view.known())
-    if (host->roles != std::vector<Role>{Role::consul_client})
-      lines.push_back(host_line + "all all " + net::single_address(host->address) + " scram-sha-256");
-  for (const char* everywhere : {"0.0.0.0/0", "::/0"}) lines.push_back(host_line + "all all " + everywhere + " scram-sha-256");
+  if (!spec.postgresql_superuser_remote) lines.push_back("host all " + hba_name(super) + " all reject");
+  for (const TopologyHost* host : known) lines.push_back(over_network(spec, "host all all " + net::single_address(host->address) + " scram-sha-256"));
+  const auto networks = view.derived(allowed_networks);
+  for (const std::string& network : *networks) lines.push_back(over_network(spec, "host all all " + network + " scram-sha-256"));
   return lines;
 }
 

@@ -9,6 +9,7 @@
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
+#include "component/postgresql/networks.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
@@ -188,6 +189,7 @@ class Patroni final : public Component {
                           {.name = patroni::server_certificate, .account = account, .names = certificates::client_names(node)}};
     }
     all.findings = too_few_huge_pages(node);
+    for (Diagnostic& one : unknown_network(node)) all.findings.push_back(std::move(one));
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)
       all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});

@@ -8,6 +8,7 @@
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/registry.hpp"
+#include "step/made.hpp"
 
 namespace pgcluster {
 namespace {
@@ -16,6 +17,7 @@ constexpr const char* unit = "pgbouncer.service";
 constexpr const char* main_file = "/etc/pgbouncer/pgbouncer.ini";
 constexpr const char* listen_file = "/etc/pgbouncer/listen.ini";
 constexpr const char* users_file = "/etc/pgbouncer/userlist.txt";
+constexpr const char* hba_file = "/etc/pgbouncer/pg_hba.conf";
 
 std::uint64_t file_limit(const NodeView& node) {
   const auto wanted =
@@ -41,7 +43,8 @@ Text main_text(const NodeView& node) {
   text += node.platform().postgresql.socket_dir + " port=" + std::to_string(spec.postgresql_port) + " auth_user=pgbouncer\n\n[pgbouncer]\n";
   const auto add = [&](const char* key, const std::string& value) { text += std::string(key) + " = " + value + "\n"; };
   text += std::string("%include ") + listen_file + "\n";
-  add("auth_type", "scram-sha-256");
+  add("auth_type", "hba");
+  add("auth_hba_file", hba_file);
   if (certificates::wanted(spec)) {
     add("client_tls_sslmode", "require");
     add("client_tls_key_file", certificates::key_file("pgbouncer"));
@@ -116,19 +119,22 @@ class PgBouncer final : public Component {
     ServiceWish wish{.unit = unit, .reloadable = true, .settle = std::chrono::seconds(120)};
     const std::string drop_in = std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf";
     wish.start_files = {listen_file, drop_in};
+    // The first drop-in stays as it always was: a change of it restarts PgBouncer. Further files stand in the second.
     wish.load_files = {main_file, users_file};
-    const WriteFile own_drop_in =
-        unit_notes(wish, {"/bin/kill -HUP $MAINPID"},
-                   "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n");
+    const std::string more =
+        "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
+    const std::vector<std::string> reload{"/bin/kill -HUP $MAINPID"};
+    const WriteFile notes = unit_notes(wish, reload, more);
+    wish.load_files.emplace_back(hba_file);
     if (certificates::wanted(node.spec()))
       wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file("pgbouncer")});
     return sequence(
         packages(step("packages"), node.name(), needs(node).packages, {unit}),
         parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
                  file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
-                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))), file(step("unit"), node.name(), own_drop_in),
-                 // A client that stays must not hold up the end of a restart.
-                 certificates::notes(node, "pgbouncer", wish, {"/bin/kill -HUP $MAINPID"}, "TimeoutStopSec=10\n")),
+                 file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
+                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))), file(step("unit"), node.name(), notes),
+                 file(step("load-notes"), node.name(), load_notes(wish, reload))),
         rolling("pgbouncer", node.name(), {},
                 sequence(after_where_planned({certificates::ready(node.name(), "pgbouncer")}, service(step("service"), node.name(), wish)),
                          listens(node))));

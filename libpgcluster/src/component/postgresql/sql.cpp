@@ -44,6 +44,8 @@ std::string query(const ClusterView& view) {
          // A file's time is in whole seconds.
          ", 'files_read', (select pg_conf_load_time() >= max((pg_stat_file(sourcefile, true)).modification) from pg_file_settings)"
          ", 'reloaded', pg_conf_load_time() - pg_postmaster_start_time() > interval '0.5 s'"
+         ", 'md5_roles', (select coalesce(json_agg(rolname order by rolname), '[]') from (select rolname from pg_authid"
+         " where rolpassword like 'md5%' and rolcanlogin order by rolname limit 100) as old)"
          ", 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots)"
          ", 'user_search', (select json_build_array(prosrc, proconfig::text, array_to_string(array(select case grantee when 0 then '(everybody)'"
          " else pg_get_userbyid(grantee)::text end collate \"C\" from aclexplode(coalesce(proacl, acldefault('f', proowner))) order by 1), ','), "
@@ -98,9 +100,10 @@ std::string objects_file(const Objects& objects) {
   return text;
 }
 
-// What a cluster, a database or a role may set for everybody, and must not change for us.
+// What a cluster, a database or a role may set for everybody, and must not change for us. Who may make functions, operators or temporary tables in a
+// database must not have us call them: search_path names pg_catalog only, and pg_temp last.
 static constexpr const char* own_session =
-    "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog"
+    "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,pg_temp"
     " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c "
     "session_replication_role=origin"
     " -c standard_conforming_strings=on -c DateStyle=ISO -c bytea_output=hex -c row_security=on -c client_min_messages=warning'";
@@ -183,6 +186,7 @@ Server read_server(const Answer& answer) {
                                     .callers = json_read::plain(one[2]),
                                     .definer = json_read::flag(one[3]),
                                     .reachable = json_read::flag(one[4])};
+  for (const Json& name : json_read::list(json, "md5_roles")) server.md5_roles.push_back(json_read::plain(name));
   if (const Json& slots = json_read::at(json, "slots"); slots.is_array()) {
     server.slots.emplace();
     for (const Json& name : slots) server.slots->insert(json_read::plain(name));
@@ -208,6 +212,23 @@ std::string servers_in_words(const ClusterView& view, const Answers& answers) {
                      : host->name + ": " + (output && !output->err.empty() ? output->err.substr(0, output->err.find('\n')) : "psql has no answer"));
   }
   return text;
+}
+
+std::vector<std::string> md5_roles(const ClusterView& view, const Answers& answers) {
+  for (const TopologyHost* host : view.topology.with(Role::postgres))
+    if (const Server& server = answers.read(server_ask(view, *host), read_server); server.answers) return server.md5_roles;
+  return {};
+}
+
+Diagnostic md5_warning(const std::vector<std::string>& roles) {
+  const std::size_t shown = std::min<std::size_t>(roles.size(), 5);
+  std::string names = joined(std::vector<std::string>(roles.begin(), roles.begin() + static_cast<std::ptrdiff_t>(shown)));
+  if (roles.size() > shown) names += " and " + std::to_string(roles.size() - shown) + " more";
+  const bool one = roles.size() == 1;
+  return {.severity = Severity::warning,
+          .message = std::string(one ? "the role " : "the roles ") + names + (one ? " has an md5 password" : " have md5 passwords") +
+                     ", and cannot log in with it: PgBouncer and pgcluster's lines of pg_hba.conf take scram-sha-256 only",
+          .hint = "set the password again, as the superuser in psql: \\password " + sql_identifier(roles.empty() ? "" : roles.front())};
 }
 
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers) {

@@ -47,6 +47,7 @@ struct Server {
   std::map<std::string, std::string> session_settings;  ///< of all sessions: ALTER ROLE ALL SET
   bool reloaded = false;                                ///< it has read its settings again since it was started
   std::optional<std::set<std::string>> slots;           ///< names of its replication slots
+  std::vector<std::string> md5_roles;                   ///< roles that may log in and whose password is an md5 hash; at most 100
 
   bool writable() const { return answers && !recovery; }
 };
@@ -77,6 +78,9 @@ Exec start_look(const ClusterView& view, const std::string& host);
 const TopologyHost* writable_host(const ClusterView& view, const Answers& answers);
 /// What each server is, for who waits for one that takes writes: "pg1 is a replica, pg2: psql: error: …".
 std::string servers_in_words(const ClusterView& view, const Answers& answers);
+/// Server::md5_roles of the first server that answers; and what is said of them.
+std::vector<std::string> md5_roles(const ClusterView& view, const Answers& answers);
+Diagnostic md5_warning(const std::vector<std::string>& roles);
 std::vector<Ask> server_asks(const ClusterView& view);
 
 /// The file of objects on a host: those of the spec, and those that left it and are still there.

@@ -74,13 +74,22 @@ Text shown(const RoleWish& wish, const RoleState* state) {
   return line + (same ? " password <secret " + wish.password->name + ">\n" : state->verifier.empty() ? " no password\n" : " another password\n");
 }
 
-// Nothing of what comes may reach the server's log: it holds verifiers.
-constexpr const char* quiet =
-    "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n";
+// Nothing of what comes may reach the server's log or its statistics: it holds verifiers. Settings of extensions that are not loaded have no effect.
+std::string quiet(int version) {
+  std::string script =
+      "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n"
+      "set pg_stat_statements.track = 'none';\nset pgaudit.log = 'none';\n";
+  if (version >= 12) script += "set log_transaction_sample_rate = 0;\n";
+  if (version >= 13) script += "set log_min_duration_sample = -1;\n";
+  return script;
+}
+
+// The function finds nothing that somebody else made, not even in its caller's temporary schema.
+constexpr const char* search_config = "{\"search_path=pg_catalog, pg_temp\"}";
 
 Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches) {
   Run run{.argv = psql(*view, host.name, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
-          .input = quiet + script,
+          .input = quiet(view->spec.postgresql_version) + script,
           .touches = {std::move(touches)},
           .look = recovery_look(*view, host.name)};
   return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
@@ -266,13 +275,12 @@ StepPtr search_step(const View& view) {
     const auto& found = server.user_search;
     const std::string& owner = view->spec.patroni_superuser_username;
     const std::string callers = owner < bouncer ? owner + "," + bouncer : bouncer + ("," + owner);
-    if (found && found->source == search_source && found->definer && found->reachable && found->config == "{search_path=pg_catalog}" &&
-        found->callers == callers)
+    if (found && found->source == search_source && found->definer && found->reachable && found->config == search_config && found->callers == callers)
       return Done{};
     // Drop the function first: `create or replace` cannot change the result type of an older version, and would keep grants that somebody added.
     const std::string script = std::string("begin;\ncreate schema if not exists public;\ndrop function if exists public.user_search(text);\n") +
                                "create function public.user_search(uname text) returns table (usename name, passwd text)\n"
-                               "  language sql security definer set search_path = pg_catalog as " +
+                               "  language sql security definer set search_path = pg_catalog, pg_temp as " +
                                sql_literal(search_source) +
                                ";\nrevoke all on function public.user_search(text) from public;\n"
                                "grant execute on function public.user_search(text) to " +

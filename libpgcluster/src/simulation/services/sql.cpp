@@ -74,7 +74,7 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
         if (auto from = one.find(word); from != std::string::npos) database.*member = quoted(one, '\'', from);
     } else if (one.starts_with("create function public.user_search")) {
       at = one.find(" as ");
-      search = UserSearch{.source = quoted(one, '\'', at), .config = "{search_path=pg_catalog}", .callers = superuser, .definer = true};
+      search = UserSearch{.source = quoted(one, '\'', at), .config = "{\"search_path=pg_catalog, pg_temp\"}", .callers = superuser, .definer = true};
     } else if (one.starts_with("drop function if exists public.user_search")) {
       search.reset();
     } else if (one.starts_with("grant execute on function public.user_search") && search) {
@@ -111,10 +111,13 @@ std::string SqlCatalog::json(int version, bool recovery, const std::string& star
   for (const auto& [name, role] : roles)
     all_roles[name] = Json::array({role.superuser, role.createdb, role.createrole, role.inherit, role.login, role.replication, role.bypassrls,
                                    role.verifier.empty() ? Json() : Json(role.verifier)});
+  Json md5_roles = Json::array();
+  for (const auto& [name, role] : roles)
+    if (role.login && role.verifier.starts_with("md5")) md5_roles.push_back(name);
   Json all_databases = Json::object();
   for (const auto& [name, one] : databases) all_databases[name] = Json::array({one.owner, one.encoding, one.collate, one.ctype});
-  Json all{{"recovery", recovery}, {"started", started},         {"config", config}, {"settings", settings},
-           {"roles", all_roles},   {"databases", all_databases}, {"slots", slots},   {"reloaded", reloaded}};
+  Json all{{"recovery", recovery},       {"started", started}, {"config", config},     {"settings", settings},  {"roles", all_roles},
+           {"databases", all_databases}, {"slots", slots},     {"reloaded", reloaded}, {"md5_roles", md5_roles}};
   all["session_settings"] = Json::array();
   for (const auto& [name, value] : session_settings) all["session_settings"].push_back(name + "=" + value);
   all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer, search->reachable}) : Json();
