@@ -6,6 +6,8 @@
 #include <pgcluster/component/confd.hpp>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
+#include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
@@ -22,16 +24,38 @@ constexpr const char* template_file = "/etc/confd/templates/haproxy.tmpl";
 constexpr const char* unit_file = "/etc/systemd/system/confd.service";
 constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
 
+bool on_etcd(const NodeView& node) { return node.topology().dcs_type == DcsType::etcd; }
+
+// What confd needs to speak with the DCS by TLS, by the names of its file. It runs as root, so on
+// Consul it shows the certificate of the host's own agent.
+std::vector<std::pair<std::string, std::string>> tls_of(const NodeView& node) {
+  if (!certificates::wanted(node.spec()) || on_etcd(node)) return {};
+  return {{"scheme", "https"},
+          {"client_cakeys", certificates::authority_file},
+          {"client_cert", certificates::certificate_file(consul_certificate)},
+          {"client_key", certificates::key_file(consul_certificate)}};
+}
+
+// The option of what has this name in the file.
+std::string option(const std::string& name) {
+  if (name == "client_cakeys") return "client-ca-keys";
+  std::string words = name;
+  std::replace(words.begin(), words.end(), '_', '-');
+  return words;
+}
+
 std::vector<std::string> nodes_of(const NodeView& node) {
-  if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:8500"};
+  if (!on_etcd(node)) return {"127.0.0.1:" + std::to_string(consul_api_port(node.spec()))};
   return etcd_client_urls(node.cluster);
 }
 
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   const std::string nodes = joined(nodes_of(node), ", ", [](const std::string& one) { return '"' + one + '"'; });
-  return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                     to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+  std::string text = fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
+                                 to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+  for (const auto& [name, value] : tls_of(node)) text += name + " = \"" + value + "\"\n";
+  return text;
 }
 
 std::string resource_text(const NodeView& node) {
@@ -50,7 +74,8 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
 
 // From version 0.40 on, confd takes the backend as a command, and does not read the nodes and the interval from its file. Its help tells which it is.
 std::string unit_text(const NodeView& node) {
-  const std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
+  std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
+  for (const auto& [name, value] : tls_of(node)) nodes += " --" + option(name) + " " + value;
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/consul/shell.hpp"
 #include "component/listening.hpp"
@@ -49,6 +50,18 @@ Text agent_text(const NodeView& node) {
   json["skip_leave_on_interrupt"] = true;
   json["disable_update_check"] = true;
   json["dns_config"] = {{"allow_stale", true}, {"node_ttl", "0s"}, {"service_ttl", {{"*", "0s"}}}, {"only_passing", true}};
+  if (certificates::wanted(spec)) {
+    json["ca_file"] = certificates::authority_file;
+    json["cert_file"] = certificates::certificate_file(consul_certificate);
+    json["key_file"] = certificates::key_file(consul_certificate);
+    json["verify_incoming"] = true;
+    json["verify_outgoing"] = true;
+    // Only servers have the name server.DATACENTER.consul: no other host can take a server's place.
+    json["verify_server_hostname"] = true;
+    json["ports"] = {{"http", -1}, {"https", consul_api_port(spec)}};
+    // The checks of Patroni's REST API trust the cluster's authority, and expect the name of this node.
+    json["enable_agent_tls_for_checks"] = true;
+  }
   json["encrypt"] = "@";
   const std::string plain = json.dump(2) + "\n";
   const auto at = plain.rfind('@');
@@ -75,7 +88,7 @@ Ask keyring_ask(const NodeView& node) {
 std::string consul_services(const NodeView& node) {
   const Spec& spec = node.spec();
   const std::string& cluster = spec.patroni_cluster_name;
-  const std::string rest = net::http_url(node.host.address, spec.patroni_restapi_port);
+  const std::string rest = certificates::url(spec, node.host.address, spec.patroni_restapi_port);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
   OrderedJson services = OrderedJson::array();
@@ -141,14 +154,14 @@ StepPtr consul_config(const NodeView& node) {
       file("config", host, {.path = consul_agent_file, .content = agent_text(node), .mode = 0640, .owner = "root", .group = "consul"});
   const Ask data{host, FileOf{std::string(consul_data_dir) + "/node-id", false}};
   std::string filter;
-  const std::vector<PortNeed> wanted = consul_ports(node.host);
+  const std::vector<PortNeed> wanted = consul_ports(node.spec(), node.host);
   for (const PortNeed& port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port.number);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
   asks.insert(asks.end(), {data, ports, keyring});
   auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
-                 datacenter = consul_datacenter(node.spec(), node.host)](const Answers& answers) -> Decision {
+                 datacenter = consul_datacenter(node.spec(), node.host), command = consul_command(node.spec())](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
@@ -161,8 +174,8 @@ StepPtr consul_config(const NodeView& node) {
     if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
       return Refused{
           {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
-           .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
-                   "apply; and then consul keyring -remove OLD"}};
+           .hint = "give the old key again; or, to change it, first on one host: " + command + " keyring -install KEY, then the same with -use KEY; "
+                   "apply; and then with -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
       const auto before = json_read::parse(file->content);
       const std::string was = json_read::text(before, "datacenter");

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
 #include "op/facts.hpp"
@@ -30,14 +31,14 @@ StepPtr healthy(const NodeView& node) {
     servers_up.steps.push_back({server->name, "consul", "service"});
   servers_up.enough = servers_up.steps.size() / 2 + 1;
   if (!node.has(Role::consul)) {
-    const Ask ask = consul_leader_ask(host);
+    const Ask ask = consul_leader_ask(node.spec(), host);
     auto decide = [ask](const Answers& answers) -> Decision {
       if (!read_consul_leader(answers[ask]).empty()) return Done{};
       return Later{"Consul's agent has found servers with a leader"};
     };
     return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}, .brought_by = servers_up});
   }
-  const Ask ask = consul_health_ask(node.host);
+  const Ask ask = consul_health_ask(node.spec(), node.host);
   auto decide = [ask, host, servers = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host))),
                  view = shared(node.cluster)](const Answers& answers) -> Decision {
     std::vector<std::string> described = servers;
@@ -73,7 +74,7 @@ Order restart_order(const ClusterView& cluster) {
       agents.push_back(host.name);
       continue;
     }
-    servers.push_back({host.name, consul_datacenter(cluster.spec, host), consul_health_ask(host)});
+    servers.push_back({host.name, consul_datacenter(cluster.spec, host), consul_health_ask(cluster.spec, host)});
     order.asks.push_back(servers.back().ask);
   }
   order.order = [servers, agents](const Answers& answers) {
@@ -128,6 +129,9 @@ class Consul final : public Component {
     wish.start_files = {consul_agent_file, unit_file, unit_file + ".d/50-pgcluster.conf"};
     if (node.spec().consul_binary.given()) wish.start_files.emplace_back(consul_program(node.spec()));
     if (node.has(Role::postgres)) wish.load_files = {consul_services_file};
+    // Who is trusted is read by a reload, too.
+    if (certificates::wanted(node.spec()))
+      wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(consul_certificate)});
     wish.reloadable = !wish.load_files.empty();
     Steps program = packages(step("packages"), host, needs(node).packages, {wish.unit});
     if (node.spec().consul_binary.given())
@@ -141,7 +145,7 @@ class Consul final : public Component {
     Steps dns;
     if (node.has(Role::consul_client)) dns = consul_dns(node);
     return sequence(checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
-                    rolling("consul", host, restart_order(node.cluster), sequence(service(step("service"), host, wish), healthy(node))),
+                    rolling("consul", host, restart_order(node.cluster), sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)), healthy(node))),
                     std::move(dns));
   }
 
@@ -153,20 +157,26 @@ class Consul final : public Component {
     const Spec& spec = node.spec();
     if (!has_consul_agent(spec, node.host)) return {};
     Needs all{.packages = {node.platform().http_client},
-              .ports = consul_ports(node.host),
+              .ports = consul_ports(spec, node.host),
               .units = {consul_unit},
               .accounts = {node.platform().consul.account},
               .directories = {consul_data_dir},
               .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
     if (!spec.consul_binary.given())
       all.packages.insert(all.packages.end(), node.platform().consul.packages.begin(), node.platform().consul.packages.end());
+    if (certificates::wanted(spec)) {
+      all.packages.push_back(node.platform().openssl);
+      CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
+      if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
+      all.certificates = {std::move(certificate)};
+    }
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;
   }
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::consul || !node.has(Role::consul)) return {};
-    return {{consul_health_ask(node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
+    return {{consul_health_ask(node.spec(), node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
                const std::vector<ConsulServer> servers = read_consul_servers(answer);
                if (std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host && one.serves(); }))
                  return std::nullopt;
