@@ -52,8 +52,9 @@ std::vector<std::string> nodes_of(const NodeView& node) {
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   const std::string nodes = joined(nodes_of(node), ", ", [](const std::string& one) { return '"' + one + '"'; });
-  std::string text = fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                                 to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+  std::string text =
+      fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
+                  to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
   for (const auto& [name, value] : tls_of(node)) text += name + " = \"" + value + "\"\n";
   return text;
 }

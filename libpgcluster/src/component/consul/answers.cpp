@@ -49,9 +49,7 @@ std::vector<PortNeed> consul_ports(const Spec& spec, const TopologyHost& host) {
 
 const char* consul_program(const Spec& spec) { return spec.consul_binary.given() ? "/usr/local/bin/consul" : "/usr/bin/consul"; }
 
-std::string consul_url(const Spec& spec, const std::string& path) {
-  return certificates::url(spec, "127.0.0.1", consul_api_port(spec), path);
-}
+std::string consul_url(const Spec& spec, const std::string& path) { return certificates::url(spec, "127.0.0.1", consul_api_port(spec), path); }
 
 std::string consul_home_path(const Spec& spec, const std::string& path) {
   if (spec.consul_layout != ConsulLayout::federated) return path;
@@ -68,7 +66,8 @@ Ask consul_get(const Spec& spec, const std::string& host, const std::string& pat
 std::vector<std::string> consul_environment(const Spec& spec) {
   if (!certificates::wanted(spec)) return {};
   return {"env", "CONSUL_HTTP_ADDR=" + consul_url(spec, ""), std::string("CONSUL_CACERT=") + certificates::authority_file,
-          "CONSUL_CLIENT_CERT=" + certificates::certificate_file(consul_certificate), "CONSUL_CLIENT_KEY=" + certificates::key_file(consul_certificate)};
+          "CONSUL_CLIENT_CERT=" + certificates::certificate_file(consul_certificate),
+          "CONSUL_CLIENT_KEY=" + certificates::key_file(consul_certificate)};
 }
 
 std::string consul_command(const Spec& spec) {
@@ -103,7 +102,9 @@ std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
   return servers;
 }
 
-Ask consul_leader_ask(const Spec& spec, const std::string& host) { return consul_get(spec, host, "/v1/status/leader", {"unit:consul.service", "dcs:members"}); }
+Ask consul_leader_ask(const Spec& spec, const std::string& host) {
+  return consul_get(spec, host, "/v1/status/leader", {"unit:consul.service", "dcs:members"});
+}
 
 std::string read_consul_leader(const Answer& answer) {
   const auto body = consul_body(answer);

@@ -14,8 +14,8 @@ using Hosts = std::vector<const TopologyHost*>;
 
 Run request(const Spec& spec, const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
   // Servers that have just been started may answer "stream closed".
-  std::vector<std::string> argv{"curl", "-sS", "--fail-with-body", "--stderr", "-",  "-m", "20",
-                                "--retry", "3", "--retry-delay", "1", "--retry-all-errors"};
+  std::vector<std::string> argv{"curl",          "-sS", "--fail-with-body",  "--stderr", "-", "-m", "20", "--retry", "3",
+                                "--retry-delay", "1",   "--retry-all-errors"};
   for (std::string& word : certificates::curl_options(spec, consul_certificate)) argv.push_back(std::move(word));
   argv.insert(argv.end(), {"-X", method, "--data-binary", "@-", consul_url(spec, path)});
   return {.argv = std::move(argv), .input = body.dump(), .touches = {touches}};
@@ -24,7 +24,8 @@ Run request(const Spec& spec, const std::string& method, const std::string& path
 // What to do, by what the first server that answers has; empty: nothing.
 using Wish = std::function<std::vector<std::pair<Run, std::string>>(const OrderedJson&)>;
 
-Steps on_servers(const Spec& spec, const std::string& name, const Hosts& servers, const std::string& path, const std::string& about, const Wish& wish) {
+Steps on_servers(const Spec& spec, const std::string& name, const Hosts& servers, const std::string& path, const std::string& about,
+                 const Wish& wish) {
   std::vector<std::pair<std::string, Ask>> asked;
   std::vector<Ask> asks;
   std::vector<StepRef> up;
@@ -71,10 +72,9 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
     if (other != datacenter) others.push_back(other);
   const OrderedJson failover =
       others.empty() ? OrderedJson{{"NearestN", 0}, {"Datacenters", nullptr}} : OrderedJson{{"NearestN", 0}, {"Datacenters", others}};
-  const OrderedJson wished{
-      {"Name", name},
-      {"Service", {{"Service", spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
-      {"DNS", {{"TTL", "0s"}}}};
+  const OrderedJson wished{{"Name", name},
+                           {"Service", {{"Service", spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
+                           {"DNS", {{"TTL", "0s"}}}};
   return on_servers(cluster.spec, "cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
     std::vector<std::pair<Run, std::string>> todo;
     if (!all.is_array()) return todo;
@@ -88,7 +88,8 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
                         (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
                         one.value("DNS", OrderedJson::object()).value("TTL", "") == "0s";
       if (!same)
-        todo.emplace_back(request(spec, "PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
+        todo.emplace_back(request(spec, "PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"),
+                          name + ".query.consul asks for something else");
       return todo;
     }
     todo.emplace_back(request(spec, "POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");

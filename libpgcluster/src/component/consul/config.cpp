@@ -160,8 +160,8 @@ StepPtr consul_config(const NodeView& node) {
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
   asks.insert(asks.end(), {data, ports, keyring});
-  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
-                 datacenter = consul_datacenter(node.spec(), node.host), command = consul_command(node.spec())](const Answers& answers) -> Decision {
+  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host), datacenter = consul_datacenter(node.spec(), node.host),
+                 command = consul_command(node.spec())](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
@@ -174,7 +174,8 @@ StepPtr consul_config(const NodeView& node) {
     if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
       return Refused{
           {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
-           .hint = "give the old key again; or, to change it, first on one host: " + command + " keyring -install KEY, then the same with -use KEY; "
+           .hint = "give the old key again; or, to change it, first on one host: " + command +
+                   " keyring -install KEY, then the same with -use KEY; "
                    "apply; and then with -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
       const auto before = json_read::parse(file->content);

@@ -144,9 +144,11 @@ class Consul final : public Component {
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
     Steps dns;
     if (node.has(Role::consul_client)) dns = consul_dns(node);
-    return sequence(checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
-                    rolling("consul", host, restart_order(node.cluster), sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)), healthy(node))),
-                    std::move(dns));
+    return sequence(
+        checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
+        rolling("consul", host, restart_order(node.cluster),
+                sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)), healthy(node))),
+        std::move(dns));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
