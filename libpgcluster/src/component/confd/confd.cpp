@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
 #include "component/certificates.hpp"
@@ -17,6 +18,7 @@ namespace pgcluster {
 namespace {
 
 constexpr const char* unit = "confd.service";
+constexpr const char* certificate = "confd";
 constexpr const char* program_file = "/usr/local/bin/confd";
 constexpr const char* config_file = "/etc/confd/confd.toml";
 constexpr const char* resource_file = "/etc/confd/conf.d/haproxy.toml";
@@ -24,28 +26,8 @@ constexpr const char* template_file = "/etc/confd/templates/haproxy.tmpl";
 constexpr const char* unit_file = "/etc/systemd/system/confd.service";
 constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
 
-bool on_etcd(const NodeView& node) { return node.topology().dcs_type == DcsType::etcd; }
-
-// What confd needs to speak with the DCS by TLS, by the names of its file. It runs as root, so on
-// Consul it shows the certificate of the host's own agent.
-std::vector<std::pair<std::string, std::string>> tls_of(const NodeView& node) {
-  if (!certificates::wanted(node.spec()) || on_etcd(node)) return {};
-  return {{"scheme", "https"},
-          {"client_cakeys", certificates::authority_file},
-          {"client_cert", certificates::certificate_file(consul_certificate)},
-          {"client_key", certificates::key_file(consul_certificate)}};
-}
-
-// The option of what has this name in the file.
-std::string option(const std::string& name) {
-  if (name == "client_cakeys") return "client-ca-keys";
-  std::string words = name;
-  std::replace(words.begin(), words.end(), '_', '-');
-  return words;
-}
-
 std::vector<std::string> nodes_of(const NodeView& node) {
-  if (!on_etcd(node)) return {"127.0.0.1:" + std::to_string(consul_api_port(node.spec()))};
+  if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:" + std::to_string(consul_api_port(node.spec()))};
   return etcd_client_urls(node.cluster);
 }
 
@@ -55,7 +37,9 @@ std::string config_text(const NodeView& node) {
   std::string text =
       fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
                   to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
-  for (const auto& [name, value] : tls_of(node)) text += name + " = \"" + value + "\"\n";
+  if (certificates::wanted(node.spec()))
+    text += fmt::format("scheme = \"https\"\nclient_cakeys = \"{}\"\nclient_cert = \"{}\"\nclient_key = \"{}\"\n", certificates::authority_file,
+                        certificates::certificate_file(certificate), certificates::key_file(certificate));
   return text;
 }
 
@@ -76,7 +60,9 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
 // From version 0.40 on, confd takes the backend as a command, and does not read the nodes and the interval from its file. Its help tells which it is.
 std::string unit_text(const NodeView& node) {
   std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
-  for (const auto& [name, value] : tls_of(node)) nodes += " --" + option(name) + " " + value;
+  if (certificates::wanted(node.spec()))
+    nodes += std::string(" --scheme https --client-ca-keys ") + certificates::authority_file + " --client-cert " + certificates::certificate_file(certificate) +
+             " --client-key " + certificates::key_file(certificate);
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target
@@ -100,15 +86,17 @@ WantedBy=multi-user.target
 // Not before haproxy takes what it would write, with the servers of the spec in place of Patroni's members.
 StepPtr template_step(const NodeView& node) {
   const std::string host = node.name();
-  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node)});
-  const Ask check = haproxy_check_ask(node);
+  const bool open = certificates::goes_over(node.cluster);
+  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node, open)});
+  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{template_file}};
   std::vector<Ask> asks = wished->asks();
   asks.push_back(check);
-  auto decide = [wished, check, host](const Answers& answers) -> Decision {
+  auto decide = [wished, check, present, host, open, closed = haproxy_template(node)](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     auto* change = std::get_if<Change>(&decision);
     if (!change) return decision;
-    if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
     const auto& asked = std::get<Exec>(check.what);
     Run once_more{.argv = asked.argv, .input = asked.input, .touches = {std::string("file:") + haproxy_file}};
     change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
@@ -117,6 +105,22 @@ StepPtr template_step(const NodeView& node) {
   // What confd writes from it is ours as well, and goes with it.
   return make_step(node.step("confd", "template"),
                    {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
+}
+
+// Once all Patronis have gone over: HAProxy asks them in the new way only.
+StepPtr close_step(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished = file("close", host, {.path = template_file, .content = haproxy_template(node)});
+  auto decide = [wished, host](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    change->todo.push_back({.at = host, .what = SetUnit{unit, SetUnit::Go::restart, {}}});
+    change->action = Action::restart;
+    change->reason = "all Patronis have gone over";
+    return decision;
+  };
+  return make_step(confd::closed(host), {.asks = wished->asks(), .decide = decide, .settle = std::chrono::seconds(10)});
 }
 
 class Confd final : public Component {
@@ -128,22 +132,34 @@ class Confd final : public Component {
     const auto step = [&](const char* what) { return node.step("confd", what); };
     const std::string host = node.name();
     // Nobody waits for confd: its restart disturbs nothing.
-    const ServiceWish wish{.unit = unit,
-                           .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
-                           .restart_impact = Impact::none,
-                           .settle = std::chrono::seconds(30)};
+    ServiceWish wish{.unit = unit,
+                     .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
+                     .restart_impact = Impact::none,
+                     .settle = std::chrono::seconds(30)};
+    if (certificates::wanted(node.spec()))
+      wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file(certificate)});
     return after(
         {haproxy::packages(host)},
         sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
-                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
+                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
+                          after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
-                 service(confd::service(host), host, wish)));
+                 after_where_planned({certificates::ready(host, certificate)}, service(confd::service(host), host, wish)), closing(node)));
+  }
+
+  static Steps closing(const NodeView& node) {
+    if (!certificates::goes_over(node.cluster)) return {};
+    std::vector<StepRef> members;
+    for (const std::string& name : node.topology().database) members.push_back(patroni::member(name));
+    return after(members, close_step(node));
   }
 
   Needs needs(const NodeView& node) const override {
     if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
     Needs all{.units = {unit}};
+    // openssl and the account come with HAProxy, for which confd waits anyway.
+    if (certificates::wanted(node.spec())) all.certificates = {{.name = certificate, .serves = false, .asks = true, .after = "template"}};
     if (const std::string& path = node.spec().confd_binary.path; !path.empty()) all.programs.push_back({"confd_binary", path});
     return all;
   }
