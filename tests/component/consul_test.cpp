@@ -79,9 +79,47 @@ TEST_CASE("consul: without TLS all is asked in the clear, on the other port") {
   plain.tls_cert_generate = false;
   CHECK(consul_url(plain, "/v1/query") == "http://127.0.0.1:8500/v1/query");
   CHECK(consul_command(plain) == "consul");
-  const Ask ask = consul_leader_ask(plain, "pg1");
-  CHECK(std::get<Exec>(ask.what).argv == std::vector<std::string>{"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", "http://127.0.0.1:8500/v1/status/leader"});
-  CHECK(sent(decide(together(cluster(plain)), "cluster/consul/query-dc1", {{"pg1", "/v1/query", said("[]")}})).starts_with("POST http://127.0.0.1:8500/v1/query "));
+  const Ask ask = consul_leader_ask(cluster(plain), "pg1");
+  CHECK(std::get<Exec>(ask.what).argv ==
+        std::vector<std::string>{"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", "http://127.0.0.1:8500/v1/status/leader"});
+  CHECK(sent(decide(together(cluster(plain)), "cluster/consul/query-dc1", {{"pg1", "/v1/query", said("[]")}}))
+            .starts_with("POST http://127.0.0.1:8500/v1/query "));
+}
+
+TEST_CASE("consul: an agent goes over from plain to TLS, and back, by way of taking both") {
+  const auto written = [](const Decision& decision) { return std::get<WriteFile>(changed(decision).todo.at(0).what).content.reveal(); };
+  const auto has = [](const std::string& text, bool http, bool https, bool incoming, bool outgoing) {
+    const auto says = [&](const char* key, bool is) { return text.find(std::string(key) + "\": " + (is ? "true" : "false")) != std::string::npos; };
+    if (!https) return text.find("\"https\"") == std::string::npos && text.find("verify_") == std::string::npos && http;
+    return (text.find("\"http\": -1") == std::string::npos) == http && text.find("\"https\": 8501") != std::string::npos &&
+           says("verify_incoming", incoming) && says("verify_server_hostname", incoming) && says("verify_outgoing", outgoing);
+  };
+  for (const bool tls : {true, false}) {
+    Spec wished = consul_spec();
+    wished.tls_cert_generate = tls;
+    ClusterView view = cluster(wished);
+    for (auto& [host, facts] : view.facts) {
+      facts.owned = {{"unit:consul.service", "x"}};
+      if (!tls) facts.owned.push_back({"file:/var/lib/pgcluster/encrypted", "x"});
+    }
+    const auto step = [&](const std::string& name, const std::string& content) {
+      return decide(steps(consul_component(), view, "pg1"), "pg1/consul/" + name,
+                    {{"pg1", consul_agent_file, File{.content = content, .mode = 0640, .group = "consul"}}});
+    };
+    const std::string open = written(step("config", "{}")), turned = written(step("turn", open)), closed = written(step("close", turned));
+    CHECK(has(open, true, true, false, !tls));
+    CHECK(has(turned, true, true, false, tls));
+    CHECK(has(closed, !tls, tls, tls, tls));
+    CHECK(describe(changed(step("turn", open)).todo.back()) == "reload consul.service");
+    CHECK(describe(changed(step("close", turned)).todo.back()) == "restart consul.service");
+    // One that was interrupted goes on from where it is.
+    for (const std::string& further : {turned, closed}) CHECK(is<Done>(step("config", further)));
+    CHECK(is<Done>(step("turn", closed)));
+    // Until all is closed, Patroni may answer in either way.
+    const std::string services = written(step("services", ""));
+    CHECK(services.find("https://10.77.0.11:8008/primary") != std::string::npos);
+    CHECK(services.find("http://10.77.0.11:8008/primary") != std::string::npos);
+  }
 }
 
 TEST_CASE("consul: every answer has a decision") {

@@ -61,8 +61,8 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
 std::string unit_text(const NodeView& node) {
   std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
   if (certificates::wanted(node.spec()))
-    nodes += std::string(" --scheme https --client-ca-keys ") + certificates::authority_file + " --client-cert " + certificates::certificate_file(certificate) +
-             " --client-key " + certificates::key_file(certificate);
+    nodes += std::string(" --scheme https --client-ca-keys ") + certificates::authority_file + " --client-cert " +
+             certificates::certificate_file(certificate) + " --client-key " + certificates::key_file(certificate);
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target
@@ -145,7 +145,8 @@ class Confd final : public Component {
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
-                 after_where_planned({certificates::ready(host, certificate)}, service(confd::service(host), host, wish)), closing(node)));
+                 after_where_planned({certificates::ready(host, certificate), consul::healthy(host)}, service(confd::service(host), host, wish)),
+                 closing(node)));
   }
 
   static Steps closing(const NodeView& node) {

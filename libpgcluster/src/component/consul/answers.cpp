@@ -56,11 +56,10 @@ std::string consul_home_path(const Spec& spec, const std::string& path) {
   return path + (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(spec);
 }
 
-Ask consul_get(const Spec& spec, const std::string& host, const std::string& path, std::vector<std::string> about) {
-  std::vector<std::string> argv{"curl", "-s", "-m", "5", "-w", "\\n%{http_code}"};
-  for (std::string& word : certificates::curl_options(spec, consul_certificate)) argv.push_back(std::move(word));
-  argv.push_back(consul_url(spec, path));
-  return {host, Exec{.argv = std::move(argv), .about = std::move(about)}};
+Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about) {
+  const auto calls = certificates::calls(cluster, consul_certificate, {"-s", "-m", "5", "-w", "\\n%{http_code}"}, "127.0.0.1", consul_https_port,
+                                         {path}, consul_http_port);
+  return {host, Exec{.argv = certificates::command(calls), .about = std::move(about)}};
 }
 
 std::vector<std::string> consul_environment(const Spec& spec) {
@@ -86,8 +85,8 @@ std::optional<std::string> consul_body(const Answer& answer, int also) {
   return output->out.substr(0, end);
 }
 
-Ask consul_health_ask(const Spec& spec, const TopologyHost& host) {
-  return consul_get(spec, host.name, "/v1/operator/autopilot/health", {"unit:consul.service", "dcs:members"});
+Ask consul_health_ask(const ClusterView& cluster, const TopologyHost& host) {
+  return consul_get(cluster, host.name, "/v1/operator/autopilot/health", {"unit:consul.service", "dcs:members"});
 }
 
 std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
@@ -102,8 +101,8 @@ std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
   return servers;
 }
 
-Ask consul_leader_ask(const Spec& spec, const std::string& host) {
-  return consul_get(spec, host, "/v1/status/leader", {"unit:consul.service", "dcs:members"});
+Ask consul_leader_ask(const ClusterView& cluster, const std::string& host) {
+  return consul_get(cluster, host, "/v1/status/leader", {"unit:consul.service", "dcs:members"});
 }
 
 std::string read_consul_leader(const Answer& answer) {

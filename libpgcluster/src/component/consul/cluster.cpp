@@ -24,13 +24,13 @@ Run request(const Spec& spec, const std::string& method, const std::string& path
 // What to do, by what the first server that answers has; empty: nothing.
 using Wish = std::function<std::vector<std::pair<Run, std::string>>(const OrderedJson&)>;
 
-Steps on_servers(const Spec& spec, const std::string& name, const Hosts& servers, const std::string& path, const std::string& about,
+Steps on_servers(const ClusterView& cluster, const std::string& name, const Hosts& servers, const std::string& path, const std::string& about,
                  const Wish& wish) {
   std::vector<std::pair<std::string, Ask>> asked;
   std::vector<Ask> asks;
   std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
-    asks.push_back(consul_get(spec, server->name, path, {about, "unit:consul.service"}));
+    asks.push_back(consul_get(cluster, server->name, path, {about, "unit:consul.service"}));
     asked.emplace_back(server->name, asks.back());
     up.push_back(consul::healthy(server->name));
   }
@@ -56,7 +56,7 @@ Steps on_servers(const Spec& spec, const std::string& name, const Hosts& servers
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
   Run run{.argv = consul_environment(cluster.spec), .touches = {"consul:autopilot"}};
   run.argv.insert(run.argv.end(), {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
-  return on_servers(cluster.spec, "cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
+  return on_servers(cluster, "cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const OrderedJson& json) -> std::vector<std::pair<Run, std::string>> {
                       if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
                       return {{run, "dead servers would be removed, and with them their sessions"}};
@@ -75,7 +75,7 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
   const OrderedJson wished{{"Name", name},
                            {"Service", {{"Service", spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
                            {"DNS", {{"TTL", "0s"}}}};
-  return on_servers(cluster.spec, "cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
+  return on_servers(cluster, "cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
     std::vector<std::pair<Run, std::string>> todo;
     if (!all.is_array()) return todo;
     for (const OrderedJson& one : all) {
@@ -107,7 +107,7 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
     if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
       strangers.emplace_back(name, host.address);
   if (strangers.empty()) return {};
-  return on_servers(cluster.spec, "cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const OrderedJson& nodes) {
+  return on_servers(cluster, "cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const OrderedJson& nodes) {
     std::vector<std::pair<Run, std::string>> todo;
     for (const auto& [name, address] : strangers) {
       const auto is = [&name = name, &address = address](const OrderedJson& one) {
@@ -130,7 +130,7 @@ Steps one_state(const ClusterView& cluster, const std::string& datacenter, const
   std::vector<Ask> asks;
   std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
-    asks.push_back(consul_get(cluster.spec, server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
+    asks.push_back(consul_get(cluster, server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
     up.push_back(consul::healthy(server->name));
   }
   auto decide = [=, command = consul_command(cluster.spec)](const Answers& answers) -> Decision {

@@ -39,7 +39,7 @@ std::string consul_url(const Spec& spec, const std::string& path);
 /// The path with ?dc= of the cluster's home where Consul is federated.
 std::string consul_home_path(const Spec& spec, const std::string& path);
 /// GET of the host's own agent: the body, and in a line of its own the status.
-Ask consul_get(const Spec& spec, const std::string& host, const std::string& path, std::vector<std::string> about = {});
+Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about = {});
 /// The beginning of a command that calls the program consul: "env" and what it reads of its environment; nothing where it needs none.
 std::vector<std::string> consul_environment(const Spec& spec);
 /// The same for people: "CONSUL_HTTP_ADDR=… CONSUL_CACERT=… consul".
@@ -48,7 +48,7 @@ std::string consul_command(const Spec& spec);
 std::optional<std::string> consul_body(const Answer& answer, int also = 200);
 
 /// The health of the servers as the Raft leader knows it; asked of a server's own agent.
-Ask consul_health_ask(const Spec& spec, const TopologyHost& host);
+Ask consul_health_ask(const ClusterView& cluster, const TopologyHost& host);
 struct ConsulServer {
   std::string name;
   bool leads = false;
@@ -59,13 +59,17 @@ struct ConsulServer {
 /// Empty if there is no leader, or no answer.
 std::vector<ConsulServer> read_consul_servers(const Answer& answer);
 /// The Raft leader of the agent's datacenter, as the host's agent knows it; empty: no leader, or no agent.
-Ask consul_leader_ask(const Spec& spec, const std::string& host);
+Ask consul_leader_ask(const ClusterView& cluster, const std::string& host);
 std::string read_consul_leader(const Answer& answer);
 
-/// The agent's file; refuses where an agent must not be made.
+/// The agent's file; refuses where an agent must not be made. While the cluster goes over it serves both ways.
 StepPtr consul_config(const NodeView& node);
-/// The services of a database host.
-std::string consul_services(const NodeView& node);
+/// While the cluster goes over, and each agent serves both ways: the agent speaks with the others in the wished way. A reload is enough.
+StepPtr consul_turn(const NodeView& node);
+/// The agent no longer serves in the way that the cluster leaves.
+StepPtr consul_close(const NodeView& node);
+/// The services of a database host. `open`: as long as the cluster goes over, Patroni is asked both ways.
+std::string consul_services(const NodeView& node, bool open = false);
 std::string consul_unit_text(const NodeView& node);
 /// *.consul is looked up at the host's own agent, by the resolver that the host uses.
 Steps consul_dns(const NodeView& node);

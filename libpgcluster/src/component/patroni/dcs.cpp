@@ -40,7 +40,7 @@ std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
 Ask consul_key_ask(const ClusterView& view, const TopologyHost& host, const std::string& key) {
   const std::string path = "/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key;
-  return consul_get(view.spec, host.name, consul_home_path(view.spec, path), {"dcs:initialize"});
+  return consul_get(view, host.name, consul_home_path(view.spec, path), {"dcs:initialize"});
 }
 
 // What Consul says of a key; status 0 where it says nothing.

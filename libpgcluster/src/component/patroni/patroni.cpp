@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <pgcluster/component/consul.hpp>
 #include <pgcluster/component/haproxy.hpp>
 #include <pgcluster/component/vip_manager.hpp>
 
@@ -93,7 +94,7 @@ class Patroni final : public Component {
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
       for (const TopologyHost& other : view->topology.hosts)
-        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name)}) both.push_back(one);
+        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name), consul::healthy(other.name)}) both.push_back(one);
       files = after_where_planned(both, std::move(files));
     }
 

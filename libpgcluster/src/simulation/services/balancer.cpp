@@ -7,6 +7,7 @@
 #include "base/base64.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/vip/vip.hpp"
+#include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
 
 namespace pgcluster {
@@ -145,7 +146,7 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
   }
   static const std::string kv = "/v1/kv/service/";
   const auto at = argv.back().find(kv);
-  if (argv[0] == "curl" && at != std::string::npos && argv.back().find("/members/?keys") != std::string::npos) {
+  if ((argv[0] == "curl" || !first_call(argv).empty()) && at != std::string::npos && argv.back().find("/members/?keys") != std::string::npos) {
     const std::string scope = argv.back().substr(at + kv.size(), argv.back().find('/', at + kv.size()) - at - kv.size());
     const auto members = host.active("consul.service") ? patroni_->members(host.name, {"127.0.0.1:8500"}, scope) : std::nullopt;
     if (!members) return Output{.status = 7, .out = "\n000"};

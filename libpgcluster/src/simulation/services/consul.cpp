@@ -5,6 +5,7 @@
 #include "base/base64.hpp"
 #include "base/json.hpp"
 #include "component/consul/consul.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster {
 namespace {
@@ -190,6 +191,10 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
     return Output{.out = keyring && keyring->find('"' + input + '"') == std::string::npos ? "another\n" : ""};
   }
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
+  if (std::vector<std::string> first = first_call(argv); !first.empty()) {
+    first.insert(first.begin(), "curl");
+    return exec(host, first, input);
+  }
   const std::string& url = argv.back();
   const auto at = url.find("://127.0.0.1:850");
   if (argv[0] != "curl" || at == std::string::npos) return std::nullopt;
