@@ -171,6 +171,45 @@ TEST_CASE("consul: a server is healthy when Raft has just the described ones, an
   CHECK(message(healthy(health({{"pg1"}, {"pg2", true}}))).find("\n  pg1: roles: [postgres, consul]") != std::string::npos);
 }
 
+TEST_CASE("consul: names are up to date once the servers have what the host's agent has found") {
+  struct Check {
+    std::string id, here, there, output = "200 OK";
+  };
+  // As Consul 1.8 prints them.
+  const auto answer = [](const std::vector<Check>& checks, const std::string& alive = "passing") {
+    std::string agent, servers = R"({"CheckID":"serfHealth","Status":")" + alive + R"(","Output":"Agent not live or unreachable","ServiceID":""})";
+    for (const Check& one : checks) {
+      const std::string words =
+          R"("CheckID":")" + one.id + R"(","Name":"Patroni says /)" + one.id + R"(","Output":")" + one.output + R"(","ServiceID":"s","Status":")";
+      agent += (agent.empty() ? "" : ",") + ('"' + one.id + R"(":{)" + words + one.here + "\"}");
+      if (!one.there.empty()) servers += ",{" + words + one.there + "\"}";
+    }
+    return Output{.out = "{" + agent + "}\n200\n[" + servers + "]\n200\n"};
+  };
+  const auto told = [](const Output& output) {
+    const auto problem = read_consul_names("pg1", output);
+    return problem ? problem->message : "";
+  };
+  const Check leads{"primary", "critical", "critical", "503"}, follows{"replica", "passing", "passing"};
+  CHECK(told(answer({leads, follows})).empty());
+  // The host is back, and the servers still have what it was before its death.
+  CHECK(told(answer({{"primary", "critical", "passing"}, follows})) ==
+        R"(Consul's names are not up to date about pg1: the check "Patroni says /primary" is critical there, and its servers have passing)");
+  CHECK(told(answer({leads, {"replica", "passing", "critical"}})).ends_with("is passing there, and its servers have critical"));
+  CHECK(told(answer({leads, {"replica", "passing", ""}})).ends_with("its servers have nothing"));
+  CHECK(told(answer({leads, {"replica", "critical", "critical", ""}})).find("has not run its check") != std::string::npos);
+  CHECK(told(answer({leads, follows}, "critical")).find("take the host for dead (Agent not live or unreachable)") != std::string::npos);
+  // Others tell of these.
+  CHECK(told(Output{.status = 7}).empty());
+  CHECK(told(Output{.out = "{}\n200\nNo cluster leader\n500\n"}).empty());
+  CHECK(told(Output{.out = "{}\n200\n"}).empty());
+  CHECK(told(Output{.out = "[]\n200\n{}\n200\n"}).empty());
+
+  const Steps all = steps(consul_component(), cluster(with_client()), "pg1");
+  CHECK(is<Later>(decide(all, "pg1/consul/names", {{"pg1", "health/node/pg1", answer({{"primary", "critical", "passing"}, follows})}})));
+  CHECK(is<Done>(decide(all, "pg1/consul/names", {{"pg1", "health/node/pg1", answer({leads, follows})}})));
+}
+
 TEST_CASE("consul: a server that is left out may be forgotten by the others") {
   ClusterView view = cluster(consul_spec());
   const Answer two = health({{"pg2", true}, {"pg3"}});

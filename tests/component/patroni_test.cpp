@@ -73,6 +73,26 @@ TEST_CASE("the first host begins the cluster, the others wait for it") {
   CHECK(is<Refused>(world.decide("pg2/patroni/dcs")));
 }
 
+TEST_CASE("a Patroni that dies again and again has died, also while it runs between two deaths") {
+  World world;
+  world.fresh();
+  world.initialized(false);
+  const auto waits = [&](const Unit& unit) {
+    world.unit("pg1", unit);
+    return is<Later>(world.decide("pg2/patroni/dcs"));
+  };
+  CHECK(waits({.active = "active", .sub = "running", .restarts = 9}));
+  CHECK(waits({.active = "active", .sub = "running", .restarts = 2, .young = true}));
+  CHECK(waits({.active = "activating", .sub = "auto-restart", .restarts = 1}));
+  CHECK(waits({.active = "active", .sub = "running", .start_files_current = false, .restarts = 3, .young = true}));
+  CHECK_FALSE(waits({.active = "active", .sub = "running", .restarts = 3, .young = true}));
+  CHECK_FALSE(waits({.active = "activating", .sub = "auto-restart", .restarts = 2}));
+  const Decision told = world.decide("pg2/patroni/dcs");
+  REQUIRE(is<Refused>(told));
+  CHECK(std::get<Refused>(told).host == "pg1");
+  CHECK(std::get<Refused>(world.decide("pg1/patroni/created")).why.message == std::get<Refused>(told).why.message);
+}
+
 TEST_CASE("a stranger's server is refused") {
   World world;
   world.fresh();

@@ -22,6 +22,14 @@ def cluster(tmp_path_factory):
         yield made
 
 
+def stranger(cluster):
+    """A key that no host accepts."""
+    path = cluster.folder / "stranger"
+    if not path.exists():
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, stdin=subprocess.DEVNULL)
+    return str(path)
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
 def test_password_logins(cluster, transport, method):
@@ -46,6 +54,17 @@ def test_a_key_and_a_password_together(cluster, transport):
     assert check(cluster) == []
     describe(cluster, pg1={"user": "admin", "private_key": key, "transport": transport})
     assert check(cluster, status=1)[0]["code"] == "auth_failed"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("way", ["after a key", "after a refused key", "after a banner"])
+def test_keyboard_interactive_answers_with_the_password_and_nothing_else(cluster, transport, way):
+    key = {"after a key": cluster.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY").strip(), "after a refused key": stranger(cluster)}.get(way)
+    more = {"after a key": "AuthenticationMethods publickey,keyboard-interactive", "after a banner": "Banner /etc/ssh/sshd_config"}.get(way)
+    sshd(cluster, "pg1", "PasswordAuthentication no", "KbdInteractiveAuthentication yes", "UsePAM yes", *([more] if more else []))
+    sudoers(cluster, "pg1", "admin ALL=(ALL) NOPASSWD: ALL")
+    describe(cluster, pg1={"user": "admin", "password": PASSWORD, "transport": transport, **({"private_key": key} if key else {})})
+    assert check(cluster) == []
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -91,13 +110,9 @@ def test_through_a_hop(cluster, transport):
 
 def test_an_sshd_that_punishes_failed_logins(cluster):
     """A wrong key, then the right one: sshd takes no connection of ours for a while."""
-    stranger = cluster.folder / "stranger"
-    if not stranger.exists():
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", stranger], check=True, stdin=subprocess.DEVNULL)
-
     def punish(seconds):
         sshd(cluster, "pg1", f"PerSourcePenalties authfail:{seconds}s noauth:0s crash:0s grace-exceeded:0s min:1s")
-        describe(cluster, pg1={"private_key": str(stranger)})
+        describe(cluster, pg1={"private_key": stranger(cluster)})
         assert check(cluster, status=1)[0]["code"] == "auth_failed"
         describe(cluster, pg1={})
 

@@ -323,6 +323,44 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
   CHECK(wait_for("two of three are away") == "two of three are away");
 }
 
+TEST_CASE("a wait shows the line of its log that names the cause, and not the ones that follow from it") {
+  class Log final : public ServiceModel {
+   public:
+    explicit Log(std::string text) : text_(std::move(text)) {}
+    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
+      if (argv[0] != "journalctl") return std::nullopt;
+      return Output{.out = text_};
+    }
+
+   private:
+    std::string text_;
+  };
+  const auto shown = [](const std::string& text) {
+    Fleet fleet(1);
+    fleet.executor.add(std::make_shared<Log>(text));
+    std::string seen;
+    fleet.apply(gate("h1/test/gate", {.asks = {},
+                                      .decide = [](const Answers&) -> Decision { return Later{"it serves"}; },
+                                      .settle = seconds(15),
+                                      .evidence = {journal_ask("h1", "server.service")}}),
+                {.on_event = [&](const Event& event) {
+                  if (event.kind == Event::Kind::step_waiting) seen = event.seen;
+                }});
+    const std::string before = "the log on h1 says: ";
+    REQUIRE(seen.starts_with(before));
+    return seen.substr(before.size());
+  };
+  const std::string timed_out = "failed to publish: request timed out", refused = "dial tcp 192.0.2.2:2380: connect: Connection refused";
+  CHECK(shown(refused + "\n" + timed_out + "\n") == refused);
+  CHECK(shown("dial tcp 192.0.2.2:2380: i/o timeout\n" + refused + "\n" + timed_out + "\n") == refused);
+  CHECK(shown("cannot open x: No space left on device\nstarting again\nit failed\n") == "cannot open x: No space left on device");
+  CHECK(shown("cannot read y: Permission denied\nfatal: cannot start\n") == "cannot read y: Permission denied");
+  CHECK(shown("starting\n" + timed_out + "\nstill here\n") == timed_out);
+  std::string later;
+  for (int i = 0; i < 8; ++i) later += "error " + std::to_string(i) + "\n";
+  CHECK(shown(refused + "\n" + later) == "error 7");  // too long ago
+}
+
 namespace {
 
 Steps failing(const std::string& host) {
@@ -398,6 +436,101 @@ TEST_CASE("a wait that is over in vain is blocked by what failed before on a hos
   CHECK(blocked == std::vector<std::string>{"blocked by h1/test/make (timed out after 60 s while waiting until it is there)"});
   const std::string text = report.text();
   CHECK(text.find("Run the same command again") == text.rfind("Run the same command again"));
+}
+
+namespace {
+
+// Waits for the service on h1, and refuses once the file tells that it has died.
+Steps watching(const std::string& name, const std::string& file, const std::string& message, const std::string& about) {
+  const Ask dead{"h1", FileOf{file}};
+  return gate(name, {.asks = {dead},
+                     .decide = [=](const Answers& answers) -> Decision {
+                       if (answers.get<File>(dead)) return Refused{{.message = message}, Code::not_converged, about};
+                       return Later{"the service on h1 serves"};
+                     },
+                     .settle = seconds(60),
+                     .evidence = {journal_ask("h1", "server.service")}});
+}
+
+}  // namespace
+
+TEST_CASE("steps that fail with the same message about the same host are one error, and the later ones are blocked by the first") {
+  Fleet fleet(3);
+  const std::string died = "the service on h1 has died";
+  const auto apply_and_die = [&](const Steps& steps, int later = 0) {
+    const Plan plan = fleet.plan(steps);
+    fleet.executor.host("h1").write("/run/dead", "");
+    int polls = 0;
+    return apply(plan, fleet.executor, {.poll = [&] {
+                   if (++polls == later) fleet.executor.host("h1").write("/run/dead-later", "");
+                 }});
+  };
+  SUBCASE("several gates see one thing") {
+    const Report report = apply_and_die(
+        parallel(sequence(watching("h2/test/sees", "/run/dead", died, "h1"), write("h2", "a")), watching("h3/test/sees", "/run/dead", died, "h1"),
+                 watching("cluster/test/sees", "/run/dead", died, "h1"), watching("h1/test/serves", "/run/dead", died, "")));
+    REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+    CHECK(report.failures[0].host == "h1");
+    CHECK(std::count_if(report.steps.begin(), report.steps.end(),
+                        [&](const StepReport& step) { return step.blocked_by == report.failures[0].step; }) == 4);
+  }
+  SUBCASE("one of them sees it later") {
+    const Report report =
+        apply_and_die(parallel(watching("h2/test/sees", "/run/dead", died, "h1"), watching("h3/test/sees", "/run/dead-later", died, "h1")), 200);
+    REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+    CHECK(of(report, "h3/test/sees").blocked_by == "h2/test/sees");
+  }
+  SUBCASE("other words are another error") {
+    const Report report = apply_and_die(
+        parallel(watching("h2/test/sees", "/run/dead", died, "h1"), watching("h3/test/sees", "/run/dead", "the disk of h1 is full", "h1")));
+    CHECK(report.failures.size() == 2);
+  }
+  SUBCASE("each host's own service has died") {
+    const Report report = apply_and_die(parallel(watching("h1/test/serves", "/run/dead", "the service has died", ""),
+                                                 watching("h2/test/serves", "/run/dead", "the service has died", ""),
+                                                 watching("h3/test/serves", "/run/dead", "the service has died", "")));
+    CHECK(report.failures.size() == 3);
+  }
+  SUBCASE("a command fails twice, and says something else each time") {
+    int times = 0;
+    fleet.executor.fail([&times](const Do& d) -> std::optional<Output> {
+      if (!std::holds_alternative<Run>(d.what)) return std::nullopt;
+      return Output{.status = 1, .err = ++times == 1 ? "no space left" : "permission denied"};
+    });
+    const auto runs = [](const std::string& name) {
+      return make_step(name,
+                       {.asks = {}, .decide = [](const Answers&) -> Decision { return Change{.todo = {Do{.at = "h1", .what = Run{{"fails"}}}}}; }});
+    };
+    const Report report = fleet.apply(parallel(runs("h1/test/one"), runs("h1/test/two")));
+    REQUIRE_MESSAGE(report.failures.size() == 2, report.text());
+    CHECK(report.failures[0].message == report.failures[1].message);
+  }
+}
+
+TEST_CASE("a plan that several steps refuse for one reason is refused once") {
+  Fleet fleet(2);
+  fleet.executor.host("h1").write("/run/dead", "");
+  const auto refused = [&](const std::string& about) {
+    try {
+      fleet.plan(parallel(watching("h1/test/sees", "/run/dead", "it has died", about), watching("h2/test/sees", "/run/dead", "it has died", about)));
+    } catch (const Error& error) {
+      return error.failure();
+    }
+    return Failure{};
+  };
+  CHECK(refused("h1").message == "it has died");
+  CHECK(refused("h1").host == "h1");
+  CHECK(refused("h1").diagnostics.empty());
+  CHECK(refused("").diagnostics.size() == 1);
+}
+
+TEST_CASE("a group of which no member may be restarted is one error") {
+  Fleet fleet(3);
+  fleet.executor.add(std::make_shared<ServerModel>());
+  REQUIRE(fleet.apply(servers("1\n")).ok());
+  const Report report = fleet.apply(servers("2\n", {""}));
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  CHECK(report.failures[0].message == "no member of server could be restarted safely for 120 s");
 }
 
 TEST_CASE("the numbers at the end of an apply that failed add up to those of its plan") {

@@ -41,18 +41,35 @@ std::string last_line(const std::string& text) {
   return text.substr(begin, end - begin + 1);
 }
 
-// Of the last lines of a log the last one that tells of a problem; if none does, the last line.
+// A line with one of these tells the cause; others, such as a request that timed out, may only follow from it.
+bool names_system_error(const std::string& line) {
+  for (const char* words : {"no space left on device", "permission denied", "address already in use", "cannot assign requested address",
+                            "cannot allocate memory", "read-only file system", "input/output error", "too many open files", "connection refused",
+                            "no route to host", "network is unreachable", "connection timed out", "i/o timeout", "name or service not known"})
+    if (line.find(words) != std::string::npos) return true;
+  return false;
+}
+
+// Of the last lines of a log the one that tells most of a problem: the last one with a system's error among the last few problems, else the last
+// problem. If no line tells of one, the last line.
 std::string problem_in(const std::string& log) {
-  std::string found;
+  constexpr std::size_t few = 8;
+  std::vector<std::string> problems;
   std::istringstream lines(telling_lines(log, 50));
   for (std::string line; std::getline(lines, line);) {
     const std::string words = strings::lower(line);
     if (words.find("\"level\":\"info\"") != std::string::npos || words.starts_with("info:") || words.find(" info: ") != std::string::npos) continue;
     for (const char* word :
          {"error", "fail", "fatal", "panic", "denied", "refused", "cannot", "could not", "unable", "timeout", "timed out", "no space"})
-      if (words.find(word) != std::string::npos) found = line;
+      if (words.find(word) != std::string::npos) {
+        problems.push_back(line);
+        break;
+      }
   }
-  return found.empty() ? last_line(log) : found;
+  if (problems.empty()) return last_line(log);
+  const auto oldest = problems.rbegin() + static_cast<std::ptrdiff_t>(std::min(few, problems.size()));
+  const auto telling = std::find_if(problems.rbegin(), oldest, [](const std::string& line) { return names_system_error(strings::lower(line)); });
+  return telling != oldest ? *telling : problems.back();
 }
 
 // The last error of a system call in a log. It is often the cause, and stands far above the last lines.
@@ -65,6 +82,12 @@ std::string system_error_in(std::string log) {
     if (const auto at = log.rfind(strings::lower(words)); at != std::string::npos && (found.empty() || at > last)) found = words, last = at;
   }
   return found;
+}
+
+// Whether a failure has the cause of an earlier one, which may have been given its evidence since.
+bool tells_nothing_new(const Failure& earlier, const Failure& failure) {
+  return earlier.code == failure.code && earlier.host == failure.host && earlier.message == failure.message &&
+         earlier.causes.size() >= failure.causes.size() && std::equal(failure.causes.begin(), failure.causes.end(), earlier.causes.begin());
 }
 
 std::vector<AskPtr> shared(std::vector<Ask> asks) {
@@ -215,7 +238,7 @@ void Engine::judge(std::size_t i) {
     return awaited.empty() ? finish(i) : again_later(i, {std::move(awaited)});
   }
   if (const auto* refused = std::get_if<Refused>(&decision))
-    return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint});
+    return fail(i, {.code = refused->code, .message = refused->why.message, .hint = refused->why.hint, .host = refused->host});
   if (auto lasting = lasting_failure(plan(i).asks, node.round.answers)) return fail(i, std::move(*lasting));
   if (auto* later = std::get_if<Later>(&decision)) {
     if (later->wrong.empty())
@@ -382,6 +405,8 @@ void Engine::fail(std::size_t i, Failure failure) {
   Node& node = nodes_[i];
   failure.step = plan(i).id;
   if (failure.host.empty()) failure.host = plan(i).host;
+  for (std::size_t first = 0; first < nodes_.size(); ++first)
+    if (first != i && nodes_[first].failure && tells_nothing_new(*nodes_[first].failure, failure)) return block(i, first);
   node.failure = std::move(failure);
   node.took = since(node.reached);
   if (std::vector<Ask> evidence = plan(i).step->evidence(); !evidence.empty() && node.at != At::explaining) {
@@ -490,8 +515,16 @@ void Engine::order_known() {
                   .message = "no member of " + group + " could be restarted safely for " + std::to_string(order_patience.count()) + " s",
                   .hint = "see status: the cluster must be healthy before a member is restarted"};
   blame_lost_host(failure, order_.asks);
-  for (const std::size_t i : std::set<std::size_t>(held_))
-    if (plan(i).group == group && !terminal(i)) fail(i, failure);
+  std::optional<std::size_t> first;
+  for (const std::size_t i : std::set<std::size_t>(held_)) {
+    if (plan(i).group != group || terminal(i)) continue;
+    if (first) {
+      block(i, *first);
+    } else {
+      first = i;
+      fail(i, failure);
+    }
+  }
 }
 
 }  // namespace pgcluster

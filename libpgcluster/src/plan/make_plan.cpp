@@ -102,6 +102,7 @@ bool guessed(const PlanNode& node, const Answers& answers) {
 
 void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
   std::vector<Diagnostic> refusals;
+  std::set<std::pair<std::string, std::string>> told;  // host and message: one cause, one error
   Code code = Code::refused;
   std::string host, step;
   for (PlanNode& node : nodes) {
@@ -109,7 +110,7 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
     node.promise = node.step->decide(answers);
     if (std::holds_alternative<Change>(node.promise) || std::holds_alternative<Later>(node.promise))
       if (auto failure = lasting_failure(node.asks, answers)) {
-        failure->host = node.host;
+        if (failure->host.empty()) failure->host = node.host;
         failure->step = node.id;
         throw Error(std::move(*failure));
       }
@@ -122,7 +123,9 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
     } else if (const auto* refused = std::get_if<Refused>(&node.promise)) {
       Diagnostic why = refused->why;
       if (why.path.empty()) why.path = node.id;
-      if (refusals.empty()) code = refused->code, host = node.host, step = node.id;
+      const std::string& on = refused->host.empty() ? node.host : refused->host;
+      if (!told.emplace(on, why.message).second) continue;
+      if (refusals.empty()) code = refused->code, host = on, step = node.id;
       refusals.push_back(std::move(why));
     } else {
       node.verify = guessed(node, answers);

@@ -112,6 +112,8 @@ struct Later {
 struct Refused {
   Diagnostic why;
   Code code = Code::refused;
+  /// The host that the problem is on; empty: the step's own. Steps that refuse with the same message about the same host are reported as one error.
+  std::string host{};
 };
 /// What a step decides from the answers.
 using Decision = std::variant<Done, Change, Later, Refused>;

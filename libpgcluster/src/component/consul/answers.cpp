@@ -56,10 +56,12 @@ std::string consul_home_path(const Spec& spec, const std::string& path) {
   return path + (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(spec);
 }
 
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after) {
+  return certificates::calls(cluster, consul_certificate, {"-s", "-m", "5", "-w", after}, "127.0.0.1", consul_https_port, {path}, consul_http_port);
+}
+
 Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about) {
-  const auto calls = certificates::calls(cluster, consul_certificate, {"-s", "-m", "5", "-w", "\\n%{http_code}"}, "127.0.0.1", consul_https_port,
-                                         {path}, consul_http_port);
-  return {host, Exec{.argv = certificates::command(calls), .about = std::move(about)}};
+  return {host, Exec{.argv = certificates::command(consul_calls(cluster, path, "\\n%{http_code}")), .about = std::move(about)}};
 }
 
 std::vector<std::string> consul_environment(const Spec& spec) {

@@ -149,12 +149,14 @@ class Consul final : public Component {
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
     Steps dns;
     if (node.has(Role::consul_client)) dns = consul_dns(node);
+    Steps names;
+    if (node.has(Role::postgres)) names = after({patroni::member(host)}, consul_names_gate(node));
     return sequence(checked(node), std::move(program), account(node),
                     after_where_planned({certificates::ready(host, consul_certificate)}, consul_config(node)), parallel(std::move(files)),
                     rolling("consul", host, restart_order(node.cluster),
                             sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)),
                                      healthy(node, consul::healthy(host)))),
-                    goes_over(node), std::move(dns));
+                    goes_over(node), std::move(dns), std::move(names));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

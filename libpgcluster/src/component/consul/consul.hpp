@@ -38,6 +38,8 @@ const char* consul_program(const Spec& spec);
 std::string consul_url(const Spec& spec, const std::string& path);
 /// The path with ?dc= of the cluster's home where Consul is federated.
 std::string consul_home_path(const Spec& spec, const std::string& path);
+/// curl's words that ask the host's own agent, in each way by which it may answer now; `after` is written after the body.
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after);
 /// GET of the host's own agent: the body, and in a line of its own the status.
 Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about = {});
 /// The beginning of a command that calls the program consul: "env" and what it reads of its environment; nothing where it needs none.
@@ -61,6 +63,13 @@ std::vector<ConsulServer> read_consul_servers(const Answer& answer);
 /// The Raft leader of the agent's datacenter, as the host's agent knows it; empty: no leader, or no agent.
 Ask consul_leader_ask(const ClusterView& cluster, const std::string& host);
 std::string read_consul_leader(const Answer& answer);
+
+/// The checks of a database host's services: what its agent has found, and what the servers, which answer for the names, have of it.
+Ask consul_names_ask(const ClusterView& cluster, const std::string& host);
+/// A problem where the servers have not taken over the agent's checks. After the start of a host they keep those of before for up to 30 s.
+std::optional<Problem> read_consul_names(const std::string& host, const Answer& answer);
+/// Waits until there is no such problem.
+StepPtr consul_names_gate(const NodeView& node);
 
 /// The agent's file; refuses where an agent must not be made. While the cluster goes over it serves both ways.
 StepPtr consul_config(const NodeView& node);

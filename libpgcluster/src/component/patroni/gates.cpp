@@ -28,7 +28,9 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
 }
 
 Refused has_died(const TopologyHost& host) {
-  return {{.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines show why"}, Code::not_converged};
+  return {{.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines show why"},
+          Code::not_converged,
+          host.name};
 }
 
 constexpr long least_free_mib = 64;  // an empty server takes 40

@@ -197,17 +197,20 @@ class Patroni final : public Component {
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
-    return {{patroni::member_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
-               const patroni::Member member = patroni::read_member(answer);
-               if (!member.answers)
-                 return Problem{.cause = "patroni_silent",
-                                .message = "Patroni does not answer",
-                                .remedy = "read the journal of patroni.service on the host; apply starts it again"};
-               if (member.runs()) return std::nullopt;
-               return Problem{.cause = "postgresql_down",
-                              .message = "PostgreSQL is " + member.state,
-                              .remedy = "read the journal of patroni.service on the host; reinit copies a replica's data anew"};
-             }}};
+    std::vector<Probe> all{{patroni::member_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
+                              const patroni::Member member = patroni::read_member(answer);
+                              if (!member.answers)
+                                return Problem{.cause = "patroni_silent",
+                                               .message = "Patroni does not answer",
+                                               .remedy = "read the journal of patroni.service on the host; apply starts it again"};
+                              if (member.runs()) return std::nullopt;
+                              return Problem{.cause = "postgresql_down",
+                                             .message = "PostgreSQL is " + member.state,
+                                             .remedy = "read the journal of patroni.service on the host; reinit copies a replica's data anew"};
+                            }}};
+    if (node.topology().dcs_type == DcsType::consul)
+      all.push_back({consul_names_ask(node.cluster, node.name()), [host = node.name()](const Answer& answer) { return read_consul_names(host, answer); }});
+    return all;
   }
 
   std::vector<std::string> data(const NodeView& node) const override {

@@ -73,7 +73,9 @@ Ask unit_ask(const Spec& spec, const TopologyHost& host) {
 bool died(const Spec& spec, const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(spec, host));
   // One that failed on other files is about to be started on the present ones.
-  return unit && unit->start_files_current && (unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2));
+  if (!unit || !unit->start_files_current) return false;
+  // Between two deaths it is active, for longer than between a death and the next start: it has died three times in both cases.
+  return unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2) || (unit->young && unit->restarts >= 3);
 }
 
 Member read_member(const Answer& answer) {

@@ -120,12 +120,12 @@ std::pair<std::string, int> known_as(const HostAccess& host) {
 
 namespace {
 
-// Records the first bytes that the server sends, in the string that is the session's `abstract`.
+// Records the first bytes that the server sends.
 ssize_t recording_recv(libssh2_socket_t socket, void* buffer, std::size_t length, int flags, void** abstract) {
   const ssize_t size = ::recv(socket, buffer, length, flags);
   if (size < 0) return -errno;
   constexpr std::size_t enough = 16U << 10;
-  if (auto* bytes = static_cast<std::string*>(*abstract); bytes && bytes->size() < enough)
+  if (std::string* bytes = static_cast<Callbacks*>(*abstract)->received; bytes && bytes->size() < enough)
     bytes->append(static_cast<const char*>(buffer), static_cast<std::size_t>(size));
   return size;
 }
@@ -146,7 +146,7 @@ Algorithms known_algorithms(LIBSSH2_SESSION* session) {
 
 void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline) {
   std::string received;
-  session_ = libssh2_session_init_ex(nullptr, nullptr, nullptr, &received);
+  session_ = libssh2_session_init_ex(nullptr, nullptr, nullptr, &callbacks_);
   if (!session_) throw Error(Code::internal, no_memory);
   libssh2_session_set_blocking(session_, 1);
   const auto left = std::max<std::int64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count(), 2'000);
@@ -179,8 +179,9 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
 #else
   libssh2_session_callback_set(session_, LIBSSH2_CALLBACK_RECV, reinterpret_cast<void*>(&recording_recv));
 #endif
+  callbacks_.received = &received;
   const int error = libssh2_session_handshake(session_, socket_.fd());
-  *libssh2_session_abstract(session_) = nullptr;
+  callbacks_.received = nullptr;
   if (error == 0) return;
   const bool silent = libssh2_session_banner_get(session_) == nullptr;
   const std::string why = last_error();

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "executor/ssh/connection.hpp"
+#include "executor/ssh/libssh2_keys.hpp"
 
 struct _LIBSSH2_SESSION;
 struct _LIBSSH2_CHANNEL;
@@ -49,6 +50,7 @@ class SshConnection final : public Connection {
 
   std::unique_ptr<SshTunnel> tunnel_;  // outlives the socket
   Socket socket_;
+  Callbacks callbacks_;  // outlives the session
   _LIBSSH2_SESSION* session_ = nullptr;
 };
 

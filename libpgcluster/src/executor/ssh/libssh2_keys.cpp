@@ -206,15 +206,9 @@ void try_keys(LIBSSH2_SESSION* session, const HostAccess& host, Tried& tried) {
 
 namespace {
 
-// The questions of keyboard-interactive and our answers: the password for each question whose answer is not echoed.
-struct Questions {
-  std::string password;
-  int asked = 0;
-};
-
 void answer(const char*, int, const char*, int, int count, const LIBSSH2_USERAUTH_KBDINT_PROMPT* prompts, LIBSSH2_USERAUTH_KBDINT_RESPONSE* responses,
             void** abstract) {
-  auto* questions = static_cast<Questions*>(*abstract);
+  Questions* questions = static_cast<Callbacks*>(*abstract)->questions;
   for (int i = 0; i < count; ++i) {
     if (prompts[i].echo != 0) continue;
     ++questions->asked;
@@ -235,11 +229,10 @@ void try_password(LIBSSH2_SESSION* session, const HostAccess& host, const std::s
     error = libssh2_userauth_password_ex(session, host.user.c_str(), size, password.c_str(), static_cast<unsigned>(password.size()), nullptr);
   } else if (offers("keyboard-interactive")) {
     Questions questions{host.password.reveal()};
-    void** abstract = libssh2_session_abstract(session);
-    void* const before = *abstract;
-    *abstract = &questions;
+    auto* callbacks = static_cast<Callbacks*>(*libssh2_session_abstract(session));
+    callbacks->questions = &questions;
     error = libssh2_userauth_keyboard_interactive_ex(session, host.user.c_str(), size, answer);
-    *abstract = before;
+    callbacks->questions = nullptr;
     if (error != 0 && questions.asked != 1 && !hung_up(error)) {
       tried.why.push_back("keyboard-interactive asked " + std::to_string(questions.asked) + " hidden questions, and a password answers one");
       return;

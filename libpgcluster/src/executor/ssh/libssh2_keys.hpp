@@ -18,6 +18,17 @@ struct KeyFile {
 };
 KeyFile inspect_key(const std::string& path);
 
+/// The questions of keyboard-interactive, and the password that answers each question whose answer is not echoed.
+struct Questions {
+  std::string password;
+  int asked = 0;
+};
+/// What the callbacks of a session work with; the session's `abstract` points to it as long as the session lives.
+struct Callbacks {
+  std::string* received = nullptr;  ///< where the server's first bytes are recorded
+  Questions* questions = nullptr;
+};
+
 /// The result of the tries to log in.
 struct Tried {
   bool in = false;

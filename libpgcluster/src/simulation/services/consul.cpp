@@ -202,6 +202,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   const std::string scheme = url.substr(0, at), port = url.substr(at + 13, 4), path = url.substr(at + 17);
   const int open = agent(host).value("ports", Json::object()).value(scheme, scheme == "http" ? 8500 : -1);
   if (!host.active(consul_unit) || port != std::to_string(open)) return Output{.status = 7, .out = "\n000"};
+  if (std::find(argv.begin(), argv.end(), "--next") != argv.end()) return Output{.out = "{}\n200\n[]\n200\n"};  // no services
   const auto method = std::find(argv.begin(), argv.end(), "-X");
   return method == argv.end() ? get(of(host), host, path) : change(of(host), *(method + 1), path, input);
 }
