@@ -26,7 +26,7 @@ def plain(cluster):
 def goes_over(cluster, tls):
     """Nothing acknowledged is lost, one leader at a time, each restart of an agent is one that the plan announced, and the name of the leader is gone for a moment at most."""
     cluster.write(tls_cert_generate=tls)
-    with watch(cluster, APP, DATABASES) as seen, writer(cluster, APP, f"master.{SERVICE}") as lines:
+    with watch(cluster, APP, DATABASES) as seen, writer(cluster, APP, f"master.{SERVICE}", 5432) as lines:
         cluster.apply()
         cluster.wait_healthy()
     seen.assert_one_leader()
