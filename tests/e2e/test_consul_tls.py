@@ -24,8 +24,9 @@ def plain(cluster):
 
 
 def goes_over(cluster, tls):
-    """Nothing acknowledged is lost, one leader at a time, each restart of an agent is one that the plan announced, and the name of the leader is gone for a moment at most."""
+    """Nothing acknowledged is lost, one leader at a time, and the leader's name leads to it before and after."""
     cluster.write(tls_cert_generate=tls)
+    # At PostgreSQL's own port: a PgBouncer that is stopped waits for its clients.
     with watch(cluster, APP, DATABASES) as seen, writer(cluster, APP, f"master.{SERVICE}", 5432) as lines:
         cluster.apply()
         cluster.wait_healthy()
