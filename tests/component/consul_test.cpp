@@ -55,6 +55,73 @@ std::string sent(const Decision& decision) {
 
 TEST_CASE("consul: the files of a host") { golden_files(consul_component(), "consul"); }
 
+TEST_CASE("consul: only a server's certificate has the name by which others look for servers") {
+  const auto need = [](const Spec& wished, const std::string& host) {
+    const ClusterView view = cluster(wished);
+    return consul_component()->needs(NodeView{view, view.topology.host(host), view.facts.at(host)}).certificates;
+  };
+  const CertificateNeed agent{.name = "consul", .account = "consul", .asks = true, .after = "account"};
+  CertificateNeed server = agent;
+  server.names = {"server.dc1.consul"};
+  CHECK(need(with_client(), "pg1") == std::vector{server});
+  CHECK(need(with_client(), "app1") == std::vector{agent});
+  server.names = {"server.dc2.consul"};
+  CHECK(need(federated(), "pg3") == std::vector{server});
+  Spec plain = with_client();
+  plain.tls_cert_generate = false;
+  CHECK(need(plain, "pg1").empty());
+}
+
+TEST_CASE("consul: without TLS all is asked in the clear, on the other port") {
+  Spec plain = consul_spec();
+  CHECK(consul_url(plain, "/v1/query") == "https://127.0.0.1:8501/v1/query");
+  CHECK(consul_command(plain).ends_with("CONSUL_CLIENT_KEY=/etc/pgcluster/tls/consul.key consul"));
+  plain.tls_cert_generate = false;
+  CHECK(consul_url(plain, "/v1/query") == "http://127.0.0.1:8500/v1/query");
+  CHECK(consul_command(plain) == "consul");
+  const Ask ask = consul_leader_ask(cluster(plain), "pg1");
+  CHECK(std::get<Exec>(ask.what).argv ==
+        std::vector<std::string>{"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", "http://127.0.0.1:8500/v1/status/leader"});
+  CHECK(sent(decide(together(cluster(plain)), "cluster/consul/query-dc1", {{"pg1", "/v1/query", said("[]")}}))
+            .starts_with("POST http://127.0.0.1:8500/v1/query "));
+}
+
+TEST_CASE("consul: an agent goes over from plain to TLS, and back, by way of taking both") {
+  const auto written = [](const Decision& decision) { return std::get<WriteFile>(changed(decision).todo.at(0).what).content.reveal(); };
+  const auto has = [](const std::string& text, bool http, bool https, bool incoming, bool outgoing) {
+    const auto says = [&](const char* key, bool is) { return text.find(std::string(key) + "\": " + (is ? "true" : "false")) != std::string::npos; };
+    if (!https) return text.find("\"https\"") == std::string::npos && text.find("verify_") == std::string::npos && http;
+    return (text.find("\"http\": -1") == std::string::npos) == http && text.find("\"https\": 8501") != std::string::npos &&
+           says("verify_incoming", incoming) && says("verify_server_hostname", incoming) && says("verify_outgoing", outgoing);
+  };
+  for (const bool tls : {true, false}) {
+    Spec wished = consul_spec();
+    wished.tls_cert_generate = tls;
+    ClusterView view = cluster(wished);
+    for (auto& [host, facts] : view.facts) {
+      facts.owned = {{"unit:consul.service", "x"}};
+      if (!tls) facts.owned.push_back({"file:/var/lib/pgcluster/encrypted", "x"});
+    }
+    const auto step = [&](const std::string& name, const std::string& content) {
+      return decide(steps(consul_component(), view, "pg1"), "pg1/consul/" + name,
+                    {{"pg1", consul_agent_file, File{.content = content, .mode = 0640, .group = "consul"}}});
+    };
+    const std::string open = written(step("config", "{}")), turned = written(step("turn", open)), closed = written(step("close", turned));
+    CHECK(has(open, true, true, false, !tls));
+    CHECK(has(turned, true, true, false, tls));
+    CHECK(has(closed, !tls, tls, tls, tls));
+    CHECK(describe(changed(step("turn", open)).todo.back()) == "reload consul.service");
+    CHECK(describe(changed(step("close", turned)).todo.back()) == "restart consul.service");
+    // One that was interrupted goes on from where it is.
+    for (const std::string& further : {turned, closed}) CHECK(is<Done>(step("config", further)));
+    CHECK(is<Done>(step("turn", closed)));
+    // Until all is closed, Patroni may answer in either way.
+    const std::string services = written(step("services", ""));
+    CHECK(services.find("https://10.77.0.11:8008/primary") != std::string::npos);
+    CHECK(services.find("http://10.77.0.11:8008/primary") != std::string::npos);
+  }
+}
+
 TEST_CASE("consul: every answer has a decision") {
   for (const Spec& wished : {with_client(), federated()}) {
     ClusterView view = cluster(wished);
@@ -192,7 +259,9 @@ TEST_CASE("consul: dead servers stay in the catalog") {
   CHECK(is<Done>(autopilot(said(R"({"CleanupDeadServers":false,"ModifyIndex":4})"))));
   const Decision decision = autopilot(said(R"({"CleanupDeadServers":true,"ModifyIndex":4})"));
   CHECK(std::get<Run>(changed(decision).todo.at(0).what).argv ==
-        std::vector<std::string>{"/usr/bin/consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
+        std::vector<std::string>{"env", "CONSUL_HTTP_ADDR=https://127.0.0.1:8501", "CONSUL_CACERT=/etc/pgcluster/tls/authority.crt",
+                                 "CONSUL_CLIENT_CERT=/etc/pgcluster/tls/consul.crt", "CONSUL_CLIENT_KEY=/etc/pgcluster/tls/consul.key",
+                                 "/usr/bin/consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
   CHECK(is<Later>(autopilot(said("No cluster leader", 500))));
   Spec apart = consul_spec();
   for (int i = 1; i <= 3; ++i)
@@ -209,17 +278,17 @@ TEST_CASE("consul: the name that follows the leader everywhere") {
       R"({"ID":"e1","Name":"postgres-cluster-master","Session":"","Service":{"Service":"postgres-cluster","Failover":{"NearestN":0,)"
       R"("Datacenters":["dc1"]},"OnlyPassing":true,"Near":"","Tags":["master"],"NodeMeta":null},"DNS":{"TTL":"0s"}})";
   CHECK(is<Done>(query(said("[" + there + "]"))));
-  CHECK(sent(query(said("[]"))).starts_with("POST http://127.0.0.1:8500/v1/query {\"Name\":\"postgres-cluster-master\""));
+  CHECK(sent(query(said("[]"))).starts_with("POST https://127.0.0.1:8501/v1/query {\"Name\":\"postgres-cluster-master\""));
   std::string other = there;
   other.replace(other.find("dc1"), 3, "dc7");
-  CHECK(sent(query(said("[" + other + "]"))).starts_with("PUT http://127.0.0.1:8500/v1/query/e1 "));
+  CHECK(sent(query(said("[" + other + "]"))).starts_with("PUT https://127.0.0.1:8501/v1/query/e1 "));
 }
 
 TEST_CASE("consul: federated, the home's catalog knows the hosts of the others, and only one datacenter has a state") {
   const Steps all = together(cluster(federated()));
   const auto catalog = [&](const Answer& answer) { return decide(all, "cluster/consul/catalog", {{"", "catalog/nodes", answer}}); };
   CHECK(is<Done>(catalog(said(R"([{"Node":"pg1","Address":"10.77.0.11"},{"Node":"pg3","Address":"10.77.0.13"}])"))));
-  const std::string put = R"(PUT http://127.0.0.1:8500/v1/catalog/register {"Datacenter":"dc1","Node":"pg3","Address":"10.77.0.13",)"
+  const std::string put = R"(PUT https://127.0.0.1:8501/v1/catalog/register {"Datacenter":"dc1","Node":"pg3","Address":"10.77.0.13",)"
                           R"("NodeMeta":{"external-node":"true"}})";
   CHECK(sent(catalog(said("[]"))) == put);
   CHECK(sent(catalog(said(R"([{"Node":"pg3","Address":"10.77.0.99"}])"))) == put);

@@ -11,6 +11,10 @@ import time
 from cluster import LAB, SOURCE, address, vip_intervals
 
 SERVICE = "postgres-cluster.service.consul"
+TLS = "/etc/pgcluster/tls"
+API = "https://127.0.0.1:8501"
+CURL = f"curl -s --cacert {TLS}/authority.crt --cert {TLS}/consul.crt --key {TLS}/consul.key"
+CONSUL = f"env CONSUL_HTTP_ADDR={API} CONSUL_CACERT={TLS}/authority.crt CONSUL_CLIENT_CERT={TLS}/consul.crt CONSUL_CLIENT_KEY={TLS}/consul.key consul"
 
 
 def ip_set(hosts):
@@ -31,7 +35,7 @@ def assert_names(cluster, host, wanted, seconds=20):
 
 
 def raft_leader(cluster, host="pg1"):
-    said = json.loads(cluster.inside(host, "curl -s http://127.0.0.1:8500/v1/status/leader"))
+    said = json.loads(cluster.inside(host, f"{CURL} {API}/v1/status/leader"))
     return next(f"pg{i}" for i in range(1, 20) if address(f"pg{i}") == said.split(":")[0])
 
 

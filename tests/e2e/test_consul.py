@@ -7,7 +7,7 @@ import time
 
 import pytest
 from cluster import address, outages
-from names import SERVICE, assert_names, assert_nothing_lost, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
+from names import API, CONSUL, CURL, SERVICE, TLS, assert_names, assert_nothing_lost, freeze_and_thaw, ip_set, lookup, prepare_client, raft_leader, watch, writer
 
 warm = True
 DATABASES = ["pg1", "pg2", "pg3"]
@@ -57,6 +57,19 @@ def test_taken_ports_are_refused_before_anything_is_touched(consul):
     consul.inside(APP, "systemctl stop taken; systemctl start systemd-resolved")
     for host in consul.hosts:
         assert consul.inside(host, "ls -d /var/lib/pgcluster 2>&1 || true").startswith("ls: cannot access")
+
+
+def test_agents_speak_tls_only(deployed):
+    """Port 8500 is closed, nothing is answered without a certificate, no agent takes another's words in the clear, and only servers can be a server."""
+    for host in deployed.hosts:
+        assert deployed.inside(host, "curl -s -m 5 http://127.0.0.1:8500/v1/status/leader; echo $?") == "7"
+        assert deployed.inside(host, f"curl -s -m 5 --cacert {TLS}/authority.crt {API}/v1/status/leader; echo $?") == "56"
+        assert deployed.inside(host, f"{CURL} {API}/v1/status/leader").endswith(':8300"')
+        assert "Gossip: true, TLS-Outgoing: true, TLS-Incoming: true" in deployed.journal(host, "consul")
+        assert ("server.dc1.consul" in deployed.inside(host, f"openssl x509 -in {TLS}/consul.crt -noout -ext subjectAltName")) == (host in DATABASES)
+    # A request as the protocol has it, without TLS: the first byte tells its kind.
+    deployed.inside("pg2", "python3 -c 'import socket; s = socket.create_connection((\"10.77.0.11\", 8300)); s.sendall(b\"\\x00\"); assert s.recv(1) == b\"\"'")
+    assert "Non-TLS connection attempted with VerifyIncoming set" in deployed.journal("pg1", "consul")
 
 
 def test_names_lead_to_the_leader_and_to_the_replicas(deployed):
@@ -204,7 +217,7 @@ def test_another_gossip_key_is_refused_until_the_agents_have_it(deployed):
     deployed.write(consul_encrypt_key=key)
     done = deployed.run("plan", status=3)
     assert "consul_encrypt_key is not a key of the gossip" in done.stderr and "consul keyring -install" in done.stderr and key not in done.stderr, done.stderr
-    deployed.inside("pg1", f"consul keyring -install {key} && consul keyring -use {key}")
+    deployed.inside("pg1", f"{CONSUL} keyring -install {key} && {CONSUL} keyring -use {key}")
     deployed.wait(lambda: all(deployed.inside(host, f"grep -c {key} /var/lib/consul/serf/local.keyring", check=False) == "1" for host in deployed.hosts), 30,
                   "that every agent has the key")
     deployed.apply()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 from cluster import address, outages
-from names import SERVICE, assert_names, assert_nothing_lost, ip_set, lookup, prepare_client, watch, writer
+from names import API, CONSUL, CURL, SERVICE, assert_names, assert_nothing_lost, ip_set, lookup, prepare_client, watch, writer
 
 warm = True
 DATABASES = ["pg1", "pg2", "pg3"]
@@ -126,7 +126,7 @@ def test_federated_names(federated):
 
 
 def test_the_catalogs_external_node_is_mended(federated):
-    federated.inside("pg1", "curl -sf -X PUT -d '{\"Datacenter\":\"dc1\",\"Node\":\"pg2\"}' http://127.0.0.1:8500/v1/catalog/deregister")
+    federated.inside("pg1", CURL + " -f -X PUT -d '{\"Datacenter\":\"dc1\",\"Node\":\"pg2\"}' " + API + "/v1/catalog/deregister")
     changes = federated.plan()["changes"]
     assert [change["id"] for change in changes] == ["cluster/consul/catalog"] and "does not know pg2" in changes[0]["reason"], changes
     federated.apply()
@@ -135,10 +135,10 @@ def test_the_catalogs_external_node_is_mended(federated):
 
 
 def test_a_state_of_its_own_in_another_datacenter_is_refused(federated):
-    federated.inside("pg2", "consul kv put service/postgres-cluster/leader pg2")
+    federated.inside("pg2", f"{CONSUL} kv put service/postgres-cluster/leader pg2")
     done = federated.run("plan", status=3)
     assert "dc2 has a state of the cluster postgres-cluster of its own" in done.stderr and "do not share their KV" in done.stderr, done.stderr
-    federated.inside("pg2", "consul kv delete -recurse service/postgres-cluster/")
+    federated.inside("pg2", f"{CONSUL} kv delete -recurse service/postgres-cluster/")
     federated.assert_converged()
 
 

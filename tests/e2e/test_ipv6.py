@@ -6,6 +6,7 @@ import time
 
 import pytest
 from cluster import Cluster, assert_one_holder
+from names import API, CURL
 
 VIP = "fd00:77::a0"
 
@@ -114,8 +115,8 @@ def test_service_discovery_over_ipv6(cluster):
     cluster.assert_converged()
 
     def found(tag):
-        url = f"http://127.0.0.1:8500/v1/health/service/postgres-cluster?passing&tag={tag}"
-        return sorted(one["Service"]["Address"] for one in json.loads(cluster.inside("pg3", f"curl -sf '{url}' || echo []")))
+        url = f"{API}/v1/health/service/postgres-cluster?passing&tag={tag}"
+        return sorted(one["Service"]["Address"] for one in json.loads(cluster.inside("pg3", f"{CURL} -f '{url}' || echo []")))
 
     cluster.wait(lambda: found("master") == [address("pg1")] and found("replica") == [address("pg2"), address("pg3")], 30, "that Consul has found each member by its checks")
     assert status["leader"] == "pg1"

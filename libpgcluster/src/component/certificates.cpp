@@ -76,13 +76,14 @@ std::vector<const char*> schemes(const ClusterView& view) {
 }
 
 std::vector<std::vector<std::string>> calls(const ClusterView& view, const std::string& certificate, const std::vector<std::string>& words,
-                                            const std::string& address, int port, const std::vector<std::string>& paths) {
+                                            const std::string& address, int port, const std::vector<std::string>& paths, int plain_port) {
   std::vector<std::vector<std::string>> all;
   for (const std::string scheme : schemes(view)) {
     std::vector<std::string> call = words;
     if (scheme == "https")
       for (std::string& word : options(certificate)) call.push_back(std::move(word));
-    for (const std::string& path : paths) call.push_back(scheme + "://" + net::host_port(address, port) + path);
+    const int at = plain_port != 0 && scheme == "http" ? plain_port : port;
+    for (const std::string& path : paths) call.push_back(scheme + "://" + net::host_port(address, at) + path);
     all.push_back(std::move(call));
   }
   return all;

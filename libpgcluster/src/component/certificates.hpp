@@ -49,9 +49,9 @@ std::string url(const Spec& spec, const std::string& address, int port, const st
 /// The schemes by which a program may answer now, the wished one first.
 std::vector<const char*> schemes(const ClusterView& view);
 /// The same request by every scheme by which a program may answer now, the wished one first; for first_answer(). `words` are curl's options and data,
-/// `paths` are asked one after the other.
+/// `paths` are asked one after the other. `plain_port`: where the program answers without TLS, if elsewhere.
 std::vector<std::vector<std::string>> calls(const ClusterView& view, const std::string& certificate, const std::vector<std::string>& words,
-                                            const std::string& address, int port, const std::vector<std::string>& paths);
+                                            const std::string& address, int port, const std::vector<std::string>& paths, int plain_port = 0);
 /// The command that asks so: curl itself where there is only one way.
 std::vector<std::string> command(const std::vector<std::vector<std::string>>& calls);
 

@@ -112,7 +112,7 @@ class DebianModel final : public ServiceModel {
     };
     const std::string etcd = setting(host, "/etc/default/etcd", "ETCD_ADVERTISE_CLIENT_URLS=\"");
     listens(etcd.empty() ? "" : etcd.substr(etcd.rfind(':') + 1, etcd.size() - etcd.rfind(':') - 2), "etcd.service", "etcd");
-    for (const char* port : {"8301", "8500", "8600"})
+    for (const char* port : {"8301", "8500", "8501", "8600"})
       if (host.read(consul_agent_file)) listens(port, consul_unit, "consul");
     listens(setting(host, "/etc/pgbouncer/listen.ini", "listen_port = "), "pgbouncer.service", "pgbouncer");
     return out;

@@ -25,6 +25,9 @@ bool dcs_is_named(const Spec& spec);
 std::string consul_home(const Spec& spec);
 /// Consul's datacenter that a host belongs to.
 std::string consul_datacenter_of(const Spec& spec, const HostSpec& host);
+/// Where Consul's agents serve their API, on loopback: by HTTPS, by HTTP where nothing is encrypted.
+inline constexpr int consul_https_port = 8501, consul_http_port = 8500;
+constexpr int consul_api_port(const Spec& spec) { return spec.tls_cert_generate ? consul_https_port : consul_http_port; }
 /// The hosts of the DCS: those that name its role; else the first 3 database hosts, 5 from seven on. Of federated Consul: those in consul_home.
 std::vector<const HostSpec*> dcs_hosts(const Spec& spec);
 

@@ -433,7 +433,7 @@ class Checker {
         used.emplace_back("etcd_peer_port", spec_.etcd_peer_port);
       }
       if (spec_.dcs_type == DcsType::consul && (is_database(host) || has_role(host, Role::consul) || has_role(host, Role::consul_client)))
-        for (const int port : {8300, 8301, 8302, 8500, 8600}) used.emplace_back("Consul", port);
+        for (const int port : {8300, 8301, 8302, consul_api_port(spec_), 8600}) used.emplace_back("Consul", port);
       if (with_haproxy(spec_) && is_balancer(spec_, host))
         for (const auto& key : keys::of<HaproxyPorts>())
           if (const int port = spec_.haproxy_listen_port.*std::get<int HaproxyPorts::*>(key.member); port != 0)

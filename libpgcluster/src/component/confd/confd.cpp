@@ -8,6 +8,7 @@
 
 #include "base/joined.hpp"
 #include "component/certificates.hpp"
+#include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
@@ -26,7 +27,7 @@ constexpr const char* unit_file = "/etc/systemd/system/confd.service";
 constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
 
 std::vector<std::string> nodes_of(const NodeView& node) {
-  if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:8500"};
+  if (node.topology().dcs_type != DcsType::etcd) return {"127.0.0.1:" + std::to_string(consul_api_port(node.spec()))};
   return etcd_client_urls(node.cluster);
 }
 
@@ -60,8 +61,8 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
 std::string unit_text(const NodeView& node) {
   std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
   if (certificates::wanted(node.spec()))
-    nodes += std::string(" --client-ca-keys ") + certificates::authority_file + " --client-cert " + certificates::certificate_file(certificate) +
-             " --client-key " + certificates::key_file(certificate);
+    nodes += std::string(" --scheme https --client-ca-keys ") + certificates::authority_file + " --client-cert " +
+             certificates::certificate_file(certificate) + " --client-key " + certificates::key_file(certificate);
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target
@@ -144,7 +145,8 @@ class Confd final : public Component {
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
-                 after_where_planned({certificates::ready(host, certificate)}, service(confd::service(host), host, wish)), closing(node)));
+                 after_where_planned({certificates::ready(host, certificate), consul::healthy(host)}, service(confd::service(host), host, wish)),
+                 closing(node)));
   }
 
   static Steps closing(const NodeView& node) {

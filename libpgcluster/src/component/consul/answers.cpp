@@ -1,7 +1,9 @@
 // What Consul says of itself, asked of the agents on the hosts.
 #include <algorithm>
 
+#include "base/joined.hpp"
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "op/facts.hpp"
@@ -33,9 +35,9 @@ std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, cons
   return servers;
 }
 
-std::vector<PortNeed> consul_ports(const TopologyHost& host) {
+std::vector<PortNeed> consul_ports(const Spec& spec, const TopologyHost& host) {
   std::vector<PortNeed> all{{.number = 8301, .purpose = "Consul's gossip", .unit = consul_unit, .udp = true},
-                            {.number = 8500, .purpose = "Consul's HTTP API", .unit = consul_unit, .reach = Reach::host},
+                            {.number = consul_api_port(spec), .purpose = "Consul's HTTP API", .unit = consul_unit, .reach = Reach::host},
                             {.number = 8600, .purpose = "Consul's DNS", .unit = consul_unit, .reach = Reach::host, .udp = true}};
   if (host.has(Role::consul)) {
     all.push_back({.number = 8300, .purpose = "Consul's servers", .unit = consul_unit});
@@ -47,16 +49,33 @@ std::vector<PortNeed> consul_ports(const TopologyHost& host) {
 
 const char* consul_program(const Spec& spec) { return spec.consul_binary.given() ? "/usr/local/bin/consul" : "/usr/bin/consul"; }
 
-std::string consul_url(const std::string& path, const ClusterView& cluster) {
-  std::string url = "http://127.0.0.1:8500" + path;
-  if (cluster.spec.consul_layout == ConsulLayout::federated)
-    url += (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(cluster.spec);
-  return url;
+std::string consul_url(const Spec& spec, const std::string& path) { return certificates::url(spec, "127.0.0.1", consul_api_port(spec), path); }
+
+std::string consul_home_path(const Spec& spec, const std::string& path) {
+  if (spec.consul_layout != ConsulLayout::federated) return path;
+  return path + (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(spec);
 }
 
-Ask consul_get(const std::string& host, const std::string& path, std::vector<std::string> about) {
-  const std::string url = path.starts_with("http") ? path : "http://127.0.0.1:8500" + path;
-  return {host, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", url}, .about = std::move(about)}};
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after) {
+  return certificates::calls(cluster, consul_certificate, {"-s", "-m", "5", "-w", after}, "127.0.0.1", consul_https_port, {path}, consul_http_port);
+}
+
+Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about) {
+  return {host, Exec{.argv = certificates::command(consul_calls(cluster, path, "\\n%{http_code}")), .about = std::move(about)}};
+}
+
+std::vector<std::string> consul_environment(const Spec& spec) {
+  if (!certificates::wanted(spec)) return {};
+  return {"env", "CONSUL_HTTP_ADDR=" + consul_url(spec, ""), std::string("CONSUL_CACERT=") + certificates::authority_file,
+          "CONSUL_CLIENT_CERT=" + certificates::certificate_file(consul_certificate),
+          "CONSUL_CLIENT_KEY=" + certificates::key_file(consul_certificate)};
+}
+
+std::string consul_command(const Spec& spec) {
+  std::string words;
+  for (const std::string& word : consul_environment(spec))
+    if (word != "env") words += word + " ";
+  return words + "consul";
 }
 
 std::optional<std::string> consul_body(const Answer& answer, int also) {
@@ -68,8 +87,8 @@ std::optional<std::string> consul_body(const Answer& answer, int also) {
   return output->out.substr(0, end);
 }
 
-Ask consul_health_ask(const TopologyHost& host) {
-  return consul_get(host.name, "/v1/operator/autopilot/health", {"unit:consul.service", "dcs:members"});
+Ask consul_health_ask(const ClusterView& cluster, const TopologyHost& host) {
+  return consul_get(cluster, host.name, "/v1/operator/autopilot/health", {"unit:consul.service", "dcs:members"});
 }
 
 std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
@@ -84,7 +103,9 @@ std::vector<ConsulServer> read_consul_servers(const Answer& answer) {
   return servers;
 }
 
-Ask consul_leader_ask(const std::string& host) { return consul_get(host, "/v1/status/leader", {"unit:consul.service", "dcs:members"}); }
+Ask consul_leader_ask(const ClusterView& cluster, const std::string& host) {
+  return consul_get(cluster, host, "/v1/status/leader", {"unit:consul.service", "dcs:members"});
+}
 
 std::string read_consul_leader(const Answer& answer) {
   const auto body = consul_body(answer);

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 
 namespace pgcluster {
@@ -11,23 +12,25 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 using Hosts = std::vector<const TopologyHost*>;
 
-Run request(const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
+Run request(const Spec& spec, const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
   // Servers that have just been started may answer "stream closed".
-  return {.argv = {"curl", "-sS", "--fail-with-body", "--stderr", "-", "-m", "20", "--retry", "3", "--retry-delay", "1", "--retry-all-errors", "-X",
-                   method, "--data-binary", "@-", "http://127.0.0.1:8500" + path},
-          .input = body.dump(),
-          .touches = {touches}};
+  std::vector<std::string> argv{"curl",          "-sS", "--fail-with-body",  "--stderr", "-", "-m", "20", "--retry", "3",
+                                "--retry-delay", "1",   "--retry-all-errors"};
+  for (std::string& word : certificates::curl_options(spec, consul_certificate)) argv.push_back(std::move(word));
+  argv.insert(argv.end(), {"-X", method, "--data-binary", "@-", consul_url(spec, path)});
+  return {.argv = std::move(argv), .input = body.dump(), .touches = {touches}};
 }
 
 // What to do, by what the first server that answers has; empty: nothing.
 using Wish = std::function<std::vector<std::pair<Run, std::string>>(const OrderedJson&)>;
 
-Steps on_servers(const std::string& name, const Hosts& servers, const std::string& path, const std::string& about, const Wish& wish) {
+Steps on_servers(const ClusterView& cluster, const std::string& name, const Hosts& servers, const std::string& path, const std::string& about,
+                 const Wish& wish) {
   std::vector<std::pair<std::string, Ask>> asked;
   std::vector<Ask> asks;
   std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
-    asks.push_back(consul_get(server->name, path, {about, "unit:consul.service"}));
+    asks.push_back(consul_get(cluster, server->name, path, {about, "unit:consul.service"}));
     asked.emplace_back(server->name, asks.back());
     up.push_back(consul::healthy(server->name));
   }
@@ -51,9 +54,9 @@ Steps on_servers(const std::string& name, const Hosts& servers, const std::strin
 
 // The file's value is read only when Raft begins.
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
-  const Run run{.argv = {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"},
-                .touches = {"consul:autopilot"}};
-  return on_servers("cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
+  Run run{.argv = consul_environment(cluster.spec), .touches = {"consul:autopilot"}};
+  run.argv.insert(run.argv.end(), {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
+  return on_servers(cluster, "cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const OrderedJson& json) -> std::vector<std::pair<Run, std::string>> {
                       if (!json.is_object() || !json.value("CleanupDeadServers", false)) return {};
                       return {{run, "dead servers would be removed, and with them their sessions"}};
@@ -62,17 +65,17 @@ Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const
 
 // CLUSTER-master.query.consul: the leader, in whatever datacenter it is.
 Steps query(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
-  const std::string name = cluster.spec.patroni_cluster_name + "-master";
+  const Spec& spec = cluster.spec;
+  const std::string name = spec.patroni_cluster_name + "-master";
   std::vector<std::string> others;
   for (const std::string& other : consul_datacenters(cluster))
     if (other != datacenter) others.push_back(other);
   const OrderedJson failover =
       others.empty() ? OrderedJson{{"NearestN", 0}, {"Datacenters", nullptr}} : OrderedJson{{"NearestN", 0}, {"Datacenters", others}};
-  const OrderedJson wished{
-      {"Name", name},
-      {"Service", {{"Service", cluster.spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
-      {"DNS", {{"TTL", "0s"}}}};
-  return on_servers("cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
+  const OrderedJson wished{{"Name", name},
+                           {"Service", {{"Service", spec.patroni_cluster_name}, {"Failover", failover}, {"OnlyPassing", true}, {"Tags", {"master"}}}},
+                           {"DNS", {{"TTL", "0s"}}}};
+  return on_servers(cluster, "cluster/consul/query-" + datacenter, servers, "/v1/query", "consul:query", [=](const OrderedJson& all) {
     std::vector<std::pair<Run, std::string>> todo;
     if (!all.is_array()) return todo;
     for (const OrderedJson& one : all) {
@@ -80,15 +83,16 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
       const OrderedJson service = one.value("Service", OrderedJson::object());
       const OrderedJson datacenters =
           service.is_object() && service.contains("Failover") ? service["Failover"].value("Datacenters", OrderedJson()) : OrderedJson();
-      const bool same = service.value("Service", "") == cluster.spec.patroni_cluster_name && service.value("OnlyPassing", false) &&
+      const bool same = service.value("Service", "") == spec.patroni_cluster_name && service.value("OnlyPassing", false) &&
                         service.value("Tags", OrderedJson()) == wished["Service"]["Tags"] &&
                         (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
                         one.value("DNS", OrderedJson::object()).value("TTL", "") == "0s";
       if (!same)
-        todo.emplace_back(request("PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"), name + ".query.consul asks for something else");
+        todo.emplace_back(request(spec, "PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"),
+                          name + ".query.consul asks for something else");
       return todo;
     }
-    todo.emplace_back(request("POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
+    todo.emplace_back(request(spec, "POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
     return todo;
   });
 }
@@ -96,13 +100,14 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
 // Consul refuses a session of a node that is not in the catalog of its datacenter, so the home's catalog has the database hosts of the other
 // datacenters as external nodes.
 Steps catalog(const ClusterView& cluster, const Hosts& servers) {
-  const std::string home = consul_home(cluster.spec);
+  const Spec& spec = cluster.spec;
+  const std::string home = consul_home(spec);
   std::vector<std::pair<std::string, std::string>> strangers;  // name, address
   for (const std::string& name : cluster.topology.database)
     if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
       strangers.emplace_back(name, host.address);
   if (strangers.empty()) return {};
-  return on_servers("cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const OrderedJson& nodes) {
+  return on_servers(cluster, "cluster/consul/catalog", servers, "/v1/catalog/nodes", "consul:catalog", [=](const OrderedJson& nodes) {
     std::vector<std::pair<Run, std::string>> todo;
     for (const auto& [name, address] : strangers) {
       const auto is = [&name = name, &address = address](const OrderedJson& one) {
@@ -110,7 +115,7 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
       };
       if (nodes.is_array() && std::any_of(nodes.begin(), nodes.end(), is)) continue;
       // Without checks: one that failed would end the node's sessions.
-      todo.emplace_back(request("PUT", "/v1/catalog/register",
+      todo.emplace_back(request(spec, "PUT", "/v1/catalog/register",
                                 OrderedJson{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}},
                                 "consul:catalog"),
                         home + "'s catalog does not know " + name);
@@ -125,10 +130,10 @@ Steps one_state(const ClusterView& cluster, const std::string& datacenter, const
   std::vector<Ask> asks;
   std::vector<StepRef> up;
   for (const TopologyHost* server : servers) {
-    asks.push_back(consul_get(server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
+    asks.push_back(consul_get(cluster, server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
     up.push_back(consul::healthy(server->name));
   }
-  auto decide = [=](const Answers& answers) -> Decision {
+  auto decide = [=, command = consul_command(cluster.spec)](const Answers& answers) -> Decision {
     for (const Ask& ask : asks)
       if (consul_body(answers[ask]))
         return Refused{
@@ -137,7 +142,7 @@ Steps one_state(const ClusterView& cluster, const std::string& datacenter, const
                  "federated datacenters do not share their KV: a Patroni in each with a KV of its own is several clusters of one name, and several "
                  "leaders. All members must use the KV of one datacenter, which consul_datacenter names; where it holds nothing that is needed, "
                  "on a host of " +
-                 datacenter + ": consul kv delete -recurse service/" + scope + "/"}};
+                 datacenter + ": " + command + " kv delete -recurse service/" + scope + "/"}};
     for (const Ask& ask : asks)
       if (consul_body(answers[ask], 404)) return Done{};
     return Later{"a server of Consul answers"};

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/consul/shell.hpp"
 #include "component/listening.hpp"
@@ -20,7 +21,18 @@ std::vector<std::string> addresses(const std::vector<const TopologyHost*>& hosts
   return all;
 }
 
-Text agent_text(const NodeView& node) {
+// How an agent speaks with the others. Between plain and TLS it takes both, and speaks first the one, then the other: an agent that takes only TLS is
+// lost to those that speak plainly, and one that speaks TLS to those that have no certificates.
+enum class Form { plain, takes_both, takes_both_speaks_tls, tls };
+struct Way {
+  Form open, turned, closed;
+};
+Way way(const ClusterView& cluster) {
+  if (certificates::wanted(cluster.spec)) return {Form::takes_both, Form::takes_both_speaks_tls, Form::tls};
+  return {Form::takes_both_speaks_tls, Form::takes_both, Form::plain};
+}
+
+Text agent_text(const NodeView& node, Form form) {
   const Spec& spec = node.spec();
   const std::string datacenter = consul_datacenter(spec, node.host);
   const auto servers = consul_servers(node.cluster, datacenter);
@@ -49,6 +61,18 @@ Text agent_text(const NodeView& node) {
   json["skip_leave_on_interrupt"] = true;
   json["disable_update_check"] = true;
   json["dns_config"] = {{"allow_stale", true}, {"node_ttl", "0s"}, {"service_ttl", {{"*", "0s"}}}, {"only_passing", true}};
+  if (form != Form::plain) {
+    json["ca_file"] = certificates::authority_file;
+    json["cert_file"] = certificates::certificate_file(consul_certificate);
+    json["key_file"] = certificates::key_file(consul_certificate);
+    json["verify_incoming"] = form == Form::tls;
+    json["verify_outgoing"] = form != Form::takes_both;
+    // Only servers have the name server.DATACENTER.consul: no other host can take a server's place.
+    json["verify_server_hostname"] = form == Form::tls;
+    json["ports"] = {{"http", form == Form::tls ? -1 : consul_http_port}, {"https", consul_https_port}};
+    // The checks of Patroni's REST API trust the cluster's authority, and expect the name of this node.
+    json["enable_agent_tls_for_checks"] = true;
+  }
   json["encrypt"] = "@";
   const std::string plain = json.dump(2) + "\n";
   const auto at = plain.rfind('@');
@@ -56,6 +80,13 @@ Text agent_text(const NodeView& node) {
   text += node.cluster.secret("consul_encrypt_key");
   return text + plain.substr(at + 1);
 }
+
+StepPtr agent_file(const NodeView& node, Form form) {
+  return file("config", node.name(),
+              {.path = consul_agent_file, .content = agent_text(node, form), .mode = 0640, .owner = "root", .group = "consul"});
+}
+
+bool holds(const StepPtr& step, const Answers& answers) { return std::holds_alternative<Done>(step->decide(answers)); }
 
 // ":8600 " of what ss prints.
 int port_of(const std::vector<PortNeed>& ports, const std::string& line) {
@@ -72,20 +103,62 @@ Ask keyring_ask(const NodeView& node) {
 
 }  // namespace
 
-std::string consul_services(const NodeView& node) {
+StepPtr consul_turn(const NodeView& node) {
+  const std::string host = node.name();
+  const Way forms = way(node.cluster);
+  const StepPtr turned = agent_file(node, forms.turned), closed = agent_file(node, forms.closed);
+  auto decide = [=](const Answers& answers) -> Decision {
+    if (holds(closed, answers)) return Done{};
+    Decision decision = turned->decide(answers);
+    if (auto* change = std::get_if<Change>(&decision)) {
+      change->todo.push_back({.at = host, .what = SetUnit{consul_unit, SetUnit::Go::reload, {}}});
+      change->action = Action::reload;
+      change->impact = Impact::reload;
+      change->reason = "all agents of Consul take both ways";
+    }
+    return decision;
+  };
+  return make_step(node.step("consul", "turn"), {.asks = turned->asks(), .decide = decide, .settle = std::chrono::seconds(10)});
+}
+
+StepPtr consul_close(const NodeView& node) {
+  const std::string host = node.name();
+  std::vector<StepPtr> files{agent_file(node, way(node.cluster).closed)};
+  if (node.has(Role::postgres)) files.push_back(file("services", host, {.path = consul_services_file, .content = consul_services(node)}));
+  std::vector<Ask> asks;
+  for (const StepPtr& one : files)
+    for (const Ask& ask : one->asks()) asks.push_back(ask);
+  auto decide = [=](const Answers& answers) -> Decision {
+    Change change{.todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "nothing comes by the way that the cluster leaves"};
+    for (const StepPtr& one : files) {
+      Decision decision = one->decide(answers);
+      auto* more = std::get_if<Change>(&decision);
+      if (!more && !std::holds_alternative<Done>(decision)) return decision;
+      if (!more) continue;
+      change.todo.insert(change.todo.end(), more->todo.begin(), more->todo.end());
+      change.diff += more->diff;
+    }
+    if (change.todo.empty()) return Done{};
+    change.todo.push_back({.at = host, .what = SetUnit{consul_unit, SetUnit::Go::restart, {}}});
+    return change;
+  };
+  return make_step(node.step("consul", "close"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(10)});
+}
+
+std::string consul_services(const NodeView& node, bool open) {
   const Spec& spec = node.spec();
   const std::string& cluster = spec.patroni_cluster_name;
-  const std::string rest = net::http_url(node.host.address, spec.patroni_restapi_port);
+  const std::string rest = net::host_port(node.host.address, spec.patroni_restapi_port);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
   OrderedJson services = OrderedJson::array();
-  const auto add = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& check) {
+  const auto add_one = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& scheme, const std::string& check) {
     OrderedJson tags = OrderedJson::array();
     for (const std::string& name : names) tags.push_back(name);
     for (const std::string& name : names) tags.push_back(name + "." + node.host.datacenter);  // replica.dc2.CLUSTER.service.consul
     OrderedJson checks = OrderedJson::array({OrderedJson{{"id", cluster + "-" + kind + "-role"},
                                                          {"name", "Patroni says " + check.substr(0, check.find('?'))},
-                                                         {"http", rest + check},
+                                                         {"http", scheme + rest + check},
                                                          {"method", "OPTIONS"},
                                                          {"interval", "1s"},
                                                          {"timeout", "1s"}}});
@@ -98,6 +171,12 @@ std::string consul_services(const NodeView& node) {
     }
     services.push_back(
         {{"id", cluster + "-" + kind}, {"name", cluster}, {"tags", tags}, {"address", node.host.address}, {"port", port}, {"checks", checks}});
+  };
+  // While the cluster goes over there are two of each, of which one at most passes: Patroni answers one way.
+  const bool tls = certificates::wanted(spec);
+  const auto add = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& check) {
+    add_one(kind, names, tls ? "https://" : "http://", check);
+    if (open) add_one(kind + "-before", names, tls ? "http://" : "https://", check);
   };
   add("master", {"master", "primary"}, "/primary");
   add("replica", {"replica"}, "/replica" + lag);
@@ -137,18 +216,21 @@ WantedBy=multi-user.target
 
 StepPtr consul_config(const NodeView& node) {
   const std::string host = node.name();
-  const StepPtr wished =
-      file("config", host, {.path = consul_agent_file, .content = agent_text(node), .mode = 0640, .owner = "root", .group = "consul"});
+  const Way forms = way(node.cluster);
+  const bool open = certificates::goes_over(node.cluster);
+  const StepPtr wished = agent_file(node, open ? forms.open : forms.closed);
+  std::vector<StepPtr> further;
+  if (open) further = {agent_file(node, forms.turned), agent_file(node, forms.closed)};
   const Ask data{host, FileOf{std::string(consul_data_dir) + "/node-id", false}};
   std::string filter;
-  const std::vector<PortNeed> wanted = consul_ports(node.host);
+  const std::vector<PortNeed> wanted = consul_ports(node.spec(), node.host);
   for (const PortNeed& port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port.number);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
   const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
   asks.insert(asks.end(), {data, ports, keyring});
-  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
-                 datacenter = consul_datacenter(node.spec(), node.host)](const Answers& answers) -> Decision {
+  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host), datacenter = consul_datacenter(node.spec(), node.host),
+                 command = consul_command(node.spec())](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
@@ -161,8 +243,9 @@ StepPtr consul_config(const NodeView& node) {
     if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
       return Refused{
           {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
-           .hint = "give the old key again; or, to change it, first on one host: consul keyring -install KEY, then consul keyring -use KEY; "
-                   "apply; and then consul keyring -remove OLD"}};
+           .hint = "give the old key again; or, to change it, first on one host: " + command +
+                   " keyring -install KEY, then the same with -use KEY; "
+                   "apply; and then with -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
       const auto before = json_read::parse(file->content);
       const std::string was = json_read::text(before, "datacenter");
@@ -172,6 +255,7 @@ StepPtr consul_config(const NodeView& node) {
                                 " again (consul_datacenter, or the host's datacenter with consul_layout: federated): an agent that "
                                 "changes its datacenter finds none of its servers"}};
     }
+    if (std::any_of(further.begin(), further.end(), [&](const StepPtr& one) { return holds(one, answers); })) return Done{};
     return wished->decide(answers);
   };
   return make_step(node.step("consul", "config"), {.asks = asks, .decide = decide, .keeps = {std::string("file:") + consul_agent_file}});

@@ -5,9 +5,11 @@
 #include <map>
 #include <set>
 
+#include <pgcluster/component/confd.hpp>
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
 #include "op/facts.hpp"
@@ -23,23 +25,23 @@ std::vector<std::string> names(const std::vector<const TopologyHost*>& hosts) {
 }
 
 // A server: Raft has just the described ones, and it is one that votes and is up to date. Any other agent: it knows who leads.
-StepPtr healthy(const NodeView& node) {
+StepPtr healthy(const NodeView& node, const StepRef& step) {
   const Ask journal = journal_ask(node.name(), consul_unit);
-  const std::string step = consul::healthy(node.name()), host = node.name();
+  const std::string host = node.name();
   // Without a majority of the servers none of them leads.
   Bringers servers_up;
   for (const TopologyHost* server : consul_servers(node.cluster, consul_datacenter(node.spec(), node.host)))
     servers_up.steps.push_back({server->name, "consul", "service"});
   servers_up.enough = servers_up.steps.size() / 2 + 1;
   if (!node.has(Role::consul)) {
-    const Ask ask = consul_leader_ask(host);
+    const Ask ask = consul_leader_ask(node.cluster, host);
     auto decide = [ask](const Answers& answers) -> Decision {
       if (!read_consul_leader(answers[ask]).empty()) return Done{};
       return Later{"Consul's agent has found servers with a leader"};
     };
     return gate(step, {.asks = {ask}, .decide = decide, .settle = consul_patience, .evidence = {journal}, .brought_by = servers_up});
   }
-  const Ask ask = consul_health_ask(node.host);
+  const Ask ask = consul_health_ask(node.cluster, node.host);
   auto decide = [ask, host, servers = names(consul_servers(node.cluster, consul_datacenter(node.spec(), node.host))),
                  view = shared(node.cluster)](const Answers& answers) -> Decision {
     std::vector<std::string> described = servers;
@@ -75,7 +77,7 @@ Order restart_order(const ClusterView& cluster) {
       agents.push_back(host.name);
       continue;
     }
-    servers.push_back({host.name, consul_datacenter(cluster.spec, host), consul_health_ask(host)});
+    servers.push_back({host.name, consul_datacenter(cluster.spec, host), consul_health_ask(cluster, host)});
     order.asks.push_back(servers.back().ask);
   }
   order.order = [servers, agents](const Answers& answers) {
@@ -130,13 +132,18 @@ class Consul final : public Component {
     wish.start_files = {consul_agent_file, unit_file, unit_file + ".d/50-pgcluster.conf"};
     if (node.spec().consul_binary.given()) wish.start_files.emplace_back(consul_program(node.spec()));
     if (node.has(Role::postgres)) wish.load_files = {consul_services_file};
-    wish.reloadable = !wish.load_files.empty();
+    // Who is trusted is read by a reload, too.
+    if (certificates::wanted(node.spec()))
+      wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(consul_certificate)});
+    const bool over = certificates::goes_over(node.cluster);
+    wish.reloadable = !wish.load_files.empty() || over;
     Steps program = packages(step("packages"), host, needs(node).packages, {wish.unit});
     if (node.spec().consul_binary.given())
       program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
     const std::vector<std::string> reload = wish.reloadable ? std::vector<std::string>{"/bin/kill -HUP $MAINPID"} : std::vector<std::string>{};
     std::vector<Steps> files;
-    if (node.has(Role::postgres)) files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node)}));
+    if (node.has(Role::postgres))
+      files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node, over)}));
     files.emplace_back(file(step("unit"), host, {.path = unit_file, .content = consul_unit_text(node)}));
     files.emplace_back(file(step("notes"), host, unit_notes(wish, reload)));
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
@@ -144,9 +151,12 @@ class Consul final : public Component {
     if (node.has(Role::consul_client)) dns = consul_dns(node);
     Steps names;
     if (node.has(Role::postgres)) names = after({patroni::member(host)}, consul_names_gate(node));
-    return sequence(checked(node), std::move(program), account(node), consul_config(node), parallel(std::move(files)),
-                    rolling("consul", host, restart_order(node.cluster), sequence(service(step("service"), host, wish), healthy(node))),
-                    std::move(dns), std::move(names));
+    return sequence(checked(node), std::move(program), account(node),
+                    after_where_planned({certificates::ready(host, consul_certificate)}, consul_config(node)), parallel(std::move(files)),
+                    rolling("consul", host, restart_order(node.cluster),
+                            sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)),
+                                     healthy(node, consul::healthy(host)))),
+                    goes_over(node), std::move(dns), std::move(names));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
@@ -157,20 +167,26 @@ class Consul final : public Component {
     const Spec& spec = node.spec();
     if (!has_consul_agent(spec, node.host)) return {};
     Needs all{.packages = {node.platform().http_client},
-              .ports = consul_ports(node.host),
+              .ports = consul_ports(spec, node.host),
               .units = {consul_unit},
               .accounts = {node.platform().consul.account},
               .directories = {consul_data_dir},
               .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
     if (!spec.consul_binary.given())
       all.packages.insert(all.packages.end(), node.platform().consul.packages.begin(), node.platform().consul.packages.end());
+    if (certificates::wanted(spec)) {
+      all.packages.push_back(node.platform().openssl);
+      CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
+      if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
+      all.certificates = {std::move(certificate)};
+    }
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;
   }
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::consul || !node.has(Role::consul)) return {};
-    return {{consul_health_ask(node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
+    return {{consul_health_ask(node.cluster, node.host), [host = node.name()](const Answer& answer) -> std::optional<Problem> {
                const std::vector<ConsulServer> servers = read_consul_servers(answer);
                if (std::any_of(servers.begin(), servers.end(), [&](const ConsulServer& one) { return one.name == host && one.serves(); }))
                  return std::nullopt;
@@ -185,6 +201,19 @@ class Consul final : public Component {
   }
 
  private:
+  // Once all agents serve both ways, they speak in the wished one; and once nobody comes by the other way, it is closed.
+  static Steps goes_over(const NodeView& node) {
+    if (!certificates::goes_over(node.cluster)) return {};
+    std::vector<StepRef> open, turned;
+    for (const TopologyHost& host : node.topology().hosts) {
+      open.push_back(consul::healthy(host.name));
+      turned.insert(turned.end(), {StepRef{host.name, "consul", "turn"}, patroni::member(host.name), confd::service(host.name)});
+    }
+    return sequence(after_where_planned(open, consul_turn(node)),
+                    after_where_planned(turned, rolling("consul-closed", node.name(), restart_order(node.cluster),
+                                                        sequence(consul_close(node), healthy(node, consul::closed(node.name()))))));
+  }
+
   // By the cluster's file: the host was a server when the cluster was last applied.
   static bool is_server(const NodeView& node) {
     const auto known = read_cluster_file(node.facts.cluster);
@@ -202,7 +231,7 @@ class Consul final : public Component {
     const StepPtr refused =
         gate(node.step("consul", "stays"),
              {.asks = {}, .decide = [why = consul_moved(node.topology(), runs, described)](const Answers&) -> Decision { return why; }});
-    return sequence(refused, healthy(node));  // Patroni's steps wait for the latter
+    return sequence(refused, healthy(node, consul::healthy(node.name())));  // Patroni's steps wait for the latter
   }
 
   // What consul_config would refuse, seen before the package.

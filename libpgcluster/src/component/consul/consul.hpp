@@ -16,8 +16,10 @@ inline constexpr const char* consul_data_dir = "/var/lib/consul";
 inline constexpr const char* consul_keyring_file = "/var/lib/consul/serf/local.keyring";
 inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
 inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
+/// The name of an agent's certificate. Our own questions to the agent show it, too.
+inline constexpr const char* consul_certificate = "consul";
 /// What a host's agent listens on; 8300 and 8302 are a server's.
-std::vector<PortNeed> consul_ports(const TopologyHost& host);
+std::vector<PortNeed> consul_ports(const Spec& spec, const TopologyHost& host);
 /// A server knows a leader only when there is a quorum, and the other hosts may still be busy with apt.
 constexpr std::chrono::seconds consul_patience{300};
 
@@ -32,15 +34,23 @@ std::vector<const TopologyHost*> consul_servers(const ClusterView& cluster, cons
 /// The program's path.
 const char* consul_program(const Spec& spec);
 
-/// "http://127.0.0.1:8500/v1/…", with ?dc= of the cluster's home where Consul is federated.
-std::string consul_url(const std::string& path, const ClusterView& cluster);
+/// "https://127.0.0.1:8501/v1/…" of the host's own agent.
+std::string consul_url(const Spec& spec, const std::string& path);
+/// The path with ?dc= of the cluster's home where Consul is federated.
+std::string consul_home_path(const Spec& spec, const std::string& path);
+/// curl's words that ask the host's own agent, in each way by which it may answer now; `after` is written after the body.
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after);
 /// GET of the host's own agent: the body, and in a line of its own the status.
-Ask consul_get(const std::string& host, const std::string& path, std::vector<std::string> about = {});
+Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about = {});
+/// The beginning of a command that calls the program consul: "env" and what it reads of its environment; nothing where it needs none.
+std::vector<std::string> consul_environment(const Spec& spec);
+/// The same for people: "CONSUL_HTTP_ADDR=… CONSUL_CACERT=… consul".
+std::string consul_command(const Spec& spec);
 /// The body where the status is one of 200 and `also`; empty elsewhere.
 std::optional<std::string> consul_body(const Answer& answer, int also = 200);
 
 /// The health of the servers as the Raft leader knows it; asked of a server's own agent.
-Ask consul_health_ask(const TopologyHost& host);
+Ask consul_health_ask(const ClusterView& cluster, const TopologyHost& host);
 struct ConsulServer {
   std::string name;
   bool leads = false;
@@ -51,20 +61,24 @@ struct ConsulServer {
 /// Empty if there is no leader, or no answer.
 std::vector<ConsulServer> read_consul_servers(const Answer& answer);
 /// The Raft leader of the agent's datacenter, as the host's agent knows it; empty: no leader, or no agent.
-Ask consul_leader_ask(const std::string& host);
+Ask consul_leader_ask(const ClusterView& cluster, const std::string& host);
 std::string read_consul_leader(const Answer& answer);
 
 /// The checks of a database host's services: what its agent has found, and what the servers, which answer for the names, have of it.
-Ask consul_names_ask(const std::string& host);
+Ask consul_names_ask(const ClusterView& cluster, const std::string& host);
 /// A problem where the servers have not taken over the agent's checks. After the start of a host they keep those of before for up to 30 s.
 std::optional<Problem> read_consul_names(const std::string& host, const Answer& answer);
 /// Waits until there is no such problem.
 StepPtr consul_names_gate(const NodeView& node);
 
-/// The agent's file; refuses where an agent must not be made.
+/// The agent's file; refuses where an agent must not be made. While the cluster goes over it serves both ways.
 StepPtr consul_config(const NodeView& node);
-/// The services of a database host.
-std::string consul_services(const NodeView& node);
+/// While the cluster goes over, and each agent serves both ways: the agent speaks with the others in the wished way. A reload is enough.
+StepPtr consul_turn(const NodeView& node);
+/// The agent no longer serves in the way that the cluster leaves.
+StepPtr consul_close(const NodeView& node);
+/// The services of a database host. `open`: as long as the cluster goes over, Patroni is asked both ways.
+std::string consul_services(const NodeView& node, bool open = false);
 std::string consul_unit_text(const NodeView& node);
 /// *.consul is looked up at the host's own agent, by the resolver that the host uses.
 Steps consul_dns(const NodeView& node);

@@ -5,6 +5,7 @@
 
 #include "base/json.hpp"
 #include "base/strings.hpp"
+#include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/patroni/patroni.hpp"
 
@@ -26,15 +27,15 @@ std::optional<std::pair<Json, Json>> read_both(const Answer& answer) {
 
 }  // namespace
 
-Ask consul_names_ask(const std::string& host) {
-  std::vector<std::string> argv{"curl"};
-  const auto get = [&argv](const std::string& path) {
-    argv.insert(argv.end(), {"-s", "-m", "5", "-w", "\\n%{http_code}\\n", "http://127.0.0.1:8500" + path});
-  };
-  get("/v1/agent/checks");
-  argv.emplace_back("--next");
-  get("/v1/health/node/" + host);
-  return {host, Exec{.argv = std::move(argv), .about = {std::string("unit:") + consul_unit, std::string("unit:") + patroni::unit_name}}};
+Ask consul_names_ask(const ClusterView& cluster, const std::string& host) {
+  const std::string status = "\\n%{http_code}\\n";
+  auto calls = consul_calls(cluster, "/v1/agent/checks", status);
+  const auto then = consul_calls(cluster, "/v1/health/node/" + host, status);
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    calls[i].emplace_back("--next");
+    calls[i].insert(calls[i].end(), then[i].begin(), then[i].end());
+  }
+  return {host, Exec{.argv = certificates::command(calls), .about = {std::string("unit:") + consul_unit, std::string("unit:") + patroni::unit_name}}};
 }
 
 std::optional<Problem> read_consul_names(const std::string& host, const Answer& answer) {
@@ -69,7 +70,7 @@ std::optional<Problem> read_consul_names(const std::string& host, const Answer& 
 }
 
 StepPtr consul_names_gate(const NodeView& node) {
-  const Ask ask = consul_names_ask(node.name());
+  const Ask ask = consul_names_ask(node.cluster, node.name());
   auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
     const auto problem = read_consul_names(host, answers[ask]);
     if (!problem) return Done{};

@@ -39,9 +39,8 @@ std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
 Ask consul_key_ask(const ClusterView& view, const TopologyHost& host, const std::string& key) {
-  return {host.name, Exec{.argv = {"curl", "-s", "-m", "5", "-w", "\n%{http_code}",
-                                   consul_url("/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key, view)},
-                          .about = {"dcs:initialize"}}};
+  const std::string path = "/v1/kv/service/" + view.spec.patroni_cluster_name + "/" + key;
+  return consul_get(view, host.name, consul_home_path(view.spec, path), {"dcs:initialize"});
 }
 
 // What Consul says of a key; status 0 where it says nothing.
@@ -67,22 +66,27 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
   return {host.name, Exec{.argv = first_answer(range_calls(view, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
 }
 
+// Whom Patroni trusts as its DCS, and what it shows to it.
+std::string certificate_lines() {
+  return std::string("  cacert: \"") + certificates::authority_file + "\"\n  cert: \"" + certificates::certificate_file(certificate) +
+         "\"\n  key: \"" + certificates::key_file(certificate) + "\"\n";
+}
+
 }  // namespace
 
 std::string dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
     // No health checks: a session must end by its TTL only, because gossip declares a host dead long before its PostgreSQL has stopped. The agent's
     // configuration registers the services, not Patroni.
-    std::string out = "consul:\n  host: \"127.0.0.1:8500\"\n  register_service: false\n  checks: []\n";
+    std::string out = "consul:\n  host: \"127.0.0.1:" + std::to_string(consul_api_port(view.spec)) + "\"\n  register_service: false\n  checks: []\n";
+    if (certificates::wanted(view.spec)) out += "  scheme: https\n" + certificate_lines();
     if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
     return out;
   }
   std::string out = "etcd3:\n  hosts:\n";
   for (const std::string& name : view.topology.dcs_members)
     out += "    - \"" + net::host_port(view.topology.host(name).address, view.spec.etcd_client_port) + "\"\n";
-  if (certificates::wanted(view.spec))
-    out += std::string("  protocol: https\n  cacert: \"") + certificates::authority_file + "\"\n  cert: \"" +
-           certificates::certificate_file(certificate) + "\"\n  key: \"" + certificates::key_file(certificate) + "\"\n";
+  if (certificates::wanted(view.spec)) out += "  protocol: https\n" + certificate_lines();
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <pgcluster/component/consul.hpp>
 #include <pgcluster/component/haproxy.hpp>
 #include <pgcluster/component/vip_manager.hpp>
 
@@ -95,7 +96,8 @@ class Patroni final : public Component {
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
       for (const TopologyHost& other : view->topology.hosts)
-        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name), certificates::unsettled(other.name)})
+        for (const StepRef& one :
+             {haproxy::listens(other.name), vip_manager::service(other.name), consul::healthy(other.name), certificates::unsettled(other.name)})
           both.push_back(one);
       files = after_where_planned(both, std::move(files));
     }
@@ -212,7 +214,7 @@ class Patroni final : public Component {
                                              .remedy = "read the journal of patroni.service on the host; reinit copies a replica's data anew"};
                             }}};
     if (node.topology().dcs_type == DcsType::consul)
-      all.push_back({consul_names_ask(node.name()), [host = node.name()](const Answer& answer) { return read_consul_names(host, answer); }});
+      all.push_back({consul_names_ask(node.cluster, node.name()), [host = node.name()](const Answer& answer) { return read_consul_names(host, answer); }});
     return all;
   }
 

@@ -7,6 +7,7 @@
 #include "base/base64.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/vip/vip.hpp"
+#include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
 
 namespace pgcluster {
@@ -24,7 +25,7 @@ std::vector<std::string> endpoints_of(const std::string& config) {
   std::vector<std::string> found;
   for (auto at = config.find("http://"); at != std::string::npos; at = config.find("http://", at + 1))
     found.push_back(config.substr(at + 7, config.find('"', at) - at - 7));
-  if (config.find("nodes = [\"127.0.0.1:8500\"]") != std::string::npos) found.emplace_back("127.0.0.1:8500");
+  if (config.find("nodes = [\"127.0.0.1:850") != std::string::npos) found.emplace_back("127.0.0.1:8500");
   return found;
 }
 
@@ -143,9 +144,10 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
     for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", to_base64(prefix + name)}});
     return Output{.out = answer.dump()};
   }
-  static const std::string kv = "http://127.0.0.1:8500/v1/kv/service/";
-  if (argv[0] == "curl" && argv.back().starts_with(kv) && argv.back().find("/members/?keys") != std::string::npos) {
-    const std::string scope = argv.back().substr(kv.size(), argv.back().find('/', kv.size()) - kv.size());
+  static const std::string kv = "/v1/kv/service/";
+  const auto at = argv.back().find(kv);
+  if ((argv[0] == "curl" || !first_call(argv).empty()) && at != std::string::npos && argv.back().find("/members/?keys") != std::string::npos) {
+    const std::string scope = argv.back().substr(at + kv.size(), argv.back().find('/', at + kv.size()) - at - kv.size());
     const auto members = host.active("consul.service") ? patroni_->members(host.name, {"127.0.0.1:8500"}, scope) : std::nullopt;
     if (!members) return Output{.status = 7, .out = "\n000"};
     nlohmann::json answer = nlohmann::json::array();

@@ -5,6 +5,7 @@
 #include "base/base64.hpp"
 #include "base/json.hpp"
 #include "component/consul/consul.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster {
 namespace {
@@ -181,8 +182,7 @@ Output ConsulModel::change(Datacenter* own, const std::string& method, const std
 }
 
 std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
-  static const std::string base = "http://127.0.0.1:8500";
-  if (argv[0].ends_with("/consul") && argv.back() == "-cleanup-dead-servers=false") {
+  if (argv.size() > 4 && argv[argv.size() - 5].ends_with("/consul") && argv.back() == "-cleanup-dead-servers=false") {
     if (Datacenter* own = of(host)) own->cleanup = false;
     return Output{.out = "Configuration updated!\n"};
   }
@@ -191,10 +191,17 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
     return Output{.out = keyring && keyring->find('"' + input + '"') == std::string::npos ? "another\n" : ""};
   }
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
-  if (argv[0] != "curl" || !argv.back().starts_with(base)) return std::nullopt;
+  if (std::vector<std::string> first = first_call(argv); !first.empty()) {
+    first.insert(first.begin(), "curl");
+    return exec(host, first, input);
+  }
+  const std::string& url = argv.back();
+  const auto at = url.find("://127.0.0.1:850");
+  if (argv[0] != "curl" || at == std::string::npos) return std::nullopt;
   if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
-  if (!host.active(consul_unit)) return Output{.status = 7, .out = "\n000"};
-  const std::string path = argv.back().substr(base.size());
+  const std::string scheme = url.substr(0, at), port = url.substr(at + 13, 4), path = url.substr(at + 17);
+  const int open = agent(host).value("ports", Json::object()).value(scheme, scheme == "http" ? 8500 : -1);
+  if (!host.active(consul_unit) || port != std::to_string(open)) return Output{.status = 7, .out = "\n000"};
   if (std::find(argv.begin(), argv.end(), "--next") != argv.end()) return Output{.out = "{}\n200\n[]\n200\n"};  // no services
   const auto method = std::find(argv.begin(), argv.end(), "-X");
   return method == argv.end() ? get(of(host), host, path) : change(of(host), *(method + 1), path, input);

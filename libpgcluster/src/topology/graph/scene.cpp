@@ -39,10 +39,10 @@ std::vector<Service> services_of(const TopologyHost& host, const Spec& spec) {
     services.push_back({"Patroni", {spec.patroni_restapi_port}});
   }
   if (host.has(Role::etcd)) services.push_back({"etcd", {spec.etcd_client_port, spec.etcd_peer_port}, Kind::dcs});
-  if (host.has(Role::consul)) services.push_back({"Consul server", {8300, 8301, 8302, 8500, 8600}, Kind::dcs});
+  if (host.has(Role::consul)) services.push_back({"Consul server", {8300, 8301, 8302, consul_api_port(spec), 8600}, Kind::dcs});
   if (spec.dcs_type == DcsType::consul && !host.has(Role::consul) &&
       (host.has(Role::postgres) || host.has(Role::consul_client) || (host.has(Role::balancer) && confd)))
-    services.push_back({"Consul agent", {8301, 8500, 8600}, Kind::dcs});
+    services.push_back({"Consul agent", {8301, consul_api_port(spec), 8600}, Kind::dcs});
   return services;
 }
 
