@@ -170,6 +170,15 @@ Request read_request(std::string_view pem) {
 
 }  // namespace
 
+std::string iso_time(std::int64_t time) {
+  const std::time_t seconds = time;
+  std::tm parts{};
+  char text[32] = {};
+  gmtime_r(&seconds, &parts);
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
 std::optional<Certificate> read(std::string_view pem) {
   const auto all = certificates(pem);
   if (all.empty()) return std::nullopt;

@@ -25,6 +25,9 @@ struct Certificate {
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 
+/// A time in UTC, as ISO 8601 has it: "2029-11-28T20:11:24Z".
+std::string iso_time(std::int64_t time);
+
 /// The first certificate of a text; nothing where it has none.
 std::optional<Certificate> read(std::string_view pem);
 

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#include <pgcluster/component/consul.hpp>
+#include <pgcluster/component/etcd.hpp>
+#include <pgcluster/component/haproxy.hpp>
+#include <pgcluster/component/patroni.hpp>
+
 #include "base/url.hpp"
 #include "op/ask.hpp"
 #include "op/facts.hpp"
@@ -37,6 +42,13 @@ std::vector<std::string> options(const std::string& name) {
 
 std::string certificate_file(const std::string& name) { return file_of(name, ".crt"); }
 std::string key_file(const std::string& name) { return file_of(name, ".key"); }
+
+std::vector<StepRef> closings(const Topology& topology) {
+  std::vector<StepRef> all;
+  for (const TopologyHost& host : topology.hosts)
+    all.insert(all.end(), {etcd::closed(host.name), consul::closed(host.name), haproxy::serves(host.name), patroni::member(host.name)});
+  return all;
+}
 
 StepRef unsettled(const std::string& host) { return removal(host, "certificates", std::string("file:") + settled_file); }
 

@@ -30,6 +30,8 @@ inline constexpr const char* authority_file = "/etc/pgcluster/tls/authority.crt"
 std::string certificate_file(const std::string& name);
 std::string key_file(const std::string& name);
 
+/// The steps of all components after which nobody speaks in the way that the cluster leaves. Planned while it goes over.
+std::vector<StepRef> closings(const Topology& topology);
 /// The removal of that file, the first step where a cluster gives up TLS.
 StepRef unsettled(const std::string& host);
 

@@ -5,12 +5,6 @@
 #include <algorithm>
 #include <ctime>
 #include <memory>
-#include <mutex>
-
-#include <pgcluster/component/consul.hpp>
-#include <pgcluster/component/etcd.hpp>
-#include <pgcluster/component/haproxy.hpp>
-#include <pgcluster/component/patroni.hpp>
 
 #include "base/certificate.hpp"
 #include "base/joined.hpp"
@@ -169,6 +163,13 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                                                                  .keeps = {"file:" + certificates::certificate_file(need.name)}});
 }
 
+StepPtr kept_step(const NodeView& node) {
+  std::vector<std::string> keeps;
+  for (const Owned& one : node.facts.owned)
+    if (one.resource.starts_with(certificates::files)) keeps.push_back(one.resource);
+  return make_step(node.step("certificates", "kept"), {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }, .keeps = keeps});
+}
+
 StepPtr settled_step(const NodeView& node) {
   return file(node.step("certificates", "settled"), node.name(),
               WriteFile{.path = certificates::settled_file, .content = "# Written by pgcluster: nothing here speaks plainly over a network.\n"});
@@ -194,10 +195,11 @@ Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& de
 
 Steps settle_steps(const NodeView& node) {
   if (!certificates::goes_over(node.cluster)) return {};
-  std::vector<StepRef> closed;
-  for (const TopologyHost& host : node.topology().hosts)
-    closed.insert(closed.end(), {etcd::closed(host.name), haproxy::serves(host.name), patroni::member(host.name), consul::closed(host.name)});
-  if (certificates::wire(node.cluster) == certificates::Wire::opening) return after_where_planned(closed, settled_step(node));
+  const std::vector<StepRef> closed = certificates::closings(node.topology());
+  const bool opening = certificates::wire(node.cluster) == certificates::Wire::opening;
+  // A host that is left out may still speak as before: the next plan goes on, until it is there.
+  if (!node.cluster.without.empty()) return opening ? Steps() : Steps(kept_step(node));
+  if (opening) return after_where_planned(closed, settled_step(node));
   std::vector<Steps> files;
   for (const Owned& one : node.facts.owned) {
     if (one.resource.starts_with(certificates::files))

@@ -1,8 +1,11 @@
 // Reads how the cluster is: the members from Patroni, the VIP from the hosts, all else from what the components declare.
 #include <algorithm>
+#include <ctime>
 
+#include "base/certificate.hpp"
 #include "base/strings.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
@@ -25,6 +28,8 @@ struct Question {
 Ask last_lines_ask(const std::string& host, const std::string& unit) {
   return {host, Exec{.argv = {"journalctl", "-u", unit, "-n", "5", "-o", "cat", "--no-pager"}}};
 }
+
+Ask certificate_ask(const std::string& host, const CertificateNeed& need) { return {host, FileOf{certificates::certificate_file(need.name)}}; }
 
 Probe unit_probe(const std::string& host, const std::string& unit) {
   return {{host, UnitOf{unit}}, [unit](const Answer& answer) -> std::optional<Problem> {
@@ -72,6 +77,7 @@ class Reading {
     read_reach();
     read_members();
     read_passwords();
+    read_certificates();
     read_vip();
     read_dcs();
     read_cloud();
@@ -88,6 +94,8 @@ class Reading {
       hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
       questions_[host.name] = questions(node_of(*view_, host), components_);
       for (const Question& one : questions_[host.name]) asks[host.name].push_back(one.probe.ask);
+      for (const Declaration& one : declared_[host.name])
+        for (const CertificateNeed& need : one.needs.certificates) asks[host.name].push_back(certificate_ask(host.name, need));
       if (host.has(Role::postgres)) asks[host.name].push_back(server_ask(*view_, host));
       if (has_vip()) asks[host.name].push_back(vip_ask(view_->spec, host.name));
       if (const std::vector<Peer> peers = peers_of(host, topology_, declared_); !peers.empty())
@@ -218,6 +226,34 @@ class Reading {
     if (roles.empty()) return;
     Diagnostic why = md5_warning(roles);
     found("", "", {.cause = "md5_password", .message = std::move(why.message), .remedy = std::move(why.hint), .severity = Severity::warning});
+  }
+
+  void read_certificates() {
+    constexpr std::int64_t day = 24 * 60 * 60;
+    const std::int64_t now = std::time(nullptr);
+    std::optional<std::int64_t> first;
+    for (const TopologyHost& host : topology_.hosts)
+      for (const Declaration& one : declared_[host.name])
+        for (const CertificateNeed& need : one.needs.certificates) {
+          const auto* found = answers_.get<File>(certificate_ask(host.name, need));
+          const auto is = found ? x509::read(found->content) : std::nullopt;
+          if (!is) continue;
+          first = std::min(first.value_or(is->not_after), is->not_after);
+          const std::string name = "the certificate of " + one.component->name() + " (" + certificates::certificate_file(need.name) + ")";
+          if (is->not_after <= now)
+            found_certificate(host.name, one, "certificate_expired", name + " has expired on " + x509::iso_time(is->not_after).substr(0, 10),
+                              Severity::error);
+          else if (is->not_after - now < view_->spec.tls_cert_valid_days * day / 3)
+            found_certificate(host.name, one, "certificate_ends", name + " ends in " + std::to_string((is->not_after - now) / day) + " days",
+                              Severity::warning);
+        }
+    if (first)
+      status_.certificates = Status::Certificates{.first_end = x509::iso_time(*first),
+                                                  .days_left = static_cast<int>((*first - now - (*first < now ? day - 1 : 0)) / day)};
+  }
+
+  void found_certificate(const std::string& host, const Declaration& of, const char* cause, std::string message, Severity severity) {
+    found(host, of.component->name(), {.cause = cause, .message = std::move(message), .remedy = "apply renews it", .severity = severity});
   }
 
   void read_vip() {

@@ -48,6 +48,9 @@ std::string Status::text(bool color) const {
     rows.push_back({"vip", vip->address + (vip->unknown           ? ": its holder is unknown"
                                            : vip->holders.empty() ? " held by nobody"
                                                                   : " on " + joined(vip->holders))});
+  if (certificates)
+    rows.push_back(
+        {"certificates", "the first ends in " + std::to_string(certificates->days_left) + " days, on " + certificates->first_end.substr(0, 10)});
   for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
   out += table(rows);
   const auto line = [&](const char* color_code, const Finding& one) {
@@ -79,6 +82,10 @@ std::string Status::json() const {
         {"address", vip->address}, {"holder", vip->holders.size() == 1 ? Json(vip->holders[0]) : Json(nullptr)}, {"holders", vip->holders}};
   else
     json["vip"] = nullptr;
+  if (certificates)
+    json["certificates"] = {{"first_end", certificates->first_end}, {"days_left", certificates->days_left}};
+  else
+    json["certificates"] = nullptr;
   json["hosts"] = Json::array();
   for (const Host& host : hosts) json["hosts"].push_back({{"name", host.name}, {"reachable", host.reachable}, {"problems", host.problems}});
   json["endpoints"] = Json::array();

@@ -120,6 +120,11 @@ struct Status {
     std::vector<std::string> holders;
     bool unknown = false;  ///< no host that answers has it, and some cannot be asked
   };
+  /// The certificate whose end comes first.
+  struct Certificates {
+    std::string first_end;  ///< ISO 8601, UTC: "2029-11-28T20:11:24Z"
+    int days_left = 0;      ///< negative: it has expired
+  };
   /// A host, and what is wrong with it.
   struct Host {
     std::string name;
@@ -139,6 +144,7 @@ struct Status {
   std::vector<Member> members;
   Dcs dcs;
   std::optional<Vip> vip;
+  std::optional<Certificates> certificates{};  ///< none where nothing is encrypted, or no certificate could be read
   std::vector<Host> hosts;
   std::vector<Endpoint> endpoints;
   std::vector<Finding> problems;  ///< what makes it unhealthy
