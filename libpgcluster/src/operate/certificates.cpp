@@ -11,7 +11,7 @@
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "component/certificates.hpp"
-#include "operate/shell.hpp"
+#include "component/shell.hpp"
 
 namespace pgcluster {
 namespace {
@@ -114,9 +114,10 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
                   .action = there ? Action::update : Action::create,
                   .reason = there ? "the key is not the one that its request is of, or others may read it" : "the key is not there"};
   };
-  return make_step(node.step("certificates", need.name + "-key"), {.asks = {files.key, files.next, files.request},
-                                                                   .decide = decide,
-                                                                   .keeps = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".csr"}});
+  return make_step(node.step("certificates", need.name + "-key"),
+                   {.asks = {files.key, files.next, files.request},
+                    .decide = decide,
+                    .keeps = {"file:" + base_of(need) + ".key.next", "file:" + base_of(need) + ".csr"}});
 }
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
@@ -158,9 +159,10 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                                words("CN=" + wish.name, issuer->subject, wish.names, wish.serves, wish.asks));
     return change;
   };
-  return make_step(certificates::ready(node.name(), need.name), {.asks = {files.key, files.next, files.request, files.certificate},
-                                                                 .decide = decide,
-                                                                 .keeps = {"file:" + certificates::certificate_file(need.name)}});
+  return make_step(certificates::ready(node.name(), need.name),
+                   {.asks = {files.key, files.next, files.request, files.certificate},
+                    .decide = decide,
+                    .keeps = {"file:" + certificates::certificate_file(need.name), "file:" + certificates::key_file(need.name)}});
 }
 
 }  // namespace

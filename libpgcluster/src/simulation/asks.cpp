@@ -2,10 +2,11 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
-#include "op/balancer.hpp"
 #include "base/url.hpp"
+#include "op/balancer.hpp"
 #include "op/facts.hpp"
 #include "simulation/fleet.hpp"
+#include "simulation/tls.hpp"
 #include "simulation/url.hpp"
 
 namespace pgcluster {
@@ -69,10 +70,12 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
 }
 
 Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
-  const bool client = is(argv, {"curl"}) || is(argv, {"etcdctl"}) || (argv.size() > 3 && argv[3] == "etcdctl");
+  const std::vector<std::string> command = without_env(argv);
+  const bool client = is(command, {"curl"}) || is(command, {"etcdctl"}) || (command.size() > 3 && command[3] == "etcdctl");
   if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
+  if (auto output = certificate_command(host, argv)) return *output;
   // Facts: answers the real asks for the facts as a host with these facts would.
   if (is(argv, {"sh", "-c"})) {
     const std::vector<Ask> asks = facts_asks(host.name);
@@ -80,7 +83,8 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
       const auto* known = std::get_if<Exec>(&asks[i].what);
       if (!known || known->argv != argv) continue;
       Facts facts = host.facts;
-      facts.clock = options_.clock + std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
+      facts.clock = options_.clock + host.clock_ahead.count() +
+                    std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
       const std::string folder = "/var/lib/pgcluster/secrets/";
       for (auto it = host.files.lower_bound(folder); it != host.files.end() && it->first.starts_with(folder); ++it)
         facts.secrets[net::url_decoded(it->first.substr(folder.size()))] = it->second.content;

@@ -19,12 +19,12 @@ std::string after_word(const std::string& text, const std::string& word) {
   return at == std::string::npos ? "" : text.substr(at + word.size(), text.find_first_of("\" \n", at + word.size()) - at - word.size());
 }
 
-// What is left of the URLs in confd.toml: "10.77.0.11:2379".
-std::vector<std::string> endpoints_of(const std::string& config) {
-  std::vector<std::string> found;
-  for (auto at = config.find("http://"); at != std::string::npos; at = config.find("http://", at + 1))
-    found.push_back(config.substr(at + 7, config.find('"', at) - at - 7));
-  if (config.find("nodes = [\"127.0.0.1:8500\"]") != std::string::npos) found.emplace_back("127.0.0.1:8500");
+// The nodes in confd.toml, and by which files it asks them.
+Endpoints endpoints_of(const std::string& config) {
+  Endpoints found{.tls = {after_word(config, "client_cakeys = \""), after_word(config, "client_cert = \""), after_word(config, "client_key = \"")}};
+  for (auto at = config.find("\"http"); at != std::string::npos; at = config.find("\"http", at + 1))
+    found.urls.push_back(config.substr(at + 1, config.find('"', at + 1) - at - 1));
+  if (config.find("nodes = [\"127.0.0.1:8500\"]") != std::string::npos) found.urls.emplace_back("http://127.0.0.1:8500");
   return found;
 }
 
@@ -146,7 +146,7 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
   static const std::string kv = "http://127.0.0.1:8500/v1/kv/service/";
   if (argv[0] == "curl" && argv.back().starts_with(kv) && argv.back().find("/members/?keys") != std::string::npos) {
     const std::string scope = argv.back().substr(kv.size(), argv.back().find('/', kv.size()) - kv.size());
-    const auto members = host.active("consul.service") ? patroni_->members(host.name, {"127.0.0.1:8500"}, scope) : std::nullopt;
+    const auto members = host.active("consul.service") ? patroni_->members(host.name, {{"http://127.0.0.1:8500"}}, scope) : std::nullopt;
     if (!members) return Output{.status = 7, .out = "\n000"};
     nlohmann::json answer = nlohmann::json::array();
     for (const auto& [name, address] : *members) answer.push_back("service/" + scope + "/members/" + name);

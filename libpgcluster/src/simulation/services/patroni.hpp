@@ -38,7 +38,7 @@ class PatroniModel final : public ServiceModel {
   View view(const std::string& host);
   /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints ("127.0.0.1:8500": the host's Consul): name and
   /// address.
-  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const std::vector<std::string>& endpoints,
+  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const Endpoints& endpoints,
                                                                           const std::string& scope);
   /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async".
   bool serves_as(const std::string& address, const std::string& check);

@@ -1,5 +1,6 @@
 // What simulated members of Patroni answer: its REST API by curl, and PostgreSQL by psql.
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 #include "base/json.hpp"
@@ -71,11 +72,10 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   return json.dump();
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking,
-                                                                                      const std::vector<std::string>& endpoints,
+std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking, const Endpoints& endpoints,
                                                                                       const std::string& scope) {
-  const bool own_agent = endpoints == std::vector<std::string>{"127.0.0.1:8500"};
-  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(endpoints) : consul_ ? consul_->reach(asking) : nullptr;
+  const bool own_agent = endpoints.urls == std::vector<std::string>{"http://127.0.0.1:8500"};
+  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(fleet_->host(asking), endpoints) : consul_ ? consul_->reach(asking) : nullptr;
   if (!dcs) return std::nullopt;
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [host, member] : members_) {
@@ -181,7 +181,16 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
   const std::string asked = argv.back() == "-" ? option(input, "url") : argv.back();
   const bool answers = host.active(patroni::unit_name) && members_[host.name].up && reaches(asked);
   const bool asks_code = std::find(argv.begin(), argv.end(), "%{http_code}") != argv.end();
-  if (!answers) return {.status = 7, .out = asks_code ? "000" : "", .err = "curl: (7) Failed to connect\n"};
+  const auto failed = [&](int status, const std::string& why) {
+    return Output{.status = status, .out = asks_code ? "000" : "", .err = "curl: (" + std::to_string(status) + ") " + why + "\n"};
+  };
+  if (!answers) return failed(7, "Failed to connect");
+  const bool tls = asked.starts_with("https:"), speaks_tls = members_[host.name].config.contains("restapi.certfile");
+  const TlsFiles files = curl_files(argv);
+  if (const int status = tls ? tls_status(host, files) : 0; status != 0) return failed(status, "the files of TLS");
+  if (tls != speaks_tls) return tls ? failed(35, "wrong version number") : failed(52, "Empty reply from server");
+  if (argv.back() == "-" && tls && !files.shown() && !unquoted(members_[host.name].config["restapi.verify_client"]).empty())
+    return {.status = 22, .out = "client certificate required\ncurl: (22) The requested URL returned error: 403\n"};
   if (asks_code) return {.out = code(host, path_of(argv.back()))};
   if (argv.back() == "-") return request(host, input, now);
   Output output;
@@ -233,7 +242,7 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     return output;
   }
   const bool script = argv[0] == "sh" && argv.size() > 4;
-  const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2] == shell::settings_look;
+  const bool looks = argv[0] == "sh" && argv.size() == 6 && argv[2] == shell::settings_look;
   const bool server = argv[0] == "setpriv" && argv.size() > 4 && argv[4].ends_with("/psql");
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
   if (argv[0] == "curl" || looks || server) tick(now);
@@ -241,8 +250,14 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
   if (server) return psql(host, argv, input, now);
   // Still the leader, and with these settings.
   if (looks) {
-    const std::string is = curl(host, {"curl", "%{http_code}", argv[4] + "/leader"}, "", now).out;
-    return Output{.out = is + " " + curl(host, {"curl", argv[4] + "/config"}, "", now).out};
+    const auto ask = [&](std::vector<std::string> words, const std::string& path) {
+      std::istringstream options(argv[5]);
+      words.insert(words.end(), std::istream_iterator<std::string>(options), {});
+      words.push_back(argv[4] + path);
+      return curl(host, words, "", now).out;
+    };
+    const std::string is = ask({"curl", "%{http_code}"}, "/leader");
+    return Output{.out = is + " " + ask({"curl"}, "/config")};
   }
   if (script && argv[2] == shell::foreign_server) {
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
