@@ -233,9 +233,11 @@ TEST_CASE("what is taken out of the spec is removed, and nothing else") {
   for (const std::string& name : fleet.executor.hosts()) fleet.executor.host(name).write("/etc/pgbouncer/strangers.ini", "theirs\n");
   const Spec spec = spec_of(scheme_a(3, "pgbouncer_install: false\n"));
   const Plan plan = plan_deploy(spec, fleet.executor);
-  // Patroni's file no longer names the program that tells PgBouncer of a new role.
+  // Patroni's file no longer names the program that tells PgBouncer of a new role, nor PostgreSQL's certificate the VIP.
   for (const PlannedChange& change : plan.changes())
-    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni"), change.id);
+    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni" ||
+                   change.step == "postgresql"),
+                  change.id);
   APPLY(fleet, plan);
   HEALTHY(fleet, spec);
   for (const std::string& name : fleet.executor.hosts()) {

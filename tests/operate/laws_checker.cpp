@@ -74,6 +74,11 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (run->argv.back().find("/v1/query") != std::string::npos) return planned("cluster/consul/query-dc1", false);
     if (run->argv.back() == "-cleanup-dead-servers=false") return planned("cluster/consul/autopilot-dc1", false);
     if (input.starts_with("--- postgresql.conf")) return planned(act.host + "/patroni/trial", false);
+    for (const auto& [word, step] : {std::pair{run->argv.back(), std::string()}, {run->argv.size() == 7 ? run->argv[4] : "", "-key"}})
+      if (constexpr std::string_view folder = "/etc/pgcluster/tls/"; word.starts_with(folder)) {
+        const std::string name = word.substr(folder.size());
+        return planned(act.host + "/certificates/" + name.substr(0, name.find('.')) + step, false);
+      }
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
     return false;
   }
