@@ -120,7 +120,8 @@ class Exporter final : public Component {
   }
   Needs needs(const NodeView&) const override {
     return {.packages = {"openssl"},
-            .certificates = {{.name = certificate_, .account = "exporter", .asks = true, .names = {"metrics.example.com", "FD00:0::7"}, .after = "account"}}};
+            .certificates = {
+                {.name = certificate_, .account = "exporter", .asks = true, .names = {"metrics.example.com", "FD00:0::7"}, .after = "account"}}};
   }
 
  private:
@@ -336,7 +337,8 @@ TEST_CASE("certificates: an apply that was interrupted between key and certifica
     CHECK_FALSE(report.ok());
     CHECK(file_of(fleet, "pg2", certificates::certificate_file("etcd")).content == old);
     fleet.executor.fail({});
-    const std::string next = pg2.read("/etc/pgcluster/tls/etcd.key.next") ? *pg2.read("/etc/pgcluster/tls/etcd.key.next") : key_file(fleet, "pg2", "etcd");
+    const std::string next =
+        pg2.read("/etc/pgcluster/tls/etcd.key.next") ? *pg2.read("/etc/pgcluster/tls/etcd.key.next") : key_file(fleet, "pg2", "etcd");
     CHECK(next != old_key);
     apply_it(fleet, fleet.spec);
     sound(fleet, fleet.spec);

@@ -235,8 +235,7 @@ TEST_CASE("what is taken out of the spec is removed, and nothing else") {
   const Plan plan = plan_deploy(spec, fleet.executor);
   // Patroni's file no longer names the program that tells PgBouncer of a new role, nor PostgreSQL's certificate the VIP.
   for (const PlannedChange& change : plan.changes())
-    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni" ||
-                   change.step == "postgresql"),
+    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni" || change.step == "postgresql"),
                   change.id);
   APPLY(fleet, plan);
   HEALTHY(fleet, spec);
