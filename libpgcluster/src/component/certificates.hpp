@@ -12,6 +12,16 @@ namespace pgcluster::certificates {
 /// Whether what crosses a network is encrypted.
 inline bool wanted(const Spec& spec) { return spec.tls_cert_generate; }
 
+/// How a cluster's programs speak with each other. A running cluster goes over from plain to TLS, or back, in phases: programs that serve answer both
+/// ways first, then those that ask them change, and then the old way is closed.
+enum class Wire { plain, opening, tls, closing, unknown };
+/// By what the spec wishes and what the hosts have; unknown before the hosts were asked.
+Wire wire(const ClusterView& view);
+/// Whether programs that serve answer both ways.
+inline bool goes_over(const ClusterView& view) { return wire(view) == Wire::opening || wire(view) == Wire::closing; }
+/// The file by which a host shows that nothing on it speaks plainly any more.
+inline constexpr const char* settled_file = "/var/lib/pgcluster/encrypted";
+
 /// The certificates that all hosts trust.
 inline constexpr const char* authority_file = "/etc/pgcluster/tls/authority.crt";
 /// The files of a certificate, by its name.
@@ -26,6 +36,15 @@ std::vector<std::string> client_names(const NodeView& node);
 
 /// "https://ADDRESS:PORT/PATH", "http://…" where nothing is encrypted.
 std::string url(const Spec& spec, const std::string& address, int port, const std::string& path = {});
+/// The schemes by which a program may answer now, the wished one first.
+std::vector<const char*> schemes(const ClusterView& view);
+/// The same request by every scheme by which a program may answer now, the wished one first; for first_answer(). `words` are curl's options and data,
+/// `paths` are asked one after the other.
+std::vector<std::vector<std::string>> calls(const ClusterView& view, const std::string& certificate, const std::vector<std::string>& words,
+                                            const std::string& address, int port, const std::vector<std::string>& paths);
+/// The command that asks so: curl itself where there is only one way.
+std::vector<std::string> command(const std::vector<std::vector<std::string>>& calls);
+
 /// curl's options by which it trusts the cluster's authority and shows the certificate of that name; none where nothing is encrypted.
 std::vector<std::string> curl_options(const Spec& spec, const std::string& name);
 /// The same as words of a shell command, with a space after each.

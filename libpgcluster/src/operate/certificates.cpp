@@ -7,6 +7,11 @@
 #include <memory>
 #include <mutex>
 
+#include <pgcluster/component/consul.hpp>
+#include <pgcluster/component/etcd.hpp>
+#include <pgcluster/component/haproxy.hpp>
+#include <pgcluster/component/patroni.hpp>
+
 #include "base/certificate.hpp"
 #include "base/joined.hpp"
 #include "base/network.hpp"
@@ -170,6 +175,11 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                     .keeps = {"file:" + certificates::certificate_file(need.name), "file:" + certificates::key_file(need.name)}});
 }
 
+StepPtr settled_step(const NodeView& node) {
+  return file(node.step("certificates", "settled"), node.name(),
+              WriteFile{.path = certificates::settled_file, .content = "# Written by pgcluster: nothing here speaks plainly over a network.\n"});
+}
+
 }  // namespace
 
 Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& declared) {
@@ -183,8 +193,31 @@ Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& de
   const Secret& authority = node.cluster.secret("tls_ca");
   // Public, but new in each plan until the first apply, as the key is.
   const Text trusted(Secret{"certificate of " + authority.name, x509::authority_certificates(authority.value)});
-  return sequence(file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted}),
+  const Steps settled = certificates::wire(node.cluster) == certificates::Wire::opening ? Steps() : Steps(settled_step(node));
+  return sequence(settled,
+                  file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted}),
                   parallel(std::move(all)));
+}
+
+Steps settle_steps(const NodeView& node) {
+  if (!certificates::goes_over(node.cluster)) return {};
+  std::vector<StepRef> closed;
+  for (const TopologyHost& host : node.topology().hosts)
+    closed.insert(closed.end(), {etcd::closed(host.name), haproxy::serves(host.name), patroni::member(host.name), consul::closed(host.name)});
+  if (certificates::wire(node.cluster) == certificates::Wire::opening) return after_where_planned(closed, settled_step(node));
+  Steps note;
+  std::vector<Steps> files;
+  for (const Owned& one : node.facts.owned) {
+    const bool is_note = one.resource == std::string("file:") + certificates::settled_file;
+    if (!is_note && !one.resource.starts_with("file:/etc/pgcluster/tls/")) continue;
+    Steps gone = absent(removal(node.name(), "certificates", one.resource), node.name(), one.resource);
+    if (is_note)
+      note = std::move(gone);
+    else
+      files.push_back(std::move(gone));
+  }
+  // Its note goes first: without it, the next plan removes what is left of the files.
+  return after_where_planned(closed, sequence(std::move(note), parallel(std::move(files))));
 }
 
 }  // namespace pgcluster

@@ -2,6 +2,7 @@
 
 #include "base/joined.hpp"
 #include "base/network.hpp"
+#include "component/certificates.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
@@ -264,6 +265,7 @@ class Deployment {
   // Remove the balancers of a cloud that left the spec first: the hosts forget the cloud afterwards.
   Steps steps() {
     std::vector<Steps> all;
+    refuse_way();
     for (const TopologyHost& host : topology_.hosts) {
       if (view_->leaves_out(host.name))
         plan_.warnings.push_back(pending_steps(*view_, host, components_));
@@ -273,6 +275,14 @@ class Deployment {
     for (const TopologyHost& host : view_->pruned) all.push_back(farewell({*view_, host, left_facts_.at(host.name)}, components_));
     for (const ComponentPtr& component : components_) all.push_back(component->cluster_steps(*view_));
     return sequence(std::move(unclouded_), kept_secrets(), parallel(std::move(all)));
+  }
+
+  void refuse_way() const {
+    if (topology_.dcs_type != DcsType::consul || !certificates::goes_over(*view_)) return;
+    const std::string now = spec_.tls_cert_generate ? "false" : "true";
+    throw Error({.code = Code::refused,
+                 .message = "this version does not take a running cluster with Consul from plain to TLS, or back",
+                 .hint = "write tls_cert_generate: " + now + ", as the cluster is"});
   }
 
   // All later steps wait for one gate that waits for the secrets. Without it, each of many steps would wait for each of many secrets.
@@ -313,7 +323,7 @@ class Deployment {
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
-    return sequence(with_removals(node, std::move(wanted)), stays_up(node));
+    return sequence(with_removals(node, parallel(std::move(wanted), settle_steps(node))), stays_up(node));
   }
 
   // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.

@@ -22,7 +22,7 @@ struct Scene {
   std::map<std::string, Error> lost{};  ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }
-  Ask ask(const TopologyHost& host) const { return patroni::member_ask(spec(), host); }
+  Ask ask(const TopologyHost& host) const { return patroni::member_ask(*view, host); }
   std::vector<Ask> asks() const {
     std::vector<Ask> all = *view->derived(patroni::member_asks);
     std::erase_if(all, [&](const Ask& one) { return !hosts.contains(one.at); });
@@ -51,7 +51,7 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   const auto outline_now = outline(spec, topology);
   for (const TopologyHost* host : topology.with(Role::postgres)) {
     asks[host->name] = facts_asks(host->name);
-    asks[host->name].push_back(patroni::member_ask(spec, *host));
+    asks[host->name].push_back(patroni::member_ask(*outline_now, *host));
     if (spec.synchronous_mode) asks[host->name].push_back(patroni::sync_ask(*outline_now, *host));
   }
   const Observed observed = observe(scene.hosts, asks, executor, plan_options(options));
@@ -71,7 +71,7 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   // What is asked of the others must not wait for hosts that cannot be reached.
   std::erase_if(scene.hosts, [&](const auto& host) { return !facts.contains(host.first); });
   scene.view = make_view(spec, topology, std::move(facts), with_builtin(options.components));
-  scene.members = patroni::read_members(*scene.view, states);
+  scene.members = patroni::read_members(*outline_now, states);
   if (const TopologyHost* leader = scene.members.leader()) scene.leader = leader->name;
   for (const TopologyHost* host : scene.view->topology.with(Role::postgres))
     if (scene.hosts.contains(host->name)) scene.hosts_that_answer.push_back(host);
@@ -196,7 +196,7 @@ Plan plan_switchover(const Spec& spec, Executor& executor, const LeaderOptions& 
     if (const std::string why = members.unfit(*scene.view, *next); !why.empty())
       return Later{next->name + " is fit to lead (" + why + ")", Impact::switchover, Action::switchover};
     Run run = scene.call(scene.member(from), "POST", "/switchover", R"({"leader":")" + from + R"(","candidate":")" + next->name + "\"}");
-    run.look = patroni::rest_code(scene.spec(), scene.member(from), "/primary");
+    run.look = patroni::rest_code(*scene.view, scene.member(from), "/primary");
     return Change{.todo = {Do{.at = from, .what = run, .was = Output{.out = "200"}, .limit = seconds(120)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,

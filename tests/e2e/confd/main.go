@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -44,11 +46,28 @@ func settings(file string) (map[string][]string, error) {
 	return found, nil
 }
 
-func members(nodes []string, prefix string) ([]pair, error) {
+// Where scheme is https: the authority and the certificate of the settings.
+func transport(found map[string][]string) (*http.Transport, error) {
+	if len(found["scheme"]) == 0 || found["scheme"][0] != "https" {
+		return nil, nil
+	}
+	trusted, err := os.ReadFile(found["client_cakeys"][0])
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(trusted)
+	own, err := tls.LoadX509KeyPair(found["client_cert"][0], found["client_key"][0])
+	if err != nil {
+		return nil, err
+	}
+	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{own}}}, nil
+}
+
+func members(client http.Client, nodes []string, prefix string) ([]pair, error) {
 	end := []byte(prefix)
 	end[len(end)-1]++
 	body := fmt.Sprintf(`{"key":%q,"range_end":%q}`, base64.StdEncoding.EncodeToString([]byte(prefix)), base64.StdEncoding.EncodeToString(end))
-	client := http.Client{Timeout: 3 * time.Second}
 	var last error = errors.New("no nodes")
 	for _, node := range nodes {
 		answer, err := client.Post(node+"/v3/kv/range", "application/json", strings.NewReader(body))
@@ -71,13 +90,13 @@ func members(nodes []string, prefix string) ([]pair, error) {
 	return nil, last
 }
 
-func process(folder string, nodes []string) error {
+func process(folder string, client http.Client, nodes []string) error {
 	resource, err := settings(filepath.Join(folder, "conf.d/haproxy.toml"))
 	if err != nil {
 		return err
 	}
 	prefix := resource["prefix"][0]
-	pairs, err := members(nodes, prefix+resource["keys"][0])
+	pairs, err := members(client, nodes, prefix+resource["keys"][0])
 	if err != nil {
 		return err
 	}
@@ -151,7 +170,14 @@ func main() {
 			err = errors.New("unknown backend")
 		}
 		if err == nil {
-			err = process(config["confdir"][0], config["nodes"])
+			client := http.Client{Timeout: 3 * time.Second}
+			var by *http.Transport
+			if by, err = transport(config); by != nil {
+				client.Transport = by
+			}
+			if err == nil {
+				err = process(config["confdir"][0], client, config["nodes"])
+			}
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -8,6 +8,8 @@
 namespace pgcluster::confd {
 
 /// confd runs. Planned for each balancer, if confd_install and confd_binary are set.
+/// HAProxy asks all Patronis in the wished way only. Planned while a cluster goes over from plain to TLS, or back.
+inline StepRef closed(const std::string& host) { return {host, "confd", "closed"}; }
 inline StepRef service(const std::string& host) { return {host, "confd", "service"}; }
 
 }  // namespace pgcluster::confd

@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
@@ -15,6 +17,7 @@ namespace pgcluster {
 namespace {
 
 constexpr const char* unit = "confd.service";
+constexpr const char* certificate = "confd";
 constexpr const char* program_file = "/usr/local/bin/confd";
 constexpr const char* config_file = "/etc/confd/confd.toml";
 constexpr const char* resource_file = "/etc/confd/conf.d/haproxy.toml";
@@ -30,8 +33,13 @@ std::vector<std::string> nodes_of(const NodeView& node) {
 // Looks every few seconds instead of watching: a watch that has died in silence is not noticed.
 std::string config_text(const NodeView& node) {
   const std::string nodes = joined(nodes_of(node), ", ", [](const std::string& one) { return '"' + one + '"'; });
-  return fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
-                     to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+  std::string text =
+      fmt::format("# Written by pgcluster.\nbackend = \"{}\"\nconfdir = \"/etc/confd\"\ninterval = {}\nlog-level = \"info\"\nnodes = [{}]\n",
+                  to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+  if (certificates::wanted(node.spec()))
+    text += fmt::format("scheme = \"https\"\nclient_cakeys = \"{}\"\nclient_cert = \"{}\"\nclient_key = \"{}\"\n", certificates::authority_file,
+                        certificates::certificate_file(certificate), certificates::key_file(certificate));
+  return text;
 }
 
 std::string resource_text(const NodeView& node) {
@@ -50,7 +58,10 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
 
 // From version 0.40 on, confd takes the backend as a command, and does not read the nodes and the interval from its file. Its help tells which it is.
 std::string unit_text(const NodeView& node) {
-  const std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
+  std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
+  if (certificates::wanted(node.spec()))
+    nodes += std::string(" --client-ca-keys ") + certificates::authority_file + " --client-cert " + certificates::certificate_file(certificate) +
+             " --client-key " + certificates::key_file(certificate);
   return fmt::format(R"([Unit]
 Description=confd: HAProxy's servers are Patroni's members (pgcluster)
 Wants=network-online.target
@@ -74,15 +85,17 @@ WantedBy=multi-user.target
 // Not before haproxy takes what it would write, with the servers of the spec in place of Patroni's members.
 StepPtr template_step(const NodeView& node) {
   const std::string host = node.name();
-  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node)});
-  const Ask check = haproxy_check_ask(node);
+  const bool open = certificates::goes_over(node.cluster);
+  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node, open)});
+  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{template_file}};
   std::vector<Ask> asks = wished->asks();
   asks.push_back(check);
-  auto decide = [wished, check, host](const Answers& answers) -> Decision {
+  auto decide = [wished, check, present, host, open, closed = haproxy_template(node)](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     auto* change = std::get_if<Change>(&decision);
     if (!change) return decision;
-    if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
     const auto& asked = std::get<Exec>(check.what);
     Run once_more{.argv = asked.argv, .input = asked.input, .touches = {std::string("file:") + haproxy_file}};
     change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
@@ -91,6 +104,22 @@ StepPtr template_step(const NodeView& node) {
   // What confd writes from it is ours as well, and goes with it.
   return make_step(node.step("confd", "template"),
                    {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
+}
+
+// Once all Patronis have gone over: HAProxy asks them in the new way only.
+StepPtr close_step(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished = file("close", host, {.path = template_file, .content = haproxy_template(node)});
+  auto decide = [wished, host](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    change->todo.push_back({.at = host, .what = SetUnit{unit, SetUnit::Go::restart, {}}});
+    change->action = Action::restart;
+    change->reason = "all Patronis have gone over";
+    return decision;
+  };
+  return make_step(confd::closed(host), {.asks = wished->asks(), .decide = decide, .settle = std::chrono::seconds(10)});
 }
 
 class Confd final : public Component {
@@ -102,22 +131,34 @@ class Confd final : public Component {
     const auto step = [&](const char* what) { return node.step("confd", what); };
     const std::string host = node.name();
     // Nobody waits for confd: its restart disturbs nothing.
-    const ServiceWish wish{.unit = unit,
-                           .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
-                           .restart_impact = Impact::none,
-                           .settle = std::chrono::seconds(30)};
+    ServiceWish wish{.unit = unit,
+                     .start_files = {config_file, resource_file, template_file, unit_file, drop_in_file, program_file},
+                     .restart_impact = Impact::none,
+                     .settle = std::chrono::seconds(30)};
+    if (certificates::wanted(node.spec()))
+      wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file(certificate)});
     return after(
         {haproxy::packages(host)},
         sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
-                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}), template_step(node),
+                          file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
+                          after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
                           file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
-                 service(confd::service(host), host, wish)));
+                 after_where_planned({certificates::ready(host, certificate)}, service(confd::service(host), host, wish)), closing(node)));
+  }
+
+  static Steps closing(const NodeView& node) {
+    if (!certificates::goes_over(node.cluster)) return {};
+    std::vector<StepRef> members;
+    for (const std::string& name : node.topology().database) members.push_back(patroni::member(name));
+    return after(members, close_step(node));
   }
 
   Needs needs(const NodeView& node) const override {
     if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
     Needs all{.units = {unit}};
+    // openssl and the account come with HAProxy, for which confd waits anyway.
+    if (certificates::wanted(node.spec())) all.certificates = {{.name = certificate, .serves = false, .asks = true, .after = "template"}};
     if (const std::string& path = node.spec().confd_binary.path; !path.empty()) all.programs.push_back({"confd_binary", path});
     return all;
   }

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/etcd/shell.hpp"
@@ -17,10 +18,6 @@ using Json = nlohmann::json;
 bool is_member(const ClusterView& cluster, const std::string& host) {
   const auto& members = cluster.topology.dcs_members;
   return std::find(members.begin(), members.end(), host) != members.end();
-}
-
-std::string own_url(const ClusterView& cluster, const TopologyHost& host) {
-  return certificates::url(cluster.spec, host.address, cluster.spec.etcd_client_port);
 }
 
 // The gateway writes such numbers as strings, etcdctl as numbers.
@@ -45,33 +42,28 @@ constexpr const char* members_body = R"({"linearizable":true})";
 constexpr const char* members_path = "/v3/cluster/member/list";
 
 // curl's words that ask one endpoint. A member's host shows the member's certificate, another database host Patroni's.
-std::vector<std::string> post(const ClusterView& cluster, const TopologyHost& host, const std::string& body, const std::string& url) {
-  std::vector<std::string> words{"-sf", "-m", "2", "--connect-timeout", "1", "-d", body};
-  for (std::string& word : certificates::curl_options(cluster.spec, is_member(cluster, host.name) ? "etcd" : "patroni"))
-    words.push_back(std::move(word));
-  words.push_back(url);
-  return words;
+std::vector<std::vector<std::string>> posts(const ClusterView& cluster, const TopologyHost& host, const std::string& body, const TopologyHost& member,
+                                            const char* path) {
+  return certificates::calls(cluster, is_member(cluster, host.name) ? "etcd" : "patroni", {"-sf", "-m", "2", "--connect-timeout", "1", "-d", body},
+                             member.address, cluster.spec.etcd_client_port, {path});
 }
 
 }  // namespace
 
 Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
-  const auto call = [&](const std::string& url) { return post(cluster, host, members_body, url + members_path); };
-  Exec exec{.argv = {"curl"}, .about = {"unit:etcd.service", "dcs:members"}};
+  std::vector<std::vector<std::string>> calls;
   if (is_member(cluster, host.name)) {
-    for (std::string& word : call(own_url(cluster, host))) exec.argv.push_back(std::move(word));
+    calls = posts(cluster, host, members_body, host, members_path);
   } else {
-    std::vector<std::vector<std::string>> calls;
-    for (const std::string& url : etcd_client_urls(cluster)) calls.push_back(call(url));
-    exec.argv = first_answer(calls);
+    for (const std::string& name : cluster.topology.dcs_members)
+      for (auto& call : posts(cluster, host, members_body, cluster.topology.host(name), members_path)) calls.push_back(std::move(call));
   }
-  return {host.name, exec};
+  return {host.name, Exec{.argv = is_member(cluster, host.name) ? certificates::command(calls) : first_answer(calls),
+                          .about = {"unit:etcd.service", "dcs:members"}}};
 }
 Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host) {
-  Exec exec{.argv = {"curl"}, .about = {"unit:etcd.service", "dcs:alarms"}};
-  for (std::string& word : post(cluster, host, R"({"action":"GET"})", own_url(cluster, host) + "/v3/maintenance/alarm"))
-    exec.argv.push_back(std::move(word));
-  return {host.name, exec};
+  return {host.name, Exec{.argv = certificates::command(posts(cluster, host, R"({"action":"GET"})", host, "/v3/maintenance/alarm")),
+                          .about = {"unit:etcd.service", "dcs:alarms"}}};
 }
 bool read_etcd_full(const Answer& answer) {
   const Json json = json_of(answer);
@@ -79,16 +71,18 @@ bool read_etcd_full(const Answer& answer) {
   return std::any_of(all.begin(), all.end(), [](const Json& one) { return json_read::text(one, "alarm") == "NOSPACE"; });
 }
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host) {
-  std::vector<std::string> argv = etcdctl_environment(cluster.spec);
-  argv.insert(argv.end(), {"bash", "-c", shell::own_member, "etcdctl", host.address + "/" + std::to_string(cluster.spec.etcd_client_port),
-                           own_url(cluster, host), "endpoint", "status", "-w", "json"});
-  return {host.name, Exec{.argv = std::move(argv), .about = {"unit:etcd.service", "dcs:members"}}};
+  return {host.name, Exec{.argv = etcdctl(cluster, host, {"endpoint", "status", "-w", "json"}), .about = {"unit:etcd.service", "dcs:members"}}};
 }
 
-std::vector<std::string> etcdctl_environment(const Spec& spec) {
-  if (!certificates::wanted(spec)) return {};
-  return {"env", std::string("ETCDCTL_CACERT=") + certificates::authority_file, "ETCDCTL_CERT=" + certificates::certificate_file("etcd"),
-          "ETCDCTL_KEY=" + certificates::key_file("etcd")};
+std::vector<std::string> etcdctl(const ClusterView& cluster, const TopologyHost& host, const std::vector<std::string>& words) {
+  std::vector<std::string> argv{"bash",
+                                "-c",
+                                shell::own_member,
+                                "etcdctl",
+                                host.address + "/" + std::to_string(cluster.spec.etcd_client_port),
+                                net::host_port(host.address, cluster.spec.etcd_client_port)};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return argv;
 }
 
 std::vector<EtcdMember> read_etcd_members(const Answer& answer) {

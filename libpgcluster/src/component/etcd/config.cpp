@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "base/joined.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/listening.hpp"
@@ -36,8 +37,11 @@ struct Environment {
   }
 };
 
-Environment environment(const NodeView& node) {
+// `open`: as long as the cluster goes over. Its clients may come by TLS or without, and are told to come without; between its members it stays as it
+// was, but it knows how to reach a member that has closed already.
+Environment environment(const NodeView& node, bool open = false) {
   const Spec& spec = node.spec();
+  const bool tls = certificates::wanted(spec) || open;
   const std::string client = certificates::url(spec, node.host.address, spec.etcd_client_port);
   const std::string peer = etcd_peer_url(node.cluster, node.name());
   const std::string members =
@@ -55,8 +59,21 @@ Environment environment(const NodeView& node) {
               {"ETCD_AUTO_COMPACTION_RETENTION", "1h"},
               {"ETCD_QUOTA_BACKEND_BYTES", "2147483648"}},
       .once = {{"ETCD_INITIAL_ADVERTISE_PEER_URLS", peer}, {"ETCD_INITIAL_CLUSTER", members}, {"ETCD_INITIAL_CLUSTER_TOKEN", etcd_token(spec)}}};
+  if (open) {
+    const auto set = [&](const char* key, const std::string& value) {
+      for (auto& [name, is] : all.now)
+        if (name == key) is = value;
+    };
+    const auto plain = [&](const std::string& address) { return net::http_url(address, spec.etcd_client_port); };
+    const auto encrypted = [&](const std::string& address) { return "https://" + net::host_port(address, spec.etcd_client_port); };
+    const std::string& own = node.host.address;
+    set("ETCD_LISTEN_CLIENT_URLS", plain(own) + "," + encrypted(own) + "," + plain("127.0.0.1") + "," + encrypted("127.0.0.1"));
+    set("ETCD_ADVERTISE_CLIENT_URLS", plain(own));
+    const std::string peers = net::host_port(own, spec.etcd_peer_port);
+    set("ETCD_LISTEN_PEER_URLS", (certificates::wanted(spec) ? "http://" : "https://") + peers);
+  }
   // Who shows no certificate of the authority is answered by nobody, neither as a client nor as a member.
-  if (certificates::wanted(spec))
+  if (tls)
     for (const std::string prefix : {"ETCD_", "ETCD_PEER_"}) {
       all.now.emplace_back(prefix + "CERT_FILE", certificates::certificate_file("etcd"));
       all.now.emplace_back(prefix + "KEY_FILE", certificates::key_file("etcd"));
@@ -68,7 +85,8 @@ Environment environment(const NodeView& node) {
 
 const EtcdMember* find(const std::vector<EtcdMember>& members, const std::string& url) {
   for (const EtcdMember& member : members)
-    if (std::find(member.peer_urls.begin(), member.peer_urls.end(), url) != member.peer_urls.end()) return &member;
+    for (const std::string& one : member.peer_urls)
+      if (etcd_peer_address(one) == etcd_peer_address(url)) return &member;
   return nullptr;
 }
 
@@ -85,6 +103,36 @@ std::vector<std::string> etcd_client_urls(const ClusterView& cluster) {
 
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member) {
   return certificates::url(cluster.spec, cluster.topology.host(member).address, cluster.spec.etcd_peer_port);
+}
+
+std::string etcd_peer_address(const std::string& url) { return url.substr(url.find("//") + 2); }
+
+StepPtr etcd_close(const NodeView& node) {
+  const std::string host = node.name(), url = etcd_peer_url(node.cluster, host), env_file = node.platform().etcd.config;
+  const Ask present{host, FileOf{env_file}};
+  const Ask members = etcd_members_ask(node.cluster, node.host);
+  auto decide = [=, text_of = environment(node), view = shared(node.cluster), self = node.host](const Answers& answers) -> Decision {
+    const auto* found = answers.get<File>(present);
+    const std::vector<EtcdMember> known = read_etcd_members(answers[members]);
+    const EtcdMember* member = find(known, url);
+    if (!found || !member) return Later{"etcd tells its members", Impact::restart, Action::restart};
+    const bool named = std::find(member->peer_urls.begin(), member->peer_urls.end(), url) != member->peer_urls.end();
+    const std::string text = text_of.text(found->content, false);
+    if (named && found->content == text) return Done{};
+    Change change{.todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "nobody comes by the former way any more"};
+    // In one program: between the two the others would not reach it.
+    if (!named)
+      change.todo.push_back(
+          {.at = host,
+           .what = Run{.argv = etcdctl(*view, self, {"member", "update", member->id, "--peer-urls=" + url}), .touches = {"dcs:members"}},
+           .limit = std::chrono::seconds(60)});
+    change.todo.push_back({.at = host, .what = WriteFile{.path = env_file, .content = text}});
+    change.todo.push_back({.at = host, .what = SetUnit{etcd_unit, SetUnit::Go::restart, {}}, .limit = std::chrono::seconds(120)});
+    change.diff = unified_diff(env_file, found->content, text);
+    return change;
+  };
+  return make_step(node.step("etcd", "close"),
+                   {.asks = {present, members}, .decide = decide, .settle = etcd_patience, .evidence = {journal_ask(host, etcd_unit)}});
 }
 
 StepPtr etcd_config(const NodeView& node) {
@@ -104,7 +152,8 @@ StepPtr etcd_config(const NodeView& node) {
     if (member != host && owns_etcd(node.cluster, member))
       asks.push_back(others.emplace(member, etcd_members_ask(node.cluster, node.topology().host(member))).first->second);
 
-  auto decide = [=, file_text = environment(node), owned = owns_etcd(node.cluster, host),
+  const bool open = certificates::goes_over(node.cluster);
+  auto decide = [=, file_text = environment(node, open), closed = environment(node), owned = owns_etcd(node.cluster, host),
                  token = "ETCD_INITIAL_CLUSTER_TOKEN=\"" + etcd_token(spec) + "\""](const Answers& answers) -> Decision {
     const auto* found = answers.get<File>(present);
     const bool ours = owned || (found && found->content.starts_with(header));
@@ -139,6 +188,7 @@ StepPtr etcd_config(const NodeView& node) {
       joins = joins || self->name.empty();  // `etcdctl member add` leaves the name to the member's first start
     }
     const std::string text = file_text.text(member && found ? found->content : "", joins);
+    if (open && found && found->content == closed.text(found->content, joins)) return Done{};
     return file("config", host, {.path = env_file, .content = text})->decide(answers);
   };
   return make_step(node.step("etcd", "config"), {.asks = asks, .decide = decide, .keeps = {"file:" + env_file}});

@@ -4,7 +4,11 @@
 #include <algorithm>
 #include <set>
 
+#include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/patroni.hpp>
+
 #include "base/joined.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/etcd/shell.hpp"
@@ -36,19 +40,19 @@ Refused moved(const Topology& topology, const std::vector<std::string>& members)
   return {std::move(why)};
 }
 
-StepPtr healthy(const NodeView& node) {
+StepPtr healthy(const NodeView& node, const StepRef& name) {
   const Ask ask = etcd_members_ask(node.cluster, node.host);
-  std::set<std::string> described;  // peer URLs
-  for (const std::string& member : node.topology().dcs_members) described.insert(etcd_peer_url(node.cluster, member));
+  std::set<std::string> described;  // addresses for peers
+  for (const std::string& member : node.topology().dcs_members) described.insert(etcd_peer_address(etcd_peer_url(node.cluster, member)));
   std::map<std::string, std::string> hosts;
-  for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_url(node.cluster, host.name)] = host.name;
+  for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_address(etcd_peer_url(node.cluster, host.name))] = host.name;
   auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
     const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
     if (members.empty()) return Later{.until = "etcd answers with a quorum", .seen = etcd_silence(answers[ask])};
     std::set<std::string> urls;
     std::vector<std::string> names;
     for (const EtcdMember& member : members) {
-      const std::string url = member.peer_urls.empty() ? "" : member.peer_urls.front();
+      const std::string url = member.peer_urls.empty() ? "" : etcd_peer_address(member.peer_urls.front());
       const auto host = hosts.find(url);
       urls.insert(url);
       names.push_back(host != hosts.end() ? host->second : member.name.empty() ? url : member.name + " (" + url + ")");
@@ -58,7 +62,7 @@ StepPtr healthy(const NodeView& node) {
     return moved(view->topology, names);
   };
   const Ask journal = journal_ask(node.name(), etcd_unit);
-  return gate(etcd::healthy(node.name()), {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
+  return gate(name, {.asks = {ask}, .decide = decide, .settle = etcd_patience, .evidence = {journal}});
 }
 
 constexpr const char* no_space_alarm = "etcd's database has reached its quota (alarm NOSPACE): it refuses to write, and so Patroni cannot work";
@@ -66,11 +70,9 @@ constexpr const char* no_space_alarm = "etcd's database has reached its quota (a
 // Where the database has reached its quota: old revisions go, each member gives the room back, and the alarm is taken back.
 StepPtr space(const NodeView& node) {
   const Ask alarms = etcd_alarms_ask(node.cluster, node.host);
-  std::vector<std::string> command = etcdctl_environment(node.spec());
-  command.insert(command.end(), {"sh", "-c", shell::free_space, "sh"});
-  const std::vector<std::string> urls = etcd_client_urls(node.cluster);
-  for (std::size_t i = 0; i < urls.size(); ++i)
-    if (!node.cluster.leaves_out(node.topology().dcs_members[i])) command.push_back(urls[i]);
+  std::vector<std::string> command{"sh", "-c", shell::free_space, "sh"};
+  for (const std::string& name : node.topology().dcs_members)
+    if (!node.cluster.leaves_out(name)) command.push_back(net::host_port(node.topology().host(name).address, node.spec().etcd_client_port));
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     if (!read_etcd_full(answers[alarms])) return Done{};
     Run run{.argv = command, .touches = {"dcs:alarms"}};
@@ -81,37 +83,6 @@ StepPtr space(const NodeView& node) {
         .failed = "etcd is still full after the compaction; see which keys take so much room: etcdctl get --prefix --keys-only '' on " + host};
   };
   return make_step(node.step("etcd", "space"), {.asks = {alarms}, .decide = decide, .settle = std::chrono::seconds(10)});
-}
-
-// Members that may be disturbed without losing the quorum: those that do not serve anyway, then followers, the leader last.
-Order restart_order(const ClusterView& cluster) {
-  struct Member {
-    std::string name;
-    Ask members, status;
-  };
-  std::vector<Member> all;
-  Order order;
-  for (const std::string& name : cluster.topology.dcs_members) {
-    const TopologyHost& host = cluster.topology.host(name);
-    all.push_back({name, etcd_members_ask(cluster, host), etcd_status_ask(cluster, host)});
-    order.asks.insert(order.asks.end(), {all.back().members, all.back().status});
-  }
-  order.order = [all, quorum = cluster.topology.quorum(), spare = cluster.topology.tolerates()](const Answers& answers) {
-    std::vector<std::string> turn, followers, leaders;
-    for (const Member& member : all) {
-      // Where curl is not installed yet, nobody could ask.
-      const auto* output = answers.get<Output>(member.members);
-      const bool serves =
-          output && output->status == 127 ? read_etcd_status(answers[member.status]).answers : !read_etcd_members(answers[member.members]).empty();
-      (!serves ? turn : read_etcd_status(answers[member.status]).leads ? leaders : followers).push_back(member.name);
-    }
-    // One or two members have none to spare, ever: Patroni's failsafe mode carries the leader over a restart.
-    if (spare > 0 && followers.size() + leaders.size() <= quorum) return turn;
-    turn.insert(turn.end(), followers.begin(), followers.end());
-    turn.insert(turn.end(), leaders.begin(), leaders.end());
-    return turn;
-  };
-  return order;
 }
 
 WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
@@ -139,15 +110,17 @@ class Etcd final : public Component {
     wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     // A new certificate counts from the next connection on, but whom etcd trusts is read when it starts.
     if (certificates::wanted(node.spec())) wish.start_files.emplace_back(certificates::authority_file);
-    return sequence(
-        // Before the package: where the host reboots in between, its etcd must not begin a cluster of its own.
-        parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish))),
-        packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit}), data_directory(node),
-        rolling("etcd", node.name(), restart_order(node.cluster),
-                sequence(after_where_planned({certificates::ready(node.name(), "etcd")},
-                                             service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
-                         healthy(node))),
-        makes_space(node) ? Steps(space(node)) : Steps());
+    const Steps files = parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish)));
+    const Steps installed = packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit});
+    const StepRef ready = certificates::ready(node.name(), "etcd");
+    // A new member's files come before its package: where the host reboots in between, its etcd must not begin a cluster of its own. One that runs is
+    // told of certificates only when they are there.
+    const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned({ready}, files)) : sequence(files, installed);
+    return sequence(before, data_directory(node),
+                    rolling("etcd", node.name(), etcd_restart_order(node.cluster),
+                            sequence(after_where_planned({ready}, service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
+                                     healthy(node, etcd::healthy(node.name())))),
+                    makes_space(node) ? Steps(space(node)) : Steps(), closing(node));
   }
 
   Needs needs(const NodeView& node) const override {
@@ -195,6 +168,17 @@ class Etcd final : public Component {
   }
 
  private:
+  // Once nobody comes by the way that the cluster leaves.
+  static Steps closing(const NodeView& node) {
+    if (!certificates::goes_over(node.cluster)) return {};
+    std::vector<StepRef> gone_over;
+    for (const TopologyHost& host : node.topology().hosts) {
+      gone_over.push_back(patroni::member(host.name));
+      gone_over.push_back(confd::service(host.name));
+    }
+    return after_where_planned(gone_over, rolling("etcd-closed", node.name(), etcd_restart_order(node.cluster),
+                                                  sequence(etcd_close(node), healthy(node, etcd::closed(node.name())))));
+  }
   static StepPtr data_directory(const NodeView& node) {
     const PackagedService& packaged = node.platform().etcd;
     const std::string home = packaged.data.substr(0, packaged.data.rfind('/'));
@@ -226,6 +210,37 @@ class Etcd final : public Component {
 };
 
 }  // namespace
+
+// Members that may be disturbed without losing the quorum: those that do not serve anyway, then followers, the leader last.
+Order etcd_restart_order(const ClusterView& cluster) {
+  struct Member {
+    std::string name;
+    Ask members, status;
+  };
+  std::vector<Member> all;
+  Order order;
+  for (const std::string& name : cluster.topology.dcs_members) {
+    const TopologyHost& host = cluster.topology.host(name);
+    all.push_back({name, etcd_members_ask(cluster, host), etcd_status_ask(cluster, host)});
+    order.asks.insert(order.asks.end(), {all.back().members, all.back().status});
+  }
+  order.order = [all, quorum = cluster.topology.quorum(), spare = cluster.topology.tolerates()](const Answers& answers) {
+    std::vector<std::string> turn, followers, leaders;
+    for (const Member& member : all) {
+      // Where curl is not installed yet, nobody could ask.
+      const auto* output = answers.get<Output>(member.members);
+      const bool serves =
+          output && output->status == 127 ? read_etcd_status(answers[member.status]).answers : !read_etcd_members(answers[member.members]).empty();
+      (!serves ? turn : read_etcd_status(answers[member.status]).leads ? leaders : followers).push_back(member.name);
+    }
+    // One or two members have none to spare, ever: Patroni's failsafe mode carries the leader over a restart.
+    if (spare > 0 && followers.size() + leaders.size() <= quorum) return turn;
+    turn.insert(turn.end(), followers.begin(), followers.end());
+    turn.insert(turn.end(), leaders.begin(), leaders.end());
+    return turn;
+  };
+  return order;
+}
 
 bool owns_etcd(const ClusterView& cluster, const std::string& host) {
   const auto facts = cluster.facts.find(host);

@@ -19,8 +19,8 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host);
 /// What the host's member says of itself; also answered without a quorum.
 Ask etcd_status_ask(const ClusterView& cluster, const TopologyHost& host);
 
-/// The beginning of a command that calls etcdctl on a member's host: "env" and what etcdctl reads; nothing where it needs none.
-std::vector<std::string> etcdctl_environment(const Spec& spec);
+/// A command that asks a host's own member by etcdctl.
+std::vector<std::string> etcdctl(const ClusterView& cluster, const TopologyHost& host, const std::vector<std::string>& words);
 /// The alarms of the cluster, asked of the host's own member.
 Ask etcd_alarms_ask(const ClusterView& cluster, const TopologyHost& host);
 /// Whether the database of a member has reached its quota: etcd refuses to write then.
@@ -44,6 +44,12 @@ std::vector<std::string> etcd_client_urls(const ClusterView& cluster);
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member);
 std::string etcd_token(const Spec& spec);
 inline constexpr const char* etcd_unit = "etcd.service";
+/// The order in which members may be disturbed without losing the quorum.
+Order etcd_restart_order(const ClusterView& cluster);
+/// Closes the way that the cluster leaves: a last change of the environment file, of the member's URL for its peers, and a restart.
+StepPtr etcd_close(const NodeView& node);
+/// A peer's URL without its scheme: as members are told apart also while they go over from one to another.
+std::string etcd_peer_address(const std::string& url);
 /// The environment file; refuses where a member must not be made.
 StepPtr etcd_config(const NodeView& node);
 

@@ -7,6 +7,7 @@
 #include "base/digest.hpp"
 #include "base/network.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/haproxy/haproxy.hpp"
 #include "spec/roles.hpp"
 
@@ -34,22 +35,37 @@ constexpr Section sections[] = {
 // Servers as the file has them, or as confd writes them.
 struct Servers {
   std::string count;
-  std::string (*lines)(const NodeView& node, int port);
+  std::string (*lines)(const NodeView& node, int port, bool open);
+  bool open = false;  ///< each server twice, asked with TLS and without, as long as the cluster goes over: one of the two is up
 };
 
-std::string static_lines(const NodeView& node, int port) {
+// How the Patroni of a server is asked. Its certificate must be by the cluster's authority, and of that host.
+std::string check(const Spec& spec, const std::string& host, bool tls) {
+  std::string text = fmt::format("check port {}", spec.patroni_restapi_port);
+  if (tls) text += std::string(" check-ssl verify required ca-file ") + certificates::authority_file + " verifyhost " + host;
+  return text;
+}
+
+std::string static_lines(const NodeView& node, int port, bool open) {
+  const Spec& spec = node.spec();
   std::string text;
-  for (const TopologyHost* host : node.cluster.known(Role::postgres))
-    text += fmt::format("    server {} {} check port {}\n", host->name, net::host_port(host->address, port), node.spec().patroni_restapi_port);
+  for (const TopologyHost* host : node.cluster.known(Role::postgres)) {
+    const std::string at = net::host_port(host->address, port);
+    text += fmt::format("    server {} {} {}\n", host->name, at, check(spec, host->name, !open && certificates::wanted(spec)));
+    if (open) text += fmt::format("    server {}{} {} {}\n", host->name, haproxy_tls_suffix, at, check(spec, host->name, true));
+  }
   return text;
 }
 
 // Patroni says "postgres://10.77.0.11:5432/postgres" of each member.
-std::string template_lines(const NodeView& node, int port) {
-  return fmt::format(
-      "{{{{range gets \"/members/*\"}}}}{{{{$member := json .Value}}}}    server {{{{base .Key}}}} "
-      "{{{{trimSuffix (index (split $member.conn_url \"/\") 2) \":{}\"}}}}:{} check port {}\n{{{{end}}}}",
-      node.spec().postgresql_port, port, node.spec().patroni_restapi_port);
+std::string template_lines(const NodeView& node, int port, bool open) {
+  const Spec& spec = node.spec();
+  const auto line = [&](const char* suffix, bool tls) {
+    return fmt::format("    server {{{{base .Key}}}}{} {{{{trimSuffix (index (split $member.conn_url \"/\") 2) \":{}\"}}}}:{} {}\n", suffix,
+                       spec.postgresql_port, port, check(spec, "{{base .Key}}", tls));
+  };
+  return "{{range gets \"/members/*\"}}{{$member := json .Value}}" + line("", !open && certificates::wanted(spec)) +
+         (open ? line(haproxy_tls_suffix, true) : "") + "{{end}}";
 }
 
 std::string bind(const NodeView& node, int port) {
@@ -83,7 +99,27 @@ std::string section_text(const NodeView& node, const Section& section, const Ser
                       section.lag ? "?lag=" + lag : "");
   // A session must not stay on a leader that is none any more.
   text += "    default-server inter 1s fastinter 500ms fall 2 rise 2 on-marked-down shutdown-sessions\n";
-  return text + servers.lines(node, inner);
+  return text + servers.lines(node, inner, servers.open);
+}
+
+// The page of statistics, for the host itself and for who shows a certificate of the cluster; without TLS for everybody.
+std::string stats_section(const NodeView& node, const std::string& mark) {
+  const Spec& spec = node.spec();
+  const bool tls = certificates::wanted(spec);
+  std::string text = "\nfrontend stats\n    mode http\n    " + bind(node, spec.haproxy_listen_port.stats);
+  if (tls)
+    text += " ssl crt " + certificates::certificate_file(haproxy_certificate) + " ca-file " + certificates::authority_file + " verify optional";
+  text += fmt::format("\n    monitor-uri {}\n", haproxy_ok);
+  if (tls)
+    text +=
+        R"(    acl known src 127.0.0.0/8 ::1
+    acl known ssl_c_used
+    http-request return status 403 content-type text/plain string "A certificate of the cluster is needed here. By ssh: ssh -L PORT:localhost:PORT HOST\n" unless known
+)";
+  return text + fmt::format(
+                    "    http-request return status 200 content-type text/plain string \"{}\\n\" if {{ path /pgcluster }}\n"
+                    "    stats enable\n    stats uri /\n    stats refresh 5s\n",
+                    mark);
 }
 
 std::string text_with(const NodeView& node, const Servers& servers, const std::string& extra, const std::string& mark) {
@@ -97,7 +133,7 @@ global
     maxconn {}
     stats socket /run/haproxy/admin.sock mode 660 level admin expose-fd listeners
     stats timeout 30s
-
+{}
 defaults
     log global
     mode tcp
@@ -111,33 +147,26 @@ defaults
     timeout client {}
     timeout server {}
     timeout check 3s
-
-frontend stats
-    mode http
-    {}
-    monitor-uri {}
-    http-request return status 200 content-type text/plain string "{}\n" if {{ path /pgcluster }}
-    stats enable
-    stats uri /
-    stats refresh 5s
 )",
-                                 with_confd(spec) ? " and confd" : "", maxconn(node), spec.haproxy_timeout.client, spec.haproxy_timeout.server,
-                                 bind(node, spec.haproxy_listen_port.stats), haproxy_ok, mark);
+                                 with_confd(spec) ? " and confd" : "", maxconn(node),
+                                 certificates::wanted(spec) ? "    ssl-default-bind-options ssl-min-ver TLSv1.2\n    ssl-load-extra-del-ext\n" : "",
+                                 spec.haproxy_timeout.client, spec.haproxy_timeout.server);
+  text += stats_section(node, mark);
   for (const Section& section : sections)
     if (spec.haproxy_listen_port.*section.port != 0) text += section_text(node, section, servers);
   if (!extra.empty()) text += "\n" + extra + (extra.ends_with('\n') ? "" : "\n");
   return text;
 }
 
-std::string as_file(const NodeView& node, const std::string& mark) {
-  const Servers servers{std::to_string(node.cluster.known(Role::postgres).size()), static_lines};
+std::string as_file(const NodeView& node, const std::string& mark, bool open) {
+  const Servers servers{std::to_string(node.cluster.known(Role::postgres).size()), static_lines, open};
   return text_with(node, servers, node.spec().haproxy_extra, mark);
 }
 
-std::string as_template(const NodeView& node, const std::string& mark) {
+std::string as_template(const NodeView& node, const std::string& mark, bool open) {
   std::string extra = node.spec().haproxy_extra;
   for (std::size_t at = 0; (at = extra.find("{{", at)) != std::string::npos; at += 10) extra.replace(at, 2, "{{\"{{\"}}");
-  return text_with(node, {"{{len (gets \"/members/*\")}}", template_lines}, extra, mark);
+  return text_with(node, {"{{len (gets \"/members/*\")}}", template_lines, open}, extra, mark);
 }
 
 }  // namespace
@@ -152,12 +181,12 @@ std::vector<std::pair<std::string, int>> haproxy_ports(const Spec& spec) {
   return found;
 }
 
-std::string haproxy_mark(const NodeView& node) {
-  const std::string text = with_confd(node.spec()) ? as_template(node, "") : as_file(node, "");
+std::string haproxy_mark(const NodeView& node, bool open) {
+  const std::string text = with_confd(node.spec()) ? as_template(node, "", open) : as_file(node, "", open);
   return sha256_hex(text).substr(0, 12);
 }
 
-std::string haproxy_config(const NodeView& node) { return as_file(node, haproxy_mark(node)); }
-std::string haproxy_template(const NodeView& node) { return as_template(node, haproxy_mark(node)); }
+std::string haproxy_config(const NodeView& node, bool open) { return as_file(node, haproxy_mark(node, open), open); }
+std::string haproxy_template(const NodeView& node, bool open) { return as_template(node, haproxy_mark(node, open), open); }
 
 }  // namespace pgcluster

@@ -1,6 +1,8 @@
 // HAProxy: one address and a port for each role, on every balancer.
 #include "component/haproxy/haproxy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <sstream>
 #include <tuple>
@@ -8,6 +10,7 @@
 #include <pgcluster/component/confd.hpp>
 
 #include "base/joined.hpp"
+#include "component/certificates.hpp"
 #include "component/listening.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
@@ -25,8 +28,10 @@ std::string drop_in_path(const char* unit) { return std::string("/etc/systemd/sy
 
 ServiceWish service_wish(const Spec& spec) {
   ServiceWish wish{.unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .reloadable = true, .settle = seconds(30)};
-  // confd reloads HAProxy itself; serves() asks HAProxy whether it runs with the file that confd wrote.
-  if (!with_confd(spec)) wish.load_files = {haproxy_file};
+  // confd reloads HAProxy itself, by its unit, which notes that, too.
+  wish.load_files = {haproxy_file};
+  if (certificates::wanted(spec))
+    wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(haproxy_certificate)});
   return wish;
 }
 
@@ -34,20 +39,40 @@ ServiceWish service_wish(const Spec& spec) {
 // change.
 StepPtr config_step(const NodeView& node) {
   const std::string host = node.name();
-  const StepPtr wished = file(node.step("haproxy", "config"), host, {.path = haproxy_file, .content = haproxy_config(node)});
-  const Ask check = haproxy_check_ask(node);
+  const bool open = certificates::goes_over(node.cluster);
+  const StepPtr wished = file(node.step("haproxy", "config"), host, {.path = haproxy_file, .content = haproxy_config(node, open)});
+  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{haproxy_file}};
   std::vector<Ask> asks = wished->asks();
   asks.push_back(check);
-  auto decide = [wished, check, host](const Answers& answers) -> Decision {
+  auto decide = [wished, check, present, host, open, closed = haproxy_config(node)](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     auto* change = std::get_if<Change>(&decision);
     if (!change) return decision;
-    if (const std::string why = read_haproxy_check(answers[check]); !why.empty()) return haproxy_refuses(host, why);
+    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
+    // Without its certificate it would refuse any configuration.
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
     const auto& asked = std::get<Exec>(check.what);
     change->todo.insert(change->todo.begin(), Do{.at = host, .what = Run{.argv = asked.argv, .input = asked.input}});
     return decision;
   };
   return make_step(node.step("haproxy", "config"), {.asks = asks, .decide = decide, .keeps = wished->keeps()});
+}
+
+// Once all Patronis have gone over.
+StepPtr close_step(const NodeView& node) {
+  const std::string host = node.name();
+  const StepPtr wished = file("close", host, {.path = haproxy_file, .content = haproxy_config(node)});
+  auto decide = [wished, host](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    change->todo.push_back({.at = host, .what = SetUnit{haproxy_unit, SetUnit::Go::reload, {}}});
+    change->action = Action::reload;
+    change->impact = Impact::reload;
+    change->reason = "all Patronis have gone over";
+    return decision;
+  };
+  return make_step(node.step("haproxy", "close"), {.asks = wished->asks(), .decide = decide, .settle = seconds(10)});
 }
 
 // Somebody else's HAProxy goes on as it is.
@@ -68,21 +93,22 @@ StepPtr stranger_step(const NodeView& node) {
 }
 
 // confd has written the file from the template that it has now.
-StepPtr rendered_step(const NodeView& node) {
+StepPtr rendered_step(const NodeView& node, const std::string& what, bool open) {
   const Ask present{node.name(), FileOf{haproxy_file}};
   const Ask confd{node.name(), UnitOf{"confd.service"}};
-  auto decide = [present, confd, mark = "string \"" + haproxy_mark(node) + "\\n\""](const Answers& answers) -> Decision {
+  auto decide = [present, confd, mark = "string \"" + haproxy_mark(node, open) + "\\n\"",
+                 closed = "string \"" + haproxy_mark(node) + "\\n\""](const Answers& answers) -> Decision {
     const auto* found = answers.get<File>(present);
-    if (found && found->content.find(mark) != std::string::npos) return Done{};
+    if (found && (found->content.find(mark) != std::string::npos || found->content.find(closed) != std::string::npos)) return Done{};
     if (const auto* unit = answers.get<Unit>(confd); unit && unit->active == "failed" && !answers.pending(confd))
       return Refused{{.message = "confd has died, and " + std::string(haproxy_file) + " is not up to date", .hint = "its journal says why"},
                      Code::not_converged};
     return Later{"confd has written " + std::string(haproxy_file)};
   };
-  return make_step(node.step("haproxy", "rendered"), {.asks = {present, confd},
-                                                      .decide = decide,
-                                                      .settle = seconds(node.spec().confd_interval + 60),
-                                                      .evidence = {journal_ask(node.name(), "confd.service")}});
+  return make_step(node.step("haproxy", what), {.asks = {present, confd},
+                                                .decide = decide,
+                                                .settle = seconds(node.spec().confd_interval + 60),
+                                                .evidence = {journal_ask(node.name(), "confd.service")}});
 }
 
 StepPtr listens(const NodeView& node) {
@@ -144,7 +170,7 @@ std::string idle_port(const Spec& spec, const patroni::Members& members, const H
 // HAProxy has read its configuration, its servers are Patroni's members, and it routes to the leader.
 StepPtr serves(const NodeView& node) {
   const ClusterView& cluster = node.cluster;
-  const Ask ask = haproxy_ask(node.spec(), node.name());
+  const Ask ask = haproxy_ask(node.cluster, node.name());
   const bool confd = with_confd(node.spec());
   std::vector<Ask> asks{ask};
   std::optional<Ask> members;
@@ -185,8 +211,7 @@ StepPtr serves(const NodeView& node) {
 }
 
 // The drop-in must not depend on confd or haproxy_maxconn: a change of it restarts HAProxy.
-WriteFile drop_in(const NodeView& node, ServiceWish wish) {
-  wish.load_files = {haproxy_file};
+WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
   // Stopping cuts open sessions. Move the VIP away first to drain them.
   const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
   return unit_notes(wish, {"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"}, more);
@@ -203,13 +228,23 @@ class Haproxy final : public Component {
     const std::string host = node.name();
     std::vector<StepRef> gone;  // who is pruned may lead until then
     for (const TopologyHost& left : node.cluster.pruned) gone.push_back(removal(left.name, "patroni", std::string("unit:") + patroni::unit_name));
-    Steps config = with_confd(node.spec()) ? after({confd::service(host)}, rendered_step(node)) : after_where_planned(gone, config_step(node));
+    Steps config = with_confd(node.spec()) ? after({confd::service(host)}, rendered_step(node, "rendered", certificates::goes_over(node.cluster)))
+                                           : after_where_planned(gone, config_step(node));
+    // The page of statistics changes, too: who looks at it must know both ways.
+    std::vector<StepRef> before{certificates::ready(host, haproxy_certificate)};
+    if (certificates::goes_over(node.cluster)) before.push_back({host, "keepalived", "check"});
     std::vector<StepRef> known{patroni::leader()};
     for (const std::string& name : node.topology().database) known.push_back(patroni::member(name));
     return sequence(stranger_step(node), packages(haproxy::packages(host), host, needs(node).packages, {haproxy_unit}),
-                    parallel(config, file(step("unit"), host, drop_in(node, wish))),
+                    parallel(after_where_planned(before, config), file(step("unit"), host, drop_in(node, wish))),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
                     after(known, serves(node)));
+  }
+
+  static Steps closing(const NodeView& node) {
+    if (!certificates::goes_over(node.cluster)) return {};
+    if (!with_confd(node.spec())) return close_step(node);
+    return after({confd::closed(node.name())}, rendered_step(node, "rendered-closed", false));
   }
 
   Needs needs(const NodeView& node) const override {
@@ -217,6 +252,10 @@ class Haproxy final : public Component {
     const PackagedService& packaged = node.platform().haproxy;
     Needs all{.packages = packaged.packages, .ports = {}, .units = {haproxy_unit}, .accounts = {packaged.account}};
     all.packages.push_back(node.platform().http_client);
+    if (certificates::wanted(node.spec())) {
+      all.packages.push_back(node.platform().openssl);
+      all.certificates = {{.name = haproxy_certificate, .names = certificates::client_names(node)}};
+    }
     for (const auto& [name, port] : haproxy_ports(node.spec()))
       all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
     return all;
@@ -224,7 +263,7 @@ class Haproxy final : public Component {
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (!node.has(Role::balancer)) return {};
-    return {{haproxy_ask(node.spec(), node.name()), [port = node.spec().haproxy_listen_port.master](const Answer& answer) -> std::optional<Problem> {
+    return {{haproxy_ask(node.cluster, node.name()), [port = node.spec().haproxy_listen_port.master](const Answer& answer) -> std::optional<Problem> {
                const HaproxyState state = read_haproxy(answer);
                if (!state.answers)
                  return Problem{.cause = "balancer_silent",
@@ -248,9 +287,15 @@ std::vector<std::string> HaproxyState::up(const std::string& section) const {
   return found;
 }
 
-Ask haproxy_ask(const Spec& spec, const std::string& host) {
-  const std::string base = "http://127.0.0.1:" + std::to_string(spec.haproxy_listen_port.stats);
-  return {host, Exec{.argv = {"curl", "-s", "-m", "3", "--noproxy", "*", base + "/pgcluster", base + "/;csv"},
+Ask haproxy_ask(const ClusterView& cluster, const std::string& host) {
+  std::vector<std::vector<std::string>> calls;
+  for (const char* scheme : certificates::schemes(cluster)) {
+    const std::string base = fmt::format("{}://127.0.0.1:{}", scheme, cluster.spec.haproxy_listen_port.stats);
+    calls.push_back({"-s", "-m", "3", "--noproxy", "*"});
+    if (base.starts_with("https")) calls.back().insert(calls.back().end(), {"--cacert", certificates::authority_file});
+    calls.back().insert(calls.back().end(), {base + "/pgcluster", base + "/;csv"});
+  }
+  return {host, Exec{.argv = certificates::command(calls),
                      .about = {std::string("unit:") + haproxy_unit, "unit:confd.service", "unit:patroni.service", "dcs:initialize"}}};
 }
 
@@ -280,8 +325,10 @@ HaproxyState read_haproxy(const Answer& answer) {
   return state;
 }
 
-Ask haproxy_check_ask(const NodeView& node) {
-  return {node.name(), Exec{.argv = {"haproxy", "-c", "-f", "/dev/stdin"}, .input = haproxy_config(node), .about = {"package:haproxy"}}};
+Ask haproxy_check_ask(const NodeView& node, bool open) {
+  return {node.name(), Exec{.argv = {"haproxy", "-c", "-f", "/dev/stdin"},
+                            .input = haproxy_config(node),
+                            .about = {"package:haproxy", "file:" + certificates::certificate_file(haproxy_certificate)}}};
 }
 
 std::string read_haproxy_check(const Answer& answer) {

@@ -15,18 +15,24 @@ inline constexpr const char* haproxy_file = "/etc/haproxy/haproxy.cfg";
 /// The page by which the VIP's check sees that HAProxy serves.
 inline constexpr const char* haproxy_ok = "/haproxy-ok";
 
+/// The certificate of its page of statistics.
+inline constexpr const char* haproxy_certificate = "haproxy";
+
 /// Whether confd keeps haproxy.cfg; else apply does.
 bool with_confd(const Spec& spec);
 
 /// HAProxy's sections that listen, and on which ports: master, replicas, …, stats.
 std::vector<std::pair<std::string, int>> haproxy_ports(const Spec& spec);
 
-/// haproxy.cfg with the database hosts as servers.
-std::string haproxy_config(const NodeView& node);
+/// Behind the name of a server whose Patroni is asked with TLS, as long as a cluster goes over.
+inline constexpr const char* haproxy_tls_suffix = "-tls";
+
+/// haproxy.cfg with the database hosts as servers. `open`: as long as the cluster goes over from plain to TLS, or back.
+std::string haproxy_config(const NodeView& node, bool open = false);
 /// The same as a template of confd, with Patroni's members as servers.
-std::string haproxy_template(const NodeView& node);
+std::string haproxy_template(const NodeView& node, bool open = false);
 /// What a running HAProxy says of itself that has read such a file.
-std::string haproxy_mark(const NodeView& node);
+std::string haproxy_mark(const NodeView& node, bool open = false);
 
 /// What HAProxy on a host has, by its page of statistics.
 struct HaproxyState {
@@ -36,11 +42,11 @@ struct HaproxyState {
   /// Servers of a section that get connections.
   std::vector<std::string> up(const std::string& section) const;
 };
-Ask haproxy_ask(const Spec& spec, const std::string& host);
+Ask haproxy_ask(const ClusterView& cluster, const std::string& host);
 HaproxyState read_haproxy(const Answer& answer);
 
 /// Why HAProxy does not take the file: asked of the program itself, where it is installed; changes nothing.
-Ask haproxy_check_ask(const NodeView& node);
+Ask haproxy_check_ask(const NodeView& node, bool open = false);
 /// Empty where it takes it, or is not there to be asked.
 std::string read_haproxy_check(const Answer& answer);
 /// Refused, in haproxy's own words.

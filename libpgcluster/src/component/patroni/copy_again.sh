@@ -1,12 +1,15 @@
 # shellcheck shell=sh
-# Copies a replica's data anew where the data directory is a link: DATA-DIRECTORY REST-URL CURL-OPTIONS. Patroni would put a directory in the link's place, on
+# Copies a replica's data anew where the data directory is a link: DATA-DIRECTORY ADDRESS:PORT of Patroni. Patroni would put a directory in the link's place, on
 # another disk. Without pg_control nothing starts on what is left after an interruption: run it again then.
 refuse() {
   echo "$1: nothing was deleted" >&2
   exit 1
 }
-# shellcheck disable=SC2086 # options, none of which has spaces
-[ "$(curl -q $3 --noproxy '*' -s -m 5 -o /dev/null -w '%{http_code}' "$2/leader")" != 200 ] || refuse "this member leads now, and its data is the cluster's"
+leads() { [ "$(curl -q --noproxy '*' -s -m 5 -o /dev/null -w '%{http_code}' "$@")" = 200 ]; }
+tls=/etc/pgcluster/tls
+if leads "http://$2/leader" || leads --cacert "$tls/authority.crt" --cert "$tls/patroni.crt" --key "$tls/patroni.key" "https://$2/leader"; then
+  refuse "this member leads now, and its data is the cluster's"
+fi
 systemctl stop patroni.service || exit
 if read -r server 2>/dev/null <"$1/postmaster.pid" && kill -0 "$server" 2>/dev/null; then
   systemctl start patroni.service

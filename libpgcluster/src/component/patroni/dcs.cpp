@@ -20,16 +20,21 @@ using Json = nlohmann::json;
 
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
-std::vector<std::string> call(const Spec& spec, std::vector<std::string> words) {
-  for (std::string& word : certificates::curl_options(spec, certificate)) words.push_back(std::move(word));
-  return words;
-}
-
-// curl's words that ask one endpoint of etcd for keys.
-std::vector<std::string> range_call(const Spec& spec, const std::string& url, const std::string& body) {
-  std::vector<std::string> words = call(spec, {"-sf", "-m", "3", "--connect-timeout", "1", "-d", body});
-  words.push_back(url + "/v3/kv/range");
-  return words;
+// curl's words that ask each endpoint of etcd for keys, and then perhaps for its version.
+std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const std::string& body, bool version) {
+  std::vector<std::vector<std::string>> all;
+  for (const std::string& name : view.topology.dcs_members) {
+    const auto each = [&](const std::vector<std::string>& words, const char* path) {
+      return certificates::calls(view, certificate, words, view.topology.host(name).address, view.spec.etcd_client_port, {path});
+    };
+    auto range = each({"-sf", "-m", "3", "--connect-timeout", "1", "-d", body}, "/v3/kv/range");
+    const auto then = each({"--next", "-sf", "-m", "3"}, "/version");
+    for (std::size_t i = 0; i < range.size(); ++i) {
+      if (version) range[i].insert(range[i].end(), then[i].begin(), then[i].end());
+      all.push_back(std::move(range[i]));
+    }
+  }
+  return all;
 }
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
@@ -59,13 +64,7 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
     return ask;
   }
   const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/" + key) + R"("})";
-  std::vector<std::vector<std::string>> calls;
-  for (const std::string& url : etcd_client_urls(view)) {
-    calls.push_back(range_call(view.spec, url, body));
-    for (std::string& word : call(view.spec, {"--next", "-sf", "-m", "3"})) calls.back().push_back(std::move(word));
-    calls.back().push_back(url + "/version");
-  }
-  return {host.name, Exec{.argv = first_answer(calls), .about = std::move(about), .limit = std::chrono::seconds(20)}};
+  return {host.name, Exec{.argv = first_answer(range_calls(view, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
 }
 
 }  // namespace
@@ -100,7 +99,7 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   std::vector<StepRef> steps;
   if (on_consul(view) || std::find(members.begin(), members.end(), host.name) != members.end()) steps.push_back(healthy(host.name));
   // Patroni uses a new DCS only when it has seen all of its members.
-  if (begins(view))
+  if (begins(view) || certificates::goes_over(view))
     for (const std::string& member : members) steps.push_back(healthy(member));
   return steps;
 }
@@ -117,9 +116,9 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
   const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
-  std::vector<std::vector<std::string>> calls;
-  for (const std::string& url : etcd_client_urls(view)) calls.push_back(range_call(view.spec, url, body));
-  return {host.name, Exec{.argv = first_answer(calls), .about = {"dcs:initialize", "unit:patroni.service"}, .limit = std::chrono::seconds(20)}};
+  return {host.name, Exec{.argv = first_answer(range_calls(view, body, false)),
+                          .about = {"dcs:initialize", "unit:patroni.service"},
+                          .limit = std::chrono::seconds(20)}};
 }
 
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host) { return key_ask(view, host, "initialize", {"dcs:initialize"}); }

@@ -187,7 +187,7 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
 }
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
-  const Ask ask = member_ask(view->spec, host);
+  const Ask ask = member_ask(*view, host);
   const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::making_server, "sh", postgresql_data_dir(*view, host.name),
                                           std::to_string(3 * view->spec.patroni_loop_wait)},
                                  .about = {"unit:patroni.service"}}};
@@ -218,7 +218,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
 }
 
 StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& step) {
-  const Ask ask = member_ask(view->spec, host);
+  const Ask ask = member_ask(*view, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
@@ -292,7 +292,7 @@ StepPtr leader_gate(const View& view) {
 }
 
 StepPtr departure_gate(const View& view, const TopologyHost& left) {
-  const Ask own = member_ask(view->spec, left);
+  const Ask own = member_ask(*view, left);
   std::vector<Ask> asks = member_asks(*view);
   asks.push_back(own);
   auto decide = [view, own, host = left.name](const Answers& answers) -> Decision {

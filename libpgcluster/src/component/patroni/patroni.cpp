@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <pgcluster/component/haproxy.hpp>
+#include <pgcluster/component/vip_manager.hpp>
+
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
@@ -86,6 +89,14 @@ class Patroni final : public Component {
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
+    // What asks Patroni or PostgreSQL understands both ways before they change.
+    if (certificates::goes_over(*view)) {
+      std::vector<StepRef> both{patroni::encrypted()};
+      for (const TopologyHost& other : view->topology.hosts)
+        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name)}) both.push_back(one);
+      files = after_where_planned(both, std::move(files));
+    }
+
     Steps dcs = after(patroni::dcs_steps(*view, node.host), patroni::dcs_gate(view, node.host));
     if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
@@ -140,8 +151,14 @@ class Patroni final : public Component {
         if (!view->leaves_out(name)) members.push_back(patroni::member(name));
       synchronous = after(members, patroni::synchronous_gate(view));
     }
+    Steps encrypted;
+    if (certificates::wire(*view) == certificates::Wire::opening) {
+      std::vector<StepRef> ready;
+      for (const std::string& name : view->topology.database) ready.push_back(certificates::ready(name, patroni::server_certificate));
+      encrypted = sequence(after_where_planned(ready, patroni::encryption_step(view)), patroni::encrypted_gate(view));
+    }
     return sequence(
-        after(wait_for_first(*view), patroni::leader_gate(view)),
+        std::move(encrypted), after(wait_for_first(*view), patroni::leader_gate(view)),
         parallel(parallel(std::move(slots)), sequence(after(tried, patroni::settings_step(view)), parallel(std::move(live)), std::move(synchronous)),
                  sql_steps(*view)));
   }
@@ -179,7 +196,7 @@ class Patroni final : public Component {
 
   std::vector<Probe> health(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
-    return {{patroni::member_ask(node.spec(), node.host), [](const Answer& answer) -> std::optional<Problem> {
+    return {{patroni::member_ask(node.cluster, node.host), [](const Answer& answer) -> std::optional<Problem> {
                const patroni::Member member = patroni::read_member(answer);
                if (!member.answers)
                  return Problem{.cause = "patroni_silent",

@@ -59,11 +59,10 @@ bool begins(const ClusterView& view);
 inline constexpr const char* certificate = "patroni";
 inline constexpr const char* server_certificate = "postgresql";
 
+/// Its REST API as the cluster's wished way has it: "https://10.77.0.11:8008".
 std::string rest_base(const Spec& spec, const TopologyHost& host);
-/// A call of curl that trusts the cluster's authority, and shows Patroni's certificate.
-std::vector<std::string> rest_curl(const Spec& spec, std::vector<std::string> words);
 /// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
-Ask member_ask(const Spec& spec, const TopologyHost& host);
+Ask member_ask(const ClusterView& view, const TopologyHost& host);
 /// Of all database hosts; with synchronous_mode also sync_ask(), which read_members() heeds.
 std::vector<Ask> member_asks(const ClusterView& view);
 /// The DCS's list of synchronous standbys, by which Patroni decides who may lead. What a member says of itself is up to loop_wait old.
@@ -149,7 +148,7 @@ struct Members {
 Members read_members(const ClusterView& view, const Answers& answers);
 
 /// The HTTP status of a path of the host's own REST API, as text: "200".
-Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& path);
+Exec rest_code(const ClusterView& view, const TopologyHost& host, const std::string& path);
 /// A request to the host's own REST API, with its password, through curl's standard input.
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds);
@@ -206,6 +205,11 @@ std::string slot_name(const std::string& member);
 StepPtr synchronous_gate(const View& view);
 
 StepPtr settings_step(const View& view);
+/// Where a cluster goes over to TLS: PostgreSQL answers with TLS, too, before members and clients ask for it; and the gate that has seen it.
+StepPtr encryption_step(const View& view);
+StepPtr encrypted_gate(const View& view);
+inline StepRef encryption() { return {"", "patroni", "encryption"}; }
+inline StepRef encrypted() { return {"", "patroni", "encrypted"}; }
 /// What needs no restart is live.
 StepPtr live_gate(const View& view, const TopologyHost& host);
 StepPtr switchover_step(const View& view, const TopologyHost& host);

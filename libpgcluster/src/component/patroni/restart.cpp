@@ -140,7 +140,7 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
       return Later{"a replica could take over from " + host.name + " (" + members.why_none(*view) + ")", Impact::switchover, Action::switchover};
     Run run = rest_call(*view, host, "POST", "/switchover", R"({"leader":")" + host.name + R"(","candidate":")" + to->name + "\"}", 120);
     run.touches = {std::string("unit:") + unit_name};
-    run.look = rest_code(view->spec, host, "/leader");
+    run.look = rest_code(*view, host, "/leader");
     return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "200"}, .limit = seconds(150)}},
                   .action = Action::switchover,
                   .impact = Impact::switchover,
@@ -218,7 +218,7 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
         const Need theirs = need(*view, other, members, answers.read(server_ask(*view, other), read_server));
         if (theirs.what == Need::What::later || theirs.what == Need::What::now) return Later{until, Impact::restart, Action::restart};
       }
-      if (answers.pending(member_ask(view->spec, host))) return Done{};  // looked at again when it is reached
+      if (answers.pending(member_ask(*view, host))) return Done{};  // looked at again when it is reached
       return Later{until};
     }
     const bool leads = members.of(host).leads, lowering = lowers(*view, members, answers);

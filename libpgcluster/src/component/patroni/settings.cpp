@@ -4,7 +4,7 @@
 
 #include "base/json.hpp"
 #include "base/strings.hpp"
-#include "component/certificates.hpp"
+#include "base/url.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -78,6 +78,53 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
   return diff;
 }
 
+Exec settings_look(const ClusterView& view, const TopologyHost& host) {
+  return {.argv = {"sh", "-c", shell::settings_look, "sh", net::host_port(host.address, view.spec.patroni_restapi_port)}};
+}
+
+StepPtr encryption_step(const View& view) {
+  std::vector<Ask> asks = member_asks(*view);
+  auto decide = [view](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const TopologyHost* leader = members.leader();
+    if (!leader || members.of(*leader).settings.empty()) return Later{"a leader tells the cluster's settings", Impact::reload, Action::update};
+    OrderedJson patch;
+    const OrderedJson has = json_read::parse<OrderedJson>(members.of(*leader).settings);
+    const OrderedJson& parameters = json_read::at(json_read::at(has, "postgresql"), "parameters");
+    for (const auto& [name, wish] : postgresql_parameters(*view))
+      if (name.starts_with("ssl") && json_read::plain(json_read::at(parameters, name)) != wish) patch["postgresql"]["parameters"][name] = wish;
+    if (patch.empty()) return Done{};
+    Run run = rest_call(*view, *leader, "PATCH", "/config", patch.dump(), 20);
+    run.touches = {"dcs:config"};
+    run.look = settings_look(*view, *leader);
+    return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
+                  .action = Action::update,
+                  .impact = Impact::reload,
+                  .reason = "PostgreSQL answers with TLS, too, before anybody asks for it"};
+  };
+  return make_step(patroni::encryption(), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_loop_wait + 30)});
+}
+
+StepPtr encrypted_gate(const View& view) {
+  std::vector<Ask> asks;
+  std::vector<std::pair<std::string, Ask>> servers;
+  for (const std::string& name : view->topology.database) {
+    if (!configured(*view, name) || view->leaves_out(name)) continue;
+    asks.push_back(server_ask(*view, view->topology.host(name)));
+    servers.emplace_back(name, asks.back());
+  }
+  auto decide = [servers](const Answers& answers) -> Decision {
+    for (const auto& [name, ask] : servers) {
+      const Server& server = answers.read(ask, read_server);
+      if (!server.answers) continue;  // it learns it when it starts
+      const auto found = server.settings.find("ssl");
+      if (found != server.settings.end() && found->second.value != "on") return Later{"PostgreSQL on " + name + " answers with TLS, too"};
+    }
+    return Done{};
+  };
+  return gate(patroni::encrypted(), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(3 * view->spec.patroni_loop_wait + 30)});
+}
+
 StepPtr settings_step(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
   auto decide = [view](const Answers& answers) -> Decision {
@@ -92,8 +139,7 @@ StepPtr settings_step(const View& view) {
     Run run = rest_call(*view, *leader, "PATCH", "/config", diff.patch, 20);
     run.touches = {"dcs:config"};
     // Still the leader, and nobody has changed the settings since.
-    const std::string base = rest_base(view->spec, *leader);
-    run.look = Exec{.argv = {"sh", "-c", shell::settings_look, "sh", base, certificates::curl_words(view->spec, certificate)}};
+    run.look = settings_look(*view, *leader);
     return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
                   .action = Action::update,
                   .impact = diff.parameters ? Impact::reload : Impact::none,

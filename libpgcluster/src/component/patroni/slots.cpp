@@ -53,9 +53,9 @@ std::vector<std::string> tried(const std::vector<std::string>& argv) {
 std::chrono::seconds patience(const View& view) { return std::chrono::seconds(std::max(60, view->spec.patroni_master_start_timeout)); }
 
 std::vector<Ask> asks(const View& view, const TopologyHost& host) {
-  std::vector<Ask> all{member_ask(view->spec, host), server_ask(*view, host), unit_ask(view->spec, host)};
+  std::vector<Ask> all{member_ask(*view, host), server_ask(*view, host), unit_ask(view->spec, host)};
   for (const TopologyHost* one : candidates(*view)) {
-    all.push_back(member_ask(view->spec, *one));
+    all.push_back(member_ask(*view, *one));
     all.push_back(server_ask(*view, *one));
   }
   return all;
@@ -69,7 +69,7 @@ struct Standing {
 
 Standing standing(const View& view, const TopologyHost& host, const Answers& answers, Action action) {
   const auto later = [action](const std::string& until) { return Standing{.otherwise = Later{until, Impact::none, action}}; };
-  const Member& member = answers.read(member_ask(view->spec, host), read_member);
+  const Member& member = answers.read(member_ask(*view, host), read_member);
   if (member.fine()) return {.otherwise = Done{}};
   if (!member.answers) {
     if (died(view->spec, answers, host)) return {.otherwise = Done{}};  // which its own step tells
@@ -77,13 +77,13 @@ Standing standing(const View& view, const TopologyHost& host, const Answers& ans
   }
   if (!member.rising()) return later(host.name + " is being made a replica");
   for (const TopologyHost* one : candidates(*view)) {
-    const Member& its = answers.read(member_ask(view->spec, *one), read_member);
+    const Member& its = answers.read(member_ask(*view, *one), read_member);
     const Server& server = answers.read(server_ask(*view, *one), read_server);
     if (!its.leads || !server.writable() || its.settings.empty()) continue;
     if (server.slots && !server.slots->contains(slot_name(host.name))) return {.leader = one};
     return {};
   }
-  if (begins(*view) && answers.read(member_ask(view->spec, first_host(*view)), read_member).fine()) return {.otherwise = Done{}};  // another leads
+  if (begins(*view) && answers.read(member_ask(*view, first_host(*view)), read_member).fine()) return {.otherwise = Done{}};  // another leads
   return later("a member leads");
 }
 
@@ -108,7 +108,7 @@ StepPtr stream_step(const View& view, const TopologyHost& host) {
     const Standing now = standing(view, host, answers, Action::reload);
     if (now.otherwise) return *now.otherwise;
     const Server& server = answers.read(server_ask(*view, host), read_server);
-    const bool runs = answers.read(member_ask(view->spec, host), read_member).state == "running" && server.answers;
+    const bool runs = answers.read(member_ask(*view, host), read_member).state == "running" && server.answers;
     // Whether it streams then is what the host's own gate looks at.
     if (runs && server.reloaded) return Done{};
     if (now.leader || !runs) return Later{host.name + " runs as a replica", Impact::none, Action::reload};

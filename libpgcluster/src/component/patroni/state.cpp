@@ -4,6 +4,7 @@
 
 #include "base/joined.hpp"
 #include "base/json.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
@@ -34,22 +35,22 @@ std::string curl_quoted(const std::string& value) {
 
 std::string rest_base(const Spec& spec, const TopologyHost& host) { return certificates::url(spec, host.address, spec.patroni_restapi_port); }
 
-std::vector<std::string> rest_curl(const Spec& spec, std::vector<std::string> words) {
-  const std::vector<std::string> more = certificates::curl_options(spec, certificate);
-  words.insert(words.begin(), "curl");
-  words.insert(words.begin() + 1, more.begin(), more.end());
-  return words;
+namespace {
+
+std::vector<std::string> rest(const ClusterView& view, const TopologyHost& host, const std::vector<std::string>& words,
+                              const std::vector<std::string>& paths) {
+  return certificates::command(certificates::calls(view, certificate, words, host.address, view.spec.patroni_restapi_port, paths));
 }
 
-Ask member_ask(const Spec& spec, const TopologyHost& host) {
-  const std::string base = rest_base(spec, host);
-  return {host.name,
-          Exec{.argv = rest_curl(spec, {"-s", "-m", "3", base + "/patroni", base + "/config"}), .about = {"unit:patroni.service", "dcs:config"}}};
+}  // namespace
+
+Ask member_ask(const ClusterView& view, const TopologyHost& host) {
+  return {host.name, Exec{.argv = rest(view, host, {"-s", "-m", "3"}, {"/patroni", "/config"}), .about = {"unit:patroni.service", "dcs:config"}}};
 }
 
 std::vector<Ask> member_asks(const ClusterView& view) {
   std::vector<Ask> asks;
-  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view.spec, *host));
+  for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(member_ask(view, *host));
   if (view.spec.synchronous_mode)
     for (const TopologyHost* host : view.topology.with(Role::postgres)) asks.push_back(sync_ask(view, *host));
   return asks;
@@ -184,14 +185,13 @@ Members read_members(const ClusterView& view, const Answers& answers) {
   return members;
 }
 
-Exec rest_code(const Spec& spec, const TopologyHost& host, const std::string& path) {
-  return {.argv = rest_curl(spec, {"-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}", rest_base(spec, host) + path}),
-          .about = {"unit:patroni.service"}};
+Exec rest_code(const ClusterView& view, const TopologyHost& host, const std::string& path) {
+  return {.argv = rest(view, host, {"-s", "-m", "3", "-o", "/dev/null", "-w", "%{http_code}"}, {path}), .about = {"unit:patroni.service"}};
 }
 
 Run rest_call(const ClusterView& view, const TopologyHost& host, const std::string& method, const std::string& path, const std::string& body,
               int seconds) {
-  Text config = "request = " + curl_quoted(method) + "\nurl = " + curl_quoted(rest_base(view.spec, host) + path) + "\nuser = ";
+  Text config = "request = " + curl_quoted(method) + "\nuser = ";
   const std::string user = curl_quoted(view.spec.patroni_restapi_username + ":");
   const Secret& password = view.secret("patroni_restapi_password");
   const std::string escaped = curl_quoted(password.value);
@@ -199,12 +199,18 @@ Run rest_call(const ClusterView& view, const TopologyHost& host, const std::stri
   config += Secret{password.name, escaped.substr(1, escaped.size() - 2)};
   config += "\"\nheader = \"Content-Type: application/json\"\ndata-raw = " + curl_quoted(body) + "\nmax-time = " + std::to_string(seconds) + "\n";
   // Errors to where the answer goes: a person wants both.
-  return {.argv = rest_curl(view.spec, {"-sS", "--fail-with-body", "--stderr", "-", "-K", "-"}), .input = std::move(config)};
+  const std::vector<std::string> words{"-sS", "--fail-with-body", "--stderr", "-", "-K", "-"};
+  const auto calls = certificates::calls(view, certificate, words, host.address, view.spec.patroni_restapi_port, {path});
+  if (calls.size() == 1) return {.argv = certificates::command(calls), .input = std::move(config)};
+  // The request may be sent only once: a look tells by which scheme Patroni answers now.
+  std::vector<std::string> argv{"sh", "-c", shell::rest_call, "sh", net::host_port(host.address, view.spec.patroni_restapi_port) + path};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return {.argv = std::move(argv), .input = std::move(config)};
 }
 
 Run copy_again(const ClusterView& view, const TopologyHost& host) {
-  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name), rest_base(view.spec, host),
-                   certificates::curl_words(view.spec, certificate)},
+  return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name),
+                   net::host_port(host.address, view.spec.patroni_restapi_port)},
           .touches = {std::string("unit:") + unit_name}};
 }
 

@@ -2,7 +2,8 @@
 """Holds the cluster's virtual IP address as a lease, while the Patroni of this host says that it leads.
 
 The address has a lifetime of 4 s and is renewed every half second: if this program is frozen or killed, the kernel removes the address.
-usage: pgcluster-vip ADDRESS/LENGTH INTERFACE URL     URL: /leader of the Patroni of this host
+usage: pgcluster-vip ADDRESS/LENGTH INTERFACE URL     URL: /leader of the Patroni of this host, which is
+asked with TLS where the cluster has certificates
 /etc/default/pgcluster-vip sets `peers`: the same URL of every other database host, read whenever the address is to be taken.
 """
 
@@ -19,6 +20,7 @@ import time
 
 PEERS = "/etc/default/pgcluster-vip"
 AUTHORITY = "/etc/pgcluster/tls/authority.crt"    # who signs the certificates of Patroni, where it speaks TLS
+SETTLED = "/var/lib/pgcluster/encrypted"          # nothing speaks plainly any more
 LEASE = 4         # s
 STALE = 2.0       # s; an answer that old proves nothing
 EXPIRED = 3.5     # s; a lease that was not renewed for so long counts as lost
@@ -57,35 +59,59 @@ class Service:
             pass
 
 
+class Trust:
+    """The cluster's authority, read again whenever its file has changed. While a cluster goes over to TLS, or back, its Patronis speak one way or the other."""
+
+    def __init__(self):
+        self.read = self.context = None
+
+    def ways(self):
+        """The ways to ask a Patroni, one after the other: a context of TLS, or None for without."""
+        try:
+            found = os.stat(AUTHORITY)
+        except OSError:
+            return [None]
+        if self.read != (found.st_mtime_ns, found.st_ino):
+            import ssl    # only here: without TLS it would be memory for nothing
+
+            try:
+                self.context = ssl.create_default_context(cafile=AUTHORITY)
+            except OSError:
+                return [None]
+            self.read = (found.st_mtime_ns, found.st_ino)
+        return [self.context] if os.path.exists(SETTLED) else [self.context, None]
+
+
+TRUST = Trust()
+
+
 class Url:
     """A URL of Patroni's REST API. Patroni speaks HTTP/1.0 and closes the connection after each answer, so there is none to keep."""
 
     def __init__(self, url):
-        parts = re.fullmatch(r"(https?)://(?:\[([0-9A-Fa-f:.%]+)\]|([^/:\[\]]+)):(\d+)(/.*)", url)
+        parts = re.fullmatch(r"http://(?:\[([0-9A-Fa-f:.%]+)\]|([^/:\[\]]+)):(\d+)(/.*)", url)
         if not parts:
             raise ValueError("not the URL of a Patroni: " + url)
-        host, port = parts[2] or parts[3], int(parts[4])
-        self.family, _, _, _, self.address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
-        self.request = f"GET {parts[5]} HTTP/1.0\r\nHost: {url.split('/')[2]}\r\n\r\n".encode()
-        self.host = host
-        self.tls = None
-        if parts[1] == "https":
-            import ssl    # only here: a cluster without TLS needs no more memory
-
-            self.tls = ssl.create_default_context(cafile=AUTHORITY)
+        self.host, port = parts[1] or parts[2], int(parts[3])
+        self.family, _, _, _, self.address = socket.getaddrinfo(self.host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)[0]
+        self.request = f"GET {parts[4]} HTTP/1.0\r\nHost: {url.split('/')[2]}\r\n\r\n".encode()
 
     def ask(self, limit):
         """Status and body of the whole answer; (0, "") if it is not here within `limit` seconds."""
         end = now() + limit
+        for way in TRUST.ways():
+            answer = self.ask_by(way, end)
+            if answer[0] or now() >= end:
+                break
+        return answer
+
+    def ask_by(self, way, end):
         answer = b""
         try:
             with socket.socket(self.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as plain, contextlib.ExitStack() as closed:
-                plain.settimeout(limit)
+                plain.settimeout(max(0.01, end - now()))
                 plain.connect(self.address)
-                connection = plain
-                if self.tls:
-                    plain.settimeout(max(0.01, end - now()))
-                    connection = closed.enter_context(self.tls.wrap_socket(plain, server_hostname=self.host))
+                connection = closed.enter_context(way.wrap_socket(plain, server_hostname=self.host)) if way else plain
                 connection.sendall(self.request)
                 while len(answer) < 1 << 20:
                     left = end - now()

@@ -8,6 +8,7 @@
 #include <pgcluster/component/vip_manager.hpp>
 
 #include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
@@ -28,7 +29,8 @@ constexpr const char* program_header = "#!/usr/bin/python3 -IS\n\"\"\"Holds the 
 constexpr const char* former_files[] = {former_vip_unit_file, "/etc/systemd/system/vip-manager.service.d/50-pgcluster.conf",
                                         "/usr/local/lib/pgcluster/vip-manager"};
 
-std::string leader_url(const Spec& spec, const TopologyHost& host) { return certificates::url(spec, host.address, spec.patroni_restapi_port, "/leader"); }
+// Where the host has certificates, the program asks with TLS.
+std::string leader_url(const Spec& spec, const TopologyHost& host) { return net::http_url(host.address, spec.patroni_restapi_port, "/leader"); }
 
 std::string unit_text(const NodeView& node) {
   const std::string vip = net::single_address(node.spec().cluster_vip);
@@ -135,16 +137,18 @@ class VipManager final : public Component {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     const auto step = [&](const char* what) { return node.step("vip-manager", what); };
     ServiceWish wish{.unit = unit, .start_files = {unit_file, program_file}, .settle = std::chrono::seconds(30)};
-    if (certificates::wanted(node.spec())) wish.start_files.emplace_back(certificates::authority_file);
     const Steps files = parallel(file(step("program"), node.name(), {.path = program_file, .content = shell::pgcluster_vip, .mode = 0755}),
                                  file(step("peers"), node.name(), {.path = peers_file, .content = peers_text(node)}),
                                  file(step("unit"), node.name(), {.path = unit_file, .content = unit_text(node)}),
                                  file(step("notes"), node.name(), unit_notes(wish)));
     // Bound to Patroni: started before it, it would start Patroni, too, maybe without its files.
-    return sequence(stranger_step(node), packages(step("packages"), node.name(), {node.platform().arping}), after_where_planned({vip_manager::free()}, files),
-                    after({patroni::service(node.name()), vip_manager::released()},
-                          rolling("vip-manager", node.name(), vip_holder_last(node.spec(), node.topology().database),
-                                  sequence(service(vip_manager::service(node.name()), node.name(), wish), former_steps(node)))));
+    std::vector<StepRef> before{patroni::service(node.name()), vip_manager::released()};
+    // Patroni runs, and changes its way of speaking only when this program knows both.
+    if (certificates::goes_over(node.cluster) && patroni::configured(node.cluster, node.name())) before.erase(before.begin());
+    return sequence(stranger_step(node), packages(step("packages"), node.name(), {node.platform().arping}),
+                    after_where_planned({vip_manager::free()}, files),
+                    after(before, rolling("vip-manager", node.name(), vip_holder_last(node.spec(), node.topology().database),
+                                          sequence(service(vip_manager::service(node.name()), node.name(), wish), former_steps(node)))));
   }
 
   Needs needs(const NodeView& node) const override {

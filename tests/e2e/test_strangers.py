@@ -1,0 +1,128 @@
+"""What a stranger in the network gets: every port that answers on any host is found by looking, and is tried in the clear, with TLS, and with a certificate of
+another authority. The tables in docs/security.md are what these tests saw."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+from balancing import confd
+from cluster import SOURCE, address
+
+warm = True
+
+DOCS = SOURCE / "docs/security.md"
+STRANGER = str(SOURCE / "tests/e2e/stranger.py")
+HEAD = "| port | who listens | in the clear | TLS without a certificate | TLS with a stranger's certificate | why that is right |\n|---|---|---|---|---|---|\n"
+
+# Why a port may answer at all. A port that is not here must refuse a stranger in all three ways.
+REASONS = {
+    "sshd": "ssh has its own encryption and keys",
+    "PostgreSQL": "clients log in by password (SCRAM), encrypted only",
+    "PgBouncer": "clients log in by password (SCRAM), encrypted only",
+    "Patroni": "health checks need no certificate; what changes something needs one of the cluster, and the password",
+    "HAProxy": "leads to PgBouncer or PostgreSQL, which have the TLS and ask for the password",
+    "HAProxy's statistics": "who shows no certificate of the cluster gets only /haproxy-ok, for health checks",
+}
+PROGRAMS = {"sshd": "sshd", "systemd": "sshd", "postgres": "PostgreSQL", "pgbouncer": "PgBouncer", "patroni": "Patroni", "etcd": "etcd", "haproxy": "HAProxy", "consul": "Consul"}
+# An answer that gives a stranger nothing.
+REFUSALS = re.compile(r"closes|says nothing|no TLS|wants a certificate|refuses.*|HTTP 400 \(it wants TLS\)|HTTP 403.*")
+ALLOWED = {
+    "sshd": re.compile("SSH"),
+    "PostgreSQL": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
+    "PgBouncer": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
+    "HAProxy": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
+    "Patroni": re.compile(r"HTTP \d+ \(TLSv1\.[23]\)"),
+}
+
+
+def listeners(cluster, host, stats):
+    """{port: who listens}, as the host itself knows it."""
+    found = {}
+    for line in cluster.inside(host, "ss -Hltnp").splitlines():
+        port = int(line.split()[3].rsplit(":", 1)[1])
+        name = re.search(r'users:\(\("([^"]+)"', line)
+        who = PROGRAMS.get(name[1] if name else "", name[1] if name else "?")
+        found[port] = "HAProxy's statistics" if who == "HAProxy" and port == stats else who
+    return found
+
+
+def tried(cluster, folder):
+    """A row of the table for each kind of port, over all hosts."""
+    key, certificate = str(folder / "stranger.key"), str(folder / "stranger.crt")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", certificate, "-subj", "/CN=stranger",
+                    "-days", "2"], check=True, capture_output=True)
+    found = json.loads(cluster.lab("run", sys.executable, STRANGER, certificate, key, *map(address, cluster.hosts), stderr=None).splitlines()[-1])
+    rows = {}
+    for host in cluster.hosts:
+        who = listeners(cluster, host, 7000)
+        for port, answers in found[address(host)].items():
+            row = (int(port), who.get(int(port), "?"))
+            for way, answer in answers.items():
+                answer = re.sub(r'host "[^"]*"', 'host "…"', answer)
+                rows.setdefault(row, {}).setdefault(way, set()).add(answer)
+    return rows
+
+
+def table(rows):
+    text = HEAD
+    for (port, who), ways in sorted(rows.items()):
+        text += f"| {port} | {who} | " + " | ".join(" or ".join(sorted(ways[way])) for way in ("clear", "tls", "stranger")) + f" | {REASONS.get(who, 'refused')} |\n"
+    return text
+
+
+def assert_refused(rows):
+    wrong = []
+    for (port, who), ways in sorted(rows.items()):
+        for way, answers in ways.items():
+            for answer in answers:
+                allowed = who in ALLOWED and ALLOWED[who].fullmatch(answer) and (way != "clear" or who == "sshd")
+                if not REFUSALS.fullmatch(answer) and not allowed:
+                    wrong.append(f"port {port} ({who}) {way}: {answer}")
+    assert not wrong, "\n".join(wrong)
+
+
+def check_docs(scheme, rows):
+    begin, end = f"<!-- scheme {scheme}: begin -->\n", f"<!-- scheme {scheme}: end -->\n"
+    text = DOCS.read_text()
+    before, rest = text.split(begin)
+    present, after = rest.split(end)
+    if os.environ.get("PGCLUSTER_ACCEPT") == "1":
+        DOCS.write_text(before + begin + table(rows) + end + after)
+    else:
+        assert present == table(rows), "docs/security.md says something else: run this test with PGCLUSTER_ACCEPT=1 and read the difference"
+
+
+def test_scheme_a(cluster, tmp_path):
+    cluster.apply()
+    cluster.wait_healthy()
+    rows = tried(cluster, tmp_path)
+    print(table(rows))
+    assert {"etcd", "Patroni", "PostgreSQL", "PgBouncer", "sshd"} <= {who for _, who in rows}
+    assert_refused(rows)
+    check_docs("A", rows)
+
+
+def test_scheme_b(cluster, tmp_path, tmp_path_factory):
+    program, _ = confd(tmp_path_factory.mktemp("confd"))
+    cluster.write(with_haproxy_load_balancing=True, confd_binary=program)
+    cluster.apply()
+    cluster.wait_healthy()
+    rows = tried(cluster, tmp_path)
+    print(table(rows))
+    assert {"HAProxy", "HAProxy's statistics"} <= {who for _, who in rows}
+    assert_refused(rows)
+    check_docs("B", rows)
+
+
+def test_scheme_c(cluster, tmp_path):
+    cluster.fresh(warm=True)
+    cluster.write(with_haproxy_load_balancing=None, confd_binary=None, dcs_type="consul")
+    cluster.apply()
+    cluster.wait_healthy()
+    rows = tried(cluster, tmp_path)
+    print(table(rows))
+    assert "Consul" in {who for _, who in rows}
+    assert_refused(rows)
+    check_docs("C", rows)
