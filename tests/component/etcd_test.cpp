@@ -52,7 +52,7 @@ TEST_CASE("etcd: every answer has a decision") {
   ClusterView view = cluster(spec(4));
   total(steps(etcd_component(), view, "pg1"));
   total(steps(etcd_component(), view, "pg4"));
-  view.facts["pg2"].owned = view.facts["pg4"].owned = {{"unit:etcd.service", "x"}};
+  view.facts["pg2"].owned = view.facts["pg4"].owned = {{"unit:etcd.service", "x"}, encrypted};
   total(steps(etcd_component(), view, "pg1"));
   total(steps(etcd_component(), view, "pg4"));
 }
@@ -106,7 +106,7 @@ TEST_CASE("etcd: a stranger's member, token or port is refused") {
 
 TEST_CASE("etcd: a member that has lost its data is refused until it was added again by hand") {
   ClusterView view = cluster(spec());
-  view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}};
+  view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}, encrypted};
   const Steps all = steps(etcd_component(), view, "pg3");
   CHECK(message(decide(all, "pg3/etcd/config", {{"pg1", "member/list", three()}})).find("etcdctl member remove 91bc3c398fb3c153") !=
         std::string::npos);
@@ -135,7 +135,7 @@ TEST_CASE("etcd: where the running members differ, the roles to name are printed
   CHECK(told.find("pg4: roles") == std::string::npos);
 
   ClusterView moved = cluster(spec(4));
-  moved.facts["pg4"].owned = {{"unit:etcd.service", "pg4/etcd/service"}};
+  moved.facts["pg4"].owned = {{"unit:etcd.service", "pg4/etcd/service"}, encrypted};
   CHECK(message(decide(steps(etcd_component(), moved, "pg4"), "pg4/etcd/stays")).find("etcd runs on pg4") != std::string::npos);
 }
 

@@ -8,6 +8,7 @@
 #include "component/certificates.hpp"
 #include "openssl.hpp"
 #include "operate/cluster.hpp"
+#include "plan/data.hpp"
 
 using namespace pgcluster;
 using namespace operate_test;
@@ -105,9 +106,9 @@ struct Deployed : Fleet {
 };
 
 // A user's own, with a certificate that it also shows to servers.
-class Exporter final : public Component {
+class Certified final : public Component {
  public:
-  explicit Exporter(std::string certificate = "exporter") : certificate_(std::move(certificate)) {}
+  explicit Certified(std::string certificate = "exporter") : certificate_(std::move(certificate)) {}
   std::string name() const override { return "exporter"; }
   Steps steps(const NodeView& node) const override {
     const Ask ask{node.name(), AccountOf{"exporter"}};
@@ -186,7 +187,7 @@ TEST_CASE("certificates: without tls_cert_generate there are none, and the plan 
   apply_it(fleet, spec);
   settled(fleet, spec);
   for (const auto& [path, file] : fleet.executor.host("pg1").files) CHECK_MESSAGE(!path.starts_with("/etc/pgcluster/tls"), path);
-  CHECK(plan_deploy(spec, fleet.executor, {.components = {std::make_shared<Exporter>()}}).text().find("/certificates/") == std::string::npos);
+  CHECK(plan_deploy(spec, fleet.executor, {.components = {std::make_shared<Certified>()}}).text().find("/certificates/") == std::string::npos);
 }
 
 TEST_CASE("certificates: renewed when less than a third of their time is left, with the same key and without a restart") {
@@ -384,7 +385,7 @@ TEST_CASE("certificates: a plan's document holds while the days that are left go
 TEST_CASE("certificates: a user's own component declares one, beside those of ours") {
   Fleet fleet;
   const Spec spec = spec_of(scheme_a());
-  const DeployOptions options{.components = {std::make_shared<Exporter>()}};
+  const DeployOptions options{.components = {std::make_shared<Certified>()}};
   apply_it(fleet, spec, options);
   CHECK(plan_deploy(spec, fleet.executor, options).empty());
   const x509::Certificate own = certificate(fleet, "pg2", "exporter");
@@ -404,7 +405,7 @@ TEST_CASE("certificates: a user's own component declares one, beside those of ou
 TEST_CASE("certificates: two components with one certificate are an error of the plan") {
   Fleet fleet;
   try {
-    plan_deploy(spec_of(scheme_a()), fleet.executor, {.components = {std::make_shared<Exporter>("etcd")}});
+    plan_deploy(spec_of(scheme_a()), fleet.executor, {.components = {std::make_shared<Certified>("etcd")}});
     FAIL("nothing was thrown");
   } catch (const Error& error) {
     CHECK_MESSAGE(std::string(error.what()).find("certificates/etcd") != std::string::npos, error.what());

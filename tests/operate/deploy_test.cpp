@@ -49,7 +49,7 @@ std::vector<std::string> server_acts(const SimulatedExecutor& fleet) {
   for (const SimulatedAct& act : fleet.trace())
     if (const auto* run = std::get_if<Run>(&act.what.what))
       for (const char* path : {"/restart", "/switchover", "/failover"})
-        if (run->input.masked().find(std::string(path) + "\"") != std::string::npos) found.push_back(act.host + " " + path);
+        if (requests(*run, path)) found.push_back(act.host + " " + path);
   return found;
 }
 
@@ -216,7 +216,7 @@ TEST_CASE("a host that dies in the middle of an apply is named by the failure th
   const Plan plan = plan_deploy(spec, fleet.executor);
   fleet.executor.meanwhile([&](SimulatedHost& host, const Do& d) {
     const auto* run = std::get_if<Run>(&d.what);
-    if (host.name != "pg3" && run && run->input.masked().find("/restart\"") != std::string::npos) fleet.executor.host("pg3").down = true;
+    if (host.name != "pg3" && run && requests(*run, "/restart")) fleet.executor.host("pg3").down = true;
   });
   const Report report = apply(plan, fleet.executor);
   REQUIRE_FALSE(report.ok());

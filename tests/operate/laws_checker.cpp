@@ -38,9 +38,8 @@ void Witness::before(const SimulatedHost&) {
 
 Witness::Server Witness::server_act(const SimulatedAct& act) {
   if (const auto* run = std::get_if<Run>(&act.what.what)) {
-    const std::string input = run->input.masked();
-    if (input.find("/restart\"") != std::string::npos) return Server::restart;
-    if (input.find("/switchover\"") != std::string::npos) return Server::switchover;
+    if (requests(*run, "/restart")) return Server::restart;
+    if (requests(*run, "/switchover")) return Server::switchover;
   }
   const auto* set = std::get_if<SetUnit>(&act.what.what);
   return set && set->name == "patroni.service" && act.disturbed ? Server::restart : Server::none;
@@ -67,7 +66,7 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (input.find("{\\\"pgcluster\\\":null}") != std::string::npos)
       return std::any_of(planned_.begin(), planned_.end(), [](const auto& one) { return one.first.ends_with("/patroni/slot"); });
     if (run->argv.back() == "select pg_reload_conf()") return planned(act.host + "/patroni/stream", false);
-    if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
+    if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false) || planned("cluster/patroni/encryption", false);
     if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
              planned("cluster/patroni/pgbouncer-auth", false);

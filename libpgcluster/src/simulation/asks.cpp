@@ -4,6 +4,7 @@
 #include "base/digest.hpp"
 #include "base/url.hpp"
 #include "op/balancer.hpp"
+#include "op/ask.hpp"
 #include "op/facts.hpp"
 #include "simulation/fleet.hpp"
 #include "simulation/tls.hpp"
@@ -20,6 +21,19 @@ bool current(const SimulatedHost& host, const std::optional<std::map<std::string
     const std::string* content = host.read(path);
     return noted != notes->end() && noted->second == (content ? sha256_hex(*content) : "");
   });
+}
+
+// Of first_answer(): the words of each curl.
+std::vector<std::vector<std::string>> all_calls(const std::vector<std::string>& argv) {
+  std::vector<std::vector<std::string>> calls;
+  if (first_call(argv).empty()) return calls;
+  calls.emplace_back();
+  for (auto word = argv.begin() + 4; word != argv.end(); ++word)
+    if (*word == "--")
+      calls.emplace_back();
+    else
+      calls.back().push_back(*word);
+  return calls;
 }
 
 bool is(const std::vector<std::string>& argv, std::initializer_list<std::string_view> words) {
@@ -70,8 +84,14 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
 }
 
 Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
-  const std::vector<std::string> command = without_env(argv);
-  const bool client = is(command, {"curl"}) || is(command, {"etcdctl"}) || (command.size() > 3 && command[3] == "etcdctl");
+  if (const auto calls = all_calls(argv); !calls.empty()) {
+    for (std::vector<std::string> call : calls) {
+      call.insert(call.begin(), "curl");
+      if (Output output = exec(host, call, input); output.status == 0) return {.out = std::move(output.out)};
+    }
+    return {.status = 1};
+  }
+  const bool client = is(argv, {"curl"}) || is(argv, {"etcdctl"});
   if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;

@@ -4,6 +4,7 @@
 
 #include "base/certificate.hpp"
 #include "base/digest.hpp"
+#include "component/certificates.hpp"
 #include "component/shell.hpp"
 
 namespace pgcluster {
@@ -13,8 +14,6 @@ std::string after(const std::vector<std::string>& words, const std::string& opti
   const auto it = std::find(words.begin(), words.end(), option);
   return it == words.end() || it + 1 == words.end() ? "" : *(it + 1);
 }
-
-bool is_assignment(const std::string& word) { return word.find('=') != std::string::npos && !word.starts_with('-'); }
 
 // As new_key.sh does: BASE ACCOUNT NAME.
 Output new_key(SimulatedHost& host, const std::string& base, const std::string& account, const std::string& name) {
@@ -38,19 +37,8 @@ Output move(SimulatedHost& host, const std::string& from, const std::string& to)
 
 TlsFiles curl_files(const std::vector<std::string>& words) { return {after(words, "--cacert"), after(words, "--cert"), after(words, "--key")}; }
 
-TlsFiles etcdctl_files(const std::vector<std::string>& argv) {
-  TlsFiles files;
-  if (argv.empty() || argv[0] != "env") return files;
-  for (auto word = argv.begin() + 1; word != argv.end() && is_assignment(*word); ++word)
-    for (auto [name, member] :
-         {std::pair{"ETCDCTL_CACERT=", &TlsFiles::authority}, {"ETCDCTL_CERT=", &TlsFiles::certificate}, {"ETCDCTL_KEY=", &TlsFiles::key}})
-      if (word->starts_with(name)) files.*member = word->substr(std::string(name).size());
-  return files;
-}
-
-std::vector<std::string> without_env(const std::vector<std::string>& argv) {
-  if (argv.empty() || argv[0] != "env") return argv;
-  return {std::find_if_not(argv.begin() + 1, argv.end(), is_assignment), argv.end()};
+TlsFiles host_files(const std::string& name) {
+  return {certificates::authority_file, certificates::certificate_file(name), certificates::key_file(name)};
 }
 
 int tls_status(const SimulatedHost& host, const TlsFiles& files) {

@@ -22,10 +22,8 @@ struct Endpoints {
 
 /// The files that curl's options name.
 TlsFiles curl_files(const std::vector<std::string>& words);
-/// Those of etcdctl, in the variables of the `env` in front of it.
-TlsFiles etcdctl_files(const std::vector<std::string>& argv);
-/// The command behind `env NAME=VALUE…`; the command itself where there is no `env`.
-std::vector<std::string> without_env(const std::vector<std::string>& argv);
+/// Those of the certificate of that name, as scripts on the hosts use them.
+TlsFiles host_files(const std::string& name);
 
 /// The status with which curl ends before it connects to an https URL: 60 where it trusts no authority of ours, 77 where the authority's file is not
 /// there, 58 where the certificate or its key is not. 0: it connects.

@@ -9,8 +9,8 @@ namespace pgcluster::consul {
 
 /// On a server: it votes and is up to date, and the servers are those of the spec. On another agent: it knows the leader. Planned for each host with
 /// a Consul agent.
+inline StepRef healthy(const std::string& host) { return {host, "consul", "healthy"}; }
 /// Its agent no longer answers in the way that the cluster leaves (TLS or plain). Planned while a cluster goes over.
 inline StepRef closed(const std::string& host) { return {host, "consul", "closed"}; }
-inline StepRef healthy(const std::string& host) { return {host, "consul", "healthy"}; }
 
 }  // namespace pgcluster::consul

@@ -8,8 +8,8 @@
 namespace pgcluster::etcd {
 
 /// The host's member is part of a quorum, and the cluster's members are those of the spec. Planned for each member.
+inline StepRef healthy(const std::string& host) { return {host, "etcd", "healthy"}; }
 /// Its member no longer answers in the way that the cluster leaves (TLS or plain). Planned while a cluster goes over.
 inline StepRef closed(const std::string& host) { return {host, "etcd", "closed"}; }
-inline StepRef healthy(const std::string& host) { return {host, "etcd", "healthy"}; }
 
 }  // namespace pgcluster::etcd

@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
@@ -41,15 +42,21 @@ std::vector<std::string> urls_of(const std::string& list) {
   return urls;
 }
 
+std::string hexadecimal(std::uint64_t number) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
 std::uint64_t number_of(const std::string& text) { return std::hash<std::string>()(text) >> 1 | 1; }
 
 }  // namespace
 
 GatewayCall gateway_call(const std::vector<std::string>& argv) {
   GatewayCall call;
-  if (first_call(argv).empty()) return call;
+  if (argv[0] != "curl") return call;
   call.endpoints.tls = curl_files(argv);
-  for (std::size_t i = 4; i < argv.size(); ++i) {
+  for (std::size_t i = 1; i < argv.size(); ++i) {
     if (argv[i - 1] == "-d") {
       const Json body = json_read::parse(argv[i]);
       call.key = json_read::text(body, "key");
@@ -204,50 +211,50 @@ Output EtcdModel::ctl(SimulatedHost& host, const std::vector<std::string>& words
   return {.status = 1, .err = "Error: unknown command\n"};
 }
 
-Output EtcdModel::members(const SimulatedHost& host, const Cluster* cluster) const {
-  if (!host.packages.contains("curl")) return {.status = 127, .err = "curl: command not found\n"};
-  if (!cluster) return {.status = 28};
+Output EtcdModel::members(const Cluster& cluster) {
   Json members = Json::array();
-  for (const Member& member : cluster->members) {
-    Json one{{"ID", std::to_string(number_of(cluster->id + member.name))}, {"peerURLs", {member.peer_url}}};
+  for (const Member& member : cluster.members) {
+    Json one{{"ID", std::to_string(number_of(cluster.id + member.name))}, {"peerURLs", {member.peer_url}}};
     if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", member.client_urls}});
     members.push_back(one);
   }
   return {.out = Json{{"members", members}}.dump()};
 }
 
-std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& words, const std::string&) {
-  const std::vector<std::string> argv = without_env(words);
-  const TlsFiles tls = etcdctl_files(words);
-  if (argv.empty()) return std::nullopt;
+// As own_member.sh does: ADDRESS/PORT ADDRESS:PORT WORD…
+Output EtcdModel::own_member(SimulatedHost& host, const std::vector<std::string>& argv) {
+  const TlsFiles files = host_files("etcd");
+  const bool settled = host.read(certificates::settled_file);
+  Cluster* cluster = settled || host.read(files.certificate) ? reach(host, {{"https://" + argv[5]}, files}) : nullptr;
+  if (!cluster && !settled) cluster = reach(host, {{"http://" + argv[5]}});
+  if (cluster && argv.size() > 9 && argv[6] == "member" && argv[7] == "update") {
+    for (Member& member : cluster->members)
+      if (hexadecimal(number_of(cluster->id + member.name)) == argv[8]) member.peer_url = argv[9].substr(argv[9].find('=') + 1);
+    return {};
+  }
+  return ctl(host, argv, cluster);
+}
+
+std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) {
   const auto own = [&]() -> Cluster* {
     Cluster* cluster = of(host);
     return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
-  if (argv[0] == "etcdctl") {
-    const auto at = std::find_if(argv.begin(), argv.end(), [](const std::string& word) { return word.starts_with("--endpoints="); });
-    return ctl(host, argv, at == argv.end() ? own() : reach(host, {{origin_of(*at)}, tls}));
+  if (argv[0] == "etcdctl") return ctl(host, argv, own());
+  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return own_member(host, argv);
+  const GatewayCall call = gateway_call(argv);
+  if (call.path.empty() || !call.range_end.empty()) return std::nullopt;  // Patroni's members are the other models' matter
+  if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
+  const Cluster* cluster = reach(host, call.endpoints);
+  if (!cluster) {
+    const int status = call.endpoints.urls[0].starts_with("https:") ? tls_status(host, call.endpoints.tls) : 0;
+    return Output{.status = status != 0 ? status : 28};
   }
-  // As the component asks: a script, then "address/port" and URL of the host's member.
-  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach(host, {{origin_of(argv[5])}, tls}));
-  if (argv[0] == "curl" && argv.back().ends_with(members_path)) {
-    const Endpoints one{{origin_of(argv.back())}, curl_files(argv)};
-    if (const int status = one.urls[0].starts_with("https:") ? tls_status(host, one.tls) : 0; host.packages.contains("curl") && status != 0)
-      return Output{.status = status};
-    return members(host, reach(host, one));
-  }
-  if (const GatewayCall call = gateway_call(argv); !call.path.empty()) {
-    if (call.path == members_path) return members(host, reach(host, call.endpoints));
-    if (!call.range_end.empty()) return std::nullopt;  // Patroni's members, who are the other models' matter
-    if (!host.packages.contains("curl")) return Output{.status = 1};
-    const Cluster* cluster = reach(host, call.endpoints);
-    if (!cluster) return Output{.status = 1};
-    Json answer{{"header", {{"revision", "1"}}}};
-    if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
-      answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
-    return Output{.out = answer.dump()};
-  }
-  return std::nullopt;
+  if (call.path == members_path) return members(*cluster);
+  Json answer{{"header", {{"revision", "1"}}}};
+  if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
+    answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
+  return Output{.out = answer.dump()};
 }
 
 }  // namespace pgcluster

@@ -56,7 +56,8 @@ class EtcdModel final : public ServiceModel {
   void form(Cluster& cluster, SimulatedTime now);
   Cluster* of(const SimulatedHost& host);
   Output ctl(SimulatedHost& host, const std::vector<std::string>& words, Cluster* cluster);
-  Output members(const SimulatedHost& host, const Cluster* cluster) const;
+  Output own_member(SimulatedHost& host, const std::vector<std::string>& argv);
+  static Output members(const Cluster& cluster);
 
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, Cluster> clusters_;  // by id

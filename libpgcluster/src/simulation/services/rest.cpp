@@ -1,9 +1,9 @@
 // What simulated members of Patroni answer: its REST API by curl, and PostgreSQL by psql.
 #include <algorithm>
-#include <iterator>
 #include <sstream>
 
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "simulation/services/patroni.hpp"
@@ -34,6 +34,16 @@ std::string unquoted(std::string text) {
   std::string out;
   for (std::size_t i = 1; i + 1 < text.size(); ++i) out += text[i] == '\\' ? text[++i] : text[i];
   return out;
+}
+
+// A curl of a script on the host, by one of the two ways.
+std::vector<std::string> by_scheme(const std::string& scheme, const std::vector<std::string>& words, const std::string& at) {
+  std::vector<std::string> argv{"curl"};
+  if (const TlsFiles files = host_files(patroni::certificate); scheme == "https")
+    argv.insert(argv.end(), {"--cacert", files.authority, "--cert", files.certificate, "--key", files.key});
+  argv.insert(argv.end(), words.begin(), words.end());
+  argv.push_back(scheme + "://" + at);
+  return argv;
 }
 
 }  // namespace
@@ -86,12 +96,12 @@ std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::me
   return found;
 }
 
-bool PatroniModel::serves_as(const std::string& address, const std::string& check) {
+bool PatroniModel::serves_as(const std::string& address, const std::string& check, bool tls) {
   for (auto& [host, member] : members_) {
     const std::string own = unquoted(member.config["postgresql.connect_address"]);
     if (own.substr(0, own.rfind(':')) != address || !alive(host, member) || member.phase != Phase::running) continue;
     const Cluster* cluster = cluster_of(member);
-    if (!cluster) return false;
+    if (!cluster || member.config.contains("restapi.certfile") != tls) return false;
     if (cluster->leader == host) return check == "/primary";
     if (!streams(*cluster, host, member, fleet_->now())) return false;
     if (check == "/sync" || check == "/async") return (check == "/sync") == sync(*cluster, host, fleet_->now());
@@ -107,7 +117,7 @@ std::string PatroniModel::code(SimulatedHost& host, const std::string& path) {
   return leads == (path == "/leader" || path == "/primary") ? "200" : "503";
 }
 
-Output PatroniModel::request(SimulatedHost& host, const std::string& input, SimulatedTime now) {
+Output PatroniModel::request(SimulatedHost& host, const std::string& url, const std::string& input, SimulatedTime now) {
   Member& member = members_[host.name];
   const auto failed = [](const std::string& status, const std::string& why) {
     return Output{.status = 22, .out = why + "\ncurl: (22) The requested URL returned error: " + status + "\n"};
@@ -115,7 +125,7 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   const std::string at = "restapi.authentication.";
   if (option(input, "user") != unquoted(member.config[at + "username"]) + ":" + unquoted(member.config[at + "password"]))
     return failed("401", "no auth");
-  const std::string path = path_of(option(input, "url")), method = option(input, "request");
+  const std::string path = path_of(url), method = option(input, "request");
   std::string body = option(input, "data-raw");
   if (body.empty()) body = option(input, "data");
   const Json json = json_read::parse(body);
@@ -178,7 +188,8 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
   // It listens on the host's own address, at one port.
   const std::string own = unquoted(members_[host.name].config["restapi.connect_address"]);
   const auto reaches = [&](const std::string& url) { return authority_of(url) == own; };
-  const std::string asked = argv.back() == "-" ? option(input, "url") : argv.back();
+  const std::string& asked = argv.back();
+  const bool requests = std::find(argv.begin(), argv.end(), "-K") != argv.end();
   const bool answers = host.active(patroni::unit_name) && members_[host.name].up && reaches(asked);
   const bool asks_code = std::find(argv.begin(), argv.end(), "%{http_code}") != argv.end();
   const auto failed = [&](int status, const std::string& why) {
@@ -189,10 +200,10 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
   const TlsFiles files = curl_files(argv);
   if (const int status = tls ? tls_status(host, files) : 0; status != 0) return failed(status, "the files of TLS");
   if (tls != speaks_tls) return tls ? failed(35, "wrong version number") : failed(52, "Empty reply from server");
-  if (argv.back() == "-" && tls && !files.shown() && !unquoted(members_[host.name].config["restapi.verify_client"]).empty())
+  if (requests && tls && !files.shown() && !unquoted(members_[host.name].config["restapi.verify_client"]).empty())
     return {.status = 22, .out = "client certificate required\ncurl: (22) The requested URL returned error: 403\n"};
   if (asks_code) return {.out = code(host, path_of(argv.back()))};
-  if (argv.back() == "-") return request(host, input, now);
+  if (requests) return request(host, asked, input, now);
   Output output;
   for (const std::string& word : argv) {
     if (!word.starts_with("http") || !reaches(word)) continue;
@@ -200,6 +211,17 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
     if (const Json& settings = members_[host.name].applied; path_of(word) == "/config" && settings.is_object()) output.out += settings.dump();
   }
   return output;
+}
+
+// As settings_look.sh does: ADDRESS:PORT.
+Output PatroniModel::settings_look(SimulatedHost& host, const std::string& address, SimulatedTime now) {
+  const bool settled = host.read(certificates::settled_file), may = host.read(host_files(patroni::certificate).certificate);
+  for (const char* scheme : {"https", "http"}) {
+    if (scheme == std::string("https") ? !may : settled && may) continue;
+    const Output leads = curl(host, by_scheme(scheme, {"%{http_code}"}, address + "/leader"), "", now);
+    if (leads.status == 0) return {.out = leads.out + " " + curl(host, by_scheme(scheme, {}, address + "/config"), "", now).out};
+  }
+  return {};
 }
 
 Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now) {
@@ -242,7 +264,7 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     return output;
   }
   const bool script = argv[0] == "sh" && argv.size() > 4;
-  const bool looks = argv[0] == "sh" && argv.size() == 6 && argv[2] == shell::settings_look;
+  const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2] == shell::settings_look;
   const bool server = argv[0] == "setpriv" && argv.size() > 4 && argv[4].ends_with("/psql");
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
   if (argv[0] == "curl" || looks || server) tick(now);
@@ -250,14 +272,13 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
   if (server) return psql(host, argv, input, now);
   // Still the leader, and with these settings.
   if (looks) {
-    const auto ask = [&](std::vector<std::string> words, const std::string& path) {
-      std::istringstream options(argv[5]);
-      words.insert(words.end(), std::istream_iterator<std::string>(options), {});
-      words.push_back(argv[4] + path);
-      return curl(host, words, "", now).out;
-    };
-    const std::string is = ask({"curl", "%{http_code}"}, "/leader");
-    return Output{.out = is + " " + ask({"curl"}, "/config")};
+    return settings_look(host, argv[4], now);
+  }
+  if (script && argv[2] == shell::rest_call) {
+    tick(now);
+    const std::string address = argv[4].substr(0, argv[4].find('/'));
+    const bool tls = curl(host, by_scheme("https", {}, address + "/liveness"), "", now).status == 0;
+    return curl(host, by_scheme(tls ? "https" : "http", {argv.begin() + 5, argv.end()}, argv[4]), input, now);
   }
   if (script && argv[2] == shell::foreign_server) {
     const std::string* id = host.read(argv[4] + "/PG_VERSION");
