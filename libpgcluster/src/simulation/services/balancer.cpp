@@ -119,7 +119,7 @@ bool BalancerModel::serves(const SimulatedHost& host) const { return !host.down 
 
 std::string BalancerModel::page(const SimulatedHost& host) {
   const std::string& config = loaded_[host.name];
-  std::string out = after_word(config, "text/plain string \"");
+  std::string out = after_word(config, "status 200 content-type text/plain string \"");
   if (const auto end = out.find("\\n"); end != std::string::npos) out.resize(end);
   out += "\n# pxname,svname,status\n";
   std::istringstream lines(config);
