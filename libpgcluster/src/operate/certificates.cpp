@@ -127,7 +127,7 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
   return make_step(node.step("certificates", need.name + "-key"),
                    {.asks = {files.key, files.next, files.request},
                     .decide = decide,
-                    .keeps = {"file:" + base_of(need) + ".key.next", "file:" + base_of(need) + ".csr"}});
+                    .keeps = {"file:" + base_of(need) + ".csr"}});
 }
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {

@@ -251,7 +251,7 @@ WriteFile drop_in(const Spec& spec, const std::string& data_dir) {
   // Patroni reads its certificate again only with a signal that finds no other change in its configuration: so it gets a second one. PostgreSQL gets
   // a signal from Patroni only where its settings have changed.
   if (certificates::wanted(spec))
-    reloads.insert(reloads.end(), {"-/bin/sh -c 'sleep 1; kill -HUP $MAINPID'",
+    reloads.insert(reloads.end(), {"-/bin/sh -c 'sleep 1; kill -HUP \"$MAINPID\"'",
                                    "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"});
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
