@@ -113,6 +113,27 @@ def test_a_wrong_spec(pgcluster, tmp_path, name):
     assert re.search(rf"^{re.escape(str(wrong))}:3:\d+: error: .*address", done.stderr, re.M)
 
 
+@pytest.mark.parametrize("name", ["validate", "plan", "apply"])
+def test_an_authority_that_cannot_sign(pgcluster, tmp_path, name):
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+
+    for authority in ("own", "other"):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3650", "-subj", "/CN=" + authority,
+                "-keyout", authority + ".key", "-out", authority + ".crt")
+    spec = tmp_path / "cluster.yaml"
+    spec.write_text(f"hosts:\n  pg1: {{ address: 10.77.0.11 }}\ntls_ca:\n  certificate: {tmp_path}/own.crt\n  key: {tmp_path}/other.key\n")
+    done = pgcluster(name, "-f", spec)
+    assert done.returncode == 65
+    assert f"{spec}:5:3: error: tls_ca.key: the key does not belong to the certificate" in done.stderr
+    spec.write_text(spec.read_text().replace("other.key", "none.key"))
+    done = pgcluster(name, "-f", spec)
+    assert done.returncode == 65
+    assert f"{spec}:5:3: error: tls_ca.key: cannot read {tmp_path}/none.key: No such file or directory" in done.stderr
+    spec.write_text(spec.read_text().replace("none.key", "own.key"))
+    assert pgcluster("validate", "-f", spec).returncode == 0
+
+
 @pytest.mark.parametrize("name", ["validate", "plan", "status", "destroy"])
 def test_a_missing_spec(pgcluster, tmp_path, name):
     done = pgcluster(name, "-f", tmp_path / "none.yaml")

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "parts.hpp"
 
 using namespace pgcluster;
@@ -21,7 +21,7 @@ Output member_list(const std::vector<Listed>& members) {
   std::string out = R"({"header":{"cluster_id":"14841639068965178418","member_id":"10276657743932975437","raft_term":"2"},"members":[)";
   bool first = true;
   for (const Listed& one : members) {
-    const std::string url = "http://10.77.0." + std::to_string(one.last);
+    const std::string url = "https://10.77.0." + std::to_string(one.last);
     out += std::string(first ? "" : ",") + R"({"ID":")" + std::to_string(10501334649042878790ull + static_cast<unsigned>(one.last)) + "\"" +
            (one.name.empty() ? "" : R"(,"name":")" + one.name + "\"") + R"(,"peerURLs":[")" + url + ":2380\"]" +
            (one.started ? R"(,"clientURLs":[")" + url + ":2379\"]" : "") + "}";
@@ -32,7 +32,7 @@ Output member_list(const std::vector<Listed>& members) {
 Output three() { return member_list({{"pg1", 11}, {"pg2", 12}, {"pg3", 13}}); }
 
 Output status(unsigned long long self, unsigned long long leader) {
-  return {.out = R"([{"Endpoint":"http://10.77.0.11:2379","Status":{"header":{"cluster_id":14841639068965178418,"member_id":)" +
+  return {.out = R"([{"Endpoint":"https://10.77.0.11:2379","Status":{"header":{"cluster_id":14841639068965178418,"member_id":)" +
                  std::to_string(self) + R"(,"revision":3,"raft_term":2},"version":"3.5.16","dbSize":20480,"leader":)" + std::to_string(leader) +
                  R"(,"raftIndex":8,"raftTerm":2,"raftAppliedIndex":8,"dbSizeInUse":16384}}])"};
 }
@@ -52,7 +52,7 @@ TEST_CASE("etcd: every answer has a decision") {
   ClusterView view = cluster(spec(4));
   total(steps(etcd_component(), view, "pg1"));
   total(steps(etcd_component(), view, "pg4"));
-  view.facts["pg2"].owned = view.facts["pg4"].owned = {{"unit:etcd.service", "x"}};
+  view.facts["pg2"].owned = view.facts["pg4"].owned = {{"unit:etcd.service", "x"}, encrypted};
   total(steps(etcd_component(), view, "pg1"));
   total(steps(etcd_component(), view, "pg4"));
 }
@@ -106,7 +106,7 @@ TEST_CASE("etcd: a stranger's member, token or port is refused") {
 
 TEST_CASE("etcd: a member that has lost its data is refused until it was added again by hand") {
   ClusterView view = cluster(spec());
-  view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}};
+  view.facts["pg1"].owned = view.facts["pg2"].owned = {{"unit:etcd.service", "pg1/etcd/service"}, encrypted};
   const Steps all = steps(etcd_component(), view, "pg3");
   CHECK(message(decide(all, "pg3/etcd/config", {{"pg1", "member/list", three()}})).find("etcdctl member remove 91bc3c398fb3c153") !=
         std::string::npos);
@@ -135,7 +135,7 @@ TEST_CASE("etcd: where the running members differ, the roles to name are printed
   CHECK(told.find("pg4: roles") == std::string::npos);
 
   ClusterView moved = cluster(spec(4));
-  moved.facts["pg4"].owned = {{"unit:etcd.service", "pg4/etcd/service"}};
+  moved.facts["pg4"].owned = {{"unit:etcd.service", "pg4/etcd/service"}, encrypted};
   CHECK(message(decide(steps(etcd_component(), moved, "pg4"), "pg4/etcd/stays")).find("etcd runs on pg4") != std::string::npos);
 }
 
@@ -207,6 +207,6 @@ TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   CHECK(ask.at == "pg4");
   for (const std::string& member : view.topology.dcs_members) {
     const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
-    CHECK(std::find(words.begin(), words.end(), net::http_url(view.topology.host(member).address, 2379, "/v3/cluster/member/list")) != words.end());
+    CHECK(std::find(words.begin(), words.end(), certificates::url(view.spec, view.topology.host(member).address, 2379, "/v3/cluster/member/list")) != words.end());
   }
 }

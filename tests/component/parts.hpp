@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "component/certificates.hpp"
 #include "component/registry.hpp"
 #include "golden.hpp"
 
@@ -12,6 +13,9 @@
 namespace parts {
 
 using namespace pgcluster;
+
+/// Owned by the hosts of a cluster that has gone over to TLS, or began with it.
+inline const Owned encrypted{std::string("file:") + certificates::settled_file, "x"};
 
 template <class T>
 bool is(const Decision& decision) {

@@ -77,9 +77,12 @@ TEST_CASE("merged asks: only commands whose parts can be told apart") {
                                  exec({"ss", "-Hltnp", "sport = :2 or sport = :3"}),
                                  exec({"ss", "-Hltnp", "sport = :2 and dport = :3"}),
                                  exec({"ss", "-Hlnup", "sport = :53"}),
-                                 exec({"ss", "-Hltnp"})}};
+                                 exec({"ss", "-Hltnp"}),
+                                 exec({"curl", "-s", "--cacert", "/a.crt", "--cert", "/b.crt", "--key", "/b.key", "https://[fd00::1]:8008/patroni"}),
+                                 exec({"curl", "-s", "--insecure", "https://a/11"}),
+                                 exec({"curl", "-s", "https://a/[1-3]"})}};
   REQUIRE(merged(program).size() == 2);
-  CHECK(positions(program, 0) == std::vector<std::size_t>{0, 3, 7});
+  CHECK(positions(program, 0) == std::vector<std::size_t>{0, 3, 7, 13});
   CHECK(positions(program, 1) == std::vector<std::size_t>{8, 9});
   const Program without{
       .asks = {exec({"curl", "-q", "-s", "http://a/1"}), exec({"curl", "-s", "http://a/2"}), exec({"curl", "-q", "-s", "http://a/3"})}};
@@ -93,6 +96,7 @@ TEST_CASE("merged asks: each has the answer that it would have alone") {
   if (!have_curl()) return;
   Server server;
   const std::string nobody = "http://127.0.0.1:1/";
+  const std::string encrypted = "https" + server.url("/x").substr(4);
   const std::vector<Ask> asks{exec({"curl", "-s", "-m", "3", server.url("/a"), server.url("/lines")}),
                               exec({"curl", "-sf", "-m", "3", server.url("/no")}),
                               exec({"curl", "-s", "-m", "3", server.url("/no/body")}),
@@ -100,8 +104,11 @@ TEST_CASE("merged asks: each has the answer that it would have alone") {
                               exec({"curl", "-sf", "-m", "3", nobody}),
                               exec({"curl", "-sf", "-m", "3", nobody, server.url("/last")}),
                               exec({"curl", "-sf", "-m", "3", "-d", "it's \"a\" body", server.url("/post")}),
+                              exec({"curl", "-sf", "-m", "3", "--cacert", "/not/there", encrypted}),
+                              exec({"curl", "-sf", "-m", "3", "--cert", "/not/there", "--key", "/not/there", encrypted}),
+                              exec({"curl", "-sf", "-m", "3", encrypted}),
                               exec({"echo", "no curl"})};
-  REQUIRE(merged({.asks = asks}).at(0).asks.size() == 7);
+  REQUIRE(merged({.asks = asks}).at(0).asks.size() == 10);
   Scratch scratch;
   const auto together = scratch.run({.asks = asks}).answers;
   for (std::size_t i = 0; i < asks.size(); ++i) {
@@ -113,6 +120,9 @@ TEST_CASE("merged asks: each has the answer that it would have alone") {
   CHECK(std::get<Output>(together[3]).out == "GET /status\n200");
   CHECK(std::get<Output>(together[4]).status == 7);
   CHECK(std::get<Output>(together[6]).out == "POST /post");
+  CHECK(std::get<Output>(together[7]).status == 77);
+  CHECK(std::get<Output>(together[8]).status == 58);
+  CHECK(std::get<Output>(together[9]).status == 35);  // the server speaks no TLS
 }
 
 TEST_CASE("merged asks: a call that fails is followed by the ask's others, and the first that succeeds as a whole is the answer") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ inline std::string scheme_a(int hosts = 3, const std::string& more = "cluster_vi
       more + "hosts:\n";
   for (int i = 1; i <= hosts; ++i) yaml += "  pg" + std::to_string(i) + ": {address: 10.77.0." + std::to_string(10 + i) + "}\n";
   return yaml;
+}
+
+/// Whether it is a request to this path of a REST API.
+inline bool requests(const Run& run, const std::string& path) {
+  return std::any_of(run.argv.begin(), run.argv.end(), [&](const std::string& word) { return word.ends_with(path); });
 }
 
 /// "pg1 restart, pg2 switchover": what is announced and disturbs, in order.

@@ -49,7 +49,7 @@ std::vector<std::string> server_acts(const SimulatedExecutor& fleet) {
   for (const SimulatedAct& act : fleet.trace())
     if (const auto* run = std::get_if<Run>(&act.what.what))
       for (const char* path : {"/restart", "/switchover", "/failover"})
-        if (run->input.masked().find(std::string(path) + "\"") != std::string::npos) found.push_back(act.host + " " + path);
+        if (requests(*run, path)) found.push_back(act.host + " " + path);
   return found;
 }
 
@@ -216,7 +216,7 @@ TEST_CASE("a host that dies in the middle of an apply is named by the failure th
   const Plan plan = plan_deploy(spec, fleet.executor);
   fleet.executor.meanwhile([&](SimulatedHost& host, const Do& d) {
     const auto* run = std::get_if<Run>(&d.what);
-    if (host.name != "pg3" && run && run->input.masked().find("/restart\"") != std::string::npos) fleet.executor.host("pg3").down = true;
+    if (host.name != "pg3" && run && requests(*run, "/restart")) fleet.executor.host("pg3").down = true;
   });
   const Report report = apply(plan, fleet.executor);
   REQUIRE_FALSE(report.ok());
@@ -233,9 +233,10 @@ TEST_CASE("what is taken out of the spec is removed, and nothing else") {
   for (const std::string& name : fleet.executor.hosts()) fleet.executor.host(name).write("/etc/pgbouncer/strangers.ini", "theirs\n");
   const Spec spec = spec_of(scheme_a(3, "pgbouncer_install: false\n"));
   const Plan plan = plan_deploy(spec, fleet.executor);
-  // Patroni's file no longer names the program that tells PgBouncer of a new role.
+  // Patroni's file no longer names the program that tells PgBouncer of a new role, nor PostgreSQL's certificate the VIP.
   for (const PlannedChange& change : plan.changes())
-    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni"), change.id);
+    CHECK_MESSAGE((change.action == Action::remove || change.action == Action::wait || change.component == "patroni" || change.step == "postgresql"),
+                  change.id);
   APPLY(fleet, plan);
   HEALTHY(fleet, spec);
   for (const std::string& name : fleet.executor.hosts()) {

@@ -78,6 +78,7 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
     {"synchronous_node_count", {{.after = "synchronous_node_count: 2", .with = "synchronous_mode: true\n"}}},
     {"patroni_watchdog_mode", {{.before = "patroni_watchdog_mode: automatic", .after = "patroni_watchdog_mode: off"}}},
     {"consul_encrypt_key", {{.after = "consul_encrypt_key: MDEyMzQ1Njc4OWFiY2RlZg==", .with = consul}}},
+    {"tls_cert_valid_days", {{.after = "tls_cert_valid_days: 30"}}},
     {"sysctl_set", {{.before = "sysctl_set: false", .after = "sysctl_set: true"}, {.before = "sysctl_set: true", .after = "sysctl_set: false"}}},
     {"sysctl_conf", {{.after = "sysctl_conf: {vm.swappiness: 7}"}}},
     {"disable_thp", {{.before = "disable_thp: false", .after = "disable_thp: true"}, {.before = "disable_thp: true", .after = "disable_thp: false"}}},

@@ -38,9 +38,8 @@ void Witness::before(const SimulatedHost&) {
 
 Witness::Server Witness::server_act(const SimulatedAct& act) {
   if (const auto* run = std::get_if<Run>(&act.what.what)) {
-    const std::string input = run->input.masked();
-    if (input.find("/restart\"") != std::string::npos) return Server::restart;
-    if (input.find("/switchover\"") != std::string::npos) return Server::switchover;
+    if (requests(*run, "/restart")) return Server::restart;
+    if (requests(*run, "/switchover")) return Server::switchover;
   }
   const auto* set = std::get_if<SetUnit>(&act.what.what);
   return set && set->name == "patroni.service" && act.disturbed ? Server::restart : Server::none;
@@ -67,13 +66,18 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (input.find("{\\\"pgcluster\\\":null}") != std::string::npos)
       return std::any_of(planned_.begin(), planned_.end(), [](const auto& one) { return one.first.ends_with("/patroni/slot"); });
     if (run->argv.back() == "select pg_reload_conf()") return planned(act.host + "/patroni/stream", false);
-    if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false);
+    if (input.find("\"PATCH\"") != std::string::npos) return planned("cluster/patroni/config", false) || planned("cluster/patroni/encryption", false);
     if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
              planned("cluster/patroni/pgbouncer-auth", false);
     if (run->argv.back().find("/v1/query") != std::string::npos) return planned("cluster/consul/query-dc1", false);
     if (run->argv.back() == "-cleanup-dead-servers=false") return planned("cluster/consul/autopilot-dc1", false);
     if (input.starts_with("--- postgresql.conf")) return planned(act.host + "/patroni/trial", false);
+    for (const auto& [word, step] : {std::pair{run->argv.back(), std::string()}, {run->argv.size() == 7 ? run->argv[4] : "", "-key"}})
+      if (constexpr std::string_view folder = "/etc/pgcluster/tls/"; word.starts_with(folder)) {
+        const std::string name = word.substr(folder.size());
+        return planned(act.host + "/certificates/" + name.substr(0, name.find('.')) + step, false);
+      }
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
     return false;
   }

@@ -42,6 +42,7 @@ void change(Spec& spec, Dice& dice) {
   if (dice.chance(15)) set_parameter(spec, "max_worker_processes", std::to_string(8 + dice(3)));
   if (dice.chance(15)) set_parameter(spec, "shared_buffers", std::to_string(128 * (1 + dice(3))) + "MB");
   if (dice.chance(10)) spec.patroni_watchdog_mode = spec.patroni_watchdog_mode == WatchdogMode::off ? WatchdogMode::automatic : WatchdogMode::off;
+  if (dice.chance(15)) spec.tls_cert_valid_days = spec.tls_cert_valid_days == 30 ? 1095 : 30;
   if (dice.chance(10)) spec.patroni_restapi_password.value = "rest+secret+" + std::to_string(dice(1000));
   if (dice.chance(10)) spec.patroni_superuser_password.value = "super+secret+" + std::to_string(dice(1000));
   if (dice.chance(15) && spec.postgresql_users.size() < 2) {
@@ -71,7 +72,9 @@ void drift(Fleet& fleet, const Spec& spec, Dice& dice) {
                                        "/etc/systemd/system/patroni.service.d/50-pgcluster.conf",
                                        "/etc/systemd/system/etcd.service.d/50-pgcluster.conf",
                                        "/etc/systemd/system/consul.service.d/50-pgcluster.conf",
-                                       "/etc/consul.d/pgcluster-services.json"};
+                                       "/etc/consul.d/pgcluster-services.json",
+                                       "/etc/pgcluster/tls/patroni.crt",
+                                       "/etc/pgcluster/tls/pgbouncer.key"};
   const std::string& file = dice.of(files);
   switch (dice(5)) {
     case 0:
@@ -131,7 +134,7 @@ class Trial {
     for (const UserSpec& user : spec_.postgresql_users) secrets.insert(user.password.value);
     for (const HostSpec& host : spec_.hosts)
       for (const auto& [path, file] : fleet_.executor.host(host.name).files)
-        if (path.starts_with("/var/lib/pgcluster/secrets/")) secrets.insert(file.content);
+        if (path.starts_with("/var/lib/pgcluster/secrets/") || path.find(".key") != std::string::npos) secrets.insert(file.content);
     const std::string all = plan_.text(true) + plan_.json() + plan_.document() + told_;
     for (const std::string& secret : secrets) CHECK_MESSAGE(all.find(secret) == std::string::npos, "a secret was told: " << secret);
   }

@@ -58,7 +58,7 @@ def test_shellcheck_finds_nothing_in_the_lines_of_units():
     units = [path for path in (SOURCE / "tests/cases/component").rglob("*") if path.suffix in (".service", ".conf")]
     lines = {found for path in units for found in re.findall(r"^Exec\w+=[-+@:!]*/bin/sh -c '(.*)'$", path.read_text(), re.M)}
     assert len(lines) > 5
-    found = {line: findings(line + "\n", "sh") for line in lines}
+    found = {line: findings(line.replace("$$", "$") + "\n", "sh") for line in lines}    # $$: a dollar, to systemd
     assert not {line: said for line, said in found.items() if said}
 
 
@@ -87,8 +87,10 @@ def test_no_shell_stands_in_a_source():
 
 
 @pytest.mark.parametrize("usage, wanted", [
-    ("Usage: confd <command> [flags]", ["etcd", "--config-file", "/etc/confd/confd.toml", "--interval", "5", "--node", "http://10.77.0.11:12379",
-                                        "--node", "http://10.77.0.12:12379", "--node", "http://10.77.0.13:12379"]),
+    ("Usage: confd <command> [flags]", ["etcd", "--config-file", "/etc/confd/confd.toml", "--interval", "5", "--node", "https://10.77.0.11:12379",
+                                        "--node", "https://10.77.0.12:12379", "--node", "https://10.77.0.13:12379",
+                                        "--client-ca-keys", "/etc/pgcluster/tls/authority.crt", "--client-cert", "/etc/pgcluster/tls/confd.crt",
+                                        "--client-key", "/etc/pgcluster/tls/confd.key"]),
     ("Usage of /usr/local/bin/confd:", ["-config-file", "/etc/confd/confd.toml"]),
     ("flag provided but not defined: --help", ["-config-file", "/etc/confd/confd.toml"]),
 ], ids=["0.40", "0.16", "older"])

@@ -44,6 +44,16 @@ class BinarySpecMethods:
         return bool(self.path or self.url)
 
 
+class TlsCaMethods:
+    __slots__ = ()
+    certificate: str
+    key: str
+
+    def given(self) -> bool:
+        """Whether there is one at all."""
+        return bool(self.certificate or self.key)
+
+
 class HopMethods:
     __slots__ = ()
 

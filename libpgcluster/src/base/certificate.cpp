@@ -28,6 +28,7 @@ struct Freed {
     free(one);
   }
 };
+void stack_free(STACK_OF(X509) * stack) { sk_X509_free(stack); }  // a macro
 using Bio = std::unique_ptr<BIO, Freed<BIO_free_all>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Cert = std::unique_ptr<X509, Freed<X509_free>>;
@@ -128,6 +129,16 @@ Key new_key() {
   return key;
 }
 
+std::string key_text(EVP_PKEY* key) {
+  return written("write a key", [&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr); });
+}
+
+void add_name(X509_NAME* subject, const std::string& name) {
+  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1,
+                                 0) != 1)
+    fail("name a certificate " + name);
+}
+
 void extend(X509* certificate, X509* issuer, int kind, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
@@ -135,6 +146,17 @@ void extend(X509* certificate, X509* issuer, int kind, const std::string& value)
   const bool added = extension && X509_add_ext(certificate, extension, -1) == 1;
   X509_EXTENSION_free(extension);
   if (!added) fail("add an extension to a certificate (" + value + ")");
+}
+
+// Each name by itself: as one text with commas, a name with a comma would be two.
+void name_alternatives(X509* certificate, const std::set<std::string>& names) {
+  const std::unique_ptr<GENERAL_NAMES, Freed<GENERAL_NAMES_free>> all(GENERAL_NAMES_new());
+  for (const std::string& name : names) {
+    const bool dns = name.starts_with("DNS:");
+    GENERAL_NAME* one = a2i_GENERAL_NAME(nullptr, nullptr, nullptr, dns ? GEN_DNS : GEN_IPADD, name.substr(dns ? 4 : 3).c_str(), 0);
+    if (!one || sk_GENERAL_NAME_push(all.get(), one) == 0) fail("name a certificate " + name);
+  }
+  if (!names.empty() && X509_add1_ext_i2d(certificate, NID_subject_alt_name, all.get(), 0, X509V3_ADD_DEFAULT) != 1) fail("name a certificate");
 }
 
 // A certificate of version 3 with a random serial number and nothing signed yet.
@@ -145,20 +167,15 @@ Cert begin(const std::string& name, EVP_PKEY* key, std::int64_t not_before, std:
   serial[0] &= 0x7f;
   std::unique_ptr<BIGNUM, Freed<BN_free>> number(BN_bin2bn(serial, sizeof serial, nullptr));
   const Time from(ASN1_TIME_set(nullptr, not_before)), until(ASN1_TIME_set(nullptr, not_after));
-  X509_NAME* subject = X509_get_subject_name(made.get());
   if (!number || !BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(made.get())) || X509_set_version(made.get(), 2) != 1 || !from || !until ||
-      X509_set1_notBefore(made.get(), from.get()) != 1 || X509_set1_notAfter(made.get(), until.get()) != 1 || X509_set_pubkey(made.get(), key) != 1 ||
-      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1,
-                                 0) != 1)
+      X509_set1_notBefore(made.get(), from.get()) != 1 || X509_set1_notAfter(made.get(), until.get()) != 1 || X509_set_pubkey(made.get(), key) != 1)
     fail("make a certificate");
+  add_name(X509_get_subject_name(made.get()), name);
   return made;
 }
 
 // Edwards keys digest by themselves.
-const EVP_MD* digest_for(EVP_PKEY* key) {
-  int kind = NID_undef;
-  return EVP_PKEY_get_default_digest_nid(key, &kind) == 2 && kind == NID_undef ? nullptr : EVP_sha256();
-}
+const EVP_MD* digest_for(EVP_PKEY* key) { return EVP_PKEY_is_a(key, "ED25519") == 1 || EVP_PKEY_is_a(key, "ED448") == 1 ? nullptr : EVP_sha256(); }
 
 Request read_request(std::string_view pem) {
   const Bio bio = from(pem);
@@ -166,6 +183,22 @@ Request read_request(std::string_view pem) {
   if (request && X509_REQ_verify(request.get(), X509_REQ_get0_pubkey(request.get())) != 1) request.reset();
   ERR_clear_error();
   return request;
+}
+
+// In OpenSSL's words, why a program that trusts the last certificate of an authority would refuse one that it signs.
+std::string trial_problem(std::string_view authority, std::int64_t now) {
+  const auto issuers = certificates(authority);
+  const auto trial = certificates(issue(authority, make_request("trial").request, {.name = "trial", .not_before = now, .not_after = now + 60}));
+  const std::unique_ptr<X509_STORE, Freed<X509_STORE_free>> trusted(X509_STORE_new());
+  const std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
+  const std::unique_ptr<STACK_OF(X509), Freed<stack_free>> between(sk_X509_new_null());
+  for (const Cert& one : issuers) sk_X509_push(between.get(), one.get());
+  X509_STORE_add_cert(trusted.get(), issuers.back().get());
+  if (X509_STORE_CTX_init(check.get(), trusted.get(), trial.front().get(), between.get()) != 1) fail("check a certificate");
+  X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(check.get()), now);
+  const bool fine = X509_verify_cert(check.get()) == 1;
+  ERR_clear_error();
+  return fine ? "" : X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get()));
 }
 
 }  // namespace
@@ -211,8 +244,7 @@ std::string make_authority(const std::string& name, std::int64_t not_before, std
   extend(made.get(), made.get(), NID_key_usage, "critical,keyCertSign,cRLSign");
   extend(made.get(), made.get(), NID_subject_key_identifier, "hash");
   if (X509_sign(made.get(), key.get(), EVP_sha256()) == 0) fail("sign a certificate");
-  return written("write a key", [&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr); }) +
-         pem_of(made.get());
+  return key_text(key.get()) + pem_of(made.get());
 }
 
 std::string authority_problem(std::string_view authority, std::int64_t now) {
@@ -238,13 +270,24 @@ std::string authority_problem(std::string_view authority, std::int64_t now) {
       return "the certificates are not in order: each must be signed by the next one, and the last is the root";
     }
   }
-  return {};
+  const std::string why = trial_problem(authority, now);
+  return why.empty() ? why : "programs would refuse what it signs: " + why;
 }
 
 std::string authority_certificates(std::string_view authority) {
   std::string text;
   for (const Cert& one : certificates(authority)) text += pem_of(one.get());
   return text;
+}
+
+KeyAndRequest make_request(const std::string& name) {
+  const Key key = new_key();
+  const Request request(X509_REQ_new());
+  if (!request || X509_REQ_set_version(request.get(), 0) != 1 || X509_REQ_set_pubkey(request.get(), key.get()) != 1)
+    fail("make a request for a certificate");
+  add_name(X509_REQ_get_subject_name(request.get()), name);
+  if (X509_REQ_sign(request.get(), key.get(), EVP_sha256()) == 0) fail("sign a request for a certificate");
+  return {key_text(key.get()), written("write a request for a certificate", [&](BIO* out) { return PEM_write_bio_X509_REQ(out, request.get()); })};
 }
 
 std::string request_key(std::string_view request) {
@@ -266,9 +309,7 @@ std::string issue(std::string_view authority, std::string_view request, const Wi
   extend(made.get(), issuer, NID_ext_key_usage, wish.serves && wish.asks ? "serverAuth,clientAuth" : wish.serves ? "serverAuth" : "clientAuth");
   extend(made.get(), issuer, NID_subject_key_identifier, "hash");
   if (X509_get0_subject_key_id(issuer)) extend(made.get(), issuer, NID_authority_key_identifier, "keyid");
-  std::string names;
-  for (const std::string& name : wish.names) names += (names.empty() ? "" : ",") + name;
-  if (!names.empty()) extend(made.get(), issuer, NID_subject_alt_name, names);
+  name_alternatives(made.get(), wish.names);
   if (X509_sign(made.get(), key.get(), digest_for(key.get())) == 0) fail("sign a certificate");
   std::string text = pem_of(made.get());
   for (const Cert& one : issuers)

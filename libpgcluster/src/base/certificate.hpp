@@ -11,17 +11,17 @@ namespace pgcluster::x509 {
 
 /// What a certificate says.
 struct Certificate {
-  std::string subject;           ///< "CN=pg1"
-  std::string issuer;            ///< as `subject`
-  std::set<std::string> names;   ///< the alternative names: "DNS:pg1", "IP:10.77.0.11"
-  bool serves = false;           ///< by its extended usage a program may show it to clients
-  bool asks = false;             ///< or to servers
-  bool is_authority = false;     ///< may sign others
-  bool signs_itself = false;     ///< nobody else has signed it: a root
-  std::int64_t not_before = 0;   ///< valid from
-  std::int64_t not_after = 0;    ///< valid until
-  std::string serial;            ///< hexadecimal
-  std::string key;               ///< SHA-256 of its public key, hexadecimal
+  std::string subject;          ///< "CN=pg1"
+  std::string issuer;           ///< as `subject`
+  std::set<std::string> names;  ///< the alternative names: "DNS:pg1", "IP:10.77.0.11"
+  bool serves = false;          ///< by its extended usage a program may show it to clients
+  bool asks = false;            ///< or to servers
+  bool is_authority = false;    ///< may sign others
+  bool signs_itself = false;    ///< nobody else has signed it: a root
+  std::int64_t not_before = 0;  ///< valid from
+  std::int64_t not_after = 0;   ///< valid until
+  std::string serial;           ///< hexadecimal
+  std::string key;              ///< SHA-256 of its public key, hexadecimal
   friend bool operator==(const Certificate&, const Certificate&) = default;
 };
 
@@ -34,12 +34,19 @@ std::optional<Certificate> read(std::string_view pem);
 /// An authority of its own: its private key, and after it its certificate, in one text.
 std::string make_authority(const std::string& name, std::int64_t not_before, std::int64_t not_after);
 
-/// Why such a text (a private key, the certificate of that key, and perhaps those that signed it up to a root) cannot sign at that time: "the key does
-/// not belong to the certificate". Empty where it can.
+/// Why such a text (a private key, the certificate of that key, and perhaps those that signed it up to a root) cannot sign at that time: "the key
+/// does not belong to the certificate". Empty where it can.
 std::string authority_problem(std::string_view authority, std::int64_t now);
 
 /// The certificates of such a text, without its key: what others trust.
 std::string authority_certificates(std::string_view authority);
+
+/// A new private key and a request for its certificate, as `openssl genpkey` and `openssl req -new` make them.
+struct KeyAndRequest {
+  std::string key;
+  std::string request;
+};
+KeyAndRequest make_request(const std::string& name);
 
 /// SHA-256 of the public key of a request, hexadecimal; empty where the text is no request, or its signature is not by that key.
 std::string request_key(std::string_view request);

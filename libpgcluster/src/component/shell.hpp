@@ -5,5 +5,6 @@ namespace pgcluster::shell {
 
 extern const char* const data_directory;
 extern const char* const download;
+extern const char* const new_key;
 
 }  // namespace pgcluster::shell

@@ -10,8 +10,8 @@
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "component/certificates.hpp"
+#include "component/shell.hpp"
 #include "op/facts.hpp"
-#include "operate/shell.hpp"
 
 namespace pgcluster {
 namespace {
@@ -60,8 +60,13 @@ std::string words(const std::string& subject, const std::string& issuer, const s
   return text;
 }
 
-std::string days_left(std::int64_t end, std::int64_t now) {
-  return end <= now ? "it has expired" : "it ends in " + std::to_string((end - now) / day) + " days";
+// The same on each day: a plan that was kept as a document must not become another one with time.
+std::string ends(std::int64_t end) {
+  const std::time_t time = end;
+  std::tm parts{};
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d", gmtime_r(&time, &parts));
+  return std::string("less than a third of its time is left: it ends on ") + text;
 }
 
 // What is wrong with a certificate; empty: nothing.
@@ -73,7 +78,7 @@ std::string wrong(const x509::Certificate& is, const std::string& pem, const x50
   if (is.not_before > now) return "it is not valid yet";
   // An authority that ends soon cannot give more than it has left.
   const bool gains = wish.not_after > is.not_after + day || is.not_after <= now;
-  if (gains && is.not_after - now < valid_days * day / 3) return days_left(is.not_after, now);
+  if (gains && is.not_after - now < valid_days * day / 3) return ends(is.not_after);
   if (is.not_after > wish.not_after + day) return "it is valid for longer than tls_cert_valid_days";
   return {};
 }
@@ -114,9 +119,8 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
                   .action = there ? Action::update : Action::create,
                   .reason = there ? "the key is not the one that its request is of, or others may read it" : "the key is not there"};
   };
-  return make_step(node.step("certificates", need.name + "-key"), {.asks = {files.key, files.next, files.request},
-                                                                   .decide = decide,
-                                                                   .keeps = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".csr"}});
+  return make_step(node.step("certificates", need.name + "-key"),
+                   {.asks = {files.key, files.next, files.request}, .decide = decide, .keeps = {"file:" + base_of(need) + ".csr"}});
 }
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
@@ -158,9 +162,10 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                                words("CN=" + wish.name, issuer->subject, wish.names, wish.serves, wish.asks));
     return change;
   };
-  return make_step(certificates::ready(node.name(), need.name), {.asks = {files.key, files.next, files.request, files.certificate},
-                                                                 .decide = decide,
-                                                                 .keeps = {"file:" + certificates::certificate_file(need.name)}});
+  return make_step(certificates::ready(node.name(), need.name),
+                   {.asks = {files.key, files.next, files.request, files.certificate},
+                    .decide = decide,
+                    .keeps = {"file:" + certificates::certificate_file(need.name), "file:" + certificates::key_file(need.name)}});
 }
 
 StepPtr kept_step(const NodeView& node) {
@@ -178,6 +183,7 @@ StepPtr settled_step(const NodeView& node) {
 }  // namespace
 
 Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& declared) {
+  if (!certificates::wanted(node.spec())) return {};
   std::vector<Steps> all;
   for (const Declaration& one : declared)
     for (const CertificateNeed& need : one.needs.certificates)

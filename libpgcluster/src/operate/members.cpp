@@ -19,6 +19,7 @@ struct Scene {
   std::vector<const TopologyHost*> hosts_that_answer;
   patroni::Members members;  ///< of all database hosts; those that cannot be asked do not answer
   std::string leader;
+  std::shared_ptr<const ClusterView> asked_by{};  ///< whose hosts `members` points to
   std::map<std::string, Error> lost{};  ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }
@@ -71,6 +72,7 @@ Scene look(const Spec& spec, Executor& executor, const OperateOptions& options) 
   // What is asked of the others must not wait for hosts that cannot be reached.
   std::erase_if(scene.hosts, [&](const auto& host) { return !facts.contains(host.first); });
   scene.view = make_view(spec, topology, std::move(facts), with_builtin(options.components));
+  scene.asked_by = outline_now;
   scene.members = patroni::read_members(*outline_now, states);
   if (const TopologyHost* leader = scene.members.leader()) scene.leader = leader->name;
   for (const TopologyHost* host : scene.view->topology.with(Role::postgres))

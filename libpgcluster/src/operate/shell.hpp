@@ -3,7 +3,6 @@
 /// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
 namespace pgcluster::shell {
 
-extern const char* const new_key;
 extern const char* const reach;
 
 }  // namespace pgcluster::shell

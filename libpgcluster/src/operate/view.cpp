@@ -97,14 +97,12 @@ std::shared_ptr<const ClusterView> likely_view(const Spec& spec, const Topology&
       fact.owned = *same->second;
       continue;
     }
-    for (const ComponentPtr& component : components)
-      each_step(
-          [&, &name = name] {
-            return component->steps(NodeView{*empty, host, empty->facts.at(name)}.seen_by(*component));
-          },
-          [&, &fact = fact](const Step& step) {
-            for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
-          });
+    const NodeView node{*empty, host, empty->facts.at(name)};
+    const auto own = [&fact = fact](const Step& step) {
+      for (std::string& resource : step.keeps()) fact.owned.push_back({std::move(resource), {}});
+    };
+    for (const ComponentPtr& component : components) each_step([&] { return component->steps(node.seen_by(*component)); }, own);
+    each_step([&] { return certificate_steps(node, declarations(node, components)); }, own);
   }
   return view_now();
 }

@@ -93,19 +93,24 @@ void Projection::each(const std::string& resource, const std::function<void(Entr
     for (Entry* entry : it->second) change(*entry);
 }
 
+// A unit that reads the file runs on an older one from now on.
+void Projection::outdate(Entry& entry, const std::string& path) {
+  const auto* asked = std::get_if<UnitOf>(&entry.ask->what);
+  const auto* found = std::get_if<Unit>(&entry.given->answer);
+  if (!asked || !found) return;
+  Unit unit = *found;
+  if (lists(asked->start_files, path)) unit.start_files_current = false;
+  if (lists(asked->load_files, path)) unit.load_files_current = false;
+  entry.given = given(std::move(unit));
+}
+
 void Projection::project(const Do& d) {
   for (const std::string& resource : resources(d)) touched_.insert(scoped(d.at, resource));
   const auto file_changes = [&](const std::string& path, const Answer& now) {
     touched_.insert(scoped(d.at, "file:" + path));
     each(scoped(d.at, "file:" + path), [&](Entry& entry) {
       if (std::holds_alternative<FileOf>(entry.ask->what)) entry.given = given(now);
-      if (const auto* asked = std::get_if<UnitOf>(&entry.ask->what))
-        if (const auto* found = std::get_if<Unit>(&entry.given->answer)) {
-          Unit unit = *found;
-          if (lists(asked->start_files, path)) unit.start_files_current = false;
-          if (lists(asked->load_files, path)) unit.load_files_current = false;
-          entry.given = given(std::move(unit));
-        }
+      outdate(entry, path);
     });
   };
   const auto unit_changes = [&](const std::string& name, const std::function<void(Unit&)>& change) {
@@ -149,7 +154,11 @@ void Projection::project(const Do& d) {
 }
 
 void Projection::may_touch(const std::string& host, const std::vector<std::string>& names) {
-  for (const std::string& resource : names) touched_.insert(scoped(host, resource));
+  for (const std::string& resource : names) {
+    touched_.insert(scoped(host, resource));
+    // The plan promises the most that may follow: that what reads the file is restarted, or reloaded.
+    if (resource.starts_with("file:")) each(scoped(host, resource), [&](Entry& entry) { outdate(entry, resource.substr(5)); });
+  }
 }
 
 }  // namespace pgcluster

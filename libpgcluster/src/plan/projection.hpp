@@ -36,6 +36,7 @@ class Projection {
   const Entry* find(const Ask& ask) const;
   bool pending(const Entry& entry) const;
   bool pending(const Ask& ask) const;
+  static void outdate(Entry& entry, const std::string& path);
   void each(const std::string& resource, const std::function<void(Entry&)>& change);
 
   std::unordered_multimap<std::size_t, Entry> entries_;            // by hash(ask)

@@ -2,10 +2,12 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
-#include "op/balancer.hpp"
 #include "base/url.hpp"
+#include "op/balancer.hpp"
+#include "op/ask.hpp"
 #include "op/facts.hpp"
 #include "simulation/fleet.hpp"
+#include "simulation/tls.hpp"
 #include "simulation/url.hpp"
 
 namespace pgcluster {
@@ -19,6 +21,19 @@ bool current(const SimulatedHost& host, const std::optional<std::map<std::string
     const std::string* content = host.read(path);
     return noted != notes->end() && noted->second == (content ? sha256_hex(*content) : "");
   });
+}
+
+// Of first_answer(): the words of each curl.
+std::vector<std::vector<std::string>> all_calls(const std::vector<std::string>& argv) {
+  std::vector<std::vector<std::string>> calls;
+  if (first_call(argv).empty()) return calls;
+  calls.emplace_back();
+  for (auto word = argv.begin() + 4; word != argv.end(); ++word)
+    if (*word == "--")
+      calls.emplace_back();
+    else
+      calls.back().push_back(*word);
+  return calls;
 }
 
 bool is(const std::vector<std::string>& argv, std::initializer_list<std::string_view> words) {
@@ -69,10 +84,18 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
 }
 
 Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
-  const bool client = is(argv, {"curl"}) || is(argv, {"etcdctl"}) || (argv.size() > 3 && argv[3] == "etcdctl");
+  if (const auto calls = all_calls(argv); !calls.empty()) {
+    for (std::vector<std::string> call : calls) {
+      call.insert(call.begin(), "curl");
+      if (Output output = exec(host, call, input); output.status == 0) return {.out = std::move(output.out)};
+    }
+    return {.status = 1};
+  }
+  const bool client = is(argv, {"curl"}) || is(argv, {"etcdctl"});
   if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
+  if (auto output = certificate_command(host, argv)) return *output;
   // Facts: answers the real asks for the facts as a host with these facts would.
   if (is(argv, {"sh", "-c"})) {
     const std::vector<Ask> asks = facts_asks(host.name);
@@ -80,7 +103,8 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
       const auto* known = std::get_if<Exec>(&asks[i].what);
       if (!known || known->argv != argv) continue;
       Facts facts = host.facts;
-      facts.clock = options_.clock + std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
+      facts.clock = options_.clock + host.clock_ahead.count() +
+                    std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
       const std::string folder = "/var/lib/pgcluster/secrets/";
       for (auto it = host.files.lower_bound(folder); it != host.files.end() && it->first.starts_with(folder); ++it)
         facts.secrets[net::url_decoded(it->first.substr(folder.size()))] = it->second.content;

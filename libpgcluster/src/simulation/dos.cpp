@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "base/digest.hpp"
-#include "simulation/fleet.hpp"
 #include "op/balancer.hpp"
+#include "simulation/fleet.hpp"
 
 namespace pgcluster {
 namespace {

@@ -36,6 +36,12 @@ std::string authority_of(const std::string& url) {
   return valid(found) ? std::string(found) : std::string();
 }
 
+std::string origin_of(const std::string& url) {
+  const std::string authority = authority_of(url);
+  const auto end = url.find(mark);
+  return authority.empty() ? std::string() : (url.substr(0, end).ends_with("https") ? "https://" : "http://") + authority;
+}
+
 bool urls_are_valid(const std::string& text) {
   for (auto at = text.find(mark); at != std::string::npos; at = text.find(mark, at + 1))
     if (!valid(authority(text, at))) return false;

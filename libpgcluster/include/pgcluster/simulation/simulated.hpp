@@ -49,6 +49,7 @@ struct SimulatedHost {
   std::optional<LockHolder> lock{};
   SimulatedTime beaten{};      ///< the lock's last beat
   SimulatedTime busy_until{};  ///< its programs have taken it that far
+  std::chrono::seconds clock_ahead{0};  ///< of virtual time; negative: its clock is behind
   int boot = 1;
   bool down = false;    ///< host_unreachable
   bool frozen = false;  ///< timed_out

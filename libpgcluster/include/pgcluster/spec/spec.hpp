@@ -164,9 +164,11 @@ struct BinarySpec {
 
 /// An authority of the user's own, which signs the certificates of the cluster.
 struct TlsCa {
-  /// Path of its certificate (PEM) on the controller; certificates up to the root follow in the same file.
+  /// Path of its certificate (PEM) on the controller; certificates up to the root follow in the
+  /// same file.
   std::string certificate{};
-  /// Path of its private key (PEM, without a passphrase) on the controller. It is read when certificates are signed, and never copied to a host.
+  /// Path of its private key (PEM, without a passphrase) on the controller. It is read when
+  /// certificates are signed, and never copied to a host.
   std::string key{};
   /// Whether there is one at all.
   bool given() const noexcept { return !certificate.empty() || !key.empty(); }

@@ -267,7 +267,7 @@ WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host) {
 std::vector<std::string> certificate_reloads(const std::string& data_dir) {
   // Patroni reads its certificate again only with a signal that finds no other change in its configuration: so it gets a second one. PostgreSQL gets
   // a signal from Patroni only where its settings have changed.
-  return {"/bin/kill -HUP $MAINPID", "-/bin/sh -c 'sleep 1; kill -HUP $MAINPID'",
+  return {"/bin/kill -HUP $MAINPID", "-/bin/sh -c 'sleep 1; kill -HUP \"$MAINPID\"'",
           "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"};
 }
 

@@ -21,11 +21,13 @@ using Json = nlohmann::json;
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
 // curl's words that ask each endpoint of etcd for keys, and then perhaps for its version.
-std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const std::string& body, bool version) {
+std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, bool version) {
+  // A balancer on a host of its own shows confd's certificate: it has none of Patroni's.
+  const char* shown = std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end() ? certificate : "confd";
   std::vector<std::vector<std::string>> all;
   for (const std::string& name : view.topology.dcs_members) {
     const auto each = [&](const std::vector<std::string>& words, const char* path) {
-      return certificates::calls(view, certificate, words, view.topology.host(name).address, view.spec.etcd_client_port, {path});
+      return certificates::calls(view, shown, words, view.topology.host(name).address, view.spec.etcd_client_port, {path});
     };
     auto range = each({"-sf", "-m", "3", "--connect-timeout", "1", "-d", body}, "/v3/kv/range");
     const auto then = each({"--next", "-sf", "-m", "3"}, "/version");
@@ -63,7 +65,7 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
     return ask;
   }
   const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/" + key) + R"("})";
-  return {host.name, Exec{.argv = first_answer(range_calls(view, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
+  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
 }
 
 // Whom Patroni trusts as its DCS, and what it shows to it.
@@ -120,7 +122,7 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
   const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
-  return {host.name, Exec{.argv = first_answer(range_calls(view, body, false)),
+  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, false)),
                           .about = {"dcs:initialize", "unit:patroni.service"},
                           .limit = std::chrono::seconds(20)}};
 }

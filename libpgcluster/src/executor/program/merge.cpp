@@ -20,9 +20,19 @@ struct Transfer {
   std::string format{};
   bool silent = false;
 };
+// One that curl takes as it stands, without {a,b} or [1-3]. An IPv6 address has brackets, too.
+bool is_url(const std::string& word) {
+  const std::size_t address = word.starts_with("http://") ? 7 : word.starts_with("https://") ? 8 : 0;
+  if (address == 0) return false;
+  const bool v6 = word.compare(address, 1, "[") == 0;
+  const auto end = v6 ? word.find(']', address) : address;
+  return end != std::string::npos && word.find_first_of("{}[]", v6 ? end + 1 : end) == std::string::npos;
+}
+
 // Empty where the call has options whose meaning for other transfers, or for the standard error, is not known here.
 std::vector<Transfer> transfers(const Words& call) {
-  static const std::set<std::string_view> alone{"-s", "-f", "-sf"}, with_value{"-m", "--connect-timeout", "-d", "--noproxy"};
+  static const std::set<std::string_view> alone{"-s", "-f", "-sf"},
+      with_value{"-m", "--connect-timeout", "-d", "--noproxy", "--cacert", "--cert", "--key"};
   std::vector<Transfer> all(1);
   for (std::size_t i = 0; i < call.size(); ++i) {
     const std::string& word = call[i];
@@ -42,18 +52,14 @@ std::vector<Transfer> transfers(const Words& call) {
         return {};
       else
         now.words.insert(now.words.end(), {word, call[i]});
-    } else if (word.starts_with("http://") && word.find_first_of("{}[]") == std::string::npos) {
+    } else if (is_url(word)) {
       now.words.push_back(word);
-    } else if (const auto at = word.starts_with("http://[") ? word.find(']') : std::string::npos;
-               at != std::string::npos && word.find_first_of("{}[]", at + 1) == std::string::npos) {
-      now.words.push_back(word);  // an IPv6 address
     } else {
       return {};
     }
   }
-  const bool whole = std::all_of(all.begin(), all.end(), [](const Transfer& one) {
-    return one.silent && std::any_of(one.words.begin(), one.words.end(), [](const std::string& word) { return word.starts_with("http://"); });
-  });
+  const bool whole =
+      std::all_of(all.begin(), all.end(), [](const Transfer& one) { return one.silent && std::any_of(one.words.begin(), one.words.end(), is_url); });
   return whole ? all : std::vector<Transfer>{};
 }
 

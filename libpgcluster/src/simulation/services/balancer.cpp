@@ -20,22 +20,36 @@ std::string after_word(const std::string& text, const std::string& word) {
   return at == std::string::npos ? "" : text.substr(at + word.size(), text.find_first_of("\" \n", at + word.size()) - at - word.size());
 }
 
-// What is left of the URLs in confd.toml: "10.77.0.11:2379".
-std::vector<std::string> endpoints_of(const std::string& config) {
-  std::vector<std::string> found;
-  for (auto at = config.find("http://"); at != std::string::npos; at = config.find("http://", at + 1))
-    found.push_back(config.substr(at + 7, config.find('"', at) - at - 7));
-  if (config.find("nodes = [\"127.0.0.1:850") != std::string::npos) found.emplace_back("127.0.0.1:8500");
+// The nodes in confd.toml, and by which files it asks them.
+Endpoints endpoints_of(const std::string& config) {
+  Endpoints found{.tls = {after_word(config, "client_cakeys = \""), after_word(config, "client_cert = \""), after_word(config, "client_key = \"")}};
+  for (auto at = config.find("\"http"); at != std::string::npos; at = config.find("\"http", at + 1))
+    found.urls.push_back(config.substr(at + 1, config.find('"', at + 1) - at - 1));
+  if (config.find("nodes = [\"127.0.0.1:850") != std::string::npos) found.urls.emplace_back("http://127.0.0.1:8500");
   return found;
 }
 
+// Lines of a template for one member: {{base .Key}} is its name, and what else has braces leads to its address.
+std::string filled(std::string lines, const std::string& name, const std::string& address) {
+  for (auto at = lines.find("{{"); at != std::string::npos; at = lines.find("{{")) {
+    const auto size = lines.find("}}", at) + 2 - at;
+    lines.replace(at, size, lines.compare(at, size, "{{base .Key}}") == 0 ? name : address);
+  }
+  return lines;
+}
+
 // As `haproxy -c` does with words at the beginning of a line that are no section.
-std::string fault(const std::string& config) {
+std::string fault(const SimulatedHost& host, const std::string& config) {
   static const std::vector<std::string> known{"global", "defaults", "frontend", "backend", "listen", "resolvers", "peers", "userlist", "mailers"};
   std::istringstream lines(config);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
     ++number;
+    const std::string certificate = after_word(line, " ssl crt ");
+    const std::string key = certificate.empty() ? "" : certificate.substr(0, certificate.size() - 4) + ".key";
+    if (const std::string file = missing_file(host, {certificate, key, after_word(line, " ca-file ")}); !file.empty())
+      return "[ALERT]    (1) : config : parsing [/dev/stdin:" + std::to_string(number) + "] : unable to stat SSL certificate from file '" + file +
+             "' : No such file or directory.\n";
     if (line.empty() || line[0] == ' ' || line[0] == '\t' || line[0] == '#') continue;
     const std::string word = line.substr(0, line.find(' '));
     if (std::find(known.begin(), known.end(), word) == known.end())
@@ -56,7 +70,7 @@ std::optional<SimulatedPackage> BalancerModel::package(const std::string& name) 
 std::optional<ServiceModel::Start> BalancerModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime) {
   if (unit == haproxy_unit) {
     const std::string* config = host.read(haproxy_file);
-    return Start{.takes = {}, .dies = config ? "" : "[ALERT] : cannot open /etc/haproxy/haproxy.cfg"};
+    return Start{.takes = {}, .dies = config ? fault(host, *config) : "[ALERT] : cannot open /etc/haproxy/haproxy.cfg"};
   }
   if (unit == confd_unit) return Start{.takes = {}, .dies = host.read("/usr/local/bin/confd") ? "" : "confd.service: Unable to locate executable"};
   if (unit == keepalived_unit) return Start{};
@@ -69,7 +83,8 @@ void BalancerModel::unit_started(SimulatedHost& host, const std::string& unit, S
 }
 
 void BalancerModel::unit_reloaded(SimulatedHost& host, const std::string& unit, SimulatedTime) {
-  if (unit == haproxy_unit && host.read(haproxy_file)) loaded_[host.name] = *host.read(haproxy_file);
+  if (const std::string* config = host.read(haproxy_file); unit == haproxy_unit && config && fault(host, *config).empty())
+    loaded_[host.name] = *host.read(haproxy_file);
 }
 
 void BalancerModel::passed(SimulatedTime) {
@@ -92,10 +107,9 @@ void BalancerModel::render(SimulatedHost& host) {
     text.replace(at, text.find("}}", at) + 2 - at, std::to_string(members->size()));
   for (auto at = text.find("{{range"); at != std::string::npos; at = text.find("{{range")) {
     const auto end = text.find("{{end}}", at);
-    const std::string one = text.substr(at, end - at);
-    const std::string port = after_word(one, "\"}}:").empty() ? after_word(one, "}}:") : after_word(one, "\"}}:");
+    const std::string one = text.substr(text.find("    server ", at), end - text.find("    server ", at));
     std::string lines;
-    for (const auto& [name, address] : *members) lines += "    server " + name + " " + address + ":" + port + one.substr(one.rfind(" check"));
+    for (const auto& [name, address] : *members) lines += filled(one, name, address);
     text.replace(at, end + 7 - at, lines);
   }
   if (const std::string* now = host.read(haproxy_file); now && *now == text) return;
@@ -107,7 +121,7 @@ bool BalancerModel::serves(const SimulatedHost& host) const { return !host.down 
 
 std::string BalancerModel::page(const SimulatedHost& host) {
   const std::string& config = loaded_[host.name];
-  std::string out = after_word(config, "text/plain string \"");
+  std::string out = after_word(config, "status 200 content-type text/plain string \"");
   if (const auto end = out.find("\\n"); end != std::string::npos) out.resize(end);
   out += "\n# pxname,svname,status\n";
   std::istringstream lines(config);
@@ -118,7 +132,9 @@ std::string BalancerModel::page(const SimulatedHost& host) {
     std::istringstream words(line);
     std::string word, name, address;
     if (words >> word >> name >> address && word == "server")
-      out += section + "," + name + "," + (patroni_->serves_as(address.substr(0, address.rfind(':')), check) ? "UP" : "DOWN") + "\n";
+      out += section + "," + name + "," +
+             (patroni_->serves_as(address.substr(0, address.rfind(':')), check, line.find(" check-ssl ") != std::string::npos) ? "UP" : "DOWN") +
+             "\n";
   }
   return out;
 }
@@ -127,11 +143,14 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
   if (argv[0] == "curl" && argv.back().ends_with("/;csv")) {
     if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
     if (!serves(host)) return Output{.status = 7, .err = "curl: (7) Failed to connect\n"};
+    const bool tls = argv.back().starts_with("https:"), speaks_tls = loaded_[host.name].find(" ssl crt ") != std::string::npos;
+    if (const int status = tls ? tls_status(host, curl_files(argv)) : 0; status != 0) return Output{.status = status};
+    if (tls != speaks_tls) return Output{.status = tls ? 35 : 52};
     return Output{.out = page(host)};
   }
   if (argv[0] == "haproxy") {
     if (!host.packages.contains("haproxy")) return Output{.status = 127, .err = "haproxy: command not found\n"};
-    const std::string why = fault(input);
+    const std::string why = fault(host, input);
     return Output{.status = why.empty() ? 0 : 1, .err = why};
   }
   if (const GatewayCall call = gateway_call(argv); !call.range_end.empty()) {
@@ -148,7 +167,7 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
   const auto at = argv.back().find(kv);
   if ((argv[0] == "curl" || !first_call(argv).empty()) && at != std::string::npos && argv.back().find("/members/?keys") != std::string::npos) {
     const std::string scope = argv.back().substr(at + kv.size(), argv.back().find('/', at + kv.size()) - at - kv.size());
-    const auto members = host.active("consul.service") ? patroni_->members(host.name, {"127.0.0.1:8500"}, scope) : std::nullopt;
+    const auto members = host.active("consul.service") ? patroni_->members(host.name, {{"http://127.0.0.1:8500"}}, scope) : std::nullopt;
     if (!members) return Output{.status = 7, .out = "\n000"};
     nlohmann::json answer = nlohmann::json::array();
     for (const auto& [name, address] : *members) answer.push_back("service/" + scope + "/members/" + name);

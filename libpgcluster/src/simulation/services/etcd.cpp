@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
 #include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
@@ -31,14 +32,31 @@ std::map<std::string, std::string> environment(const SimulatedHost& host) {
   return found;
 }
 
+bool is_loopback(const std::string& url) { return url.find("://127.") != std::string::npos || url.find("://[::1]") != std::string::npos; }
+
+// The URLs of a list with commas.
+std::vector<std::string> urls_of(const std::string& list) {
+  std::vector<std::string> urls;
+  std::istringstream all(list);
+  for (std::string one; std::getline(all, one, ',');) urls.push_back(one);
+  return urls;
+}
+
+std::string hexadecimal(std::uint64_t number) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(number));
+  return text;
+}
+
 std::uint64_t number_of(const std::string& text) { return std::hash<std::string>()(text) >> 1 | 1; }
 
 }  // namespace
 
 GatewayCall gateway_call(const std::vector<std::string>& argv) {
   GatewayCall call;
-  if (first_call(argv).empty()) return call;
-  for (std::size_t i = 4; i < argv.size(); ++i) {
+  if (argv[0] != "curl") return call;
+  call.endpoints.tls = curl_files(argv);
+  for (std::size_t i = 1; i < argv.size(); ++i) {
     if (argv[i - 1] == "-d") {
       const Json body = json_read::parse(argv[i]);
       call.key = json_read::text(body, "key");
@@ -47,7 +65,7 @@ GatewayCall gateway_call(const std::vector<std::string>& argv) {
     for (const char* known : {members_path, range_path})
       if (argv[i].ends_with(known)) {
         call.path = known;
-        call.endpoints.push_back(authority_of(argv[i]));
+        call.endpoints.urls.push_back(origin_of(argv[i]));
       }
   }
   return call;
@@ -100,6 +118,10 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
   if (!env.contains("ETCD_NAME")) env = {{"ETCD_NAME", "default"}, {"ETCD_INITIAL_CLUSTER", "default=http://localhost:2380"}};
   for (const auto& [key, value] : env)
     if (!urls_are_valid(value)) return Start{.takes = {}, .dies = "invalid value \"" + value + "\" for " + key + ": too many colons in address"};
+  for (const char* prefix : {"ETCD_", "ETCD_PEER_"})
+    for (const char* kind : {"CERT_FILE", "KEY_FILE", "TRUSTED_CA_FILE"})
+      if (const std::string file = env[prefix + std::string(kind)]; !missing_file(host, {file}).empty())
+        return Start{.takes = {}, .dies = "open " + file + ": no such file or directory"};
   const std::string name = env["ETCD_NAME"], token = env["ETCD_INITIAL_CLUSTER_TOKEN"] + " " + env["ETCD_INITIAL_CLUSTER"];
   Cluster* cluster = of(host);
   if (!cluster) {
@@ -121,11 +143,13 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
     if (member == cluster->members.end()) return Start{.takes = {}, .dies = "error validating peerURLs: member count is unequal"};
     if (!member->host.empty()) return Start{.takes = {}, .dies = "member " + name + " has already been bootstrapped"};
     member->host = host.name;
-    member->client_url = env["ETCD_ADVERTISE_CLIENT_URLS"];
     host.write(data_file, cluster->id, 0600);
     ++made_[host.name];
   }
-  running_.insert(host.name);
+  // A member tells the others its URLs whenever it starts.
+  for (Member& member : cluster->members)
+    if (member.host == host.name) member.client_urls = urls_of(env["ETCD_ADVERTISE_CLIENT_URLS"]);
+  running_[host.name] = {.urls = urls_of(env["ETCD_LISTEN_CLIENT_URLS"]), .asks_certificate = env["ETCD_CLIENT_CERT_AUTH"] == "true"};
   std::size_t there = 0;
   for (const Member& member : cluster->members) {
     if (member.host.empty() || !running_.contains(member.host)) continue;
@@ -144,11 +168,19 @@ void EtcdModel::passed(SimulatedTime now) {
   for (auto& [id, cluster] : clusters_) form(cluster, now);
 }
 
-EtcdModel::Cluster* EtcdModel::reach(const std::vector<std::string>& endpoints) {
-  for (const std::string& endpoint : endpoints)
+bool EtcdModel::answers(const Member& member, const SimulatedHost& from, const std::string& url, const TlsFiles& tls) const {
+  const auto process = running_.find(member.host);
+  if (process == running_.end() || (member.host != from.name && is_loopback(url))) return false;
+  const auto& urls = process->second.urls;
+  if (std::find(urls.begin(), urls.end(), url) == urls.end()) return false;
+  return !url.starts_with("https:") || (tls_status(from, tls) == 0 && (tls.shown() || !process->second.asks_certificate));
+}
+
+EtcdModel::Cluster* EtcdModel::reach(const SimulatedHost& from, const Endpoints& endpoints) {
+  for (const std::string& url : endpoints.urls)
     for (auto& [id, cluster] : clusters_)
       for (const Member& member : cluster.members)
-        if (member.client_url == "http://" + endpoint && serves(member) && of(fleet_->host(member.host)) == &cluster &&
+        if (answers(member, from, url, endpoints.tls) && serves(member) && of(fleet_->host(member.host)) == &cluster &&
             serving(cluster) >= cluster.quorum())
           return &cluster;
   return nullptr;
@@ -179,16 +211,28 @@ Output EtcdModel::ctl(SimulatedHost& host, const std::vector<std::string>& words
   return {.status = 1, .err = "Error: unknown command\n"};
 }
 
-Output EtcdModel::members(const SimulatedHost& host, const Cluster* cluster) const {
-  if (!host.packages.contains("curl")) return {.status = 127, .err = "curl: command not found\n"};
-  if (!cluster) return {.status = 28};
+Output EtcdModel::members(const Cluster& cluster) {
   Json members = Json::array();
-  for (const Member& member : cluster->members) {
-    Json one{{"ID", std::to_string(number_of(cluster->id + member.name))}, {"peerURLs", {member.peer_url}}};
-    if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", {member.client_url}}});
+  for (const Member& member : cluster.members) {
+    Json one{{"ID", std::to_string(number_of(cluster.id + member.name))}, {"peerURLs", {member.peer_url}}};
+    if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", member.client_urls}});
     members.push_back(one);
   }
   return {.out = Json{{"members", members}}.dump()};
+}
+
+// As own_member.sh does: ADDRESS/PORT ADDRESS:PORT WORD…
+Output EtcdModel::own_member(SimulatedHost& host, const std::vector<std::string>& argv) {
+  const TlsFiles files = host_files("etcd");
+  const bool settled = host.read(certificates::settled_file);
+  Cluster* cluster = settled || host.read(files.certificate) ? reach(host, {{"https://" + argv[5]}, files}) : nullptr;
+  if (!cluster && !settled) cluster = reach(host, {{"http://" + argv[5]}});
+  if (cluster && argv.size() > 9 && argv[6] == "member" && argv[7] == "update") {
+    for (Member& member : cluster->members)
+      if (hexadecimal(number_of(cluster->id + member.name)) == argv[8]) member.peer_url = argv[9].substr(argv[9].find('=') + 1);
+    return {};
+  }
+  return ctl(host, argv, cluster);
 }
 
 std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) {
@@ -196,25 +240,21 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     Cluster* cluster = of(host);
     return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
-  if (argv[0] == "etcdctl") {
-    const auto at = std::find_if(argv.begin(), argv.end(), [](const std::string& word) { return word.starts_with("--endpoints="); });
-    return ctl(host, argv, at == argv.end() ? own() : reach({authority_of(*at)}));
+  if (argv[0] == "etcdctl") return ctl(host, argv, own());
+  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return own_member(host, argv);
+  const GatewayCall call = gateway_call(argv);
+  if (call.path.empty() || !call.range_end.empty()) return std::nullopt;  // Patroni's members are the other models' matter
+  if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
+  const Cluster* cluster = reach(host, call.endpoints);
+  if (!cluster) {
+    const int status = call.endpoints.urls[0].starts_with("https:") ? tls_status(host, call.endpoints.tls) : 0;
+    return Output{.status = status != 0 ? status : 28};
   }
-  // As the component asks: a script, then "address/port" and URL of the host's member.
-  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return ctl(host, argv, reach({authority_of(argv[5])}));
-  if (argv[0] == "curl" && argv.back().ends_with(members_path)) return members(host, reach({authority_of(argv.back())}));
-  if (const GatewayCall call = gateway_call(argv); !call.path.empty()) {
-    if (call.path == members_path) return members(host, reach(call.endpoints));
-    if (!call.range_end.empty()) return std::nullopt;  // Patroni's members, who are the other models' matter
-    if (!host.packages.contains("curl")) return Output{.status = 1};
-    const Cluster* cluster = reach(call.endpoints);
-    if (!cluster) return Output{.status = 1};
-    Json answer{{"header", {{"revision", "1"}}}};
-    if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
-      answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
-    return Output{.out = answer.dump()};
-  }
-  return std::nullopt;
+  if (call.path == members_path) return members(*cluster);
+  Json answer{{"header", {{"revision", "1"}}}};
+  if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
+    answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
+  return Output{.out = answer.dump()};
 }
 
 }  // namespace pgcluster

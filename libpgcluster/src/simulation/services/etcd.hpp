@@ -1,11 +1,12 @@
 #pragma once
 
 #include <map>
-#include <set>
 #include <string>
 #include <vector>
 
 #include <pgcluster/simulation/simulated.hpp>
+
+#include "simulation/tls.hpp"
 
 namespace pgcluster {
 
@@ -16,7 +17,7 @@ class EtcdModel final : public ServiceModel {
     std::string name;
     std::string peer_url;
     std::string host{};  ///< empty: never started
-    std::string client_url{};
+    std::vector<std::string> client_urls{};
   };
   struct Cluster {
     std::string id;  ///< stands in its members' data directories
@@ -33,8 +34,8 @@ class EtcdModel final : public ServiceModel {
   void passed(SimulatedTime now) override;
   std::optional<Output> exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) override;
 
-  /// The cluster that answers with a quorum at one of these endpoints ("10.77.0.11:2379"); null where none does.
-  Cluster* reach(const std::vector<std::string>& endpoints);
+  /// The cluster that answers a program of this host with a quorum at one of these endpoints; null where none does.
+  Cluster* reach(const SimulatedHost& from, const Endpoints& endpoints);
   /// How many members of the host's cluster serve, and how many it takes; both 0 where the host has no member.
   struct Health {
     std::size_t serving = 0, quorum = 0, members = 0;
@@ -44,16 +45,23 @@ class EtcdModel final : public ServiceModel {
   int made(const std::string& host) const;
 
  private:
+  /// What etcd read when it was started.
+  struct Process {
+    std::vector<std::string> urls{};  ///< where it listens to clients
+    bool asks_certificate = false;    ///< it answers no https client without one
+  };
   bool serves(const Member& member);
+  bool answers(const Member& member, const SimulatedHost& from, const std::string& url, const TlsFiles& tls) const;
   std::size_t serving(const Cluster& cluster);
   void form(Cluster& cluster, SimulatedTime now);
   Cluster* of(const SimulatedHost& host);
   Output ctl(SimulatedHost& host, const std::vector<std::string>& words, Cluster* cluster);
-  Output members(const SimulatedHost& host, const Cluster* cluster) const;
+  Output own_member(SimulatedHost& host, const std::vector<std::string>& argv);
+  static Output members(const Cluster& cluster);
 
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, Cluster> clusters_;  // by id
-  std::set<std::string> running_;            // hosts whose process is there
+  std::map<std::string, Process> running_;   // by host
   std::map<std::string, int> made_;
 };
 

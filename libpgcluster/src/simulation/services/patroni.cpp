@@ -100,7 +100,12 @@ std::optional<SimulatedPackage> PatroniModel::package(const std::string& name) {
 
 std::optional<ServiceModel::Start> PatroniModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime) {
   if (unit != unit_name) return std::nullopt;
-  if (!host.read(patroni::config_path)) return Start{.takes = {}, .dies = "FATAL: configuration file not found"};
+  const std::string* text = host.read(patroni::config_path);
+  if (!text) return Start{.takes = {}, .dies = "FATAL: configuration file not found"};
+  const auto config = read_config(*text);
+  for (const char* key : {"restapi.certfile", "restapi.keyfile", "restapi.cafile", "etcd3.cacert", "etcd3.cert", "etcd3.key"})
+    if (const std::string file = missing_file(host, {value_of(config, key)}); !file.empty())
+      return Start{.takes = {}, .dies = "FileNotFoundError: [Errno 2] No such file or directory: '" + file + "'"};
   return Start{.takes = 500ms, .dies = {}};
 }
 
@@ -156,10 +161,12 @@ bool PatroniModel::has_data(const std::string& host) const { return !system_id_o
 
 EtcdModel::Cluster* PatroniModel::dcs_of(const std::string& host, const Member& member) {
   if (member.config.contains("consul.host")) return consul_ ? consul_->reach(host, value_of(member.config, "consul.dc")) : nullptr;
-  std::vector<std::string> endpoints;
+  const std::string protocol = value_of(member.config, "etcd3.protocol");
+  Endpoints endpoints;
   for (int i = 0; member.config.contains("etcd3.hosts." + std::to_string(i)); ++i)
-    endpoints.push_back(value_of(member.config, "etcd3.hosts." + std::to_string(i)));
-  return etcd_->reach(endpoints);
+    endpoints.urls.push_back((protocol.empty() ? "http" : protocol) + "://" + value_of(member.config, "etcd3.hosts." + std::to_string(i)));
+  endpoints.tls = {value_of(member.config, "etcd3.cacert"), value_of(member.config, "etcd3.cert"), value_of(member.config, "etcd3.key")};
+  return etcd_->reach(fleet_->host(host), endpoints);
 }
 
 PatroniModel::Cluster* PatroniModel::cluster_of(const Member& member) {

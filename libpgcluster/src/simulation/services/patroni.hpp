@@ -38,10 +38,10 @@ class PatroniModel final : public ServiceModel {
   View view(const std::string& host);
   /// The members of a cluster that Patroni has a key of, by the DCS that answers at these endpoints ("127.0.0.1:8500": the host's Consul): name and
   /// address.
-  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const std::vector<std::string>& endpoints,
+  std::optional<std::vector<std::pair<std::string, std::string>>> members(const std::string& host, const Endpoints& endpoints,
                                                                           const std::string& scope);
-  /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async".
-  bool serves_as(const std::string& address, const std::string& check);
+  /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async", asked with TLS or without.
+  bool serves_as(const std::string& address, const std::string& check, bool tls);
   /// How often a data directory was made on the host by initdb.
   int made(const std::string& host) const;
 
@@ -95,8 +95,9 @@ class PatroniModel final : public ServiceModel {
 
   std::string state(SimulatedHost& host, SimulatedTime now);
   std::string code(SimulatedHost& host, const std::string& path);
-  Output request(SimulatedHost& host, const std::string& input, SimulatedTime now);
+  Output request(SimulatedHost& host, const std::string& url, const std::string& input, SimulatedTime now);
   Output curl(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now);
+  Output settings_look(SimulatedHost& host, const std::string& address, SimulatedTime now);
   Output psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now);
 
   std::shared_ptr<EtcdModel> etcd_;

@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "base/json.hpp"
+#include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "simulation/services/patroni.hpp"
@@ -33,6 +34,16 @@ std::string unquoted(std::string text) {
   std::string out;
   for (std::size_t i = 1; i + 1 < text.size(); ++i) out += text[i] == '\\' ? text[++i] : text[i];
   return out;
+}
+
+// A curl of a script on the host, by one of the two ways.
+std::vector<std::string> by_scheme(const std::string& scheme, const std::vector<std::string>& words, const std::string& at) {
+  std::vector<std::string> argv{"curl"};
+  if (const TlsFiles files = host_files(patroni::certificate); scheme == "https")
+    argv.insert(argv.end(), {"--cacert", files.authority, "--cert", files.certificate, "--key", files.key});
+  argv.insert(argv.end(), words.begin(), words.end());
+  argv.push_back(scheme + "://" + at);
+  return argv;
 }
 
 }  // namespace
@@ -71,11 +82,10 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   return json.dump();
 }
 
-std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking,
-                                                                                      const std::vector<std::string>& endpoints,
+std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking, const Endpoints& endpoints,
                                                                                       const std::string& scope) {
-  const bool own_agent = endpoints == std::vector<std::string>{"127.0.0.1:8500"};
-  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(endpoints) : consul_ ? consul_->reach(asking) : nullptr;
+  const bool own_agent = endpoints.urls == std::vector<std::string>{"http://127.0.0.1:8500"};
+  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(fleet_->host(asking), endpoints) : consul_ ? consul_->reach(asking) : nullptr;
   if (!dcs) return std::nullopt;
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [host, member] : members_) {
@@ -86,12 +96,12 @@ std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::me
   return found;
 }
 
-bool PatroniModel::serves_as(const std::string& address, const std::string& check) {
+bool PatroniModel::serves_as(const std::string& address, const std::string& check, bool tls) {
   for (auto& [host, member] : members_) {
     const std::string own = unquoted(member.config["postgresql.connect_address"]);
     if (own.substr(0, own.rfind(':')) != address || !alive(host, member) || member.phase != Phase::running) continue;
     const Cluster* cluster = cluster_of(member);
-    if (!cluster) return false;
+    if (!cluster || member.config.contains("restapi.certfile") != tls) return false;
     if (cluster->leader == host) return check == "/primary";
     if (!streams(*cluster, host, member, fleet_->now())) return false;
     if (check == "/sync" || check == "/async") return (check == "/sync") == sync(*cluster, host, fleet_->now());
@@ -107,7 +117,7 @@ std::string PatroniModel::code(SimulatedHost& host, const std::string& path) {
   return leads == (path == "/leader" || path == "/primary") ? "200" : "503";
 }
 
-Output PatroniModel::request(SimulatedHost& host, const std::string& input, SimulatedTime now) {
+Output PatroniModel::request(SimulatedHost& host, const std::string& url, const std::string& input, SimulatedTime now) {
   Member& member = members_[host.name];
   const auto failed = [](const std::string& status, const std::string& why) {
     return Output{.status = 22, .out = why + "\ncurl: (22) The requested URL returned error: " + status + "\n"};
@@ -115,7 +125,7 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& input, Simu
   const std::string at = "restapi.authentication.";
   if (option(input, "user") != unquoted(member.config[at + "username"]) + ":" + unquoted(member.config[at + "password"]))
     return failed("401", "no auth");
-  const std::string path = path_of(option(input, "url")), method = option(input, "request");
+  const std::string path = path_of(url), method = option(input, "request");
   std::string body = option(input, "data-raw");
   if (body.empty()) body = option(input, "data");
   const Json json = json_read::parse(body);
@@ -178,12 +188,22 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
   // It listens on the host's own address, at one port.
   const std::string own = unquoted(members_[host.name].config["restapi.connect_address"]);
   const auto reaches = [&](const std::string& url) { return authority_of(url) == own; };
-  const std::string asked = argv.back() == "-" ? option(input, "url") : argv.back();
+  const std::string& asked = argv.back();
+  const bool requests = std::find(argv.begin(), argv.end(), "-K") != argv.end();
   const bool answers = host.active(patroni::unit_name) && members_[host.name].up && reaches(asked);
   const bool asks_code = std::find(argv.begin(), argv.end(), "%{http_code}") != argv.end();
-  if (!answers) return {.status = 7, .out = asks_code ? "000" : "", .err = "curl: (7) Failed to connect\n"};
+  const auto failed = [&](int status, const std::string& why) {
+    return Output{.status = status, .out = asks_code ? "000" : "", .err = "curl: (" + std::to_string(status) + ") " + why + "\n"};
+  };
+  if (!answers) return failed(7, "Failed to connect");
+  const bool tls = asked.starts_with("https:"), speaks_tls = members_[host.name].config.contains("restapi.certfile");
+  const TlsFiles files = curl_files(argv);
+  if (const int status = tls ? tls_status(host, files) : 0; status != 0) return failed(status, "the files of TLS");
+  if (tls != speaks_tls) return tls ? failed(35, "wrong version number") : failed(52, "Empty reply from server");
+  if (requests && tls && !files.shown() && !unquoted(members_[host.name].config["restapi.verify_client"]).empty())
+    return {.status = 22, .out = "client certificate required\ncurl: (22) The requested URL returned error: 403\n"};
   if (asks_code) return {.out = code(host, path_of(argv.back()))};
-  if (argv.back() == "-") return request(host, input, now);
+  if (requests) return request(host, asked, input, now);
   Output output;
   for (const std::string& word : argv) {
     if (!word.starts_with("http") || !reaches(word)) continue;
@@ -191,6 +211,17 @@ Output PatroniModel::curl(SimulatedHost& host, const std::vector<std::string>& a
     if (const Json& settings = members_[host.name].applied; path_of(word) == "/config" && settings.is_object()) output.out += settings.dump();
   }
   return output;
+}
+
+// As settings_look.sh does: ADDRESS:PORT.
+Output PatroniModel::settings_look(SimulatedHost& host, const std::string& address, SimulatedTime now) {
+  const bool settled = host.read(certificates::settled_file), may = host.read(host_files(patroni::certificate).certificate);
+  for (const char* scheme : {"https", "http"}) {
+    if (scheme == std::string("https") ? !may : settled && may) continue;
+    const Output leads = curl(host, by_scheme(scheme, {"%{http_code}"}, address + "/leader"), "", now);
+    if (leads.status == 0) return {.out = leads.out + " " + curl(host, by_scheme(scheme, {}, address + "/config"), "", now).out};
+  }
+  return {};
 }
 
 Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input, SimulatedTime now) {
@@ -241,8 +272,13 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
   if (server) return psql(host, argv, input, now);
   // Still the leader, and with these settings.
   if (looks) {
-    const std::string is = curl(host, {"curl", "%{http_code}", argv[4] + "/leader"}, "", now).out;
-    return Output{.out = is + " " + curl(host, {"curl", argv[4] + "/config"}, "", now).out};
+    return settings_look(host, argv[4], now);
+  }
+  if (script && argv[2] == shell::rest_call) {
+    tick(now);
+    const std::string address = argv[4].substr(0, argv[4].find('/'));
+    const bool tls = curl(host, by_scheme("https", {}, address + "/liveness"), "", now).status == 0;
+    return curl(host, by_scheme(tls ? "https" : "http", {argv.begin() + 5, argv.end()}, argv[4]), input, now);
   }
   if (script && argv[2] == shell::foreign_server) {
     const std::string* id = host.read(argv[4] + "/PG_VERSION");

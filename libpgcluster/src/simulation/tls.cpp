@@ -1,0 +1,61 @@
+#include "simulation/tls.hpp"
+
+#include <algorithm>
+
+#include "base/certificate.hpp"
+#include "base/digest.hpp"
+#include "component/certificates.hpp"
+#include "component/shell.hpp"
+
+namespace pgcluster {
+namespace {
+
+std::string after(const std::vector<std::string>& words, const std::string& option) {
+  const auto it = std::find(words.begin(), words.end(), option);
+  return it == words.end() || it + 1 == words.end() ? "" : *(it + 1);
+}
+
+// As new_key.sh does: BASE ACCOUNT NAME.
+Output new_key(SimulatedHost& host, const std::string& base, const std::string& account, const std::string& name) {
+  if (!host.packages.contains("openssl")) return {.status = 127, .err = "sh: 1: openssl: not found\n"};
+  if (account != "root" && !host.accounts.contains(account)) return {.status = 1, .err = "chown: invalid user: '" + account + ":'\n"};
+  const x509::KeyAndRequest made = x509::make_request(name);
+  host.write(base + ".csr", "key " + sha256_hex(made.key) + "\n" + made.request);
+  host.files[base + ".key.next"] = File{.content = made.key, .mode = 0600, .owner = account, .group = account};
+  return {};
+}
+
+Output move(SimulatedHost& host, const std::string& from, const std::string& to) {
+  const auto file = host.files.find(from);
+  if (file == host.files.end()) return {.status = 1, .err = "mv: cannot stat '" + from + "': No such file or directory\n"};
+  host.files[to] = file->second;
+  host.files.erase(from);
+  return {};
+}
+
+}  // namespace
+
+TlsFiles curl_files(const std::vector<std::string>& words) { return {after(words, "--cacert"), after(words, "--cert"), after(words, "--key")}; }
+
+TlsFiles host_files(const std::string& name) {
+  return {certificates::authority_file, certificates::certificate_file(name), certificates::key_file(name)};
+}
+
+int tls_status(const SimulatedHost& host, const TlsFiles& files) {
+  if (files.authority.empty()) return 60;
+  if (!host.read(files.authority)) return 77;
+  return missing_file(host, {files.certificate, files.key}).empty() ? 0 : 58;
+}
+
+std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files) {
+  const auto it = std::find_if(files.begin(), files.end(), [&](const std::string& file) { return !file.empty() && !host.read(file); });
+  return it == files.end() ? "" : *it;
+}
+
+std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv) {
+  if (argv.size() == 7 && argv[0] == "sh" && argv[2] == shell::new_key) return new_key(host, argv[4], argv[5], argv[6]);
+  if (argv.size() == 4 && argv[0] == "mv" && argv[1] == "-f") return move(host, argv[2], argv[3]);
+  return std::nullopt;
+}
+
+}  // namespace pgcluster
