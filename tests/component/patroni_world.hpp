@@ -174,7 +174,7 @@ struct World {
       return File{.content = unit_notes(patroni::etcd_leader_wish(view.spec)).content.reveal()};
     if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
     if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
-    return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec, postgresql_data_dir(view, host)).content.reveal()
+    return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
                                                                                  : "create_main_cluster = false\n"};
   }
   std::string rest(const std::string& host) const {
