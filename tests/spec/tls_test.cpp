@@ -47,14 +47,14 @@ TEST_CASE("tls_ca: authorities that can sign") {
 
 TEST_CASE("tls_ca: a file that is not there, and one without the other") {
   const TlsScene scene;
-  CHECK(
-      scene.found(scene.path("none.crt"), scene.path("middle.key")) ==
-      "cluster.yaml:3:3: error: tls_ca.certificate: cannot read none.crt: No such file or directory; write the path of a PEM file on this machine\n");
+  CHECK(scene.found(scene.path("none.crt"), scene.path("middle.key")) ==
+        "cluster.yaml:3:16: error: tls_ca.certificate: cannot read none.crt: No such file or directory; write the path of a PEM file on this "
+        "machine\n");
   CHECK(scene.found(scene.path("chain.crt"), scene.path("none.key")) ==
-        "cluster.yaml:4:3: error: tls_ca.key: cannot read none.key: No such file or directory; write the path of a PEM file on this machine\n");
+        "cluster.yaml:4:8: error: tls_ca.key: cannot read none.key: No such file or directory; write the path of a PEM file on this machine\n");
   scene.write("empty", "");
   CHECK(scene.found(scene.path("chain.crt"), scene.path("empty")) ==
-        "cluster.yaml:4:3: error: tls_ca.key: cannot read empty: it is empty; write the path of a PEM file on this machine\n");
+        "cluster.yaml:4:8: error: tls_ca.key: cannot read empty: it is empty; write the path of a PEM file on this machine\n");
   CHECK(scene.findings("tls_ca: { certificate: " + scene.path("chain.crt") + " }\n") ==
         "cluster.yaml:2:1: error: tls_ca: has no key; add key: PATH, or remove tls_ca: apply then makes an authority\n");
   CHECK(scene.findings("tls_ca: { key: " + scene.path("middle.key") + " }\n") ==
@@ -65,17 +65,17 @@ TEST_CASE("tls_ca: keys and certificates that do not fit") {
   const TlsScene scene;
   const auto key = [&](const std::string& file) { return scene.found(scene.path("chain.crt"), scene.path(file)); };
   const auto certificate = [&](const std::string& file) { return scene.found(scene.path(file), scene.path("middle.key")); };
-  CHECK(key("other.key") == std::string("cluster.yaml:4:3: error: tls_ca.key: the key does not belong to the certificate") + needs);
-  CHECK(key("chain.crt") == std::string("cluster.yaml:4:3: error: tls_ca.key: there is no private key") + needs);
+  CHECK(key("other.key") == std::string("cluster.yaml:4:8: error: tls_ca.key: the key does not belong to the certificate") + needs);
+  CHECK(key("chain.crt") == std::string("cluster.yaml:4:8: error: tls_ca.key: there is no private key") + needs);
   scene.must("ec -in middle.key -aes256 -passout pass:secret -out locked.key");
-  CHECK(key("locked.key") == std::string("cluster.yaml:4:3: error: tls_ca.key: the key has a passphrase, which nobody can be asked for") + needs);
-  CHECK(certificate("middle.key") == std::string("cluster.yaml:3:3: error: tls_ca.certificate: there is no certificate") + needs);
+  CHECK(key("locked.key") == std::string("cluster.yaml:4:8: error: tls_ca.key: the key has a passphrase, which nobody can be asked for") + needs);
+  CHECK(certificate("middle.key") == std::string("cluster.yaml:3:16: error: tls_ca.certificate: there is no certificate") + needs);
   CHECK(
       certificate("middle.crt") ==
-      std::string("cluster.yaml:3:3: error: tls_ca.certificate: the root is missing: CN=root has signed the last certificate, and is not below it") +
+      std::string("cluster.yaml:3:16: error: tls_ca.certificate: the root is missing: CN=root has signed the last certificate, and is not below it") +
           needs);
   scene.write("wrong.crt", scene.read("middle.crt") + scene.read("other.crt"));
-  CHECK(certificate("wrong.crt").starts_with("cluster.yaml:3:3: error: tls_ca.certificate: the certificates are not in order"));
+  CHECK(certificate("wrong.crt").starts_with("cluster.yaml:3:16: error: tls_ca.certificate: the certificates are not in order"));
 }
 
 TEST_CASE("tls_ca: no certificate may outlive its authority") {
