@@ -82,12 +82,16 @@ TEST_CASE("tls_ca: no certificate may outlive its authority") {
   const TlsScene scene;
   scene.must("req -x509 -key middle.key -out short.crt -days 100 -subj /CN=short -addext basicConstraints=critical,CA:TRUE");
   const std::string found = scene.found(scene.path("short.crt"), scene.path("middle.key"));
-  CHECK(found ==
-        "cluster.yaml:1:1: error: tls_cert_valid_days: a certificate would outlive its authority, whose certificate ends in 99 days; write at "
-        "most 99, or renew the certificate of tls_ca\n");
+  CHECK_MESSAGE(
+      found.starts_with("cluster.yaml:1:1: error: tls_cert_valid_days: a certificate would outlive its authority, whose certificate ends in "),
+      found);
+  // 99 where a second has gone by since it was made.
+  CHECK_MESSAGE((found.ends_with("write at most 99, or renew the certificate of tls_ca\n") ||
+                 found.ends_with("write at most 100, or renew the certificate of tls_ca\n")),
+                found);
   CHECK(scene.found(scene.path("short.crt"), scene.path("middle.key"), "tls_cert_valid_days: 99\n") == "");
-  CHECK(
-      scene.found(scene.path("short.crt"), scene.path("middle.key"), "tls_cert_valid_days: 101\n").starts_with("cluster.yaml:5:1: error: tls_cert"));
+  const std::string placed = scene.found(scene.path("short.crt"), scene.path("middle.key"), "tls_cert_valid_days: 101\n");
+  CHECK_MESSAGE(placed.starts_with("cluster.yaml:5:22: error: tls_cert_valid_days"), placed);
 }
 
 TEST_CASE("tls_cert_generate: false is warned of, and takes no authority") {
