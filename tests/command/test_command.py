@@ -125,11 +125,11 @@ def test_an_authority_that_cannot_sign(pgcluster, tmp_path, name):
     spec.write_text(f"hosts:\n  pg1: {{ address: 10.77.0.11 }}\ntls_ca:\n  certificate: {tmp_path}/own.crt\n  key: {tmp_path}/other.key\n")
     done = pgcluster(name, "-f", spec)
     assert done.returncode == 65
-    assert f"{spec}:5:3: error: tls_ca.key: the key does not belong to the certificate" in done.stderr
+    assert f"{spec}:5:8: error: tls_ca.key: the key does not belong to the certificate" in done.stderr
     spec.write_text(spec.read_text().replace("other.key", "none.key"))
     done = pgcluster(name, "-f", spec)
     assert done.returncode == 65
-    assert f"{spec}:5:3: error: tls_ca.key: cannot read {tmp_path}/none.key: No such file or directory" in done.stderr
+    assert f"{spec}:5:8: error: tls_ca.key: cannot read {tmp_path}/none.key: No such file or directory" in done.stderr
     spec.write_text(spec.read_text().replace("none.key", "own.key"))
     assert pgcluster("validate", "-f", spec).returncode == 0
 
