@@ -91,7 +91,7 @@ def holder(cluster):
 def servers(cluster, host):
     """HAProxy's own word: {section: [server]}."""
     found = {}
-    for line in cluster.inside(host, "curl -s 'http://127.0.0.1:7000/;csv'").splitlines():
+    for line in cluster.inside(host, "curl -s --cacert /etc/pgcluster/tls/authority.crt 'https://127.0.0.1:7000/;csv'").splitlines():
         words = line.split(",")
         if len(words) > 17 and words[1] not in ("FRONTEND", "BACKEND", "svname"):
             found.setdefault(words[0], []).append(words[1])

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from cluster import HOSTS, VIP, address, assert_one_holder, outages
+from cluster import ETCDCTL, HOSTS, VIP, address, assert_one_holder, outages
 from names import freeze_and_thaw, prepare_client
 from test_scheme_a import assert_nothing_lost
 
@@ -111,7 +111,7 @@ def test_patroni_starts_beside_a_server_that_hangs(synchronous):
 
 
 def etcd_leader(cluster):
-    endpoints = json.loads(cluster.inside("pg1", "etcdctl endpoint status --cluster -w json"))
+    endpoints = json.loads(cluster.inside("pg1", f"{ETCDCTL} endpoint status --cluster -w json"))
     return next(host for one in endpoints for host in HOSTS if address(host) in one["Endpoint"] and one["Status"]["leader"] == one["Status"]["header"]["member_id"])
 
 
@@ -119,8 +119,8 @@ def test_etcds_leader_leaves_the_leaders_host(synchronous):
     """Frozen together and thawed together, the two could take the lock from who leads by then."""
     leader = synchronous.status()["leader"]
     synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader is elsewhere")
-    member = next(line.split(",")[0] for line in synchronous.inside("pg1", "etcdctl member list").splitlines() if address(leader) in line)
-    synchronous.inside(etcd_leader(synchronous), f"etcdctl move-leader {member}")
+    member = next(line.split(",")[0] for line in synchronous.inside("pg1", f"{ETCDCTL} member list").splitlines() if address(leader) in line)
+    synchronous.inside(etcd_leader(synchronous), f"{ETCDCTL} move-leader {member}")
     assert etcd_leader(synchronous) == leader
     synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader has moved")
     assert synchronous.status()["leader"] == leader

@@ -180,12 +180,12 @@ def test_an_etcd_that_has_reached_its_quota_is_named_and_mended(deployed):
     for host in deployed.hosts:
         deployed.inside(host, f"printf '[Service]\\nEnvironment=X=1\\nExecStart=\\nExecStart=/usr/bin/env ETCD_QUOTA_BACKEND_BYTES=16777216 /usr/bin/etcd\\n' >{drop_in} && systemctl daemon-reload && systemctl restart etcd")
     deployed.wait_healthy()
-    deployed.inside("pg1", "head -c 400000 /dev/zero | tr '\\0' x >/tmp/much; for n in $(seq 100); do etcdctl --endpoints=http://10.77.0.11:2379 put /somebodys </tmp/much >/dev/null 2>&1 || break; done; "
-                           "etcdctl --endpoints=http://10.77.0.11:2379 alarm list | grep NOSPACE")
+    deployed.inside("pg1", f"head -c 400000 /dev/zero | tr '\\0' x >/tmp/much; for n in $(seq 100); do {ETCDCTL} put /somebodys </tmp/much >/dev/null 2>&1 || break; done; "
+                           f"{ETCDCTL} alarm list | grep NOSPACE")
     problem = [one for one in deployed.status()["problems"] if one["cause"] == "dcs_full"]
     assert problem and "NOSPACE" in problem[0]["message"] and "apply" in problem[0]["remedy"]
     deployed.apply()
-    assert deployed.inside("pg1", "etcdctl --endpoints=http://10.77.0.11:2379 alarm list") == ""
+    assert deployed.inside("pg1", f"{ETCDCTL} alarm list") == ""
     deployed.wait_healthy()
     for host in deployed.hosts:
         deployed.inside(host, f"rm {drop_in} && systemctl daemon-reload && systemctl restart etcd")

@@ -52,6 +52,7 @@ def holder(cluster):
 
 
 def test_an_older_releases_program_gives_way_without_two_holders(cluster):
+    cluster.write(tls_cert_generate=False)    # which that release did not know
     cluster.apply()
     leader = cluster.wait_healthy()["leader"]
     for host in HOSTS:
