@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from cluster import ETCDCTL
 
 warm = True
 PGDATA = "/var/lib/postgresql/17/main"
