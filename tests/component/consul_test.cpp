@@ -100,7 +100,7 @@ TEST_CASE("consul: an agent goes over from plain to TLS, and back, by way of tak
     ClusterView view = cluster(wished);
     for (auto& [host, facts] : view.facts) {
       facts.owned = {{"unit:consul.service", "x"}};
-      if (!tls) facts.owned.push_back({"file:/var/lib/pgcluster/encrypted", "x"});
+      if (!tls) facts.owned.push_back({"file:/etc/pgcluster/tls/authority.crt", "x"});
     }
     const auto step = [&](const std::string& name, const std::string& content) {
       return decide(steps(consul_component(), view, "pg1"), "pg1/consul/" + name,

@@ -173,6 +173,9 @@ struct World {
     if (path.ends_with(patroni::etcd_leader_unit + std::string(".d/50-pgcluster.conf")))
       return File{.content = unit_notes(patroni::etcd_leader_wish(view.spec)).content.reveal()};
     if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
+    if (path.ends_with("/55-pgcluster-certificates.conf"))
+      return File{.content =
+                      unit_notes(patroni::service_wish(view.spec), patroni::certificate_reloads(postgresql_data_dir(view, host))).content.reveal()};
     if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
     return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
                                                                                  : "create_main_cluster = false\n"};

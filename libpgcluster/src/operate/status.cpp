@@ -29,6 +29,8 @@ Ask last_lines_ask(const std::string& host, const std::string& unit) {
   return {host, Exec{.argv = {"journalctl", "-u", unit, "-n", "5", "-o", "cat", "--no-pager"}}};
 }
 
+Ask clock_ask(const std::string& host) { return {host, Exec{.argv = {"date", "+%s"}}}; }
+
 Ask certificate_ask(const std::string& host, const CertificateNeed& need) { return {host, FileOf{certificates::certificate_file(need.name)}}; }
 
 Probe unit_probe(const std::string& host, const std::string& unit) {
@@ -94,6 +96,7 @@ class Reading {
       hosts.at(host.name).connect_timeout = std::chrono::seconds(5);
       questions_[host.name] = questions(node_of(*view_, host), components_);
       for (const Question& one : questions_[host.name]) asks[host.name].push_back(one.probe.ask);
+      if (certificates::wanted(view_->spec)) asks[host.name].push_back(clock_ask(host.name));
       for (const Declaration& one : declared_[host.name])
         for (const CertificateNeed& need : one.needs.certificates) asks[host.name].push_back(certificate_ask(host.name, need));
       if (host.has(Role::postgres)) asks[host.name].push_back(server_ask(*view_, host));
@@ -230,15 +233,18 @@ class Reading {
 
   void read_certificates() {
     constexpr std::int64_t day = 24 * 60 * 60;
-    const std::int64_t now = std::time(nullptr);
-    std::optional<std::int64_t> first;
-    for (const TopologyHost& host : topology_.hosts)
+    std::optional<std::int64_t> first, left;
+    for (const TopologyHost& host : topology_.hosts) {
+      // A certificate has ended when the host's own clock says so, be it right or wrong.
+      const std::string* clock = answers_.out(clock_ask(host.name));
+      const std::int64_t now = clock ? std::strtoll(clock->c_str(), nullptr, 10) : std::time(nullptr);
       for (const Declaration& one : declared_[host.name])
         for (const CertificateNeed& need : one.needs.certificates) {
           const auto* found = answers_.get<File>(certificate_ask(host.name, need));
           const auto is = found ? x509::read(found->content) : std::nullopt;
           if (!is) continue;
           first = std::min(first.value_or(is->not_after), is->not_after);
+          left = std::min(left.value_or(is->not_after - now), is->not_after - now);
           const std::string name = "the certificate of " + one.component->name() + " (" + certificates::certificate_file(need.name) + ")";
           if (is->not_after <= now)
             found_certificate(host.name, one, "certificate_expired", name + " has expired on " + x509::iso_time(is->not_after).substr(0, 10),
@@ -247,9 +253,10 @@ class Reading {
             found_certificate(host.name, one, "certificate_ends", name + " ends in " + std::to_string((is->not_after - now) / day) + " days",
                               Severity::warning);
         }
+    }
     if (first)
-      status_.certificates = Status::Certificates{.first_end = x509::iso_time(*first),
-                                                  .days_left = static_cast<int>((*first - now - (*first < now ? day - 1 : 0)) / day)};
+      status_.certificates =
+          Status::Certificates{.first_end = x509::iso_time(*first), .days_left = static_cast<int>((*left - (*left < 0 ? day - 1 : 0)) / day)};
   }
 
   void found_certificate(const std::string& host, const Declaration& of, const char* cause, std::string message, Severity severity) {

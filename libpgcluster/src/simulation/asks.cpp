@@ -3,8 +3,8 @@
 
 #include "base/digest.hpp"
 #include "base/url.hpp"
-#include "op/balancer.hpp"
 #include "op/ask.hpp"
+#include "op/balancer.hpp"
 #include "op/facts.hpp"
 #include "simulation/fleet.hpp"
 #include "simulation/tls.hpp"
@@ -96,6 +96,11 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
   if (auto output = certificate_command(host, argv)) return *output;
+  const auto clock = [&] {
+    return options_.clock + host.clock_ahead.count() +
+           std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
+  };
+  if (is(argv, {"date", "+%s"})) return {.out = std::to_string(clock()) + "\n"};
   // Facts: answers the real asks for the facts as a host with these facts would.
   if (is(argv, {"sh", "-c"})) {
     const std::vector<Ask> asks = facts_asks(host.name);
@@ -103,8 +108,7 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
       const auto* known = std::get_if<Exec>(&asks[i].what);
       if (!known || known->argv != argv) continue;
       Facts facts = host.facts;
-      facts.clock = options_.clock + host.clock_ahead.count() +
-                    std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();
+      facts.clock = clock();
       const std::string folder = "/var/lib/pgcluster/secrets/";
       for (auto it = host.files.lower_bound(folder); it != host.files.end() && it->first.starts_with(folder); ++it)
         facts.secrets[net::url_decoded(it->first.substr(folder.size()))] = it->second.content;
