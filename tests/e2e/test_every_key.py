@@ -47,6 +47,7 @@ COMMON = [
     ("sysctl_set", False, {}),
     ("etc_hosts", False, {}),
     ("patroni_watchdog_mode", "off", {}),
+    ("tls_cert_valid_days", 30, {}),
 ]
 FIXED = [
     ("patroni_cluster_name", "another"), ("postgresql_version", 16), ("postgresql_port", 5433), ("postgresql_encoding", "LATIN1"),

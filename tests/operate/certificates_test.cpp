@@ -425,16 +425,20 @@ TEST_CASE("certificates: an authority of one's own signs, and its key goes to no
   }
   SUBCASE("in place of the one that apply made, and back") {
     Deployed fleet;
-    for (const Spec& spec : {spec_of(scheme_a(3, given)), fleet.spec}) {
-      const Plan plan = plan_deploy(spec, fleet.executor);
-      const std::vector<std::string> found = announced(plan);
-      CHECK_MESSAGE(std::count_if(found.begin(), found.end(),
-                                  [](const std::string& one) { return one.find("another authority has signed it") != std::string::npos; }) == 12,
-                    plan.text());
-      const Report report = apply(plan, fleet.executor);
-      REQUIRE_MESSAGE(report.ok(), report.text());
-      sound(fleet, spec);
+    const Spec own = spec_of(scheme_a(3, given)), plain = spec_of(scheme_a(3, "tls_cert_generate: false\n"));
+    try {
+      plan_deploy(own, fleet.executor);
+      FAIL("the authority of a running cluster was exchanged under its services");
+    } catch (const Error& refused) {
+      CHECK(refused.code() == Code::refused);
+      CHECK_MESSAGE(refused.message().find("does not exchange the authority") != std::string::npos, refused.message());
     }
+    for (const Spec& spec : {plain, own, plain, fleet.spec}) {
+      const Report report = apply(plan_deploy(spec, fleet.executor), fleet.executor);
+      REQUIRE_MESSAGE(report.ok(), report.text());
+      settled(fleet, spec);
+    }
+    sound(fleet, fleet.spec);
   }
 }
 

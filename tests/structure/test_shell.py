@@ -89,7 +89,7 @@ def test_no_shell_stands_in_a_source():
 @pytest.mark.parametrize("usage, wanted", [
     ("Usage: confd <command> [flags]", ["etcd", "--config-file", "/etc/confd/confd.toml", "--interval", "5", "--node", "https://10.77.0.11:12379",
                                         "--node", "https://10.77.0.12:12379", "--node", "https://10.77.0.13:12379",
-                                        "--client-ca-keys", "/etc/pgcluster/tls/authority.crt", "--client-cert", "/etc/pgcluster/tls/confd.crt",
+                                        "--scheme", "https", "--client-ca-keys", "/etc/pgcluster/tls/authority.crt", "--client-cert", "/etc/pgcluster/tls/confd.crt",
                                         "--client-key", "/etc/pgcluster/tls/confd.key"]),
     ("Usage of /usr/local/bin/confd:", ["-config-file", "/etc/confd/confd.toml"]),
     ("flag provided but not defined: --help", ["-config-file", "/etc/confd/confd.toml"]),

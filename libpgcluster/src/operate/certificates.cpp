@@ -180,23 +180,49 @@ StepPtr settled_step(const NodeView& node) {
               WriteFile{.path = certificates::settled_file, .content = "# Written by pgcluster: nothing here speaks plainly over a network.\n"});
 }
 
+// The certificates that the host trusts. Services that run cannot take another authority one by one: who has changed would not trust who has not.
+// `certificate`: one of the host's, which shows who has signed those that are there.
+StepPtr authority_step(const NodeView& node, const Text& trusted, const std::string& certificate) {
+  const StepPtr wished =
+      file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted});
+  const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}};
+  std::vector<Ask> asks = wished->asks();
+  asks.push_back(present);
+  const bool runs = std::any_of(node.cluster.facts.begin(), node.cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
+  auto decide = [wished, present, runs, trusts = trusted.reveal(), host = node.name()](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    const auto* found = answers.get<File>(present);
+    const auto* change = std::get_if<Change>(&decision);
+    if (!runs || !change || change->action != Action::update || !found) return decision;
+    const auto signed_by = x509::read(found->content), wanted = x509::read(trusts);
+    if (!signed_by || !wanted || x509::is_issued_by(found->content, trusts)) return decision;
+    return Refused{
+        {.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
+                    wanted->subject + ": this version does not exchange the authority of a running cluster under its services",
+         .hint = "write tls_ca as it was. Or apply once with tls_cert_generate: false, and then with the other authority and without that line",
+         .path = "tls_ca"}};
+  };
+  return make_step(wished->name(), {.asks = std::move(asks), .decide = decide, .keeps = wished->keeps()});
+}
+
 }  // namespace
 
 Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& declared) {
   if (!certificates::wanted(node.spec())) return {};
   std::vector<Steps> all;
+  std::string first;
   for (const Declaration& one : declared)
-    for (const CertificateNeed& need : one.needs.certificates)
+    for (const CertificateNeed& need : one.needs.certificates) {
+      if (first.empty()) first = need.name;
       all.push_back(
           sequence(after_where_planned({node.step(one.component->name(), need.after)}, key_step(node, need)), certificate_step(node, need)));
+    }
   if (all.empty()) return {};
   const Secret& authority = node.cluster.secret("tls_ca");
   // Public, but new in each plan until the first apply, as the key is.
   const Text trusted(Secret{"certificate of " + authority.name, x509::authority_certificates(authority.value)});
   const Steps settled = certificates::wire(node.cluster) == certificates::Wire::opening ? Steps() : Steps(settled_step(node));
-  return sequence(settled,
-                  file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted}),
-                  parallel(std::move(all)));
+  return sequence(settled, authority_step(node, trusted, first), parallel(std::move(all)));
 }
 
 Steps settle_steps(const NodeView& node) {
