@@ -99,7 +99,7 @@ class Gcp(Mock):
         rule, service = self.thing("forwardingRules", name), self.thing("backendServices", name)
         check = self.things[service["healthChecks"][0].split(f"/{self.project}/")[1]]
         members = [one for backend in service["backends"] for one in self.groups[backend["group"].split(f"/{self.project}/")[1]]]
-        return {"port": int(rule["ports"][0]), "path": check["httpHealthCheck"]["requestPath"], "public": rule["loadBalancingScheme"] == "EXTERNAL",
+        return {"port": int(rule["ports"][0]), "path": (check.get("httpsHealthCheck") or check["httpHealthCheck"])["requestPath"], "public": rule["loadBalancingScheme"] == "EXTERNAL",
                 "targets": sorted(self.instances[one]["name"] for one in members)}
 
     def allowed(self, name):
@@ -112,7 +112,8 @@ class Gcp(Mock):
         self.instances = {self.link(f"zones/{one['zone']}/instances/twin"): made, **self.instances}
 
     def drift(self, name):
-        self.thing("healthChecks", name)["httpHealthCheck"]["requestPath"] = "/patroni"
+        check = self.thing("healthChecks", name)
+        (check.get("httpsHealthCheck") or check["httpHealthCheck"])["requestPath"] = "/patroni"
         self.thing("backendServices", name)["backends"].pop()
 
     def stranger(self, name):

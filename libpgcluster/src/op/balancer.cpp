@@ -35,6 +35,7 @@ std::string text(const Balancer& b, bool found) {
   number("port", b.port);
   number("target_port", b.target_port);
   add("check.path", b.path);
+  if (b.check_tls) add("check.tls", "true");
   number("check.port", b.check_port);
   number("check.interval", b.interval);
   number("check.timeout", b.timeout);
@@ -71,6 +72,7 @@ Balancer read_balancer(const std::string& text) {
     if (key == "port") b.port = number();
     if (key == "target_port") b.target_port = number();
     if (key == "check.path") b.path = value;
+    if (key == "check.tls") b.check_tls = value == "true";
     if (key == "check.port") b.check_port = number();
     if (key == "check.interval") b.interval = number();
     if (key == "check.timeout") b.timeout = number();

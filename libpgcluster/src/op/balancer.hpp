@@ -28,7 +28,8 @@ struct Balancer {
   std::vector<std::string> allowed{};  ///< networks that may connect to a public one
   int port = 0;
   int target_port = 0;
-  std::string path{};  ///< of the HTTP health check
+  std::string path{};      ///< of the HTTP health check
+  bool check_tls = false;  ///< whether it is asked by https; clouds do not verify the certificate
   int check_port = 0;
   int interval = 0, timeout = 0, down = 0,
       up = 0;                             ///< of the health check: seconds, and number of results in a row; 0: the vendor has no such setting

@@ -57,7 +57,8 @@ class Aws final : public CloudApi {
       return is;
     }
     is.path = targets.word("HealthCheckPath");
-    if (targets.word("HealthCheckProtocol") != "HTTP") is.path += " (" + targets.word("HealthCheckProtocol") + ")";
+    is.check_tls = targets.word("HealthCheckProtocol") == "HTTPS";
+    if (targets.word("HealthCheckProtocol") != "HTTP" && !is.check_tls) is.path += " (" + targets.word("HealthCheckProtocol") + ")";
     is.check_port = parsed(targets.word("HealthCheckPort"));
     is.interval = parsed(targets.word("HealthCheckIntervalSeconds"));
     is.timeout = parsed(targets.word("HealthCheckTimeoutSeconds"));
@@ -242,7 +243,7 @@ class Aws final : public CloudApi {
   }
 
   static void add_check(Form& form, const Balancer& wish) {
-    form.insert(form.end(), {{"HealthCheckProtocol", "HTTP"},
+    form.insert(form.end(), {{"HealthCheckProtocol", wish.check_tls ? "HTTPS" : "HTTP"},
                              {"HealthCheckPort", std::to_string(wish.check_port)},
                              {"HealthCheckPath", wish.path},
                              {"HealthCheckIntervalSeconds", std::to_string(wish.interval)},

@@ -56,7 +56,8 @@ class Azure final : public CloudApi {
     if (json_read::text(rule, "protocol") != "Tcp" || json_read::at(rule, "enableFloatingIP") == true) note(is, "its rule is not plain TCP");
     const Json probe = properties(all, "probes");
     is.path = json_read::text(probe, "requestPath");
-    if (json_read::text(probe, "protocol") != "Http") is.path += " (" + json_read::text(probe, "protocol") + ")";
+    is.check_tls = json_read::text(probe, "protocol") == "Https";
+    if (json_read::text(probe, "protocol") != "Http" && !is.check_tls) is.path += " (" + json_read::text(probe, "protocol") + ")";
     is.check_port = json_read::number<int>(probe, "port");
     is.interval = json_read::number<int>(probe, "intervalInSeconds");
     is.down = json_read::at(probe, "probeThreshold").is_number() ? json_read::number<int>(probe, "probeThreshold")
@@ -187,7 +188,7 @@ class Azure final : public CloudApi {
          {"properties",
           {{"frontendIPConfigurations", part("front", front)},
            {"backendAddressPools", part("hosts", {{"loadBalancerBackendAddresses", addresses}})},
-           {"probes", part("health", {{"protocol", "Http"},
+           {"probes", part("health", {{"protocol", wish.check_tls ? "Https" : "Http"},
                                       {"port", wish.check_port},
                                       {"requestPath", wish.path},
                                       {"intervalInSeconds", wish.interval},

@@ -45,7 +45,8 @@ class DigitalOcean final : public CloudApi {
       note(is, "sessions may be idle for " + std::to_string(idle) + " s");
     const Json& check = json_read::at(lb, "health_check");
     is.path = json_read::text(check, "path");
-    if (json_read::text(check, "protocol") != "http") is.path += " (" + json_read::text(check, "protocol") + ")";
+    is.check_tls = json_read::text(check, "protocol") == "https";
+    if (json_read::text(check, "protocol") != "http" && !is.check_tls) is.path += " (" + json_read::text(check, "protocol") + ")";
     is.check_port = json_read::number<int>(check, "port");
     is.interval = json_read::number<int>(check, "check_interval_seconds");
     is.timeout = json_read::number<int>(check, "response_timeout_seconds");
@@ -112,7 +113,7 @@ class DigitalOcean final : public CloudApi {
               {"forwarding_rules",
                Json::array({{{"entry_protocol", "tcp"}, {"entry_port", wish.port}, {"target_protocol", "tcp"}, {"target_port", wish.target_port}}})},
               {"health_check",
-               {{"protocol", "http"},
+               {{"protocol", wish.check_tls ? "https" : "http"},
                 {"port", wish.check_port},
                 {"path", wish.path},
                 {"check_interval_seconds", wish.interval},

@@ -87,9 +87,10 @@ class Gcp final : public CloudApi {
     if (ports.size() == 1 && ports[0].is_string()) is.port = is.target_port = std::atoi(ports[0].get<std::string>().c_str());
     if (!rule.is_null() && resource_name(json_read::text(rule, "backendService")) != wish.name)
       note(is, "it leads to " + resource_name(json_read::text(rule, "backendService")));
-    const Json& http = json_read::at(check, "httpHealthCheck");
+    is.check_tls = json_read::text(check, "type") == "HTTPS";
+    const Json& http = json_read::at(check, is.check_tls ? "httpsHealthCheck" : "httpHealthCheck");
     is.path = json_read::text(http, "requestPath");
-    if (json_read::text(check, "type") != "HTTP") is.path += " (" + json_read::text(check, "type") + ")";
+    if (json_read::text(check, "type") != "HTTP" && !is.check_tls) is.path += " (" + json_read::text(check, "type") + ")";
     is.check_port = json_read::number<int>(http, "port");
     is.interval = json_read::number<int>(check, "checkIntervalSec");
     is.timeout = json_read::number<int>(check, "timeoutSec");
@@ -244,8 +245,8 @@ class Gcp final : public CloudApi {
     else if (is_ours(get(firewall(wish.name + "-clients")), wish))
       drop(firewall(wish.name + "-clients"));
     ensure(regional("healthChecks", wish.name),
-           {{"type", "HTTP"},
-            {"httpHealthCheck", {{"port", wish.check_port}, {"requestPath", wish.path}}},
+           {{"type", wish.check_tls ? "HTTPS" : "HTTP"},
+            {wish.check_tls ? "httpsHealthCheck" : "httpHealthCheck", {{"port", wish.check_port}, {"requestPath", wish.path}}},
             {"checkIntervalSec", wish.interval},
             {"timeoutSec", wish.timeout},
             {"unhealthyThreshold", wish.down},

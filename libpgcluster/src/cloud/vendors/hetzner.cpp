@@ -55,7 +55,7 @@ class Hetzner final : public CloudApi {
       is.path = json_read::text(json_read::at(check, "http"), "path");
       if (json_read::text(check, "protocol") != "http") is.path = "(" + json_read::text(check, "protocol") + ")";
       if (json_read::at(json_read::at(check, "http"), "status_codes") != Json::array({"200"})) is.path += " (other statuses than 200)";
-      if (json_read::at(json_read::at(check, "http"), "tls") == true) is.path += " (by TLS)";
+      is.check_tls = json_read::at(json_read::at(check, "http"), "tls") == true;
       if (json_read::text(service, "protocol") != "tcp" || json_read::at(service, "proxyprotocol") == true)
         note(is, "a service that is not plain TCP");
     }
@@ -189,7 +189,7 @@ class Hetzner final : public CloudApi {
               {"interval", wish.interval},
               {"timeout", wish.timeout},
               {"retries", wish.down},
-              {"http", {{"domain", nullptr}, {"path", wish.path}, {"response", ""}, {"status_codes", {"200"}}, {"tls", false}}}}}};
+              {"http", {{"domain", nullptr}, {"path", wish.path}, {"response", ""}, {"status_codes", {"200"}}, {"tls", wish.check_tls}}}}}};
   }
 
   void act(const std::string& id, const std::string& action, const Json& body) {

@@ -1,4 +1,5 @@
 #include "component/cloud/cloud.hpp"
+#include "component/certificates.hpp"
 
 #include <algorithm>
 
@@ -151,6 +152,7 @@ std::vector<CloudBalancer> cloud_balancers(const Spec& spec, const Topology& top
   if (!can.ipv6) std::erase_if(wish.allowed, net::is_ipv6);
   wish.port = wish.target_port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   wish.check_port = spec.patroni_restapi_port;
+  wish.check_tls = certificates::wanted(spec);  // Patroni's
   if (provider == CloudProvider::hetzner) wish.size = spec.hetzner_load_balancer_type;
   if (provider == CloudProvider::digitalocean) wish.size = std::to_string(spec.digital_ocean_load_balancer_size_unit);
   wish.interval = can.interval, wish.timeout = can.timeout, wish.down = can.down, wish.up = can.up;
