@@ -228,7 +228,7 @@ def test_back_to_a_without_two_holders_and_without_leftovers(cluster):
     cluster.write(with_haproxy_load_balancing=False, confd_binary=None, confd_interval=None, synchronous_mode=None,
                   **{f"host_{host}": {"roles": ["postgres", "etcd"]} for host in ["pg1", "pg2", "pg3"]}, host_pg4={"roles": ["postgres"]})
     removed = {change["component"] for change in cluster.plan()["changes"] if change["action"] == "remove"}
-    assert removed == {"haproxy", "confd", "keepalived"}
+    assert removed == {"haproxy", "confd", "keepalived", "certificates"}
     with cluster.vip_watch() as samples:
         cluster.apply()
     assert_one_holder(samples)

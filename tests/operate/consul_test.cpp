@@ -92,9 +92,11 @@ TEST_CASE("scheme C: what every agent must be restarted for takes the servers on
   Fleet fleet;
   const Spec spec = spec_of(scheme_c());
   apply_it(fleet, spec);
-  for (const char* host : {"pg1", "pg2", "pg3"}) fleet.executor.host(host).write(consul_agent_file, "{}", 0640);
+  for (const char* host : {"pg1", "pg2", "pg3"})
+    fleet.executor.host(host).write(consul_agent_file, *fleet.executor.host(host).read(consul_agent_file) + "\n", 0640);
   const Plan plan = plan_deploy(spec, fleet.executor);
-  CHECK(disturbing(plan) == std::vector<std::string>{"pg2 restart", "pg3 restart", "pg1 restart"});
+  const std::vector<std::string> one_at_a_time{"pg2 restart", "pg3 restart", "pg1 restart"};
+  CHECK_MESSAGE(disturbing(plan) == one_at_a_time, plan.text());
 }
 
 TEST_CASE("scheme C: another gossip key than the running one is refused, and one that the agents were given is taken") {

@@ -28,8 +28,8 @@ std::string drop_in_path(const char* unit) { return std::string("/etc/systemd/sy
 
 ServiceWish service_wish(const Spec& spec) {
   ServiceWish wish{.unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .reloadable = true, .settle = seconds(30)};
-  // confd reloads HAProxy itself, by its unit, which notes that, too.
-  wish.load_files = {haproxy_file};
+  // confd reloads HAProxy itself; serves() asks HAProxy whether it runs with the file that confd wrote.
+  if (!with_confd(spec)) wish.load_files = {haproxy_file};
   if (certificates::wanted(spec))
     wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(haproxy_certificate)});
   return wish;

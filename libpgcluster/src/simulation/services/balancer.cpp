@@ -24,7 +24,7 @@ std::string after_word(const std::string& text, const std::string& word) {
 Endpoints endpoints_of(const std::string& config) {
   Endpoints found{.tls = {after_word(config, "client_cakeys = \""), after_word(config, "client_cert = \""), after_word(config, "client_key = \"")}};
   for (auto at = config.find("\"http"); at != std::string::npos; at = config.find("\"http", at + 1))
-    found.urls.push_back(config.substr(at + 1, config.find('"', at + 1) - at - 1));
+    if (const std::string word = config.substr(at + 1, config.find('"', at + 1) - at - 1); word.find("://") != word.npos) found.urls.push_back(word);
   if (config.find("nodes = [\"127.0.0.1:850") != std::string::npos) found.urls.emplace_back("http://127.0.0.1:8500");
   return found;
 }
