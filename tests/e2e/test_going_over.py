@@ -77,8 +77,10 @@ def test_killed_on_the_way_the_next_apply_ends_it(cluster, encrypted, number):
     print(f"killed after {moment!r}: healthy after one more apply")
 
 
-def test_with_load_balancing(cluster, tmp_path_factory):
-    program, _ = confd(tmp_path_factory.mktemp("confd"))
+@pytest.mark.parametrize("with_confd", [False, True], ids=["HAProxy", "HAProxy and confd"])
+def test_with_load_balancing(cluster, tmp_path_factory, with_confd):
     cluster.fresh(warm=True)
-    cluster.write(tls_cert_generate=False, with_haproxy_load_balancing=True, confd_binary=program, confd_interval=2)
+    cluster.write(tls_cert_generate=False, with_haproxy_load_balancing=True)
+    if with_confd:
+        cluster.write(confd_binary=confd(tmp_path_factory.mktemp("confd"))[0], confd_interval=2)
     test_nothing_is_left_in_the_clear_and_nothing_is_lost(cluster, port=5000)

@@ -19,8 +19,10 @@ std::string file_of(const std::string& name, const char* kind) { return "/etc/pg
 Wire find_wire(const ClusterView& view) {
   if (view.facts.empty()) return Wire::unknown;
   const auto settled = [](const Facts& facts) { return owns(facts, std::string("file:") + settled_file); };
+  // What speaks over a network; other units of ours may run before the host has noted anything.
   const auto runs = [](const Facts& facts) {
-    return std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource.starts_with("unit:"); });
+    constexpr const char* units[] = {"etcd", "consul", "patroni", "pgbouncer", "haproxy", "confd"};
+    return std::any_of(std::begin(units), std::end(units), [&](const char* unit) { return owns(facts, "unit:" + std::string(unit) + ".service"); });
   };
   const auto has_files = [](const Facts& facts) {
     return std::any_of(facts.owned.begin(), facts.owned.end(), [](const Owned& one) { return one.resource.starts_with(files); });

@@ -16,7 +16,7 @@
 namespace pgcluster {
 namespace {
 
-constexpr std::int64_t hour = 60 * 60, day = 24 * hour;
+constexpr std::int64_t day = 24 * 60 * 60;
 
 std::string base_of(const CertificateNeed& need) {
   const std::string file = certificates::key_file(need.name);
@@ -39,7 +39,7 @@ std::string alternative(const std::string& name) { return net::is_ip(name) ? "IP
 x509::Wish wish_of(const NodeView& node, const CertificateNeed& need, std::int64_t authority_end) {
   const std::int64_t now = now_of(node.cluster);
   x509::Wish wish{.name = node.name(), .serves = need.serves, .asks = need.asks};
-  wish.not_before = now - hour;
+  wish.not_before = now - day;  // a host may be slow
   wish.not_after = std::min(now + node.spec().tls_cert_valid_days * day, authority_end);
   std::vector<std::string> names{node.name(), node.host.address};
   if (need.serves) names.insert(names.end(), {"localhost", "127.0.0.1", "::1"});
@@ -168,13 +168,6 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                     .keeps = {"file:" + certificates::certificate_file(need.name), "file:" + certificates::key_file(need.name)}});
 }
 
-StepPtr kept_step(const NodeView& node) {
-  std::vector<std::string> keeps;
-  for (const Owned& one : node.facts.owned)
-    if (one.resource.starts_with(certificates::files)) keeps.push_back(one.resource);
-  return make_step(node.step("certificates", "kept"), {.asks = {}, .decide = [](const Answers&) -> Decision { return Done{}; }, .keeps = keeps});
-}
-
 StepPtr settled_step(const NodeView& node) {
   return file(node.step("certificates", "settled"), node.name(),
               WriteFile{.path = certificates::settled_file, .content = "# Written by pgcluster: nothing here speaks plainly over a network.\n"});
@@ -198,7 +191,7 @@ StepPtr authority_step(const NodeView& node, const Text& trusted, const std::str
     if (!signed_by || !wanted || x509::is_issued_by(found->content, trusts)) return decision;
     return Refused{
         {.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
-                    wanted->subject + ": this version does not exchange the authority of a running cluster under its services",
+                    wanted->subject + ": pgcluster does not exchange the authority of a running cluster in one step",
          .hint = "write tls_ca as it was. Or apply once with tls_cert_generate: false, and then with the other authority and without that line",
          .path = "tls_ca"}};
   };
@@ -229,8 +222,6 @@ Steps settle_steps(const NodeView& node) {
   if (!certificates::goes_over(node.cluster)) return {};
   const std::vector<StepRef> closed = certificates::closings(node.topology());
   const bool opening = certificates::wire(node.cluster) == certificates::Wire::opening;
-  // A host that is left out may still speak as before: the next plan goes on, until it is there.
-  if (!node.cluster.without.empty()) return opening ? Steps() : Steps(kept_step(node));
   if (opening) return after_where_planned(closed, settled_step(node));
   std::vector<Steps> files;
   for (const Owned& one : node.facts.owned) {

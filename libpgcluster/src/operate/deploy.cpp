@@ -105,6 +105,7 @@ class Deployment {
     take_leave_of_objects();
     make_the_view();
     warn_of_packages();
+    refuse_half_a_way();
     Steps all = steps();
     refuse_obstacles(all);
     if (topology_.cloud) hosts_.emplace(topology_.cloud->name, *topology_.cloud);
@@ -145,6 +146,17 @@ class Deployment {
     const Objects described = described_objects(spec_);
     std::erase_if(roles, [&](const std::string& role) { return described.roles.contains(role); });
     if (!roles.empty()) plan_.warnings.push_back(md5_warning(roles));
+  }
+
+  // A host that stays behind would speak as nobody listens to any more, and nobody could tell it.
+  void refuse_half_a_way() const {
+    if (without_.empty() || !certificates::goes_over(*view_)) return;
+    const bool to_tls = certificates::wanted(spec_);
+    throw Error({.code = Code::refused,
+                 .message = std::string("the cluster goes ") + (to_tls ? "over to TLS" : "back from TLS to plain") + ", and " + joined(without_) +
+                            " cannot come along: a host that is left out would be cut off from the others",
+                 .hint = std::string("start it first, and apply without --without; or write tls_cert_generate: ") + (to_tls ? "false" : "true") +
+                         ", as the cluster was. If it is gone for good, take it out of the spec: apply --prune --without forgets it"});
   }
 
   // Before the first deployment of a host: later it has shown whether it works.

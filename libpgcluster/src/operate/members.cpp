@@ -20,7 +20,7 @@ struct Scene {
   patroni::Members members;  ///< of all database hosts; those that cannot be asked do not answer
   std::string leader;
   std::shared_ptr<const ClusterView> asked_by{};  ///< whose hosts `members` points to
-  std::map<std::string, Error> lost{};  ///< why a host could not be asked
+  std::map<std::string, Error> lost{};            ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }
   Ask ask(const TopologyHost& host) const { return patroni::member_ask(*view, host); }

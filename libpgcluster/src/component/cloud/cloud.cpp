@@ -1,4 +1,6 @@
 #include "component/cloud/cloud.hpp"
+#include <pgcluster/component/patroni.hpp>
+
 #include "component/certificates.hpp"
 
 #include <algorithm>
@@ -118,7 +120,12 @@ class Cloud final : public Component {
     // The server of a host that is left out may be no more.
     const auto& hosts = view.topology.hosts;
     const bool all = std::none_of(hosts.begin(), hosts.end(), [&](const TopologyHost& host) { return view.leaves_out(host.name); });
-    return balancers.empty() ? Steps() : steps_of(view.topology, balancers, all);
+    if (balancers.empty()) return {};
+    // While the cluster goes over from plain to TLS, or back, their health checks change when Patroni has.
+    std::vector<StepRef> gone_over;
+    if (certificates::goes_over(view))
+      for (const std::string& name : view.topology.database) gone_over.push_back(patroni::loaded(name));
+    return after_where_planned(gone_over, steps_of(view.topology, balancers, all));
   }
 };
 

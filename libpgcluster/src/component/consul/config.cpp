@@ -107,11 +107,17 @@ StepPtr consul_turn(const NodeView& node) {
   const std::string host = node.name();
   const Way forms = way(node.cluster);
   const StepPtr turned = agent_file(node, forms.turned), closed = agent_file(node, forms.closed);
+  const bool reloadable = node.has(Role::postgres) || certificates::wanted(node.spec());
   auto decide = [=](const Answers& answers) -> Decision {
     if (holds(closed, answers)) return Done{};
     Decision decision = turned->decide(answers);
     if (auto* change = std::get_if<Change>(&decision)) {
-      change->todo.push_back({.at = host, .what = SetUnit{consul_unit, SetUnit::Go::reload, {}}});
+      // A unit that has nothing to reload otherwise has no command for it.
+      if (reloadable)
+        change->todo.push_back({.at = host, .what = SetUnit{consul_unit, SetUnit::Go::reload, {}}});
+      else
+        change->todo.push_back(
+            {.at = host, .what = Run{.argv = {"systemctl", "kill", "-s", "HUP", consul_unit}, .touches = {std::string("unit:") + consul_unit}}});
       change->action = Action::reload;
       change->impact = Impact::reload;
       change->reason = "all agents of Consul take both ways";

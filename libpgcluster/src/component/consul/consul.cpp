@@ -136,7 +136,7 @@ class Consul final : public Component {
     if (certificates::wanted(node.spec()))
       wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(consul_certificate)});
     const bool over = certificates::goes_over(node.cluster);
-    wish.reloadable = !wish.load_files.empty() || over;
+    wish.reloadable = !wish.load_files.empty();
     Steps program = packages(step("packages"), host, needs(node).packages, {wish.unit});
     if (node.spec().consul_binary.given())
       program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));

@@ -17,28 +17,34 @@ using Lines = std::vector<std::pair<std::string, std::string>>;
 
 struct Environment {
   Lines now, once;
+  std::string kept{};  // a key of `now` that a member keeps as it has it
 
   // `found`: the file of a host that has a member already. What etcd read when the member was made stays as it was then: it means nothing any more,
   // and a change of it would restart etcd for nothing.
   std::string text(const std::string& found, bool joins) const {
+    const auto line_of = [&](const std::string& key, const std::string& otherwise) {
+      std::istringstream lines(found);
+      for (std::string old; std::getline(lines, old);)
+        if (old.starts_with(key + "=")) return old;
+      return otherwise;
+    };
     std::string text = header;
-    for (const auto& [key, value] : now) text += key + "=\"" + value + "\"\n";
+    for (const auto& [key, value] : now) {
+      const std::string line = key + "=\"" + value + "\"";
+      text += (key == kept ? line_of(key, line) : line) + "\n";
+    }
     text += "# Read only when the member is made, and left as they were then.\n";
     Lines first = once;
     first.emplace_back("ETCD_INITIAL_CLUSTER_STATE", joins ? "existing" : "new");
     for (const auto& [key, value] : first) {
-      std::string line = key + "=\"" + value + "\"";
-      std::istringstream lines(found);
-      for (std::string old; std::getline(lines, old);)
-        if (old.starts_with(key + "=")) line = old;
-      text += line + "\n";
+      text += line_of(key, key + "=\"" + value + "\"") + "\n";
     }
     return text;
   }
 };
 
-// `open`: as long as the cluster goes over. Its clients may come by TLS or without, and are told to come without; between its members it stays as it
-// was, but it knows how to reach a member that has closed already.
+// `open`: while the cluster goes over. Clients may use both protocols, and plain is advertised. Peers keep their protocol, but have certificates to
+// reach peers that are already TLS-only.
 Environment environment(const NodeView& node, bool open = false) {
   const Spec& spec = node.spec();
   const bool tls = certificates::wanted(spec) || open;
@@ -71,8 +77,9 @@ Environment environment(const NodeView& node, bool open = false) {
     set("ETCD_ADVERTISE_CLIENT_URLS", plain(own));
     const std::string peers = net::host_port(own, spec.etcd_peer_port);
     set("ETCD_LISTEN_PEER_URLS", (certificates::wanted(spec) ? "http://" : "https://") + peers);
+    all.kept = "ETCD_LISTEN_PEER_URLS";  // as the others know it, whichever way the cluster has turned meanwhile
   }
-  // Who shows no certificate of the authority is answered by nobody, neither as a client nor as a member.
+  // etcd rejects clients and peers without a certificate of the authority.
   if (tls)
     for (const std::string prefix : {"ETCD_", "ETCD_PEER_"}) {
       all.now.emplace_back(prefix + "CERT_FILE", certificates::certificate_file("etcd"));

@@ -242,7 +242,7 @@ class Haproxy final : public Component {
                     parallel(after_where_planned(before, config), file(step("unit"), host, drop_in(node, wish)),
                              certificates::notes(node, "haproxy", wish, reloads)),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
-                    after(known, serves(node)));
+                    after(known, sequence(closing(node), serves(node))));
   }
 
   static Steps closing(const NodeView& node) {
@@ -331,7 +331,7 @@ HaproxyState read_haproxy(const Answer& answer) {
 
 Ask haproxy_check_ask(const NodeView& node, bool open) {
   return {node.name(), Exec{.argv = {"haproxy", "-c", "-f", "/dev/stdin"},
-                            .input = haproxy_config(node),
+                            .input = haproxy_config(node, open),
                             .about = {"package:haproxy", "file:" + certificates::certificate_file(haproxy_certificate)}}};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include <pgcluster/component/consul.hpp>
+#include <pgcluster/component/etcd.hpp>
 #include <pgcluster/component/haproxy.hpp>
 #include <pgcluster/component/vip_manager.hpp>
 
@@ -92,12 +93,12 @@ class Patroni final : public Component {
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
-    // What asks Patroni or PostgreSQL understands both ways before they change.
+    // Clients of Patroni and PostgreSQL, and the DCS, must accept both protocols first.
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
       for (const TopologyHost& other : view->topology.hosts)
-        for (const StepRef& one :
-             {haproxy::listens(other.name), vip_manager::service(other.name), consul::healthy(other.name), certificates::unsettled(other.name)})
+        for (const StepRef& one : {haproxy::listens(other.name), vip_manager::service(other.name), consul::healthy(other.name),
+                                   etcd::healthy(other.name), certificates::unsettled(other.name)})
           both.push_back(one);
       files = after_where_planned(both, std::move(files));
     }
@@ -114,7 +115,7 @@ class Patroni final : public Component {
                                                .account = packaged.account,
                                                .kept = patroni::configured(*view, host),
                                                .bare = true});
-    // Two reloads of one plan may find the certificate between them: what reads it waits for it.
+    // So that one start or reload takes both the files and the certificates.
     const auto with_certificates = [](const NodeView& at, StepPtr step) {
       return after_where_planned({certificates::ready(at.name(), patroni::certificate), certificates::ready(at.name(), patroni::server_certificate)},
                                  std::move(step));
@@ -157,7 +158,7 @@ class Patroni final : public Component {
       synchronous = after(members, patroni::synchronous_gate(view));
     }
     Steps encrypted;
-    if (certificates::wire(*view) == certificates::Wire::opening) {
+    if (certificates::wire(*view) == certificates::Wire::opening && !patroni::begins(*view)) {
       std::vector<StepRef> ready;
       for (const std::string& name : view->topology.database) ready.push_back(certificates::ready(name, patroni::server_certificate));
       encrypted = sequence(after_where_planned(ready, patroni::encryption_step(view)), patroni::encrypted_gate(view));
@@ -214,7 +215,8 @@ class Patroni final : public Component {
                                              .remedy = "read the journal of patroni.service on the host; reinit copies a replica's data anew"};
                             }}};
     if (node.topology().dcs_type == DcsType::consul)
-      all.push_back({consul_names_ask(node.cluster, node.name()), [host = node.name()](const Answer& answer) { return read_consul_names(host, answer); }});
+      all.push_back(
+          {consul_names_ask(node.cluster, node.name()), [host = node.name()](const Answer& answer) { return read_consul_names(host, answer); }});
     return all;
   }
 

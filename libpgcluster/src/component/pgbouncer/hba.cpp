@@ -16,6 +16,7 @@ std::string pgbouncer_hba(const ClusterView& view) {
   // One host more that only asks Consul must not change the file.
   std::vector<const TopologyHost*> known = view.known();
   std::erase_if(known, [](const TopologyHost* host) { return host->roles == std::vector<Role>{Role::consul_client}; });
+  add("local pgbouncer pgbouncer scram-sha-256");  // its console, which Patroni's callback uses
   add("local all " + super + " scram-sha-256");
   for (const TopologyHost* host : known)
     if (!host->has(Role::balancer))  // who comes from there may be any client

@@ -128,16 +128,15 @@ class PgBouncer final : public Component {
     wish.load_files.emplace_back(hba_file);
     if (certificates::wanted(node.spec()))
       wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file("pgbouncer")});
+    const StepRef ready = certificates::ready(node.name(), "pgbouncer");
     return sequence(
         packages(step("packages"), node.name(), needs(node).packages, {unit}),
-        parallel(file(step("config"), node.name(), secret_file(node, main_file, main_text(node))),
+        parallel(after_where_planned({ready}, file(step("config"), node.name(), secret_file(node, main_file, main_text(node)))),
                  file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
                  file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
                  file(step("users"), node.name(), secret_file(node, users_file, users_text(node))), file(step("unit"), node.name(), notes),
                  file(step("load-notes"), node.name(), load_notes(wish, reload))),
-        rolling("pgbouncer", node.name(), {},
-                sequence(after_where_planned({certificates::ready(node.name(), "pgbouncer")}, service(step("service"), node.name(), wish)),
-                         listens(node))));
+        rolling("pgbouncer", node.name(), {}, sequence(after_where_planned({ready}, service(step("service"), node.name(), wish)), listens(node))));
   }
 
   Needs needs(const NodeView& node) const override {
