@@ -169,9 +169,9 @@ struct World {
     if (path.ends_with("/await-server")) return File{.content = patroni::await_server_program().content.reveal(), .mode = 0755};
     if (path.ends_with("/etcd-leader")) return File{.content = patroni::etcd_leader_program().content.reveal(), .mode = 0755};
     if (path.ends_with(patroni::etcd_leader_unit))
-      return File{.content = patroni::etcd_leader_unit_file(view.spec, view.topology.host(host)).content.reveal()};
+      return File{.content = patroni::etcd_leader_unit_file(view, view.topology.host(host)).content.reveal()};
     if (path.ends_with(patroni::etcd_leader_unit + std::string(".d/50-pgcluster.conf")))
-      return File{.content = unit_notes(patroni::etcd_leader_wish(view.spec)).content.reveal()};
+      return File{.content = unit_notes(patroni::etcd_leader_wish()).content.reveal()};
     if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
     if (path.ends_with("/55-pgcluster-certificates.conf"))
       return File{.content =

@@ -49,7 +49,7 @@ def gone_over(cluster, encrypted):
         peers = cluster.inside(host, "grep LISTEN_PEER /etc/default/etcd")
         assert ("https://" in peers) == encrypted, peers
         assert cluster.inside(host, "ls /etc/pgcluster/tls 2>/dev/null || :") != "" if encrypted else cluster.inside(host, "ls /etc/pgcluster/tls 2>/dev/null || :") == ""
-    ssl = cluster.psql(VIP, "select count(*) filter (where ssl), count(*) from pg_stat_ssl join pg_stat_replication using (pid)")
+    ssl = cluster.psql(address(cluster.status()["leader"]), "select count(*) filter (where ssl), count(*) from pg_stat_ssl join pg_stat_replication using (pid)")
     assert ssl == ("2|2" if encrypted else "0|2"), ssl
 
 

@@ -239,29 +239,24 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
                      std::to_string(view.spec.postgresql_port) + "\n"};
 }
 
-ServiceWish etcd_leader_wish(const Spec& spec) {
-  ServiceWish wish{.unit = etcd_leader_unit,
-                   .start_files = {etcd_leader_path, std::string("/etc/systemd/system/") + etcd_leader_unit},
-                   .restart_impact = Impact::none};
-  // systemd gives it copies.
-  if (certificates::wanted(spec))
-    wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file("etcd")});
-  return wish;
+ServiceWish etcd_leader_wish() {
+  return {.unit = etcd_leader_unit,
+          .start_files = {etcd_leader_path, std::string("/etc/systemd/system/") + etcd_leader_unit},
+          .restart_impact = Impact::none};
 }
 
 WriteFile etcd_leader_program() { return {.path = etcd_leader_path, .content = shell::etcd_leader, .mode = 0755}; }
 
-WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host) {
-  std::string credentials;
-  if (certificates::wanted(spec))
-    credentials = std::string("\nLoadCredential=authority:") + certificates::authority_file +
-                  "\nLoadCredential=certificate:" + certificates::certificate_file("etcd") + "\nLoadCredential=key:" + certificates::key_file("etcd");
+WriteFile etcd_leader_unit_file(const ClusterView& view, const TopologyHost& host) {
+  const Spec& spec = view.spec;
+  // It reads the member's certificate and key anew for each call.
+  const std::string user = certificates::wanted(spec) ? "User=" + view.platform(host.name).etcd.account : std::string("DynamicUser=yes");
   return {
       .path = std::string("/etc/systemd/system/") + etcd_leader_unit,
       .content =
           std::string("[Unit]\nDescription=keeps etcd's leader off the host of PostgreSQL's\nAfter=network-online.target\n\n[Service]\nExecStart=") +
-          etcd_leader_path + " " + rest_base(spec, host) + " " + certificates::url(spec, host.address, spec.etcd_client_port) + credentials +
-          "\nDynamicUser=yes\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
+          etcd_leader_path + " " + rest_base(spec, host) + " " + certificates::url(spec, host.address, spec.etcd_client_port) + "\n" + user +
+          "\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
 }
 
 std::vector<std::string> certificate_reloads(const std::string& data_dir) {

@@ -5,7 +5,10 @@
 # back, and the new leader's acknowledged writes are lost.
 ask() { curl -q --noproxy '*' -sf -m 3 "$@"; }
 case $2 in
-  https:*) ask() { curl -q --noproxy '*' --cacert "$CREDENTIALS_DIRECTORY/authority" --cert "$CREDENTIALS_DIRECTORY/certificate" --key "$CREDENTIALS_DIRECTORY/key" -sf -m 3 "$@"; } ;;
+  https:*)
+    tls=/etc/pgcluster/tls
+    ask() { curl -q --noproxy '*' --cacert $tls/authority.crt --cert $tls/etcd.crt --key $tls/etcd.key -sf -m 3 "$@"; }
+    ;;
 esac
 move() {
   ask -o /dev/null "$1/primary" || return

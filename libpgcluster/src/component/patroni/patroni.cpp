@@ -38,11 +38,10 @@ Steps etcd_leader_away(const NodeView& node) {
   if (!keeps_etcd_leader_away(node)) return {};
   const std::string& host = node.name();
   const auto step = [&](const char* what) { return node.step("patroni", what); };
-  return sequence(
-      parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
-               file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.spec(), node.host)),
-               file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish(node.spec())))),
-      after_where_planned({certificates::ready(host, "etcd")}, service(step("etcd-leader-service"), host, patroni::etcd_leader_wish(node.spec()))));
+  return sequence(parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
+                           file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.cluster, node.host)),
+                           file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish()))),
+                  after_where_planned({certificates::ready(host, "etcd")}, service(step("etcd-leader-service"), host, patroni::etcd_leader_wish())));
 }
 
 // With `huge_pages: on` PostgreSQL does not start where shared_buffers alone does not fit. A server that runs has its pages already.

@@ -36,9 +36,9 @@ WriteFile drop_in(const Spec& spec);
 std::vector<std::string> certificate_reloads(const std::string& data_dir);
 /// The service that keeps etcd's leader on another host than PostgreSQL's: its unit, program and unit file.
 inline constexpr const char* etcd_leader_unit = "pgcluster-etcd-leader.service";
-ServiceWish etcd_leader_wish(const Spec& spec);
+ServiceWish etcd_leader_wish();
 WriteFile etcd_leader_program();
-WriteFile etcd_leader_unit_file(const Spec& spec, const TopologyHost& host);
+WriteFile etcd_leader_unit_file(const ClusterView& view, const TopologyHost& host);
 /// The program that runs before Patroni starts and waits until a running server answers; and the drop-in that makes systemd run it.
 WriteFile await_server_program();
 WriteFile await_server_drop_in(const ClusterView& view, const std::string& host);
