@@ -15,14 +15,20 @@ ATTEMPTS = 400    # connections at a time
 
 
 async def open_ports(address):
-    """A port counts once it has accepted a connection twice: a client's own end of a connection to itself is no port."""
+    """Ports that accept a connection. One that a client opens to itself by chance, from the port that it tries, does not count."""
     turn = asyncio.Semaphore(ATTEMPTS)
 
     async def is_open(port):
         async with turn:
-            try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), PATIENCE)
-            except (OSError, asyncio.TimeoutError):
+            for attempt in range(3):
+                try:
+                    _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), PATIENCE)
+                    break
+                except (asyncio.TimeoutError, TimeoutError):
+                    continue    # a busy machine; a closed port refuses at once
+                except OSError:
+                    return False
+            else:
                 return False
             own = writer.get_extra_info("sockname")
             writer.close()
