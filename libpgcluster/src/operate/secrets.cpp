@@ -26,10 +26,10 @@ std::string new_password() {
   return password;
 }
 
-// For twenty years: it ends when somebody makes another one.
+// Valid for 20 years; it is not renewed by itself.
 std::string new_authority(const std::string& cluster) {
-  const std::int64_t now = std::time(nullptr), day = 24 * 60 * 60;
-  return x509::make_authority(("authority of " + cluster).substr(0, 64), now - day, now + 7300 * day);
+  const std::int64_t now = std::time(nullptr), one_day = 24 * 60 * 60;
+  return x509::make_authority(("authority of " + cluster).substr(0, 64), now - one_day, now + 7300 * one_day);
 }
 
 bool is_given(const SecretNeed& need) { return need.given.given() || need.files.given(); }

@@ -232,7 +232,7 @@ class Reading {
   }
 
   void read_certificates() {
-    constexpr std::int64_t day = 24 * 60 * 60;
+    constexpr std::int64_t seconds_a_day = 24 * 60 * 60;
     std::optional<std::int64_t> first, left;
     for (const TopologyHost& host : topology_.hosts) {
       // A certificate has ended when the host's own clock says so, be it right or wrong.
@@ -249,14 +249,14 @@ class Reading {
           if (is->not_after <= now)
             found_certificate(host.name, one, "certificate_expired", name + " has expired on " + x509::iso_time(is->not_after).substr(0, 10),
                               Severity::error);
-          else if (is->not_after - now < view_->spec.tls_cert_valid_days * day / 3)
-            found_certificate(host.name, one, "certificate_ends", name + " ends in " + std::to_string((is->not_after - now) / day) + " days",
-                              Severity::warning);
+          else if (is->not_after - now < view_->spec.tls_cert_valid_days * seconds_a_day / 3)
+            found_certificate(host.name, one, "certificate_ends",
+                              name + " ends in " + std::to_string((is->not_after - now) / seconds_a_day) + " days", Severity::warning);
         }
     }
     if (first)
-      status_.certificates =
-          Status::Certificates{.first_end = x509::iso_time(*first), .days_left = static_cast<int>((*left - (*left < 0 ? day - 1 : 0)) / day)};
+      status_.certificates = Status::Certificates{.first_end = x509::iso_time(*first),
+                                                  .days_left = static_cast<int>((*left - (*left < 0 ? seconds_a_day - 1 : 0)) / seconds_a_day)};
   }
 
   void found_certificate(const std::string& host, const Declaration& of, const char* cause, std::string message, Severity severity) {
