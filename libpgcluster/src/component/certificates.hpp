@@ -21,7 +21,7 @@ Wire wire(const ClusterView& view);
 inline bool goes_over(const ClusterView& view) { return wire(view) == Wire::opening || wire(view) == Wire::closing; }
 /// How the resources of all certificates and keys begin.
 inline constexpr const char* files = "file:/etc/pgcluster/tls/";
-/// The file by which a host shows its own programs that nothing speaks plainly any more: they do not ask so again.
+/// A file that tells programs on this host not to fall back to plain HTTP any more.
 inline constexpr const char* settled_file = "/var/lib/pgcluster/encrypted";
 
 /// The certificates that all hosts trust.
@@ -30,7 +30,7 @@ inline constexpr const char* authority_file = "/etc/pgcluster/tls/authority.crt"
 std::string certificate_file(const std::string& name);
 std::string key_file(const std::string& name);
 
-/// The steps of all components after which nobody speaks in the way that the cluster leaves. Planned while it goes over.
+/// On every host, the steps that close the former protocol. Planned while the cluster goes over.
 std::vector<StepRef> closings(const Topology& topology);
 /// The removal of that file, the first step where a cluster gives up TLS.
 StepRef unsettled(const std::string& host);

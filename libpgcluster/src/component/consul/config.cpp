@@ -120,7 +120,7 @@ StepPtr consul_turn(const NodeView& node) {
             {.at = host, .what = Run{.argv = {"systemctl", "kill", "-s", "HUP", consul_unit}, .touches = {std::string("unit:") + consul_unit}}});
       change->action = Action::reload;
       change->impact = Impact::reload;
-      change->reason = "all agents of Consul take both ways";
+      change->reason = "all agents accept both protocols: this one now sends the wished one";
     }
     return decision;
   };
@@ -135,7 +135,8 @@ StepPtr consul_close(const NodeView& node) {
   for (const StepPtr& one : files)
     for (const Ask& ask : one->asks()) asks.push_back(ask);
   auto decide = [=](const Answers& answers) -> Decision {
-    Change change{.todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "nothing comes by the way that the cluster leaves"};
+    Change change{
+        .todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "all agents have gone over: the former protocol is closed"};
     for (const StepPtr& one : files) {
       Decision decision = one->decide(answers);
       auto* more = std::get_if<Change>(&decision);

@@ -126,7 +126,8 @@ StepPtr etcd_close(const NodeView& node) {
     const bool named = std::find(member->peer_urls.begin(), member->peer_urls.end(), url) != member->peer_urls.end();
     const std::string text = text_of.text(found->content, false);
     if (named && found->content == text) return Done{};
-    Change change{.todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "nobody comes by the former way any more"};
+    Change change{
+        .todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "all clients have gone over: the former protocol is closed"};
     // In one program: between the two the others would not reach it.
     if (!named)
       change.todo.push_back(

@@ -168,7 +168,7 @@ class Etcd final : public Component {
   }
 
  private:
-  // Once nobody comes by the way that the cluster leaves.
+  // Once all clients have gone over.
   static Steps closing(const NodeView& node) {
     if (!certificates::goes_over(node.cluster)) return {};
     std::vector<StepRef> gone_over;
