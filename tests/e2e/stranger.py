@@ -100,6 +100,8 @@ def in_the_clear(address, port, postgresql):
         answer = exchange(connection, GET)
     if answer and answer.startswith(b"SSH-"):
         return "SSH"
+    if answer and answer.startswith(b"\n\x00\x00"):    # memberlist's mark of an encrypted message
+        return "an encrypted message of the gossip"
     if answer and said_by_http(answer):
         return said_by_http(answer) + (" (it wants TLS)" if b"HTTPS server" in answer or b"HTTPS port" in answer else "")
     return "says nothing" if answer == b"" else "closes" if answer is None else f"says {answer[:30]!r}"

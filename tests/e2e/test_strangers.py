@@ -21,6 +21,7 @@ REASONS = {
     "sshd": "ssh has its own encryption and keys",
     "PostgreSQL": "clients log in by password (SCRAM), encrypted only",
     "PgBouncer": "clients log in by password (SCRAM), encrypted only",
+    "Consul": "the gossip answers encrypted, by a key that the stranger does not have; all else is refused",
     "Patroni": "health checks need no certificate; what changes something needs one of the cluster, and the password",
     "HAProxy": "leads to PgBouncer or PostgreSQL, which have the TLS and ask for the password",
     "HAProxy's statistics": "who shows no certificate of the cluster gets only /haproxy-ok, for health checks",
@@ -33,6 +34,7 @@ ALLOWED = {
     "PostgreSQL": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
     "PgBouncer": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
     "HAProxy": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
+    "Consul": re.compile("an encrypted message of the gossip"),
     "Patroni": re.compile(r"HTTP \d+ \(TLSv1\.[23]\)"),
 }
 
@@ -77,7 +79,7 @@ def assert_refused(rows):
     for (port, who), ways in sorted(rows.items()):
         for way, answers in ways.items():
             for answer in answers:
-                allowed = who in ALLOWED and ALLOWED[who].fullmatch(answer) and (way != "clear" or who == "sshd")
+                allowed = who in ALLOWED and ALLOWED[who].fullmatch(answer) and (way != "clear" or who in ("sshd", "Consul"))
                 if not REFUSALS.fullmatch(answer) and not allowed:
                     wrong.append(f"port {port} ({who}) {way}: {answer}")
     assert not wrong, "\n".join(wrong)
