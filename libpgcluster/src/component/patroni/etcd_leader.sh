@@ -7,7 +7,7 @@ ask() { curl -q --noproxy '*' -sf -m 3 "$@"; }
 case $2 in
   https:*)
     tls=/etc/pgcluster/tls
-    ask() { curl -q --noproxy '*' --cacert $tls/authority.crt --cert $tls/etcd.crt --key $tls/etcd.key -sf -m 3 "$@"; }
+    ask() { curl -q --noproxy '*' --cacert "$tls/authority.crt" --cert "$tls/etcd.crt" --key "$tls/etcd.key" -sf -m 3 "$@"; }
     ;;
 esac
 move() {
