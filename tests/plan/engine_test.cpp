@@ -254,18 +254,24 @@ TEST_CASE("a wait that is never over fails as not_converged, when its time is ov
   CHECK(report.took >= seconds(20));
 }
 
-TEST_CASE("a failure's hint is what its log says of the system, however far above the last lines") {
-  class Log final : public ServiceModel {
-   public:
-    explicit Log(std::string text) : text_(std::move(text)) {}
-    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
-      if (argv[0] != "journalctl") return std::nullopt;
-      return Output{.out = text_};
-    }
+namespace {
 
-   private:
-    std::string text_;
-  };
+// Journals say this.
+class Log final : public ServiceModel {
+ public:
+  explicit Log(std::string text) : text_(std::move(text)) {}
+  std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
+    if (argv[0] != "journalctl") return std::nullopt;
+    return Output{.out = text_};
+  }
+
+ private:
+  std::string text_;
+};
+
+}  // namespace
+
+TEST_CASE("a failure's hint is what its log says of the system, however far above the last lines") {
   const auto hint = [](const std::string& text) {
     Fleet fleet(1);
     fleet.executor.add(std::make_shared<Log>(text));
@@ -324,17 +330,6 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
 }
 
 TEST_CASE("a wait shows the line of its log that names the cause, and not the ones that follow from it") {
-  class Log final : public ServiceModel {
-   public:
-    explicit Log(std::string text) : text_(std::move(text)) {}
-    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
-      if (argv[0] != "journalctl") return std::nullopt;
-      return Output{.out = text_};
-    }
-
-   private:
-    std::string text_;
-  };
   const auto shown = [](const std::string& text) {
     Fleet fleet(1);
     fleet.executor.add(std::make_shared<Log>(text));

@@ -9,7 +9,7 @@
 // X.509 certificates, as PEM texts. Everything of OpenSSL's about them stands behind this header. Times are Unix times, in seconds.
 namespace pgcluster::x509 {
 
-/// What a certificate says.
+/// The fields of a certificate that matter here.
 struct Certificate {
   std::string subject;          ///< "CN=pg1"
   std::string issuer;           ///< as `subject`
@@ -51,7 +51,7 @@ KeyAndRequest make_request(const std::string& name);
 /// SHA-256 of the public key of a request, hexadecimal; empty where the text is no request, or its signature is not by that key.
 std::string request_key(std::string_view request);
 
-/// What the new certificate is to say.
+/// The fields of a certificate that is to be signed.
 struct Wish {
   std::string name;             ///< the common name
   std::set<std::string> names;  ///< as in Certificate

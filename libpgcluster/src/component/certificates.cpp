@@ -19,7 +19,7 @@ std::string file_of(const std::string& name, const char* kind) { return "/etc/pg
 Wire find_wire(const ClusterView& view) {
   if (view.facts.empty()) return Wire::unknown;
   const auto settled = [](const Facts& facts) { return owns(facts, std::string("file:") + settled_file); };
-  // What speaks over a network; other units of ours may run before the host has noted anything.
+  // Only units that serve or ask over a network count: others of ours may run before the host has its marker file.
   const auto runs = [](const Facts& facts) {
     constexpr const char* units[] = {"etcd", "consul", "patroni", "pgbouncer", "haproxy", "confd"};
     return std::any_of(std::begin(units), std::end(units), [&](const char* unit) { return owns(facts, "unit:" + std::string(unit) + ".service"); });
@@ -53,6 +53,12 @@ std::vector<StepRef> closings(const Topology& topology) {
 }
 
 StepRef unsettled(const std::string& host) { return removal(host, "certificates", std::string("file:") + settled_file); }
+
+void declare(const NodeView& node, Needs& needs, std::vector<CertificateNeed> certificates) {
+  if (!wanted(node.spec())) return;
+  needs.packages.push_back(node.platform().openssl);
+  for (CertificateNeed& one : certificates) needs.certificates.push_back(std::move(one));
+}
 
 StepRef ready(const std::string& host, const std::string& name) { return {host, "certificates", name}; }
 
@@ -108,12 +114,6 @@ std::vector<std::string> command(const std::vector<std::vector<std::string>>& ca
   std::vector<std::string> argv{"curl"};
   argv.insert(argv.end(), calls.front().begin(), calls.front().end());
   return argv;
-}
-
-std::string curl_words(const Spec& spec, const std::string& name) {
-  std::string words;
-  for (const std::string& word : curl_options(spec, name)) words += word + " ";
-  return words;
 }
 
 }  // namespace pgcluster::certificates

@@ -35,11 +35,14 @@ std::vector<StepRef> closings(const Topology& topology);
 /// The removal of that file, the first step where a cluster gives up TLS.
 StepRef unsettled(const std::string& host);
 
+/// Adds to what a component needs: these certificates, and openssl, which makes their keys. Nothing where nothing is encrypted.
+void declare(const NodeView& node, Needs& needs, std::vector<CertificateNeed> certificates);
+
 /// The certificate and its key are there, and so is authority_file. Planned where a component of the host declares it.
 StepRef ready(const std::string& host, const std::string& name);
 
-/// The drop-in by which the host also notes the digests of certificates that the unit has loaded: it comes after the unit's own drop-in, with the same
-/// commands for a reload and those of `exec_reload` more, and is no reason for a restart. Where nothing is encrypted (any more), its removal.
+/// The drop-in by which the host also notes the digests of certificates that the unit has loaded: it comes after the unit's own drop-in, with the
+/// same commands for a reload and those of `exec_reload` more, and is no reason for a restart. Where nothing is encrypted (any more), its removal.
 Steps notes(const NodeView& node, const std::string& component, const ServiceWish& wish, const std::vector<std::string>& exec_reload,
             const std::string& more_service_lines = {});
 
@@ -59,7 +62,5 @@ std::vector<std::string> command(const std::vector<std::vector<std::string>>& ca
 
 /// curl's options by which it trusts the cluster's authority and shows the certificate of that name; none where nothing is encrypted.
 std::vector<std::string> curl_options(const Spec& spec, const std::string& name);
-/// The same as words of a shell command, with a space after each.
-std::string curl_words(const Spec& spec, const std::string& name);
 
 }  // namespace pgcluster::certificates

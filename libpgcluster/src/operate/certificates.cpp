@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <ctime>
 #include <memory>
+#include <optional>
 
 #include "base/certificate.hpp"
 #include "base/joined.hpp"
@@ -16,7 +17,7 @@
 namespace pgcluster {
 namespace {
 
-constexpr std::int64_t day = 24 * 60 * 60;
+constexpr std::int64_t hour = 60 * 60, day = 24 * hour;
 
 std::string base_of(const CertificateNeed& need) {
   const std::string file = certificates::key_file(need.name);
@@ -33,13 +34,42 @@ std::int64_t now_of(const ClusterView& view) {
   return clocks[clocks.size() / 2];
 }
 
+// The cluster's authority, read once for all certificates of a plan.
+struct Authority {
+  std::string key_and_chain, trusted;
+  x509::Certificate certificate;
+};
+
+Authority authority_of(const ClusterView& view) {
+  const std::string& text = view.secret("tls_ca").value;
+  auto certificate = x509::read(text);
+  if (!certificate) throw Error(Code::internal, "the cluster's authority has no certificate");
+  return {text, x509::authority_certificates(text), *std::move(certificate)};
+}
+
+// A request as new_key.sh writes it: the digest of its private key's file, and of its public key. Empty where it is none.
+struct Request {
+  std::string file_digest, public_key;
+};
+
+Request read_request(const Answer& answer) {
+  const auto* file = std::get_if<File>(&answer);
+  if (!file || !file->content.starts_with("key ")) return {};
+  return {file->content.substr(4, 64), x509::request_key(file->content)};
+}
+
+std::optional<x509::Certificate> read_certificate(const Answer& answer) {
+  const auto* file = std::get_if<File>(&answer);
+  return file ? x509::read(file->content) : std::nullopt;
+}
+
 // A name as it stands in a certificate.
 std::string alternative(const std::string& name) { return net::is_ip(name) ? "IP:" + net::canonical(name) : "DNS:" + name; }
 
 x509::Wish wish_of(const NodeView& node, const CertificateNeed& need, std::int64_t authority_end) {
-  const std::int64_t now = now_of(node.cluster);
+  const std::int64_t now = *node.cluster.derived(now_of);
   x509::Wish wish{.name = node.name(), .serves = need.serves, .asks = need.asks};
-  wish.not_before = now - day;  // a host may be slow
+  wish.not_before = now - hour;
   wish.not_after = std::min(now + node.spec().tls_cert_valid_days * day, authority_end);
   std::vector<std::string> names{node.name(), node.host.address};
   if (need.serves) names.insert(names.end(), {"localhost", "127.0.0.1", "::1"});
@@ -61,13 +91,7 @@ std::string words(const std::string& subject, const std::string& issuer, const s
 }
 
 // The same on each day: a plan that was kept as a document must not become another one with time.
-std::string ends(std::int64_t end) {
-  const std::time_t time = end;
-  std::tm parts{};
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d", gmtime_r(&time, &parts));
-  return std::string("less than a third of its time is left: it ends on ") + text;
-}
+std::string ends(std::int64_t end) { return "less than a third of its time is left: it ends on " + x509::iso_time(end).substr(0, 10); }
 
 // What is wrong with a certificate; empty: nothing.
 std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const std::string& trusted, std::int64_t now,
@@ -97,12 +121,11 @@ Files files_of(const std::string& host, const CertificateNeed& need) {
 enum class KeyOf { none, present, next };
 
 KeyOf key_of(const Answers& answers, const Files& files, const std::string& account) {
-  const auto* request = answers.get<File>(files.request);
-  if (!request || !request->content.starts_with("key ") || x509::request_key(request->content).empty()) return KeyOf::none;
-  const std::string digest = request->content.substr(4, 64);
+  const Request& request = answers.read(files.request, read_request);
+  if (request.public_key.empty()) return KeyOf::none;
   const auto is = [&](const Ask& ask) {
     const auto* key = answers.get<File>(ask);
-    return key && key->sha256 == digest && key->owner == account && key->mode == 0600;
+    return key && key->sha256 == request.file_digest && key->owner == account && key->mode == 0600;
   };
   return is(files.next) ? KeyOf::next : is(files.key) ? KeyOf::present : KeyOf::none;
 }
@@ -125,13 +148,11 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
   const Files files = files_of(node.name(), need);
-  const std::string& authority = node.cluster.secret("tls_ca").value;
-  const auto issuer = x509::read(authority);
-  if (!issuer) throw Error(Code::internal, "the cluster's authority has no certificate");
-  const x509::Wish wish = wish_of(node, need, issuer->not_after);
+  const auto authority = node.cluster.derived(authority_of);
+  const x509::Wish wish = wish_of(node, need, authority->certificate.not_after);
   // One certificate for each request, however often the step is asked.
   auto issued = std::make_shared<std::map<std::string, std::string>>();
-  auto decide = [=, host = node.name(), trusted = x509::authority_certificates(authority), now = now_of(node.cluster),
+  auto decide = [=, host = node.name(), now = *node.cluster.derived(now_of),
                  valid_days = node.spec().tls_cert_valid_days](const Answers& answers) -> Decision {
     const Answer& present = answers[files.certificate];
     const auto* found = std::get_if<File>(&present);
@@ -143,15 +164,15 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
     if (key == KeyOf::none || answers.pending(files.request))
       return Later{.until = host + " has made the key", .action = found ? Action::update : Action::create};
     const std::string& request = answers.get<File>(files.request)->content;
-    const auto is = found ? x509::read(found->content) : std::nullopt;
+    const std::optional<x509::Certificate>& is = answers.read(files.certificate, read_certificate);
     std::string reason = !found ? "the certificate is not there"
                          : !is  ? "the file has no certificate"
-                                : wrong(*is, found->content, wish, trusted, now, valid_days);
-    if (reason.empty() && (key == KeyOf::next || is->key != x509::request_key(request))) reason = "it is of another key";
+                                : wrong(*is, found->content, wish, authority->trusted, now, valid_days);
+    if (reason.empty() && (key == KeyOf::next || is->key != answers.read(files.request, read_request).public_key)) reason = "it is of another key";
     const std::string file = certificates::certificate_file(need.name);
     if (reason.empty() && found->mode == 0644 && found->owner == "root") return Done{};
     std::string& made = (*issued)[request];
-    if (made.empty()) made = x509::issue(authority, request, wish);
+    if (made.empty()) made = x509::issue(authority->key_and_chain, request, wish);
     Change change{.todo = {}, .action = found ? Action::update : Action::create, .reason = reason.empty() ? "owner or mode differ" : reason};
     if (key == KeyOf::next)
       change.todo.push_back({.at = host,
@@ -159,7 +180,7 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                                          .touches = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".key.next"}}});
     change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
     change.diff = unified_diff(file, is ? words(is->subject, is->issuer, is->names, is->serves, is->asks) : "",
-                               words("CN=" + wish.name, issuer->subject, wish.names, wish.serves, wish.asks));
+                               words("CN=" + wish.name, authority->certificate.subject, wish.names, wish.serves, wish.asks));
     return change;
   };
   return make_step(certificates::ready(node.name(), need.name),
@@ -175,23 +196,25 @@ StepPtr settled_step(const NodeView& node) {
 
 // The certificates that the host trusts. Services that run cannot take another authority one by one: who has changed would not trust who has not.
 // `certificate`: one of the host's, which shows who has signed those that are there.
-StepPtr authority_step(const NodeView& node, const Text& trusted, const std::string& certificate) {
+StepPtr authority_step(const NodeView& node, const std::string& certificate) {
+  // Public, but new in each plan until the first apply, as the key is.
+  const Text trusted(Secret{"certificate of tls_ca", node.cluster.derived(authority_of)->trusted});
   const StepPtr wished =
       file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted});
   const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}};
   std::vector<Ask> asks = wished->asks();
   asks.push_back(present);
   const bool runs = std::any_of(node.cluster.facts.begin(), node.cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
-  auto decide = [wished, present, runs, trusts = trusted.reveal(), host = node.name()](const Answers& answers) -> Decision {
+  auto decide = [wished, present, runs, authority = node.cluster.derived(authority_of), host = node.name()](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     const auto* found = answers.get<File>(present);
     const auto* change = std::get_if<Change>(&decision);
     if (!runs || !change || change->action != Action::update || !found) return decision;
-    const auto signed_by = x509::read(found->content), wanted = x509::read(trusts);
-    if (!signed_by || !wanted || x509::is_issued_by(found->content, trusts)) return decision;
+    const std::optional<x509::Certificate>& signed_by = answers.read(present, read_certificate);
+    if (!signed_by || x509::is_issued_by(found->content, authority->trusted)) return decision;
     return Refused{
         {.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
-                    wanted->subject + ": pgcluster does not exchange the authority of a running cluster in one step",
+                    authority->certificate.subject + ": pgcluster does not exchange the authority of a running cluster in one step",
          .hint = "write tls_ca as it was. Or apply once with tls_cert_generate: false, and then with the other authority and without that line",
          .path = "tls_ca"}};
   };
@@ -211,11 +234,8 @@ Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& de
           sequence(after_where_planned({node.step(one.component->name(), need.after)}, key_step(node, need)), certificate_step(node, need)));
     }
   if (all.empty()) return {};
-  const Secret& authority = node.cluster.secret("tls_ca");
-  // Public, but new in each plan until the first apply, as the key is.
-  const Text trusted(Secret{"certificate of " + authority.name, x509::authority_certificates(authority.value)});
   const Steps settled = certificates::wire(node.cluster) == certificates::Wire::opening ? Steps() : Steps(settled_step(node));
-  return sequence(settled, authority_step(node, trusted, first), parallel(std::move(all)));
+  return sequence(settled, authority_step(node, first), parallel(std::move(all)));
 }
 
 Steps settle_steps(const NodeView& node) {

@@ -83,44 +83,16 @@ WantedBy=multi-user.target
                      program_file, config_file, to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
 }
 
-// Not before haproxy takes what it would write, with the servers of the spec in place of Patroni's members.
+// What confd writes from it is ours as well, and goes with it. Checked with the servers of the spec in place of Patroni's members.
 StepPtr template_step(const NodeView& node) {
-  const std::string host = node.name();
-  const bool open = certificates::goes_over(node.cluster);
-  const StepPtr wished = file("template", host, {.path = template_file, .content = haproxy_template(node, open)});
-  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{template_file}};
-  std::vector<Ask> asks = wished->asks();
-  asks.push_back(check);
-  auto decide = [wished, check, present, host, open, closed = haproxy_template(node)](const Answers& answers) -> Decision {
-    Decision decision = wished->decide(answers);
-    auto* change = std::get_if<Change>(&decision);
-    if (!change) return decision;
-    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
-    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
-    const auto& asked = std::get<Exec>(check.what);
-    Run once_more{.argv = asked.argv, .input = asked.input, .touches = {std::string("file:") + haproxy_file}};
-    change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
-    return decision;
-  };
-  // What confd writes from it is ours as well, and goes with it.
-  return make_step(node.step("confd", "template"),
-                   {.asks = asks, .decide = decide, .keeps = {std::string("file:") + template_file, std::string("file:") + haproxy_file}});
+  const std::string written = std::string("file:") + haproxy_file;
+  return haproxy_checked_file(node, node.step("confd", "template"), template_file, haproxy_template, {std::string("file:") + template_file, written},
+                              {written});
 }
 
-// Once all Patronis have gone over: HAProxy asks them in the new way only.
 StepPtr close_step(const NodeView& node) {
-  const std::string host = node.name();
-  const StepPtr wished = file("close", host, {.path = template_file, .content = haproxy_template(node)});
-  auto decide = [wished, host](const Answers& answers) -> Decision {
-    Decision decision = wished->decide(answers);
-    auto* change = std::get_if<Change>(&decision);
-    if (!change) return decision;
-    change->todo.push_back({.at = host, .what = SetUnit{unit, SetUnit::Go::restart, {}}});
-    change->action = Action::restart;
-    change->reason = "all Patronis have gone over";
-    return decision;
-  };
-  return make_step(confd::closed(host), {.asks = wished->asks(), .decide = decide, .settle = std::chrono::seconds(10)});
+  return haproxy_closing_file(node, confd::closed(node.name()), template_file, haproxy_template(node), {unit, SetUnit::Go::restart, {}},
+                              Impact::none);
 }
 
 class Confd final : public Component {

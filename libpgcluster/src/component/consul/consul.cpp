@@ -132,7 +132,7 @@ class Consul final : public Component {
     wish.start_files = {consul_agent_file, unit_file, unit_file + ".d/50-pgcluster.conf"};
     if (node.spec().consul_binary.given()) wish.start_files.emplace_back(consul_program(node.spec()));
     if (node.has(Role::postgres)) wish.load_files = {consul_services_file};
-    // Who is trusted is read by a reload, too.
+    // A reload reads the authority again, too.
     if (certificates::wanted(node.spec()))
       wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(consul_certificate)});
     const bool over = certificates::goes_over(node.cluster);
@@ -174,12 +174,9 @@ class Consul final : public Component {
               .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
     if (!spec.consul_binary.given())
       all.packages.insert(all.packages.end(), node.platform().consul.packages.begin(), node.platform().consul.packages.end());
-    if (certificates::wanted(spec)) {
-      all.packages.push_back(node.platform().openssl);
-      CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
-      if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
-      all.certificates = {std::move(certificate)};
-    }
+    CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
+    if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
+    certificates::declare(node, all, {std::move(certificate)});
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;
   }

@@ -134,11 +134,8 @@ class Etcd final : public Component {
               .accounts = {packaged.account},
               .directories = {packaged.data},
               .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
-    if (certificates::wanted(node.spec())) {
-      packages.push_back(node.platform().openssl);
-      all.certificates = {{.name = "etcd", .account = packaged.account, .asks = true}};
-    }
     all.packages = std::move(packages);
+    certificates::declare(node, all, {{.name = "etcd", .account = packaged.account, .asks = true}});
     return all;
   }
 

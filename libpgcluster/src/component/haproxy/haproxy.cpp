@@ -35,44 +35,13 @@ ServiceWish service_wish(const Spec& spec) {
   return wish;
 }
 
-// A configuration that HAProxy does not accept never replaces the present one: `haproxy -c` is run while planning, and once more just before the
-// change.
 StepPtr config_step(const NodeView& node) {
-  const std::string host = node.name();
-  const bool open = certificates::goes_over(node.cluster);
-  const StepPtr wished = file(node.step("haproxy", "config"), host, {.path = haproxy_file, .content = haproxy_config(node, open)});
-  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{haproxy_file}};
-  std::vector<Ask> asks = wished->asks();
-  asks.push_back(check);
-  auto decide = [wished, check, present, host, open, closed = haproxy_config(node)](const Answers& answers) -> Decision {
-    Decision decision = wished->decide(answers);
-    auto* change = std::get_if<Change>(&decision);
-    if (!change) return decision;
-    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
-    // Without its certificate it would refuse any configuration.
-    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
-    const auto& asked = std::get<Exec>(check.what);
-    change->todo.insert(change->todo.begin(), Do{.at = host, .what = Run{.argv = asked.argv, .input = asked.input}});
-    return decision;
-  };
-  return make_step(node.step("haproxy", "config"), {.asks = asks, .decide = decide, .keeps = wished->keeps()});
+  return haproxy_checked_file(node, node.step("haproxy", "config"), haproxy_file, haproxy_config, {std::string("file:") + haproxy_file}, {});
 }
 
-// Once all Patronis have gone over.
 StepPtr close_step(const NodeView& node) {
-  const std::string host = node.name();
-  const StepPtr wished = file("close", host, {.path = haproxy_file, .content = haproxy_config(node)});
-  auto decide = [wished, host](const Answers& answers) -> Decision {
-    Decision decision = wished->decide(answers);
-    auto* change = std::get_if<Change>(&decision);
-    if (!change) return decision;
-    change->todo.push_back({.at = host, .what = SetUnit{haproxy_unit, SetUnit::Go::reload, {}}});
-    change->action = Action::reload;
-    change->impact = Impact::reload;
-    change->reason = "all Patronis have gone over";
-    return decision;
-  };
-  return make_step(node.step("haproxy", "close"), {.asks = wished->asks(), .decide = decide, .settle = seconds(10)});
+  return haproxy_closing_file(node, node.step("haproxy", "close"), haproxy_file, haproxy_config(node), {haproxy_unit, SetUnit::Go::reload, {}},
+                              Impact::reload);
 }
 
 // Somebody else's HAProxy goes on as it is.
@@ -256,10 +225,7 @@ class Haproxy final : public Component {
     const PackagedService& packaged = node.platform().haproxy;
     Needs all{.packages = packaged.packages, .ports = {}, .units = {haproxy_unit}, .accounts = {packaged.account}};
     all.packages.push_back(node.platform().http_client);
-    if (certificates::wanted(node.spec())) {
-      all.packages.push_back(node.platform().openssl);
-      all.certificates = {{.name = haproxy_certificate, .names = certificates::client_names(node)}};
-    }
+    certificates::declare(node, all, {{.name = haproxy_certificate, .names = certificates::client_names(node)}});
     for (const auto& [name, port] : haproxy_ports(node.spec()))
       all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
     return all;
@@ -346,6 +312,45 @@ std::string read_haproxy_check(const Answer& answer) {
         line.find("Error(s) found") == std::string::npos && line.find("Fatal errors found") == std::string::npos)
       why += (why.empty() ? "" : "; ") + line.substr(line.find(" : ") == std::string::npos ? 0 : line.find(" : ") + 3);
   return why.empty() ? all : why;
+}
+
+StepPtr haproxy_checked_file(const NodeView& node, const StepRef& name, const std::string& path, std::string (*content)(const NodeView&, bool),
+                             std::vector<std::string> keeps, std::vector<std::string> touches) {
+  const std::string host = node.name();
+  const bool open = certificates::goes_over(node.cluster);
+  const StepPtr wished = file(name, host, {.path = path, .content = content(node, open)});
+  const Ask check = haproxy_check_ask(node, open), present{host, FileOf{path}};
+  std::vector<Ask> asks = wished->asks();
+  asks.push_back(check);
+  auto decide = [=, closed = content(node, false)](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    if (const auto* found = answers.get<File>(present); open && found && found->content == closed) return Done{};
+    // Without its certificate it would refuse any configuration.
+    if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
+    const auto& asked = std::get<Exec>(check.what);
+    Run once_more{.argv = asked.argv, .input = asked.input, .touches = touches};
+    change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
+    return decision;
+  };
+  return make_step(name, {.asks = asks, .decide = decide, .keeps = std::move(keeps)});
+}
+
+StepPtr haproxy_closing_file(const NodeView& node, const StepRef& name, const std::string& path, const std::string& content, const SetUnit& then,
+                             Impact impact) {
+  const StepPtr wished = file(name, node.name(), {.path = path, .content = content});
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    auto* change = std::get_if<Change>(&decision);
+    if (!change) return decision;
+    change->todo.push_back({.at = host, .what = then});
+    change->action = then.go == SetUnit::Go::reload ? Action::reload : Action::restart;
+    change->impact = impact;
+    change->reason = "all Patronis have gone over";
+    return decision;
+  };
+  return make_step(name, {.asks = wished->asks(), .decide = decide, .settle = seconds(10)});
 }
 
 Refused haproxy_refuses(const std::string& host, const std::string& why) {

@@ -49,6 +49,13 @@ HaproxyState read_haproxy(const Answer& answer);
 Ask haproxy_check_ask(const NodeView& node, bool open = false);
 /// Empty where it takes it, or is not there to be asked.
 std::string read_haproxy_check(const Answer& answer);
+/// A file from which HAProxy's configuration comes, by `content(node, open)`. A configuration that HAProxy does not accept never replaces the present
+/// one: `haproxy -c` is run while planning, and once more just before the change. While the cluster goes over, the closed form counts as done, too.
+StepPtr haproxy_checked_file(const NodeView& node, const StepRef& name, const std::string& path, std::string (*content)(const NodeView&, bool),
+                             std::vector<std::string> keeps, std::vector<std::string> touches);
+/// Once all Patronis have gone over: the closed form of that file, and what makes its reader take it.
+StepPtr haproxy_closing_file(const NodeView& node, const StepRef& name, const std::string& path, const std::string& content, const SetUnit& then,
+                             Impact impact);
 /// Refused, in haproxy's own words.
 Refused haproxy_refuses(const std::string& host, const std::string& why);
 

@@ -6,7 +6,6 @@
 #include "base/network.hpp"
 #include "base/url.hpp"
 #include "component/certificates.hpp"
-#include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/networks.hpp"
@@ -95,10 +94,6 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   return out;
 }
 
-}  // namespace
-
-namespace {
-
 // A line of ours as it is where what crosses a network is encrypted: it takes nobody without TLS.
 std::string over_network(const Spec& spec, std::string line) {
   const bool network = line.starts_with("host ") && line.find(" 127.0.0.1/32 ") == std::string::npos && line.find(" ::1/128 ") == std::string::npos;
@@ -110,9 +105,7 @@ std::string over_network(const Spec& spec, std::string line) {
 std::vector<std::string> hba_lines(const ClusterView& view) {
   const Spec& spec = view.spec;
   const std::string& super = spec.patroni_superuser_username;
-  // One host more that only asks Consul must not change a member's file.
-  std::vector<const TopologyHost*> known = view.known();
-  std::erase_if(known, [](const TopologyHost* host) { return host->roles == std::vector<Role>{Role::consul_client}; });
+  const std::vector<const TopologyHost*> known = known_to_others(view);
   std::vector<std::string> members, others;
   for (const TopologyHost* host : known) {
     if (host->has(Role::postgres))

@@ -175,7 +175,6 @@ class Patroni final : public Component {
     std::vector<std::string> packages = postgresql_packages(platform, spec.postgresql_version);
     packages.insert(packages.end(), platform.patroni.packages.begin(), platform.patroni.packages.end());
     packages.insert(packages.end(), {patroni::dcs_client_package(node), platform.http_client});
-    if (certificates::wanted(spec)) packages.push_back(platform.openssl);
     Needs all{.packages = std::move(packages),
               .ports = {{.number = spec.postgresql_port, .purpose = "PostgreSQL", .unit = patroni::unit_name, .reach = Reach::clients, .peers = true},
                         {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
@@ -185,11 +184,10 @@ class Patroni final : public Component {
               .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
                           {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
-    if (certificates::wanted(spec)) {
-      const std::string& account = platform.postgresql.account;
-      all.certificates = {{.name = patroni::certificate, .account = account, .asks = true},
-                          {.name = patroni::server_certificate, .account = account, .names = certificates::client_names(node)}};
-    }
+    const std::string& account = platform.postgresql.account;
+    certificates::declare(node, all,
+                          {{.name = patroni::certificate, .account = account, .asks = true},
+                           {.name = patroni::server_certificate, .account = account, .names = certificates::client_names(node)}});
     all.findings = too_few_huge_pages(node);
     for (Diagnostic& one : unknown_network(node)) all.findings.push_back(std::move(one));
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode

@@ -32,7 +32,7 @@ std::vector<std::string> ident_lines(const Spec& spec);
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish(const Spec& spec);
 WriteFile drop_in(const Spec& spec);
-/// What a reload of the unit runs so that Patroni and PostgreSQL take new certificates, too.
+/// The commands of a reload by which Patroni and PostgreSQL take new certificates, too.
 std::vector<std::string> certificate_reloads(const std::string& data_dir);
 /// The service that keeps etcd's leader on another host than PostgreSQL's: its unit, program and unit file.
 inline constexpr const char* etcd_leader_unit = "pgcluster-etcd-leader.service";

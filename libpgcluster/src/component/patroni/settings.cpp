@@ -78,9 +78,21 @@ SettingsDiff compare_settings(const ClusterView& view, const std::string& settin
   return diff;
 }
 
+namespace {
+
 Exec settings_look(const ClusterView& view, const TopologyHost& host) {
   return {.argv = {"sh", "-c", shell::settings_look, "sh", net::host_port(host.address, view.spec.patroni_restapi_port)}};
 }
+
+// The change of the settings at the leader, provided that it still leads and nobody has changed them since.
+Do patch_at(const ClusterView& view, const TopologyHost& leader, const Members& members, const std::string& patch) {
+  Run run = rest_call(view, leader, "PATCH", "/config", patch, 20);
+  run.touches = {"dcs:config"};
+  run.look = settings_look(view, leader);
+  return {.at = leader.name, .what = std::move(run), .was = Output{.out = "200 " + members.of(leader).settings}};
+}
+
+}  // namespace
 
 StepPtr encryption_step(const View& view) {
   std::vector<Ask> asks = member_asks(*view);
@@ -94,10 +106,7 @@ StepPtr encryption_step(const View& view) {
     for (const auto& [name, wish] : postgresql_parameters(*view))
       if (name.starts_with("ssl") && json_read::plain(json_read::at(parameters, name)) != wish) patch["postgresql"]["parameters"][name] = wish;
     if (patch.empty()) return Done{};
-    Run run = rest_call(*view, *leader, "PATCH", "/config", patch.dump(), 20);
-    run.touches = {"dcs:config"};
-    run.look = settings_look(*view, *leader);
-    return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
+    return Change{.todo = {patch_at(*view, *leader, members, patch.dump())},
                   .action = Action::update,
                   .impact = Impact::reload,
                   .reason = "PostgreSQL answers with TLS, too, before anybody asks for it"};
@@ -136,11 +145,7 @@ StepPtr settings_step(const View& view) {
     }
     const SettingsDiff diff = compare_settings(*view, members.of(*leader).settings);
     if (diff.patch.empty()) return Done{};
-    Run run = rest_call(*view, *leader, "PATCH", "/config", diff.patch, 20);
-    run.touches = {"dcs:config"};
-    // Still the leader, and nobody has changed the settings since.
-    run.look = settings_look(*view, *leader);
-    return Change{.todo = {Do{.at = leader->name, .what = std::move(run), .was = Output{.out = "200 " + members.of(*leader).settings}}},
+    return Change{.todo = {patch_at(*view, *leader, members, diff.patch)},
                   .action = Action::update,
                   .impact = diff.parameters ? Impact::reload : Impact::none,
                   .diff = unified_diff("cluster settings", diff.before, diff.after),

@@ -13,9 +13,7 @@ std::string pgbouncer_hba(const ClusterView& view) {
   const std::string super = hba_name(spec.patroni_superuser_username);
   std::string text = "# Written by pgcluster.\n";
   const auto add = [&](const std::string& line) { text += line + "\n"; };
-  // One host more that only asks Consul must not change the file.
-  std::vector<const TopologyHost*> known = view.known();
-  std::erase_if(known, [](const TopologyHost* host) { return host->roles == std::vector<Role>{Role::consul_client}; });
+  const std::vector<const TopologyHost*> known = known_to_others(view);
   add("local pgbouncer pgbouncer scram-sha-256");  // its console, which Patroni's callback uses
   add("local all " + super + " scram-sha-256");
   for (const TopologyHost* host : known)

@@ -148,10 +148,7 @@ class PgBouncer final : public Component {
               .units = {unit},
               .accounts = {packaged.account},
               .secrets = {pgbouncer_secret(spec)}};
-    if (certificates::wanted(spec)) {
-      all.packages.push_back(node.platform().openssl);
-      all.certificates = {{.name = "pgbouncer", .account = packaged.account, .names = certificates::client_names(node)}};
-    }
+    certificates::declare(node, all, {{.name = "pgbouncer", .account = packaged.account, .names = certificates::client_names(node)}});
     return all;
   }
 };

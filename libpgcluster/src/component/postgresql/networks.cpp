@@ -1,4 +1,4 @@
-// Who may connect, where the spec does not say: the networks of the hosts.
+// The networks that may connect where the spec names none: those of the hosts' own interfaces.
 #include "component/postgresql/networks.hpp"
 
 #include <algorithm>
@@ -39,6 +39,14 @@ std::vector<net::Network> of_interfaces(const ClusterView& view, const Facts& fa
 }
 
 }  // namespace
+
+bool only_asks(const TopologyHost& host) { return host.roles == std::vector<Role>{Role::consul_client}; }
+
+std::vector<const TopologyHost*> known_to_others(const ClusterView& view) {
+  std::vector<const TopologyHost*> known = view.known();
+  std::erase_if(known, [](const TopologyHost* host) { return only_asks(*host); });
+  return known;
+}
 
 std::vector<std::string> networks_of(const ClusterView& view, const std::string& host, const std::string& address) {
   const auto own = net::parse_ip(address);

@@ -7,6 +7,11 @@
 
 namespace pgcluster {
 
+/// Whether the host has nothing of the cluster but an agent of Consul. Nobody looks for it, and one more of them must change no other host.
+bool only_asks(const TopologyHost& host);
+/// Who belongs to the cluster, but for those.
+std::vector<const TopologyHost*> known_to_others(const ClusterView& view);
+
 /// The networks of the interface that has the host's address, without those of the VIP, of single addresses and of links. Of a host without facts
 /// those that other hosts recorded. Empty where neither tells any.
 std::vector<std::string> networks_of(const ClusterView& view, const std::string& host, const std::string& address);

@@ -100,7 +100,7 @@ std::string objects_file(const Objects& objects) {
   return text;
 }
 
-// What a cluster, a database or a role may set for everybody, and must not change for us. Who may make functions, operators or temporary tables in a
+// A cluster, a database or a role may have settings for everybody: these must not change our session. Who may make functions, operators or temporary tables in a
 // database must not have us call them: search_path names pg_catalog only, and pg_temp last.
 static constexpr const char* own_session =
     "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,pg_temp"

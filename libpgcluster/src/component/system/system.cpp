@@ -4,6 +4,7 @@
 
 #include "base/joined.hpp"
 #include "component/certificates.hpp"
+#include "component/postgresql/networks.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -144,9 +145,8 @@ Steps huge_pages(const NodeView& node) {
 
 Steps names(const NodeView& node) {
   std::string lines;
-  // Who only asks is nobody that others look for: one more of them changes no other host.
   for (const TopologyHost* host : node.cluster.known())
-    if (host->name == node.name() || host->roles != std::vector<Role>{Role::consul_client}) lines += host->address + " " + host->name + "\n";
+    if (host->name == node.name() || !only_asks(*host)) lines += host->address + " " + host->name + "\n";
   return block(node.step("system", "hosts"), node.name(), {.path = "/etc/hosts", .marker = "hosts", .content = lines});
 }
 

@@ -23,7 +23,7 @@ struct Questions {
   std::string password;
   int asked = 0;
 };
-/// What the callbacks of a session work with; the session's `abstract` points to it as long as the session lives.
+/// The data of a session's callbacks; the session's `abstract` points to it as long as the session lives.
 struct Callbacks {
   std::string* received = nullptr;  ///< where the server's first bytes are recorded
   Questions* questions = nullptr;
