@@ -202,7 +202,7 @@ def test_what_leaves_the_spec_is_removed_and_nothing_else(cluster):
     cluster.inside("pg1", "echo mine > /etc/pgbouncer/somebody-elses")
     cluster.write(cluster_vip=None, pgbouncer_install=False)
     removed = [change for change in cluster.plan()["changes"] if change["action"] == "remove"]
-    assert {change["component"] for change in removed} == {"vip-manager", "pgbouncer", "patroni"}    # of the last one its call of PgBouncer when the role changes
+    assert {change["component"] for change in removed} == {"vip-manager", "pgbouncer", "patroni", "certificates"}    # of Patroni its call of PgBouncer when the role changes
     cluster.apply()
     for host in cluster.hosts:
         gone = cluster.inside(host, "for u in pgbouncer pgcluster-vip; do systemctl is-active $u; done; ls /etc/pgbouncer /etc/systemd/system; ip -o addr show to " + VIP, check=False)

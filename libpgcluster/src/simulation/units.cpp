@@ -151,6 +151,14 @@ void SimulatedExecutor::Impl::purge(SimulatedHost& host, const std::string& name
     host.units.erase(unit);
   }
   for (const auto& [path, file] : known->files) host.files.erase(path);
+  // As Debian's packages of etcd and PostgreSQL do. What the account had is then shown with its number.
+  for (const auto& [account, how] : known->accounts) {
+    host.accounts.erase(account);
+    for (auto& [path, file] : host.files) {
+      if (file.owner == account) file.owner = std::to_string(how.uid);
+      if (file.group == account) file.group = std::to_string(how.uid);
+    }
+  }
   for (const auto& model : models_) model->package_removed(host, name);
 }
 

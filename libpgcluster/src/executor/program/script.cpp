@@ -70,6 +70,14 @@ std::string was_pattern(const std::optional<Answer>& was) {
   return "";
 }
 
+// The same for a file that goes: whose it is does not count. The account may have gone with its package just before.
+std::string removed_pattern(const std::optional<Answer>& was) {
+  const auto* file = was ? std::get_if<File>(&*was) : nullptr;
+  if (!file || file->kind != File::Kind::regular) return was_pattern(was);
+  if (!file->sha256.empty()) return "* " + file->sha256;
+  return file->content.empty() ? "[0-7]*" : "* " + sha256_hex(file->content);
+}
+
 struct Needs {
   bool dos = false, apt = false, units = false, more = false, scratch = false;
 };
@@ -175,7 +183,7 @@ struct Renderer {
       case Remove::Kind::file:
         needs.more = true;
         if (!good_path(remove.name)) return refuse("not an absolute path of a file: " + remove.name);
-        return "remove_file " + shell_word(remove.name) + " " + shell_word(was_pattern(d.was));
+        return "remove_file " + shell_word(remove.name) + " " + shell_word(removed_pattern(d.was));
       case Remove::Kind::tree:
         needs.more = true;
         if (!removable_tree(remove.name)) return refuse("pgcluster does not remove a tree that near the root: " + remove.name);
