@@ -264,6 +264,8 @@ def main():
     chosen = options.parse_args()
     # Everywhere as the presets have it, so that all builds of this tree find each other's objects.
     os.environ.update(PYTHONDONTWRITEBYTECODE="1", CCACHE_BASEDIR=str(SOURCE), CCACHE_NOHASHDIR="1")
+    if chosen.long:
+        os.environ["PGCLUSTER_LONG"] = "1"
     if chosen.part:
         signal.signal(signal.SIGINT, lambda *_: None)    # it is for the programs below, which clean up
         counts = WORK[chosen.part](chosen.long)

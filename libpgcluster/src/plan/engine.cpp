@@ -246,7 +246,7 @@ void Engine::judge(std::size_t i) {
     else if (!node.wrong_since)
       node.wrong_since = executor_.now();
     else if (executor_.now() - *node.wrong_since >= later->patience)
-      return fail(i, {.code = Code::not_converged, .message = later->wrong});
+      return fail(i, {.code = Code::not_converged, .message = later->wrong, .host = later->host});
     return again_later(i, std::move(*later));
   }
   Change& change = std::get<Change>(decision);

@@ -107,6 +107,8 @@ struct Later {
   /// The present obstacle, in the service's own words if it has some. It is shown during the wait, and when the wait times out. If it is
   /// empty, apply takes the words of the commands that failed.
   std::string seen{};
+  /// The host that `wrong` is on; empty: the step's own. Steps that fail with the same words about the same host are reported as one error.
+  std::string host{};
 };
 /// The step is unsafe, or would change what is not ours. A plan with it is refused; during an apply the step fails at once.
 struct Refused {

@@ -27,10 +27,14 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
   return !member.leads && !view.leaves_out(host.name) && !never_synchronous(host);
 }
 
-Refused has_died(const TopologyHost& host) {
-  return {{.message = std::string(unit_name) + " on " + host.name + " has died", .hint = "its last journal lines show why"},
-          Code::not_converged,
-          host.name};
+// What a wait for a Patroni that has died decides, and nothing for one that has not. While one that died again and again runs, it may come up well: the
+// cause may have been mended since.
+std::optional<Decision> death(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
+  if (!died(view.spec, answers, host)) return std::nullopt;
+  const std::string message = std::string(unit_name) + " on " + host.name + " has died";
+  if (answers.get<Unit>(unit_ask(view.spec, host))->young)
+    return Later{.until = std::string(unit_name) + " on " + host.name + " stays up", .wrong = message, .patience = seconds(5), .host = host.name};
+  return Refused{{.message = message, .hint = "its last journal lines show why"}, Code::not_converged, host.name};
 }
 
 constexpr long least_free_mib = 64;  // an empty server takes 40
@@ -176,7 +180,8 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
   auto decide = [=, is_first = host.name == first.name, type = view->topology.dcs_type](const Answers& answers) -> Decision {
     const Initialized is = read_initialized(answers[initialize]);
     if (is == Initialized::yes || (is == Initialized::no && is_first)) return Done{};
-    if (!is_first && died(view->spec, answers, first)) return has_died(first);
+    if (!is_first)
+      if (auto dead = death(*view, answers, first)) return *dead;
     return Later{is_first ? std::string(to_string(type)) + " answers with a quorum" + (type == DcsType::etcd ? ", and has seen each member once" : "")
                           : first.name + " has initialised the cluster"};
   };
@@ -200,7 +205,7 @@ StepPtr created_gate(const View& view, const TopologyHost& host) {
       return Refused{
           {.message = "the Patroni on " + host.name + " belongs to the cluster '" + member.scope + "'", .hint = "see /etc/patroni on the host"}};
     if (member.state == "running" || member.state == "restarting") return Done{};
-    if (died(view->spec, answers, host)) return has_died(host);
+    if (auto dead = death(*view, answers, host)) return *dead;
     // Patroni would try it again and again.
     const Making making = read_making(answers.out(look));
     if (making.free_mib >= 0 && making.free_mib < least_free_mib)
@@ -224,7 +229,7 @@ StepPtr member_gate(const View& view, const TopologyHost& host, const StepRef& s
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);
     if (answers.pending(ask) || member.fine()) return Done{};
-    if (died(view->spec, answers, host)) return has_died(host);
+    if (auto dead = death(*view, answers, host)) return *dead;
     const std::string now = !member.answers             ? "Patroni does not answer"
                             : member.state != "running" ? "it is " + member.state
                                                         : "it does not stream yet";
@@ -279,7 +284,8 @@ StepPtr leader_gate(const View& view) {
     if (const TopologyHost* leader = members.leader(); leader && members.of(*leader).state == "running" && !members.of(*leader).settings.empty())
       return Done{};
     const bool any = std::any_of(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.answers; });
-    if (!any && died(view->spec, answers, first)) return has_died(first);
+    if (!any)
+      if (auto dead = death(*view, answers, first)) return *dead;
     const auto leaders = std::count_if(members.all.begin(), members.all.end(), [](const auto& one) { return one.second.leads; });
     return Later{.until = leaders > 1 ? "only one member leads" : "a member leads", .seen = members.words()};
   };

@@ -5,6 +5,8 @@
 #include <openssl/sha.h>
 
 #include <charconv>
+#include <map>
+#include <mutex>
 
 #include <pgcluster/base/error.hpp>
 
@@ -18,6 +20,23 @@ constexpr std::string_view kind = "SCRAM-SHA-256$";
 constexpr int most_iterations = 1'000'000;  // what a sane server is set to; each costs time
 
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+
+// The verifier of this password with the same salt. Computing one costs a millisecond, and an apply asks for each role many times: the answers are kept,
+// by a hash that does not give the password away.
+ScramVerifier with_salt_of(const ScramVerifier& found, std::string_view password) {
+  static constexpr std::size_t most = 20'000;
+  static std::mutex mutex;
+  static std::map<std::string, ScramVerifier> known;
+  const std::string key = hmac_sha256(found.salt, std::to_string(found.iterations) + ":" + std::string(password));
+  {
+    const std::lock_guard lock(mutex);
+    if (const auto it = known.find(key); it != known.end()) return it->second;
+  }
+  ScramVerifier made = make_scram(password, found.salt, found.iterations);
+  const std::lock_guard lock(mutex);
+  if (known.size() >= most) known.clear();
+  return known.emplace(key, std::move(made)).first->second;
+}
 
 }  // namespace
 
@@ -58,7 +77,7 @@ bool scram_matches(std::string_view verifier, std::string_view password) {
   const auto found = parse_scram(verifier);
   if (!found) return false;
   if (parse_scram(password)) return verifier == password;
-  const ScramVerifier wished = make_scram(password, found->salt, found->iterations);
+  const ScramVerifier wished = with_salt_of(*found, password);
   return wished.stored == found->stored && wished.server == found->server;
 }
 
