@@ -155,8 +155,15 @@ def test_apt_that_somebody_else_uses(cluster, long):
 # In the middle of an apply.
 
 
+def one_without_packages(cluster, host):
+    """Fresh hosts, on one of which apt has something to do."""
+    cluster.fresh(warm=True)
+    cluster.inside(host, "DEBIAN_FRONTEND=noninteractive apt-get -qq -y purge postgresql-17 postgresql-common patroni etcd-server pgbouncer >/dev/null 2>&1; "
+                   "rm -rf /var/lib/postgresql /var/lib/etcd")
+
+
 def test_a_connection_that_is_cut_for_20_s_in_the_middle_of_apt(cluster):
-    cluster.fresh()    # without the packages
+    one_without_packages(cluster, "pg2")
     process = cluster.start_apply()
     wait_for_process(cluster, "pg2", "[a]pt-get.*install")
     cluster.lab("cut", "pg2")
@@ -170,7 +177,7 @@ def test_a_connection_that_is_cut_for_20_s_in_the_middle_of_apt(cluster):
 
 
 def test_a_host_that_reboots_in_the_middle_of_apt(cluster):
-    cluster.fresh()
+    one_without_packages(cluster, "pg3")
     process = cluster.start_apply()
     wait_for_process(cluster, "pg3", "[d]pkg.*(--unpack|--configure)")
     cluster.lab("reboot", "pg3")

@@ -1,4 +1,5 @@
 """Each key of the spec, changed on a running cluster under a writer and changed back: what docs/configuration.md says of it happens, and nothing else.
+Keys of which it says the same are changed together, to save time; tests/operate/keys_test.cpp changes each by itself on the simulated fleet.
 
 Settings of PostgreSQL have tests/e2e/test_settings.py; hosts, ssh and clouds have files of their own; a container has no huge pages to turn off (disable_thp)."""
 
@@ -96,19 +97,31 @@ def applied(cluster, announced):
     cluster.assert_converged()
 
 
-def change(cluster, key, value, more):
-    former = {name: cluster.spec.get(name) for name in (key, *more)}
+def grouped(entries):
+    """(keys with their values, what else has to be described) for each test."""
+    groups, alone = {}, []
+    for key, value, more in entries:
+        if more or isinstance(value, bool):
+            alone.append(pytest.param({key: value}, more, id=key))
+        else:
+            groups.setdefault((TABLE[key], key.split("_")[0] if TABLE[key] == "restart" else ""), {})[key] = value
+    return [pytest.param(keys, {}, id=" ".join(keys)) for keys in groups.values()] + alone
+
+
+def change(cluster, keys, more):
+    former = {name: cluster.spec.get(name) for name in (*keys, *more)}
+    [said] = {TABLE[key] for key in keys}
     if more:
         cluster.write(**more)
         cluster.apply()
-    cluster.write(**{key: value})
+    cluster.write(**keys)
     announced = cluster.plan()["changes"]
-    assert announced or TABLE[key] == "none", f"{key}: nothing to do"
+    assert announced or said == "none", f"{keys}: nothing to do"
     for one in announced:
         impact = {"none": "live", "reload": "reload"}.get(one["impact"], "restart")
-        assert ORDER.index(impact) <= ORDER.index(TABLE[key]), f"{key}, {TABLE[key]} by the table: {one}"
+        assert ORDER.index(impact) <= ORDER.index(said), f"{keys}, {said} by the table: {one}"
     applied(cluster, announced)
-    cluster.write(**{key: former[key]})
+    cluster.write(**{key: former[key] for key in keys})
     applied(cluster, cluster.plan()["changes"])
     if more:
         cluster.write(**former)
@@ -138,9 +151,9 @@ def deployed(cluster):
     return cluster
 
 
-@pytest.mark.parametrize("key,value,more", COMMON + VIP_KEYS, ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
-def test_scheme_a(deployed, key, value, more):
-    change(deployed, key, value, more)
+@pytest.mark.parametrize("keys,more", grouped(COMMON + VIP_KEYS))
+def test_scheme_a(deployed, keys, more):
+    change(deployed, keys, more)
 
 
 def test_what_is_fixed_with_etcd(deployed):
@@ -156,9 +169,9 @@ def balanced(deployed):
     return deployed
 
 
-@pytest.mark.parametrize("key,value,more", BALANCED + VIP_KEYS, ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
-def test_scheme_b(balanced, key, value, more):
-    change(balanced, key, value, more)
+@pytest.mark.parametrize("keys,more", grouped(BALANCED + VIP_KEYS))
+def test_scheme_b(balanced, keys, more):
+    change(balanced, keys, more)
 
 
 @pytest.fixture(scope="module")
@@ -171,10 +184,9 @@ def discovered(cluster):
     return cluster
 
 
-@pytest.mark.parametrize("key,value,more", [one for one in COMMON if one[0].startswith(("patroni_r", "failsafe", "synchronous_mode", "postgresql_pg_hba"))],
-                         ids=lambda one: one if isinstance(one, str) and one in TABLE else "")
-def test_scheme_c(discovered, key, value, more):
-    change(discovered, key, value, more)
+@pytest.mark.parametrize("keys,more", grouped(one for one in COMMON if one[0].startswith(("patroni_r", "failsafe", "synchronous_mode", "postgresql_pg_hba"))))
+def test_scheme_c(discovered, keys, more):
+    change(discovered, keys, more)
 
 
 def test_what_is_fixed_with_consul(discovered):
