@@ -309,6 +309,19 @@ void CommandLine::members() {
                "  pgcluster reinit -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reinit)),
          "The replica; required");
+  asks({"rotate", "Replace generated passwords, or all keys and certificates",
+        "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
+        "hosts. Sessions go on and nothing is restarted. A password that stands in the spec is changed there, and by apply.",
+        "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml superuser replication --yes", changes},
+       [this](Session& session) {
+         return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+           auto chosen = options_from<pgcluster::RotateOptions>(options);
+           chosen.what = a_.what;
+           return pgcluster::plan_rotate(spec, executor, chosen);
+         });
+       })
+      .add_option("WHAT", a_.what, "Roles, or the word certificates")
+      ->required();
   asks({"pause", "Stop automatic failover until resume",
         "For maintenance during which Patroni must not fail over. Until resume, a leader that dies is not replaced.",
         "  pgcluster pause -f cluster.yaml", changes},

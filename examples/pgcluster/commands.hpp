@@ -22,6 +22,7 @@ struct Arguments {
   std::string role = "superuser";
   std::string format = "dot";
   std::vector<std::string> without;
+  std::vector<std::string> what;  ///< to rotate
   bool json = false;
   bool diff = false;
   bool detailed_exitcode = false;

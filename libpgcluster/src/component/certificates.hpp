@@ -9,6 +9,9 @@
 // them (operate/certificates.cpp).
 namespace pgcluster::certificates {
 
+/// In ClusterView::rotated: all keys and certificates.
+inline constexpr const char* rotated = "certificates";
+
 /// Whether what crosses a network is encrypted.
 inline bool wanted(const Spec& spec) { return spec.tls_cert_generate; }
 

@@ -6,5 +6,6 @@ namespace pgcluster::shell {
 extern const char* const data_directory;
 extern const char* const download;
 extern const char* const new_key;
+extern const char* const served_certificate;
 
 }  // namespace pgcluster::shell

@@ -10,12 +10,15 @@
 #include "base/certificate.hpp"
 #include "base/joined.hpp"
 #include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/shell.hpp"
 #include "op/facts.hpp"
 
 namespace pgcluster {
 namespace {
+
+using std::chrono::seconds;
 
 constexpr std::int64_t hour = 60 * 60, day = 24 * hour;
 
@@ -132,18 +135,25 @@ KeyOf key_of(const Answers& answers, const Files& files, const std::string& acco
 
 StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
   const Files files = files_of(node.name(), need);
-  auto decide = [files, need, host = node.name()](const Answers& answers) -> Decision {
-    if (key_of(answers, files, need.account) != KeyOf::none) return Done{};
+  const bool rotates = node.cluster.rotated.contains(certificates::rotated);
+  const std::int64_t begins = *node.cluster.derived(now_of) - hour;
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    const KeyOf made = key_of(answers, files, need.account);
+    const std::optional<x509::Certificate>& is = answers.read(files.certificate, read_certificate);
+    const bool old = rotates && made == KeyOf::present && is && is->not_before < begins;
+    if (made != KeyOf::none && !old) return Done{};
     const std::string base = base_of(need);
     Run run{.argv = {"sh", "-c", shell::new_key, "sh", base, need.account, host.substr(0, 64)},
             .touches = {"file:" + base + ".key.next", "file:" + base + ".csr"}};
     const bool there = answers.get<File>(files.key);
     return Change{.todo = {Do{.at = host, .what = std::move(run)}},
                   .action = there ? Action::update : Action::create,
-                  .reason = there ? "the key is not the one that its request is of, or others may read it" : "the key is not there"};
+                  .reason = old     ? "the key is replaced"
+                            : there ? "the key is not the one that its request is of, or others may read it"
+                                    : "the key is not there"};
   };
   return make_step(node.step("certificates", need.name + "-key"),
-                   {.asks = {files.key, files.next, files.request}, .decide = decide, .keeps = {"file:" + base_of(need) + ".csr"}});
+                   {.asks = {files.key, files.next, files.request, files.certificate}, .decide = decide, .keeps = {"file:" + base_of(need) + ".csr"}});
 }
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
@@ -187,6 +197,23 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                    {.asks = {files.key, files.next, files.request, files.certificate},
                     .decide = decide,
                     .keeps = {"file:" + certificates::certificate_file(need.name), "file:" + certificates::key_file(need.name)}});
+}
+
+// A new connection is shown the certificate that stands in the file.
+StepPtr served_gate(const NodeView& node, const CertificateNeed& need) {
+  const Ask file = files_of(node.name(), need).certificate;
+  const Ask seen{node.name(), Exec{.argv = {"sh", "-c", shell::served_certificate, "sh", net::host_port(node.host.address, need.port), need.starttls},
+                                   .limit = seconds(10)}};
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    if (answers.pending(file)) return Later{host + " has its new certificate"};
+    const std::optional<x509::Certificate>& is = answers.read(file, read_certificate);
+    const std::string* shown = answers.out(seen);
+    const std::optional<x509::Certificate> served = shown ? x509::read(*shown) : std::nullopt;
+    if (is && served && served->key == is->key) return Done{};
+    return Later{.until = "port " + std::to_string(need.port) + " of " + host + " shows its new certificate",
+                 .seen = served ? "it shows one of " + x509::iso_time(served->not_before) : "it shows none"};
+  };
+  return gate(node.step("certificates", need.name + "-served"), {.asks = {file, seen}, .decide = decide, .settle = seconds(90)});
 }
 
 StepPtr settled_step(const NodeView& node) {
@@ -236,6 +263,15 @@ Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& de
   if (all.empty()) return {};
   const Steps settled = certificates::wire(node.cluster) == certificates::Wire::opening ? Steps() : Steps(settled_step(node));
   return sequence(settled, authority_step(node, first), parallel(std::move(all)));
+}
+
+Steps served_steps(const NodeView& node, const std::vector<Declaration>& declared) {
+  if (!certificates::wanted(node.spec()) || !node.cluster.rotated.contains(certificates::rotated)) return {};
+  std::vector<Steps> all;
+  for (const Declaration& one : declared)
+    for (const CertificateNeed& need : one.needs.certificates)
+      if (need.port != 0) all.push_back(served_gate(node, need));
+  return parallel(std::move(all));
 }
 
 Steps settle_steps(const NodeView& node) {

@@ -79,14 +79,15 @@ void check_spec(const Spec& spec, const std::vector<ComponentPtr>& own) {
 // A deployment, from the spec to the plan, stage by stage.
 class Deployment {
  public:
-  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options)
+  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options, std::set<std::string> rotated = {})
       : spec_(spec),
         executor_(executor),
         options_(options),
         topology_(resolve(spec)),
         components_(with_builtin(options.components)),
         hosts_(hosts_of(topology_)),
-        plan_(plan_options(options)) {
+        plan_(plan_options(options)),
+        rotated_(std::move(rotated)) {
     plan_.warnings = topology_.warnings;
     plan_.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
     if (options.prune) plan_.origin.options["prune"] = "true";
@@ -113,6 +114,9 @@ class Deployment {
     check_quorum(made, topology_, without_);
     return made;
   }
+
+  void made_by(PlanOrigin origin) { plan_.origin = std::move(origin); }
+  void warn(Diagnostic warning) { plan_.warnings.push_back(std::move(warning)); }
 
  private:
   // Hosts that are named in `without` are planned as if they were down; with prune, those that left the spec are forgotten.
@@ -286,7 +290,7 @@ class Deployment {
   void make_the_view() {
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
-    view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving));
+    view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_);
   }
 
   // Remove the balancers of a cloud that left the spec first: the hosts forget the cloud afterwards.
@@ -343,7 +347,8 @@ class Deployment {
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
                                 : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
-    return sequence(with_removals(node, parallel(std::move(wanted), settle_steps(node))), stays_up(node));
+    Steps served = served_steps(node, declarations(node, components_));
+    return sequence(with_removals(node, parallel(std::move(wanted), settle_steps(node))), parallel(stays_up(node), std::move(served)));
   }
 
   // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.
@@ -385,6 +390,7 @@ class Deployment {
   std::vector<ComponentPtr> components_;
   Hosts hosts_;
   PlanOptions plan_;
+  std::set<std::string> rotated_;
   std::set<std::string> without_{}, forgotten_{};
   std::map<std::string, Facts> facts_{}, left_facts_{};
   Known known_{};
@@ -394,11 +400,65 @@ class Deployment {
   std::shared_ptr<const ClusterView> view_{};
 };
 
+// What a rotation replaces, as ClusterView::rotated has it, and what its users have to know.
+struct Rotation {
+  std::set<std::string> names;
+  std::vector<Diagnostic> warnings;
+};
+
+Rotation rotation_of(const Spec& spec, const RotateOptions& options) {
+  const auto needs = secret_needs(*outline(spec, resolve(spec)), with_builtin(options.components));
+  Rotation rotation;
+  std::set<std::string> known{certificates::rotated};
+  for (const auto& [name, need] : needs)
+    if (!need.roles.empty()) known.insert(need.roles.front());
+  if (options.what.empty()) throw Error(Code::refused, "nothing was named that could be replaced", "name at least one of " + joined(known));
+  for (const std::string& what : options.what) {
+    if (what == certificates::rotated) {
+      if (!certificates::wanted(spec))
+        throw Error({.code = Code::refused,
+                     .message = "this cluster has no certificates: its spec has tls_cert_generate: false",
+                     .hint = "take that line out, and apply"});
+      rotation.names.insert(what);
+      continue;
+    }
+    const auto need = std::find_if(needs.begin(), needs.end(), [&](const auto& one) {
+      return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();
+    });
+    if (need == needs.end()) throw Error(Code::refused, "nothing that could be replaced is called " + what, "one can name " + joined(known));
+    if (need->second.given.given())
+      throw Error(Code::refused, "the password of " + what + " stands in the spec (" + need->first + ")", "write another one there, and apply");
+    rotation.names.insert(need->first);
+    if (std::any_of(spec.postgresql_users.begin(), spec.postgresql_users.end(), [&](const UserSpec& user) { return user.name == what; }))
+      rotation.warnings.push_back({.severity = Severity::warning,
+                                   .message = "from then on, clients can log in as " + what + " with the new password only",
+                                   .hint = "pgcluster password " + what + " tells it",
+                                   .path = "postgresql_users." + what});
+  }
+  return rotation;
+}
+
 }  // namespace
 
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
   check_spec(spec, options.components);
   return Deployment(spec, executor, options).plan();
+}
+
+Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& options) {
+  check_spec(spec, options.components);
+  const Rotation rotation = rotation_of(spec, options);
+  DeployOptions deploy{
+      .stop = options.stop, .deadline = options.deadline, .parallel = options.parallel, .poll = options.poll, .components = options.components};
+  if (const Plan first = Deployment(spec, executor, deploy).plan(); !first.empty())
+    throw Error(Code::refused,
+                "the hosts are not as the spec describes them: " + std::to_string(first.changes().size()) +
+                    (first.changes().size() == 1 ? " change is pending" : " changes are pending"),
+                "plan shows them. Apply them first, so that this plan has nothing but what is replaced");
+  Deployment deployment(spec, executor, deploy, rotation.names);
+  deployment.made_by({.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",")}}});
+  for (const Diagnostic& one : rotation.warnings) deployment.warn(one);
+  return deployment.plan();
 }
 
 }  // namespace pgcluster

@@ -27,6 +27,12 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   const auto leader = with_common(LeaderOptions{.to = option("to")});
   const auto member = with_common(MemberOptions{.host = option("host")});
   if (planner == "deploy") return plan_deploy(spec, executor, deploy);
+  if (planner == "rotate") {
+    std::vector<std::string> what;
+    std::istringstream words(option("what"));
+    for (std::string word; std::getline(words, word, ',');) what.push_back(word);
+    return plan_rotate(spec, executor, with_common(RotateOptions{.what = std::move(what)}));
+  }
   if (planner == "destroy") return plan_destroy(spec, executor, own);
   if (planner == "switchover") return plan_switchover(spec, executor, leader);
   if (planner == "failover") return plan_failover(spec, executor, leader);

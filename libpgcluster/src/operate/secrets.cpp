@@ -1,6 +1,7 @@
 #include <openssl/rand.h>
 
 #include <algorithm>
+#include <charconv>
 #include <ctime>
 
 #include "base/certificate.hpp"
@@ -36,40 +37,69 @@ bool is_given(const SecretNeed& need) { return need.given.given() || need.files.
 
 std::string new_value(const SecretNeed& need, const std::string& cluster) { return need.authority ? new_authority(cluster) : new_password(); }
 
+// The file of a secret: its value, and below it how often it was replaced, if it ever was.
+constexpr std::string_view mark = "\n# rotated ";
+
+struct Kept {
+  std::string value;
+  int rotations = 0;
+};
+
+Kept read_kept(const std::string& content) {
+  const auto at = content.rfind(mark);
+  Kept kept{content};
+  if (at == std::string::npos || !content.ends_with('\n')) return kept;
+  const char *begin = content.data() + at + mark.size(), *end = content.data() + content.size() - 1;
+  const auto [stop, problem] = std::from_chars(begin, end, kept.rotations);
+  if (problem == std::errc() && stop == end) kept.value.resize(at);
+  return kept;
+}
+
 // The name of a role is part of the secret's, and may have any letter: slashes, spaces, quotes.
-Steps secret_step(const std::string& host, const Secret& secret) {
+Steps secret_step(const std::string& host, const Secret& secret, int rotations) {
   const std::string name = net::url_encoded(secret.name);
-  return file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = Text(secret), .mode = 0600});
+  Text content(secret);
+  if (rotations > 0) content += std::string(mark) + std::to_string(rotations) + "\n";
+  return file(host + "/secrets/" + name, host, WriteFile{.path = folder + name, .content = std::move(content), .mode = 0600});
+}
+
+Error differing(const std::string& name, const std::string& one, const std::string& other) {
+  return Error({.code = Code::refused,
+                .message = one + " and " + other + " have different values of " + name,
+                .hint = "find out which one the cluster uses, and copy " + std::string(folder) + net::url_encoded(name) +
+                        " from there to the other hosts",
+                .host = other});
 }
 
 }  // namespace
 
-std::map<std::string, Secret> resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology,
-                                              const std::map<std::string, Facts>& facts) {
-  std::map<std::string, Secret> secrets;
+Resolved resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology, const std::map<std::string, Facts>& facts,
+                         const std::set<std::string>& rotated) {
+  Resolved resolved;
   for (const auto& [name, need] : needs) {
     if (is_given(need)) {
-      secrets[name] = {name, need.given.given() ? need.given.value : read_authority(need.files)};
+      resolved.secrets[name] = {name, need.given.given() ? need.given.value : read_authority(need.files)};
       continue;
     }
-    std::string value, from;
+    Kept kept;
+    std::string from;
     for (const std::string& host : topology.database) {
       const auto fact = facts.find(host);
       if (fact == facts.end()) continue;
       const auto found = fact->second.secrets.find(name);
       if (found == fact->second.secrets.end()) continue;
-      if (!from.empty() && found->second != value)
-        throw Error({.code = Code::refused,
-                     .message = from + " and " + host + " have different values of " + name,
-                     .hint = "find out which one the cluster uses, and copy " + std::string(folder) + net::url_encoded(name) +
-                             " from there to the other hosts",
-                     .host = host});
-      value = found->second;
+      Kept one = read_kept(found->second);
+      if (!from.empty() && one.rotations == kept.rotations && one.value != kept.value) throw differing(name, from, host);
+      if (!from.empty() && one.rotations <= kept.rotations) continue;
+      kept = std::move(one);
       from = host;
     }
-    secrets[name] = {name, from.empty() ? new_value(need, topology.cluster) : value};
+    if (from.empty()) kept.value = new_value(need, topology.cluster);
+    if (rotated.contains(name)) kept = {new_value(need, topology.cluster), kept.rotations + 1};
+    if (kept.rotations > 0) resolved.rotations[name] = kept.rotations;
+    resolved.secrets[name] = {name, std::move(kept.value)};
   }
-  return secrets;
+  return resolved;
 }
 
 Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNeed>& needs) {
@@ -79,7 +109,8 @@ Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNe
     // One after the other, so that others wait for the last one only: they go in one program anyway.
     std::vector<Steps> steps;
     for (const auto& [name, need] : needs)
-      if (!is_given(need)) steps.push_back(secret_step(host, view.secret(name)));
+      if (const auto it = view.rotations.find(name); !is_given(need))
+        steps.push_back(secret_step(host, view.secret(name), it == view.rotations.end() ? 0 : it->second));
     hosts.push_back(sequence(std::move(steps)));
   }
   return parallel(std::move(hosts));
@@ -100,7 +131,7 @@ std::string read_password(const Spec& spec, Executor& executor, const std::strin
   const Error unknown(Code::refused, "no password of " + role + " is known: the spec gives none, and no host has one",
                       "roles are " + known + "; generated passwords exist after the first apply");
   if (name.empty()) throw unknown;
-  // Each database host has it: one that answers is enough.
+  // Each database host has it. All that answer are asked: a rotation may have been interrupted.
   Hosts hosts;
   for (const std::string& host : topology.database) {
     hosts[host] = topology.host(host).access;
@@ -108,8 +139,8 @@ std::string read_password(const Spec& spec, Executor& executor, const std::strin
   }
   std::map<std::string, Error> errors;
   const auto facts = reachable_facts(hosts, executor, options, errors);
-  for (const std::string& host : topology.database)
-    if (const auto it = facts.find(host); it != facts.end() && it->second.secrets.contains(name)) return it->second.secrets.at(name);
+  if (std::any_of(facts.begin(), facts.end(), [&](const auto& host) { return host.second.secrets.contains(name); }))
+    return resolve_secrets({{name, needs.at(name)}}, topology, facts).secrets.at(name).value;
   if (!errors.empty()) throw errors.begin()->second;
   throw unknown;
 }

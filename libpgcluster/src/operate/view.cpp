@@ -44,11 +44,14 @@ std::string file_digest(const std::string& path, const std::string& key) {
 
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without,
-                                             std::vector<TopologyHost> left, std::vector<TopologyHost> pruned) {
+                                             std::vector<TopologyHost> left, std::vector<TopologyHost> pruned, std::set<std::string> rotated) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   view->topology = topology;
-  view->secrets = resolve_secrets(secret_needs(*view, components), topology, facts);
+  Resolved resolved = resolve_secrets(secret_needs(*view, components), topology, facts, rotated);
+  view->secrets = std::move(resolved.secrets);
+  view->rotations = std::move(resolved.rotations);
+  view->rotated = std::move(rotated);
   view->facts = std::move(facts);
   for (const TopologyHost& host : topology.hosts)
     for (const Declaration& one : declarations(node_of(*view, host), components))
@@ -79,7 +82,7 @@ std::shared_ptr<const ClusterView> likely_view(const Spec& spec, const Topology&
     if (!without.contains(host.name))
       facts[host.name] = {
           .nofile_limit = 524288, .interfaces = {{"eth0", host.address + (net::is_ipv6(host.address) ? "/64" : "/24")}}, .default_interface = "eth0"};
-  const std::map<std::string, Secret> secrets = resolve_secrets(secret_needs(*outline(spec, topology), components), topology, facts);
+  const std::map<std::string, Secret> secrets = resolve_secrets(secret_needs(*outline(spec, topology), components), topology, facts).secrets;
   const auto view_now = [&] {
     auto view = std::make_shared<ClusterView>();
     view->spec = spec;

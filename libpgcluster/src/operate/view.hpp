@@ -34,7 +34,8 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
 /// All that components see; secrets that nobody has yet get new values.
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {},
-                                             std::vector<TopologyHost> left = {}, std::vector<TopologyHost> pruned = {});
+                                             std::vector<TopologyHost> left = {}, std::vector<TopologyHost> pruned = {},
+                                             std::set<std::string> rotated = {});
 /// A host that left the spec, as one of it.
 TopologyHost as_host(const KnownHost& left, const Topology& topology);
 
@@ -52,9 +53,14 @@ void check_quorum(const Plan& plan, const Topology& topology, const std::set<std
 /// What stays undone on a host that is left out, by the names of its steps.
 Diagnostic pending_steps(const ClusterView& view, const TopologyHost& host, const std::vector<ComponentPtr>& components);
 
-/// The value of every secret: as the spec gives it, as the hosts keep it, or a new one. Throws refused where hosts disagree.
-std::map<std::string, Secret> resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology,
-                                              const std::map<std::string, Facts>& facts);
+struct Resolved {
+  std::map<std::string, Secret> secrets;
+  std::map<std::string, int> rotations;  ///< of those that were replaced at least once
+};
+/// The value of every secret: as the spec gives it, as the hosts keep it, or a new one, also for those that are `rotated`. Of hosts that have different
+/// values, the one that was replaced more often is right: a rotation was interrupted. Throws refused where that does not tell.
+Resolved resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology, const std::map<std::string, Facts>& facts,
+                         const std::set<std::string>& rotated = {});
 /// Generated secrets, on every database host, before anything uses them.
 Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNeed>& needs);
 

@@ -1,6 +1,7 @@
 #include "simulation/tls.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include "base/certificate.hpp"
 #include "base/digest.hpp"
@@ -33,6 +34,15 @@ Output move(SimulatedHost& host, const std::string& from, const std::string& to)
   return {};
 }
 
+// As served_certificate.sh does, on the services' usual ports: ADDRESS:PORT STARTTLS.
+Output served_certificate(const SimulatedHost& host, const std::string& where) {
+  static const std::map<std::string, std::string> names{
+      {"2379", "etcd"}, {"8008", "patroni"}, {"5432", "postgresql"}, {"6432", "pgbouncer"}, {"7000", "haproxy"}};
+  const auto name = names.find(where.substr(where.rfind(':') + 1));
+  const std::string* pem = name == names.end() ? nullptr : host.read(certificates::certificate_file(name->second));
+  return {.out = pem ? *pem : ""};
+}
+
 }  // namespace
 
 TlsFiles curl_files(const std::vector<std::string>& words) { return {after(words, "--cacert"), after(words, "--cert"), after(words, "--key")}; }
@@ -54,6 +64,7 @@ std::string missing_file(const SimulatedHost& host, const std::vector<std::strin
 
 std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv) {
   if (argv.size() == 7 && argv[0] == "sh" && argv[2] == shell::new_key) return new_key(host, argv[4], argv[5], argv[6]);
+  if (argv.size() == 6 && argv[0] == "sh" && argv[2] == shell::served_certificate) return served_certificate(host, argv[4]);
   if (argv.size() == 4 && argv[0] == "mv" && argv[1] == "-f") return move(host, argv[2], argv[3]);
   return std::nullopt;
 }

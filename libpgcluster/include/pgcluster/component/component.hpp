@@ -23,6 +23,8 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   Topology topology;
   std::map<std::string, Facts> facts;            ///< by host
   std::map<std::string, Secret> secrets;         ///< by name, all of them: given, found on the hosts, or made for this plan
+  std::map<std::string, int> rotations{};        ///< how often a secret that the hosts keep was replaced, by name; absent: never
+  std::set<std::string> rotated{};               ///< what this plan replaces: names of secrets, and "certificates"
   std::map<std::string, std::string> digests{};  ///< SHA-256 of the controller's files that the spec names, by path
   /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
   std::set<std::string> without{};

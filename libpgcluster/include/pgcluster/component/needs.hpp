@@ -51,6 +51,8 @@ struct CertificateNeed {
   bool asks = false;                 ///< the program shows it to servers that it connects to
   std::vector<std::string> names{};  ///< names and addresses by which clients reach the program, beside the host's own
   std::string after = "packages";    ///< the component's step that brings the account and openssl
+  int port = 0;                      ///< where its clients see it; 0: nowhere, or not by every host that has it
+  std::string starttls{};            ///< what a client says before TLS begins there: "postgres"; empty: nothing
   friend bool operator==(const CertificateNeed&, const CertificateNeed&) = default;
 };
 

@@ -135,7 +135,7 @@ class Etcd final : public Component {
               .directories = {packaged.data},
               .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
     all.packages = std::move(packages);
-    certificates::declare(node, all, {{.name = "etcd", .account = packaged.account, .asks = true}});
+    certificates::declare(node, all, {{.name = "etcd", .account = packaged.account, .asks = true, .port = node.spec().etcd_client_port}});
     return all;
   }
 

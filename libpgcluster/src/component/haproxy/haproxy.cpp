@@ -225,9 +225,12 @@ class Haproxy final : public Component {
     const PackagedService& packaged = node.platform().haproxy;
     Needs all{.packages = packaged.packages, .ports = {}, .units = {haproxy_unit}, .accounts = {packaged.account}};
     all.packages.push_back(node.platform().http_client);
-    certificates::declare(node, all, {{.name = haproxy_certificate, .names = certificates::client_names(node)}});
-    for (const auto& [name, port] : haproxy_ports(node.spec()))
+    CertificateNeed certificate{.name = haproxy_certificate, .names = certificates::client_names(node)};
+    for (const auto& [name, port] : haproxy_ports(node.spec())) {
+      if (name == "stats") certificate.port = port;
       all.ports.push_back({port, "HAProxy (" + name + ")", haproxy_unit, name == "stats" ? Reach::cluster : Reach::clients});
+    }
+    certificates::declare(node, all, {std::move(certificate)});
     return all;
   }
 

@@ -186,8 +186,12 @@ class Patroni final : public Component {
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
     const std::string& account = platform.postgresql.account;
     certificates::declare(node, all,
-                          {{.name = patroni::certificate, .account = account, .asks = true},
-                           {.name = patroni::server_certificate, .account = account, .names = certificates::client_names(node)}});
+                          {{.name = patroni::certificate, .account = account, .asks = true, .port = spec.patroni_restapi_port},
+                           {.name = patroni::server_certificate,
+                            .account = account,
+                            .names = certificates::client_names(node),
+                            .port = spec.postgresql_port,
+                            .starttls = "postgres"}});
     all.findings = too_few_huge_pages(node);
     for (Diagnostic& one : unknown_network(node)) all.findings.push_back(std::move(one));
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode

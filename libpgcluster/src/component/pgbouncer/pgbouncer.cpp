@@ -7,6 +7,7 @@
 #include "component/certificates.hpp"
 #include "component/listening.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
+#include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
 #include "step/made.hpp"
 
@@ -134,7 +135,9 @@ class PgBouncer final : public Component {
         parallel(after_where_planned({ready}, file(step("config"), node.name(), secret_file(node, main_file, main_text(node)))),
                  file(step("listen"), node.name(), secret_file(node, listen_file, listen_text(node))),
                  file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
-                 file(step("users"), node.name(), secret_file(node, users_file, users_text(node))), file(step("unit"), node.name(), notes),
+                 sequence(pgbouncer_password_gate(node.cluster, step("password")),
+                          file(step("users"), node.name(), secret_file(node, users_file, users_text(node)))),
+                 file(step("unit"), node.name(), notes),
                  file(step("load-notes"), node.name(), load_notes(wish, reload))),
         rolling("pgbouncer", node.name(), {}, sequence(after_where_planned({ready}, service(step("service"), node.name(), wish)), listens(node))));
   }
@@ -148,7 +151,11 @@ class PgBouncer final : public Component {
               .units = {unit},
               .accounts = {packaged.account},
               .secrets = {pgbouncer_secret(spec)}};
-    certificates::declare(node, all, {{.name = "pgbouncer", .account = packaged.account, .names = certificates::client_names(node)}});
+    certificates::declare(node, all, {{.name = "pgbouncer",
+                                     .account = packaged.account,
+                                     .names = certificates::client_names(node),
+                                     .port = spec.pgbouncer_listen_port,
+                                     .starttls = "postgres"}});
     return all;
   }
 };

@@ -334,6 +334,19 @@ bool knows_passwords(const ClusterView& view, const Server& server) {
   });
 }
 
+StepPtr pgbouncer_password_gate(const ClusterView& cluster, const StepRef& name) {
+  const auto view = shared(cluster);
+  auto decide = [view](const Answers& answers) -> Decision {
+    const TopologyHost* leader = writable_host(*view, answers);
+    if (!leader) return Done{};
+    const Server& server = answers.read(server_ask(*view, *leader), read_server);
+    const auto role = server.roles.find(bouncer);
+    if (role == server.roles.end() || scram_matches(role->second.verifier, view->secret("pgbouncer_auth_password").value)) return Done{};
+    return Later{leader->name + " knows the new password of " + bouncer};
+  };
+  return gate(name, {.asks = {}, .decide = decide, .settle = std::chrono::seconds(90), .common = view->derived(server_asks)});
+}
+
 Steps sql_steps(const ClusterView& cluster) {
   const auto view = shared(cluster);
   std::vector<Steps> steps{roles_step(view)};

@@ -1,0 +1,142 @@
+// Passwords, keys and certificates are replaced on the simulated fleet, and an interrupted rotation is finished by any apply.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "component/certificates.hpp"
+#include "operate/cluster.hpp"
+
+using namespace pgcluster;
+using namespace operate_test;
+
+namespace {
+
+const std::string with_users =
+    "patroni_cluster_name: test\npostgresql_users: [{name: app}, {name: \"team/web\"}, {name: given, password: of the spec}]\n"
+    "hosts:\n  pg1: {address: 10.77.0.11}\n  pg2: {address: 10.77.0.12}\n  pg3: {address: 10.77.0.13}\n";
+const std::vector<std::string> whose{"superuser", "replication", "restapi", "pgbouncer", "app", "team/web"};
+
+struct Rotating : Fleet {
+  Rotating() : spec(spec_of(with_users)) { apply_it(*this, spec); }
+
+  Plan plan(const std::vector<std::string>& what) { return plan_rotate(spec, executor, {.what = what}); }
+  std::string password(const std::string& role) { return read_password(spec, executor, role); }
+  std::map<std::string, std::string> passwords() {
+    std::map<std::string, std::string> all;
+    for (const std::string& role : whose) all[role] = password(role);
+    return all;
+  }
+  // What every database host keeps of a secret.
+  std::set<std::string> kept(const std::string& name) {
+    std::set<std::string> all;
+    for (const HostSpec& host : spec.hosts) all.insert(*executor.host(host.name).read("/var/lib/pgcluster/secrets/" + name));
+    return all;
+  }
+  std::set<std::string> keys() {
+    std::set<std::string> all;
+    for (const HostSpec& host : spec.hosts)
+      for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"}) all.insert(*executor.host(host.name).read(certificates::key_file(name)));
+    return all;
+  }
+
+  Spec spec;
+};
+
+std::string shown(const std::optional<Text>& diff) { return diff ? diff->masked() : std::string(); }
+
+void not_rotated(Rotating& fleet, const std::vector<std::string>& what, const std::string& message) {
+  CAPTURE(message);
+  try {
+    fleet.plan(what);
+    FAIL("it was planned");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+    CHECK_MESSAGE(std::string(error.what()).find(message) != std::string::npos, error.what());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("rotate: each password that was generated is replaced, the others stay, and nothing is restarted") {
+  Rotating fleet;
+  for (const std::string& role : whose) {
+    CAPTURE(role);
+    const auto before = fleet.passwords();
+    const Plan plan = fleet.plan({role});
+    CHECK_MESSAGE(disturbing(plan).empty(), plan.text());
+    const Report report = apply(plan, fleet.executor);
+    REQUIRE_MESSAGE(report.ok(), report.text());
+    settled(fleet, fleet.spec);
+    for (const auto& [name, password] : fleet.passwords()) CHECK_MESSAGE((password != before.at(name)) == (name == role), name);
+  }
+  const auto before = fleet.passwords();
+  REQUIRE(apply(fleet.plan(whose), fleet.executor).ok());
+  settled(fleet, fleet.spec);
+  for (const auto& [name, password] : fleet.passwords()) CHECK_MESSAGE(password != before.at(name), name);
+  CHECK(fleet.kept("patroni_superuser_password") == std::set<std::string>{fleet.password("superuser") + "\n# rotated 2\n"});
+}
+
+TEST_CASE("rotate: by the role's own name, too, and the plan says what clients need") {
+  Rotating fleet;
+  const std::string before = fleet.password("superuser");
+  REQUIRE(apply(fleet.plan({"postgres"}), fleet.executor).ok());
+  CHECK(fleet.password("superuser") != before);
+  const Plan plan = fleet.plan({"app"});
+  const auto& warnings = plan.warnings();
+  CHECK(std::any_of(warnings.begin(), warnings.end(), [](const Diagnostic& one) { return one.hint == "pgcluster password app tells it"; }));
+  for (const PlannedChange& change : plan.changes()) CHECK(shown(change.diff).find(fleet.password("app")) == std::string::npos);
+}
+
+TEST_CASE("rotate: interrupted anywhere, the next apply finishes it, with one password on all hosts") {
+  for (std::size_t nth = 1;; ++nth) {
+    CAPTURE(nth);
+    Rotating fleet;
+    const std::string before = fleet.password("replication");
+    const Plan plan = fleet.plan({"replication", "pgbouncer"});
+    struct Killed {};
+    fleet.executor.interrupt(nth, true, [] { throw Killed(); });
+    bool killed = false;
+    try {
+      const Report report = apply(plan, fleet.executor);
+      CHECK_MESSAGE(report.ok(), report.text());
+    } catch (const Killed&) {
+      killed = true;
+    }
+    fleet.executor.interrupt(0, false, {});
+    apply_it(fleet, fleet.spec);
+    settled(fleet, fleet.spec);
+    CHECK(fleet.kept("patroni_replication_password").size() == 1);
+    if (!killed) {
+      CHECK(fleet.password("replication") != before);
+      CHECK(nth > 6);
+      break;
+    }
+  }
+}
+
+TEST_CASE("rotate: all keys and certificates, without a restart") {
+  Rotating fleet;
+  const std::set<std::string> before = fleet.keys();
+  fleet.executor.advance(std::chrono::hours(2));
+  const Plan plan = fleet.plan({"certificates"});
+  CHECK_MESSAGE(disturbing(plan).empty(), plan.text());
+  const Report report = apply(plan, fleet.executor);
+  REQUIRE_MESSAGE(report.ok(), report.text());
+  settled(fleet, fleet.spec);
+  const std::set<std::string> now = fleet.keys();
+  CHECK(now.size() == 12);
+  for (const std::string& key : before) CHECK_FALSE(now.contains(key));
+}
+
+TEST_CASE("rotate: what cannot be replaced is refused with the way") {
+  Rotating fleet;
+  not_rotated(fleet, {}, "nothing was named");
+  not_rotated(fleet, {"nobody"}, "is called nobody");
+  not_rotated(fleet, {"superuser", "given"}, "the password of given stands in the spec (postgresql_users.given.password)");
+  fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "mine\n");
+  not_rotated(fleet, {"superuser"}, "the hosts are not as the spec describes them");
+  Spec plain = spec_of(scheme_a(3, "tls_cert_generate: false\n"));
+  CHECK_THROWS_WITH_AS(plan_rotate(plain, fleet.executor, {.what = {"certificates"}}), doctest::Contains("has no certificates"), Error);
+}
