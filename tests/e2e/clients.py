@@ -18,8 +18,8 @@ def say(**what):
     print(json.dumps(what), flush=True)
 
 
-def connect(host, port, name="writer", timeout=2):
-    connection = psycopg2.connect(host=host, port=port, user="postgres", dbname="postgres", connect_timeout=timeout, application_name=name,
+def connect(host, port, name="writer", timeout=2, user="postgres"):
+    connection = psycopg2.connect(host=host, port=port, user=user, dbname="postgres", connect_timeout=timeout, application_name=name,
                                   options=None, keepalives_idle=1, keepalives_interval=1, keepalives_count=2, tcp_user_timeout=2000)
     connection.autocommit = True
     return connection
@@ -68,5 +68,21 @@ def sitters(host, port, count):
             return
 
 
+def logins(host, port, user):
+    """A new connection ten times a second, and whether it could log in."""
+    while True:
+        began = time.time()
+        try:
+            connection = connect(host, port, "logins", 10, user)
+            with connection.cursor() as cursor:
+                cursor.execute("select 1")
+            connection.close()
+            say(at=time.time(), took=time.time() - began, ok=True)
+        except psycopg2.Error as error:
+            say(at=time.time(), ok=False, why=str(error).strip()[:200])
+        if told_to_end(began + 0.1 - time.time()):
+            return
+
+
 if __name__ == "__main__":
-    {"writer": writer, "sitters": sitters}[sys.argv[1]](*sys.argv[2:])
+    {"writer": writer, "sitters": sitters, "logins": logins}[sys.argv[1]](*sys.argv[2:])

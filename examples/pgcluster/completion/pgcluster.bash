@@ -3,7 +3,7 @@
 
 # The sub-commands; the options of one of them, one a line, each with the kind of its value; the kind of its other words.
 _pgcluster_commands() {
-  echo 'validate check plan status password graph schema apply destroy switchover failover restart reload reinit pause resume help'
+  echo 'validate check plan status password graph schema apply destroy switchover failover restart reload reinit rotate pause resume help'
 }
 _pgcluster_options() {
   case $1 in
@@ -22,6 +22,7 @@ _pgcluster_options() {
     'restart') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
     'reload') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
     'reinit') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
+    'rotate') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'pause') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'resume') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'help') printf '%s\n' '-h' '--help' '--no-color' ;;
@@ -35,6 +36,7 @@ _pgcluster_words() {
     'restart') echo 'host' ;;
     'reload') echo 'host' ;;
     'reinit') echo 'host' ;;
+    'rotate') echo 'any' ;;
     'help') echo 'command' ;;
   esac
 }
