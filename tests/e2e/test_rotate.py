@@ -23,6 +23,10 @@ def clients(cluster):
     """None of them notices anything."""
     with cluster.client("logins", VIP, "6432", "app", environment={"PGPASSWORD": cluster.password("app")}) as logins, cluster.writer() as writes:
         yield
+    bad = [one for one in logins + writes if not one["ok"]]
+    if bad:
+        for host in cluster.hosts:
+            print(host, bad[:2], cluster.inside(host, "journalctl --sync; journalctl -b --no-pager -o short-precise --since -40s -u pgcluster-vip -u patroni -u etcd | tail -60"))
     print(f"{len(logins)} logins, the slowest took {max(one.get('took', 0) for one in logins):.2f} s; {len(writes)} writes, longest gaps {outages(writes, 0.3)}")
     assert len(logins) > 10 and len(writes) > 20
     assert not [one for one in logins + writes if not one["ok"]]

@@ -236,8 +236,9 @@ class Keeper:
         self.announcing = None
 
     def leads(self):
+        """None: Patroni does not answer. It does not for a moment when it takes a new certificate."""
         status, self.answer = self.patroni.ask(1.0)
-        return status == 200
+        return status == 200 if status else None
 
     def alone(self):
         """Whether an old leader need not be waited for. Patience is for one that cannot be asked. A primary on timeline 1 has had none before it. And
@@ -353,7 +354,10 @@ class Keeper:
         if self.began - self.last > STALE:
             self.since = None
         self.last = self.began
-        if not self.leads():
+        leads = self.leads()
+        if leads is None and self.held:
+            pass    # not renewed: without an answer the lease ends
+        elif not leads:
             self.give_up("Patroni does not say that this host leads")
         elif now() - self.began > STALE:
             self.since = None    # neither renewed nor taken on that
