@@ -23,12 +23,13 @@ class Part:
 
 
 class Lanes:
-    """Parts of one lane start in their order, as many at a time as the lane is wide."""
+    """Parts of one lane start in their order, as many at a time as the lane is wide. `heir`: a lane that gets the places of those that have nothing left."""
 
-    def __init__(self, folder, **width):
+    def __init__(self, folder, heir=None, **width):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.width = width
+        self.heir = heir
         self.running = {}
 
     def run(self, parts):
@@ -39,7 +40,7 @@ class Lanes:
         try:
             while waiting or self.running:
                 for part in [part for part in waiting if self._may_start(part, known)]:
-                    if len([one for one in self.running.values() if one[0].lane == part.lane]) < self.width[part.lane]:
+                    if len([one for one in self.running.values() if one[0].lane == part.lane]) < self._places(part.lane, waiting):
                         waiting.remove(part)
                         self._start(part, known)
                 for process, (part, started) in list(self.running.items()):
@@ -50,6 +51,10 @@ class Lanes:
         except KeyboardInterrupt:
             self._interrupt()
             raise
+
+    def _places(self, lane, waiting):
+        busy = {part.lane for part in waiting} | {part.lane for part, _ in self.running.values()}
+        return self.width[lane] + (sum(width for name, width in self.width.items() if name not in busy) if lane == self.heir else 0)
 
     def _may_start(self, part, known):
         return all(known[name].ended for name in part.after if name in known)
