@@ -101,6 +101,17 @@ def plan_deploy(spec: Spec, executor: Executor, *, components: Sequence[Componen
     return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
+def plan_rotate(spec: Spec, executor: Executor, *, what: Sequence[str], components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
+    """Replaces generated passwords, or all keys and certificates, on a cluster that otherwise matches its spec.
+
+    what: names of roles, as read_password takes them, and "certificates"; at least one
+
+    Raises RefusedError also if a password stands in the spec, or if changes are pending. Other options and errors are those of plan_deploy."""
+    return _core.plan_rotate(spec, executor, dict(what=what, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
 def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", components: Sequence[Component] = (),
                     stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                     poll: Callable[[], object] | None = None) -> Plan:
@@ -460,7 +471,7 @@ __all__ = [
     "host_of", "is_slow", "join", "journal_ask", "json", "key",
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_deploy", "plan_destroy", "plan_failover",
-    "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume",
+    "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume", "plan_rotate",
     "plan_switchover", "platform_of", "platforms", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",

@@ -158,6 +158,11 @@ void bind_components(py::module_& m) {
       .def_property_readonly(
           "digests", [](const View& self) { return give(self.in_library->digests); }, "SHA-256 of the controller's files, by path.")
       .def_property_readonly(
+          "rotations", [](const View& self) { return give(self.in_library->rotations); }, "How often a kept secret was replaced, by name.")
+      .def_property_readonly(
+          "rotated", [](const View& self) { return give(self.in_library->rotated); },
+          "What this plan replaces: names of secrets, and \"certificates\".")
+      .def_property_readonly(
           "without", [](const View& self) { return give(self.in_library->without); }, "Hosts that are planned as if they were down.")
       .def_property_readonly(
           "left", [](const View& self) { return give(self.in_library->left); },

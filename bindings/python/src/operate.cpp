@@ -37,6 +37,7 @@ void planner(py::module_& m, const char* name, Plan (*plan)(const Spec&, Executo
 
 void bind_operate(py::module_& m) {
   planner(m, "plan_deploy", &plan_deploy);
+  planner(m, "plan_rotate", &plan_rotate);
   planner(m, "plan_switchover", &plan_switchover);
   planner(m, "plan_failover", &plan_failover);
   planner(m, "plan_restart", &plan_restart);
