@@ -91,6 +91,8 @@ TEST_CASE("a Patroni that dies again and again has died, unless it now stays up"
   CHECK(between.wrong == "patroni.service on pg1 has died");
   CHECK(between.patience == std::chrono::seconds(5));
   CHECK(between.host == "pg1");
+  REQUIRE(waits({.active = "activating", .sub = "start-pre", .restarts = 3}));
+  CHECK(std::get<Later>(world.decide("pg2/patroni/dcs")).wrong == between.wrong);
   CHECK_FALSE(waits({.active = "activating", .sub = "auto-restart", .restarts = 2}));
   const Decision told = world.decide("pg2/patroni/dcs");
   REQUIRE(is<Refused>(told));

@@ -69,6 +69,10 @@ TEST_CASE("a service between two deaths is not done") {
   const Decision between = decide(step, Unit{.active = "active", .enabled = true, .restarts = 2, .young = true});
   REQUIRE(std::holds_alternative<Later>(between));
   CHECK(std::get<Later>(between).wrong.find("c.service was restarted 2 times") == 0);
+  // On its way, too; a unit that starts for the first time is only waited for.
+  for (const char* active : {"activating", "deactivating"})
+    CHECK(std::get<Later>(decide(step, Unit{.active = active, .sub = "start-pre", .enabled = true, .restarts = 2})).wrong == std::get<Later>(between).wrong);
+  CHECK(std::get<Later>(decide(step, Unit{.active = "activating", .sub = "start-pre", .enabled = true})).wrong.empty());
   CHECK(done(decide(step, Unit{.active = "active", .enabled = true, .young = true})));
   CHECK(done(decide(step, Unit{.active = "active", .enabled = true, .restarts = 2})));
 }

@@ -13,6 +13,7 @@
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
 #include "spec/fixed.hpp"
+#include "step/unit_state.hpp"
 
 namespace pgcluster {
 namespace {
@@ -368,13 +369,12 @@ class Deployment {
     auto decide = [units, asks](const Answers& answers) -> Decision {
       for (std::size_t i = 0; i < units.size(); ++i) {
         const auto* unit = answers.get<Unit>(asks[i]);
-        if (!unit || (unit->active != "active" && unit->active != "reloading" && unit->active != "activating")) return Later{units[i] + " is active"};
         const std::string until = units[i] + " has stayed up";
-        if (unit->sub == "auto-restart" || (unit->young && unit->restarts > 0))
+        if (unit && dies_again(*unit))
           return Later{.until = until,
                        .wrong = units[i] + " keeps failing (result: " + unit->result + ", restarted " + std::to_string(unit->restarts) + " times)",
                        .patience = std::chrono::seconds(10)};
-        if (unit->active == "activating") return Later{units[i] + " is active"};
+        if (!unit || (unit->active != "active" && unit->active != "reloading")) return Later{units[i] + " is active"};
         if (unit->young) return Later{until};
       }
       return Done{};

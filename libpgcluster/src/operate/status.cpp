@@ -14,6 +14,7 @@
 #include "operate/reach.hpp"
 #include "operate/view.hpp"
 #include "spec/roles.hpp"
+#include "step/unit_state.hpp"
 
 namespace pgcluster {
 namespace {
@@ -41,8 +42,7 @@ Probe unit_probe(const std::string& host, const std::string& unit) {
               return Problem{.cause = "unit_masked",
                              .message = unit + " is masked, and " + state->active,
                              .remedy = "on the host: systemctl unmask " + unit + "; then apply starts it"};
-            // Between two deaths a unit is active, too.
-            if (state->sub == "auto-restart" || (state->young && state->restarts > 0))
+            if (dies_again(*state))
               return Problem{
                   .cause = "unit_restarts",
                   .message = unit + " keeps failing (result: " + state->result + ", restarted " + std::to_string(state->restarts) + " times)",

@@ -1,4 +1,5 @@
 #include "step/made.hpp"
+#include "step/unit_state.hpp"
 
 namespace pgcluster {
 
@@ -52,26 +53,24 @@ StepPtr service(std::string name, std::string host, ServiceWish wish) {
       const auto* why = std::get_if<Unreadable>(&answer);
       return Refused{{.message = "cannot read the state of " + wish.unit + (why ? ": " + why->why : "")}, Code::command_failed};
     }
-    if (unit->active == "activating" && !unit->masked) {
-      if (unit->sub == "auto-restart" && unit->restarts >= 2) {
-        // The user may have fixed the cause before this plan: the count of restarts begins anew.
-        const std::string why = wish.unit + " fails repeatedly (result: " + unit->result + ")";
-        Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
-        again.failed = why;
-        again.until = [ask, name = wish.unit](const Answers& now) {
-          const auto* found = now.get<Unit>(ask);
-          return found && found->young ? name + " stays up" : std::string();
-        };
-        return again;
-      }
-      if (unit->enabled) return Later{.until = wish.unit + " is active", .action = unit->sub == "auto-restart" ? Action::restart : Action::wait};
+    if (unit->sub == "auto-restart" && unit->restarts >= 2 && !unit->masked) {
+      // The user may have fixed the cause before this plan: the count of restarts begins anew.
+      const std::string why = wish.unit + " fails repeatedly (result: " + unit->result + ")";
+      Change again = change(SetUnit::Go::restart, Action::restart, Impact::none, why);
+      again.failed = why;
+      again.until = [ask, name = wish.unit](const Answers& now) {
+        const auto* found = now.get<Unit>(ask);
+        return found && found->young ? name + " stays up" : std::string();
+      };
+      return again;
     }
-    // Between two deaths a unit is active, too.
-    if (unit->young && unit->restarts > 0)
+    if (unit->sub != "auto-restart" && dies_again(*unit) && !unit->masked)
       return Later{.until = wish.unit + " stays up",
                    .action = Action::restart,
                    .wrong = wish.unit + " was restarted " + std::to_string(unit->restarts) + " times, and has not stayed up since",
                    .patience = std::chrono::seconds(10)};
+    if (unit->active == "activating" && unit->enabled && !unit->masked)
+      return Later{.until = wish.unit + " is active", .action = unit->sub == "auto-restart" ? Action::restart : Action::wait};
     if (unit->active != "active" && unit->active != "reloading") {
       Change start = change(SetUnit::Go::start, Action::start, Impact::none, wish.unit + " is " + unit->active);
       if (unit->active == "failed") start.failed = wish.unit + " has died (result: " + unit->result + ")";

@@ -32,7 +32,8 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
 std::optional<Decision> death(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
   if (!died(view.spec, answers, host)) return std::nullopt;
   const std::string message = std::string(unit_name) + " on " + host.name + " has died";
-  if (answers.get<Unit>(unit_ask(view.spec, host))->young)
+  const auto* unit = answers.get<Unit>(unit_ask(view.spec, host));
+  if (unit->active != "failed" && unit->sub != "auto-restart")
     return Later{.until = std::string(unit_name) + " on " + host.name + " stays up", .wrong = message, .patience = seconds(5), .host = host.name};
   return Refused{{.message = message, .hint = "its last journal lines show why"}, Code::not_converged, host.name};
 }

@@ -10,6 +10,7 @@
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "op/facts.hpp"
+#include "step/unit_state.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -74,8 +75,8 @@ bool died(const Spec& spec, const Answers& answers, const TopologyHost& host) {
   const auto* unit = answers.get<Unit>(unit_ask(spec, host));
   // One that failed on other files is about to be started on the present ones.
   if (!unit || !unit->start_files_current) return false;
-  // Between two deaths it is active, for longer than between a death and the next start: it has died three times in both cases.
-  return unit->active == "failed" || (unit->sub == "auto-restart" && unit->restarts >= 2) || (unit->young && unit->restarts >= 3);
+  // It has died three times in both cases.
+  return unit->active == "failed" || (dies_again(*unit) && unit->restarts >= (unit->sub == "auto-restart" ? 2 : 3));
 }
 
 Member read_member(const Answer& answer) {

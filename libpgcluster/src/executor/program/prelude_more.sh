@@ -45,6 +45,7 @@ remove_file() {
   rm -f -- "$1" || return
   # Remove folders that only we make together with their last file.
   case $1 in
+    /etc/pgcluster/tls/*) rmdir -- /etc/pgcluster/tls 2>/dev/null && rmdir -- /etc/pgcluster 2>/dev/null ;;
     /etc/systemd/system/*.d/* | */pgcluster/*) rmdir -- "${1%/*}" 2>/dev/null ;;
     /etc/confd/*) rmdir -- "${1%/*}" 2>/dev/null && rmdir -- /etc/confd 2>/dev/null ;;
   esac
