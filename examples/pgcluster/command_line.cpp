@@ -202,8 +202,8 @@ void CommandLine::reading() {
   add({"password", "Print the password of a role",
        "The first apply generates the passwords that the spec does not give, and keeps them on the database hosts, readable by root\n"
        "only. This prints one of them, and nothing else.",
-       "  PGPASSWORD=$(pgcluster password -f cluster.yaml) psql -h 10.77.0.100 -U postgres\n"
-       "  pgcluster password -f cluster.yaml app",
+       "  PGPASSWORD=$(pgcluster password -f cluster.yaml app) psql -h 10.77.0.100 -p 6432 -U app -d app\n"
+       "  pgcluster password -f cluster.yaml superuser",
        "0 done, 1 it failed, 3 there is no such password, 64 wrong usage, 65 the spec is wrong, 130 cancelled"},
       password)
       .add_option("ROLE", a_.role, "superuser, replication, restapi, pgbouncer, or a user of the spec")

@@ -65,7 +65,7 @@ class CloudExecutor::Impl {
     }
   }
 
-  // But for the address, which comes by itself.
+  // Whether two balancers are the same, apart from the address, which the cloud assigns.
   static bool same(const Answer& was, const std::optional<Balancer>& is) {
     if (const auto* output = std::get_if<Output>(&was)) return is && text(read_balancer(output->out)) == text(*is);
     return !is;

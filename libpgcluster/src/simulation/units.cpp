@@ -151,7 +151,7 @@ void SimulatedExecutor::Impl::purge(SimulatedHost& host, const std::string& name
     host.units.erase(unit);
   }
   for (const auto& [path, file] : known->files) host.files.erase(path);
-  // As Debian's packages of etcd and PostgreSQL do. What the account had is then shown with its number.
+  // Debian's packages of etcd and PostgreSQL take their account along. Its files then show a number as their owner.
   for (const auto& [account, how] : known->accounts) {
     host.accounts.erase(account);
     for (auto& [path, file] : host.files) {

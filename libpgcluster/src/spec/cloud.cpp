@@ -11,7 +11,7 @@
 namespace pgcluster {
 namespace {
 
-// A load balancer with a public address finds the hosts of some providers without their network.
+// With some providers, a load balancer with a public address reaches the hosts without being in their network.
 enum class NeedsNetwork { always, if_private, never };
 
 // What the load balancers of a provider need of a spec, and what they cannot do.

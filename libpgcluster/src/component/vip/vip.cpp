@@ -159,7 +159,7 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
     awaited.push_back(keeper.service(host));
     removals.push_back(removal(host, keeper.component, std::string("unit:") + former_vip_unit));
   }
-  // Where the other scheme's has been, an address for good is its own, until it is removed.
+  // After a change of scheme, a permanent address may still be the former keeper's, until that one is removed.
   const bool lease = keeper.lease && !owns_any(cluster, keeper.other_units);
   // A balancer that left the spec may have it, and is asked no more: it keeps it until it is pruned.
   const bool elsewhere = !keeper.lease && !balancers_of(cluster.left).empty();

@@ -32,7 +32,7 @@ struct VipKeeper {
   StepRef free, released, held;                 ///< of the keeper
   StepRef (*service)(const std::string& host);  ///< the keeper's on a host
   std::vector<std::string> hosts;               ///< where it runs
-  bool lease = false;                           ///< the address has a lifetime: one for good is nobody's of ours
+  bool lease = false;                           ///< the address has a lifetime: a permanent one is not pgcluster's
 };
 
 /// VipKeeper::free: before the address is used for the first time, whether a stranger has it. What makes a host take another address waits for it.

@@ -41,7 +41,7 @@ class Shell {
   std::size_t pending() const { return pending_.size(); }
   void end_input() { ::shutdown(input_.ours(), SHUT_WR); }
 
-  // Writes pending input and reads output, for at most the time. False: both outputs have ended.
+  // Writes pending input and reads output, for at most `time`. False: both outputs have ended.
   bool pump(std::string& out, std::string& err, std::chrono::milliseconds time) {
     if (!pending_.empty()) {
       const ssize_t size = ::send(input_.ours(), pending_.data(), pending_.size(), MSG_NOSIGNAL);

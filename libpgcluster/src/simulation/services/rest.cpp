@@ -64,7 +64,7 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
     }
   if (!tags.empty()) json["tags"] = tags;
   if ((member.phase != Phase::running && member.phase != Phase::first_roles) || !cluster) return json.dump();
-  // As Patroni says it: of a server that takes writes, whoever leads in the DCS.
+  // Patroni calls a server primary that takes writes, also one that does not lead in the DCS yet.
   const bool leads = cluster->leader == host.name || member.phase == Phase::first_roles;
   json["state"] = "running";
   json["server_version"] = 170006;

@@ -23,7 +23,7 @@ std::string host_id(std::string_view name);
 std::string site_id(const Scene& scene, std::size_t index);
 std::string host_label(const Host& host);
 std::string dcs_label(const Scene& scene);
-/// Where clients go in: a node for each line of each way.
+/// The nodes where clients enter: one for each line of each endpoint.
 std::vector<Node> entries(const Scene& scene);
 /// From entries to hosts, and from balancers of their own to the databases.
 std::vector<Arrow> arrows(const Scene& scene);

@@ -104,7 +104,7 @@ class Maker {
     return static_cast<int>(std::max(std::size_t(1), (widest + rows - 1) / rows));
   }
 
-  // Columns and rows for the number of columns of each site; the width of all.
+  // Sets the columns and rows from the number of columns of each site. Returns the width of all sites.
   int place() {
     int width = -kSiteGap;
     rows_ = 0;
