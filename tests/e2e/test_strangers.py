@@ -68,7 +68,7 @@ def tried(cluster, folder):
 
 
 def reason(who, ways):
-    return "refused" if all(REFUSALS.fullmatch(answer) for answers in ways.values() for answer in answers) else REASONS[who]
+    return "refused" if all(REFUSALS.fullmatch(answer) for answers in ways.values() for answer in answers) else REASONS.get(who, "not expected")
 
 
 def table(rows):

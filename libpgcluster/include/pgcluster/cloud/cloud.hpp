@@ -20,7 +20,7 @@ struct CloudOptions {
 };
 
 /// The load balancers of a cloud, by its vendor's REST API, from this machine (HostAccess::cloud, Transport::cloud). TLS is verified.
-/// It answers Http asks, and carries out Sends about load balancers; as a host does, it looks at the present state first. Other asks and changes fail.
+/// It answers Http asks, and carries out Sends about load balancers; as a host does, it looks at the present state first. All else fails.
 /// There is no lock: the hosts' own guard what belongs to their cluster.
 class CloudExecutor final : public Executor {
  public:
