@@ -311,7 +311,7 @@ void CommandLine::members() {
          "The replica; required");
   asks({"rotate", "Replace generated passwords, or all keys and certificates",
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
-        "hosts. Sessions go on and nothing is restarted. A password that stands in the spec is changed there, and by apply.",
+        "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply.",
         "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml superuser replication --yes", changes},
        [this](Session& session) {
          return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {

@@ -82,7 +82,7 @@ def test_a_users_password(deployed):
     cluster = deployed
     before = cluster.password("app")
     assert can_log_in(cluster, "app", before)
-    assert "pgcluster password app" in cluster.run("rotate", "app", "--yes").stdout
+    assert "pgcluster password app prints it" in cluster.run("rotate", "app", "--yes").stdout
     assert cluster.password("app") != before
     assert can_log_in(cluster, "app", cluster.password("app")) and not can_log_in(cluster, "app", before)
     cluster.assert_converged()
@@ -100,7 +100,7 @@ def test_certificates_under_clients(deployed):
     cluster.wait_healthy()
     keys = {host: set(cluster.inside(host, "sha256sum /etc/pgcluster/tls/*.key | cut -d' ' -f1").split()) for host in cluster.hosts}
     assert all(len(one) == 4 for one in keys.values()) and len(set().union(*keys.values())) == 12
-    # What has the old authority's certificates only goes on: every program starts anew, one host after the other.
+    # Every program starts anew, one host after the other: each with its new key.
     for host in cluster.hosts:
         cluster.inside(host, "systemctl restart etcd patroni pgbouncer")
         cluster.wait_healthy()
@@ -108,7 +108,7 @@ def test_certificates_under_clients(deployed):
 
 def test_what_cannot_be_replaced(deployed):
     cluster = deployed
-    assert "is called nobody" in cluster.run("rotate", "nobody", "--yes", status=3).stderr
+    assert "there is no role nobody" in cluster.run("rotate", "nobody", "--yes", status=3).stderr
     cluster.write(postgresql_users=[{"name": "app", "flags": "LOGIN", "password": "of the spec"}])
     cluster.apply()
     assert "stands in the spec" in cluster.run("rotate", "app", "--yes", status=3).stderr

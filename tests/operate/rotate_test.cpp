@@ -6,6 +6,7 @@
 #include <set>
 
 #include "component/certificates.hpp"
+#include "openssl.hpp"
 #include "operate/cluster.hpp"
 
 using namespace pgcluster;
@@ -85,7 +86,7 @@ TEST_CASE("rotate: by the role's own name, too, and the plan says what clients n
   CHECK(fleet.password("superuser") != before);
   const Plan plan = fleet.plan({"app"});
   const auto& warnings = plan.warnings();
-  CHECK(std::any_of(warnings.begin(), warnings.end(), [](const Diagnostic& one) { return one.hint == "pgcluster password app tells it"; }));
+  CHECK(std::any_of(warnings.begin(), warnings.end(), [](const Diagnostic& one) { return one.hint == "pgcluster password app prints it"; }));
   for (const PlannedChange& change : plan.changes()) CHECK(shown(change.diff).find(fleet.password("app")) == std::string::npos);
 }
 
@@ -116,6 +117,43 @@ TEST_CASE("rotate: interrupted anywhere, the next apply finishes it, with one pa
   }
 }
 
+TEST_CASE("rotate: certificates, interrupted anywhere: each key has its certificate, the next apply settles it, and another rotation ends it") {
+  struct Killed {};
+  for (std::size_t nth = 1;; nth += 3) {
+    CAPTURE(nth);
+    Rotating fleet;
+    const std::set<std::string> before = fleet.keys();
+    const Plan plan = fleet.plan({"certificates"});
+    fleet.executor.interrupt(nth, nth % 2 == 0, [] { throw Killed(); });
+    bool killed = false;
+    try {
+      const Report report = apply(plan, fleet.executor);
+      CHECK_MESSAGE(report.ok(), report.text());
+    } catch (const Killed&) {
+      killed = true;
+    }
+    fleet.executor.interrupt(0, false, {});
+    for (const HostSpec& host : fleet.spec.hosts)
+      for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"}) {
+        const SimulatedHost& at = fleet.executor.host(host.name);
+        const std::string key = *at.read(certificates::key_file(name)), pem = *at.read(certificates::certificate_file(name));
+        Openssl openssl;
+        openssl.write("key", key);
+        openssl.write("crt", pem);
+        openssl.must("pkey -in key -pubout -out of_key");
+        openssl.must("x509 -in crt -noout -pubkey -out of_certificate");
+        CHECK_MESSAGE(openssl.read("of_key") == openssl.read("of_certificate"), host.name << " " << name);
+      }
+    apply_it(fleet, fleet.spec);
+    settled(fleet, fleet.spec);
+    fleet.executor.advance(std::chrono::hours(2));
+    if (killed) REQUIRE(apply(fleet.plan({"certificates"}), fleet.executor).ok());
+    settled(fleet, fleet.spec);
+    for (const std::string& key : fleet.keys()) CHECK_FALSE(before.contains(key));
+    if (!killed) break;
+  }
+}
+
 TEST_CASE("rotate: all keys and certificates, without a restart") {
   Rotating fleet;
   const std::set<std::string> before = fleet.keys();
@@ -132,11 +170,15 @@ TEST_CASE("rotate: all keys and certificates, without a restart") {
 
 TEST_CASE("rotate: what cannot be replaced is refused with the way") {
   Rotating fleet;
-  not_rotated(fleet, {}, "nothing was named");
-  not_rotated(fleet, {"nobody"}, "is called nobody");
+  not_rotated(fleet, {}, "needs to know what to replace");
+  not_rotated(fleet, {"nobody"}, "there is no role nobody");
   not_rotated(fleet, {"superuser", "given"}, "the password of given stands in the spec (postgresql_users.given.password)");
   fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "mine\n");
   not_rotated(fleet, {"superuser"}, "the hosts are not as the spec describes them");
+  CHECK_THROWS_WITH_AS(
+      plan_rotate(spec_of("patroni_cluster_name: test\npostgresql_users: [{name: restapi}]\nhosts:\n  pg1: {address: 10.77.0.11}\n"), fleet.executor,
+                  {.what = {"restapi"}}),
+      doctest::Contains("restapi is ambiguous"), Error);
   Spec plain = spec_of(scheme_a(3, "tls_cert_generate: false\n"));
   CHECK_THROWS_WITH_AS(plan_rotate(plain, fleet.executor, {.what = {"certificates"}}), doctest::Contains("has no certificates"), Error);
 }

@@ -37,6 +37,9 @@ def test_deploy_status_switchover_parameter_destroy(pgcluster_fleet):
     assert json.loads(status.json())["leader"] == "pg1" and "pg1" in status.text()
 
     pgcluster.apply(pgcluster.plan_switchover(spec, fleet, to="pg2"), fleet).check()
+    before = pgcluster.read_password(spec, fleet, "replication")
+    pgcluster.apply(pgcluster.plan_rotate(spec, fleet, what=["replication"]), fleet).check()
+    assert pgcluster.read_password(spec, fleet, "replication") != before
     assert pgcluster.read_status(spec, fleet).leader == "pg2"
 
     spec.postgresql_parameters["max_connections"] = 120

@@ -12,5 +12,6 @@ openssl req -new -key "$b.key.new" -subj "/CN=$3" -out "$b.csr.new"
 { printf 'key %s\n' "${digest%% *}"; cat "$b.csr.new"; } >"$b.csr.next"
 rm "$b.csr.new"
 chmod 644 "$b.csr.next"
-mv -f "$b.key.new" "$b.key.next"
+# In this order: a request whose key is not there is made anew.
 mv -f "$b.csr.next" "$b.csr"
+mv -f "$b.key.new" "$b.key.next"

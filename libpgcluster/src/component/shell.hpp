@@ -7,5 +7,6 @@ extern const char* const data_directory;
 extern const char* const download;
 extern const char* const new_key;
 extern const char* const served_certificate;
+extern const char* const take_certificate;
 
 }  // namespace pgcluster::shell

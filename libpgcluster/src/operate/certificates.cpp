@@ -184,11 +184,14 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
     std::string& made = (*issued)[request];
     if (made.empty()) made = x509::issue(authority->key_and_chain, request, wish);
     Change change{.todo = {}, .action = found ? Action::update : Action::create, .reason = reason.empty() ? "owner or mode differ" : reason};
+    const std::string base = base_of(need);
     if (key == KeyOf::next)
       change.todo.push_back({.at = host,
-                             .what = Run{.argv = {"mv", "-f", base_of(need) + ".key.next", base_of(need) + ".key"},
-                                         .touches = {"file:" + base_of(need) + ".key", "file:" + base_of(need) + ".key.next"}}});
-    change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
+                             .what = Run{.argv = {"sh", "-c", shell::take_certificate, "sh", base},
+                                         .input = made,
+                                         .touches = {"file:" + base + ".key", "file:" + base + ".key.next", "file:" + file}}});
+    else
+      change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
     change.diff = unified_diff(file, is ? words(is->subject, is->issuer, is->names, is->serves, is->asks) : "",
                                words("CN=" + wish.name, authority->certificate.subject, wish.names, wish.serves, wish.asks));
     return change;
@@ -211,7 +214,7 @@ StepPtr served_gate(const NodeView& node, const CertificateNeed& need) {
     const std::optional<x509::Certificate> served = shown ? x509::read(*shown) : std::nullopt;
     if (is && served && served->key == is->key) return Done{};
     return Later{.until = "port " + std::to_string(need.port) + " of " + host + " shows its new certificate",
-                 .seen = served ? "it shows one of " + x509::iso_time(served->not_before) : "it shows none"};
+                 .seen = served ? "it still shows the certificate of " + x509::iso_time(served->not_before) : "it shows no certificate"};
   };
   return gate(node.step("certificates", need.name + "-served"), {.asks = {file, seen}, .decide = decide, .settle = seconds(90)});
 }

@@ -2,6 +2,7 @@
 
 #include "base/joined.hpp"
 #include "base/network.hpp"
+#include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/networks.hpp"
@@ -288,7 +289,19 @@ class Deployment {
              "DROP DATABASE " + sql_identifier(database) + " removes it", "postgresql_databases." + database);
   }
 
+  // A host that left the spec goes on as a member, but gets no files any more: it could not log in with what is new.
+  void refuse_to_strand() const {
+    if (rotated_.empty() || rotated_ == std::set<std::string>{certificates::rotated}) return;
+    for (const KnownHost& host : left_)
+      if (std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end())
+        throw Error({.code = Code::refused,
+                     .message = host.name + " is no longer in the spec, but still belongs to the cluster, and would not get the new password",
+                     .hint = "describe the host again, or remove it: apply --prune",
+                     .host = host.name});
+  }
+
   void make_the_view() {
+    refuse_to_strand();
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
     view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_);
@@ -412,8 +425,13 @@ Rotation rotation_of(const Spec& spec, const RotateOptions& options) {
   std::set<std::string> known{certificates::rotated};
   for (const auto& [name, need] : needs)
     if (!need.roles.empty()) known.insert(need.roles.front());
-  if (options.what.empty()) throw Error(Code::refused, "nothing was named that could be replaced", "name at least one of " + joined(known));
+  if (options.what.empty()) throw Error(Code::refused, "rotate needs to know what to replace", "name one or more of " + joined(known));
   for (const std::string& what : options.what) {
+    const auto called = std::count_if(needs.begin(), needs.end(), [&](const auto& one) {
+      return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();
+    });
+    if (called + (what == certificates::rotated ? 1 : 0) > 1)
+      throw Error(Code::refused, what + " is ambiguous: a user of the spec is called so, too", "give that user its password in the spec");
     if (what == certificates::rotated) {
       if (!certificates::wanted(spec))
         throw Error({.code = Code::refused,
@@ -425,14 +443,14 @@ Rotation rotation_of(const Spec& spec, const RotateOptions& options) {
     const auto need = std::find_if(needs.begin(), needs.end(), [&](const auto& one) {
       return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();
     });
-    if (need == needs.end()) throw Error(Code::refused, "nothing that could be replaced is called " + what, "one can name " + joined(known));
+    if (need == needs.end()) throw Error(Code::refused, "there is no role " + what, "name one or more of " + joined(known));
     if (need->second.given.given())
       throw Error(Code::refused, "the password of " + what + " stands in the spec (" + need->first + ")", "write another one there, and apply");
     rotation.names.insert(need->first);
     if (std::any_of(spec.postgresql_users.begin(), spec.postgresql_users.end(), [&](const UserSpec& user) { return user.name == what; }))
       rotation.warnings.push_back({.severity = Severity::warning,
                                    .message = "from then on, clients can log in as " + what + " with the new password only",
-                                   .hint = "pgcluster password " + what + " tells it",
+                                   .hint = "pgcluster password " + what + " prints it",
                                    .path = "postgresql_users." + what});
   }
   return rotation;
@@ -456,9 +474,12 @@ Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& opti
                     (first.changes().size() == 1 ? " change is pending" : " changes are pending"),
                 "plan shows them. Apply them first, so that this plan has nothing but what is replaced");
   Deployment deployment(spec, executor, deploy, rotation.names);
-  deployment.made_by({.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",")}}});
+  deployment.made_by({.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",", net::url_encoded)}}});
   for (const Diagnostic& one : rotation.warnings) deployment.warn(one);
-  return deployment.plan();
+  Plan plan = deployment.plan();
+  if (plan.empty())
+    throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show", "set the clocks of the hosts");
+  return plan;
 }
 
 }  // namespace pgcluster

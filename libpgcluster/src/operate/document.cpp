@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/url.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -30,7 +31,7 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   if (planner == "rotate") {
     std::vector<std::string> what;
     std::istringstream words(option("what"));
-    for (std::string word; std::getline(words, word, ',');) what.push_back(word);
+    for (std::string word; std::getline(words, word, ',');) what.push_back(net::url_decoded(word));
     return plan_rotate(spec, executor, with_common(RotateOptions{.what = std::move(what)}));
   }
   if (planner == "destroy") return plan_destroy(spec, executor, own);

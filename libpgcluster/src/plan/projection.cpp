@@ -143,6 +143,8 @@ void Projection::project(const Do& d) {
       }
       if (set->go == SetUnit::Go::reload) unit.load_files_current = true;
     });
+  } else if (const auto* run = std::get_if<Run>(&d.what)) {
+    may_touch(d.at, run->touches);
   } else if (const auto* remove = std::get_if<Remove>(&d.what)) {
     if (remove->kind == Remove::Kind::file) file_changes(remove->name, Absent{});
     if (remove->kind == Remove::Kind::unit) unit_changes(remove->name, [](Unit& unit) { unit.active = "inactive", unit.enabled = false; });

@@ -95,7 +95,7 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
   if (client && !std::all_of(argv.begin(), argv.end(), urls_are_valid)) return {.status = 3, .err = "URL using bad/illegal format or missing URL\n"};
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
-  if (auto output = certificate_command(host, argv)) return *output;
+  if (auto output = certificate_command(host, argv, input)) return *output;
   const auto clock = [&] {
     return options_.clock + host.clock_ahead.count() +
            std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();

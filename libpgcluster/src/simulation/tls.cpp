@@ -26,11 +26,13 @@ Output new_key(SimulatedHost& host, const std::string& base, const std::string& 
   return {};
 }
 
-Output move(SimulatedHost& host, const std::string& from, const std::string& to) {
-  const auto file = host.files.find(from);
-  if (file == host.files.end()) return {.status = 1, .err = "mv: cannot stat '" + from + "': No such file or directory\n"};
-  host.files[to] = file->second;
-  host.files.erase(from);
+// As take_certificate.sh does: BASE, and the certificate.
+Output take_certificate(SimulatedHost& host, const std::string& base, const std::string& certificate) {
+  const auto key = host.files.find(base + ".key.next");
+  if (key == host.files.end()) return {.status = 1, .err = "mv: cannot stat '" + base + ".key.next': No such file or directory\n"};
+  host.files[base + ".key"] = key->second;
+  host.files.erase(base + ".key.next");
+  host.write(base + ".crt", certificate);
   return {};
 }
 
@@ -62,10 +64,10 @@ std::string missing_file(const SimulatedHost& host, const std::vector<std::strin
   return it == files.end() ? "" : *it;
 }
 
-std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv) {
+std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
   if (argv.size() == 7 && argv[0] == "sh" && argv[2] == shell::new_key) return new_key(host, argv[4], argv[5], argv[6]);
   if (argv.size() == 6 && argv[0] == "sh" && argv[2] == shell::served_certificate) return served_certificate(host, argv[4]);
-  if (argv.size() == 4 && argv[0] == "mv" && argv[1] == "-f") return move(host, argv[2], argv[3]);
+  if (argv.size() == 5 && argv[0] == "sh" && argv[2] == shell::take_certificate) return take_certificate(host, argv[4], input.reveal());
   return std::nullopt;
 }
 

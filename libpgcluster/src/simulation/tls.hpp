@@ -32,6 +32,6 @@ int tls_status(const SimulatedHost& host, const TlsFiles& files);
 std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files);
 
 /// The programs openssl and mv, as the steps of certificates call them; empty for every other command.
-std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv);
+std::optional<Output> certificate_command(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input);
 
 }  // namespace pgcluster

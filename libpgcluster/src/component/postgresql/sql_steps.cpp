@@ -336,8 +336,10 @@ bool knows_passwords(const ClusterView& view, const Server& server) {
 
 StepPtr pgbouncer_password_gate(const ClusterView& cluster, const StepRef& name) {
   const auto view = shared(cluster);
-  auto decide = [view](const Answers& answers) -> Decision {
+  const bool begun = std::any_of(view->facts.begin(), view->facts.end(), [](const auto& host) { return !host.second.begun.empty(); });
+  auto decide = [view, begun](const Answers& answers) -> Decision {
     const TopologyHost* leader = writable_host(*view, answers);
+    if (!leader && begun) return nobody_writes(*view, answers, Action::wait);
     if (!leader) return Done{};
     const Server& server = answers.read(server_ask(*view, *leader), read_server);
     const auto role = server.roles.find(bouncer);

@@ -369,7 +369,8 @@ class Keeper:
         else:
             if self.since is None:
                 self.since = self.began
-            if self.began - self.since >= PATIENCE - 1 or self.alone():
+            patience = PATIENCE if self.address.is_ipv6 else PATIENCE - 1    # probing takes the last second
+            if self.began - self.since >= patience or self.alone():
                 if self.unclaimed():
                     self.clear = self.last = now()
                     return True    # Patroni is asked once more, then it is taken
