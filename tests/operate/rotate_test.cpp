@@ -172,6 +172,7 @@ TEST_CASE("rotate: what cannot be replaced is refused with the way") {
   Rotating fleet;
   not_rotated(fleet, {}, "needs to know what to replace");
   not_rotated(fleet, {"nobody"}, "there is no role nobody");
+  not_rotated(fleet, {"superuser", "certificates"}, "by a command of their own");
   not_rotated(fleet, {"superuser", "given"}, "the password of given stands in the spec (postgresql_users.given.password)");
   fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "mine\n");
   not_rotated(fleet, {"superuser"}, "the hosts are not as the spec describes them");

@@ -426,6 +426,9 @@ Rotation rotation_of(const Spec& spec, const RotateOptions& options) {
   for (const auto& [name, need] : needs)
     if (!need.roles.empty()) known.insert(need.roles.front());
   if (options.what.empty()) throw Error(Code::refused, "rotate needs to know what to replace", "name one or more of " + joined(known));
+  // Patroni overlooks a new certificate of its REST API where its settings have changed, too, at the same reload.
+  if (options.what.size() > 1 && std::find(options.what.begin(), options.what.end(), certificates::rotated) != options.what.end())
+    throw Error(Code::refused, "certificates are replaced by a command of their own", "rotate certificates first, and then the roles");
   for (const std::string& what : options.what) {
     const auto called = std::count_if(needs.begin(), needs.end(), [&](const auto& one) {
       return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();

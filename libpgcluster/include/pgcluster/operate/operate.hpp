@@ -59,7 +59,7 @@ struct RotateOptions {
   std::size_t parallel = 32;               ///< hosts at once
   std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
-  /// Names of roles, as read_password has them (superuser, replication, restapi, pgbouncer, a user of the spec), and "certificates". At least one.
+  /// Names of roles, as read_password has them (superuser, replication, restapi, pgbouncer, a user of the spec); or "certificates" alone. At least one.
   std::vector<std::string> what{};
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
