@@ -38,7 +38,8 @@ struct Rotating : Fleet {
   std::set<std::string> keys() {
     std::set<std::string> all;
     for (const HostSpec& host : spec.hosts)
-      for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"}) all.insert(*executor.host(host.name).read(certificates::key_file(name)));
+      for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"})
+        all.insert(*executor.host(host.name).read(certificates::key_file(name)));
     return all;
   }
 
@@ -176,10 +177,9 @@ TEST_CASE("rotate: what cannot be replaced is refused with the way") {
   not_rotated(fleet, {"superuser", "given"}, "the password of given stands in the spec (postgresql_users.given.password)");
   fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "mine\n");
   not_rotated(fleet, {"superuser"}, "the hosts are not as the spec describes them");
-  CHECK_THROWS_WITH_AS(
-      plan_rotate(spec_of("patroni_cluster_name: test\npostgresql_users: [{name: restapi}]\nhosts:\n  pg1: {address: 10.77.0.11}\n"), fleet.executor,
-                  {.what = {"restapi"}}),
-      doctest::Contains("restapi is ambiguous"), Error);
+  CHECK_THROWS_WITH_AS(plan_rotate(spec_of("patroni_cluster_name: test\npostgresql_users: [{name: restapi}]\nhosts:\n  pg1: {address: 10.77.0.11}\n"),
+                                   fleet.executor, {.what = {"restapi"}}),
+                       doctest::Contains("restapi is ambiguous"), Error);
   Spec plain = spec_of(scheme_a(3, "tls_cert_generate: false\n"));
   CHECK_THROWS_WITH_AS(plan_rotate(plain, fleet.executor, {.what = {"certificates"}}), doctest::Contains("has no certificates"), Error);
 }

@@ -72,9 +72,11 @@ TEST_CASE("a service between two deaths is not done") {
   // On its way, too; a unit that starts for the first time is only waited for.
   const std::string wrong = std::get<Later>(between).wrong;
   CHECK(std::get<Later>(decide(step, Unit{.active = "activating", .sub = "start-pre", .enabled = true, .restarts = 2})).wrong == wrong);
-  CHECK(std::get<Later>(decide(step, Unit{.active = "deactivating", .sub = "stop-sigterm", .enabled = true, .result = "exit-code", .restarts = 2})).wrong == wrong);
+  CHECK(std::get<Later>(decide(step, Unit{.active = "deactivating", .sub = "stop-sigterm", .enabled = true, .result = "exit-code", .restarts = 2}))
+            .wrong == wrong);
   // It has died long ago. Now it waits for its peers, or somebody stops it.
-  CHECK(std::get<Later>(decide(step, Unit{.active = "activating", .sub = "start", .enabled = true, .result = "success", .restarts = 2})).wrong.empty());
+  CHECK(
+      std::get<Later>(decide(step, Unit{.active = "activating", .sub = "start", .enabled = true, .result = "success", .restarts = 2})).wrong.empty());
   CHECK(std::holds_alternative<Change>(
       decide(step, Unit{.active = "deactivating", .sub = "stop-sigterm", .enabled = true, .result = "success", .restarts = 2})));
   CHECK(std::get<Later>(decide(step, Unit{.active = "activating", .sub = "start-pre", .enabled = true})).wrong.empty());

@@ -152,8 +152,9 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
                             : there ? "the key is not the one that its request is of, or others may read it"
                                     : "the key is not there"};
   };
-  return make_step(node.step("certificates", need.name + "-key"),
-                   {.asks = {files.key, files.next, files.request, files.certificate}, .decide = decide, .keeps = {"file:" + base_of(need) + ".csr"}});
+  return make_step(
+      node.step("certificates", need.name + "-key"),
+      {.asks = {files.key, files.next, files.request, files.certificate}, .decide = decide, .keeps = {"file:" + base_of(need) + ".csr"}});
 }
 
 StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {

@@ -477,11 +477,13 @@ Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& opti
                     (first.changes().size() == 1 ? " change is pending" : " changes are pending"),
                 "plan shows them. Apply them first, so that this plan has nothing but what is replaced");
   Deployment deployment(spec, executor, deploy, rotation.names);
-  deployment.made_by({.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",", net::url_encoded)}}});
+  deployment.made_by(
+      {.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",", net::url_encoded)}}});
   for (const Diagnostic& one : rotation.warnings) deployment.warn(one);
   Plan plan = deployment.plan();
   if (plan.empty())
-    throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show", "set the clocks of the hosts");
+    throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show",
+                "set the clocks of the hosts");
   return plan;
 }
 

@@ -64,11 +64,11 @@ Steps secret_step(const std::string& host, const Secret& secret, int rotations) 
 }
 
 Error differing(const std::string& name, const std::string& one, const std::string& other) {
-  return Error({.code = Code::refused,
-                .message = one + " and " + other + " have different values of " + name,
-                .hint = "find out which one the cluster uses, and copy " + std::string(folder) + net::url_encoded(name) +
-                        " from there to the other hosts",
-                .host = other});
+  return Error(
+      {.code = Code::refused,
+       .message = one + " and " + other + " have different values of " + name,
+       .hint = "find out which one the cluster uses, and copy " + std::string(folder) + net::url_encoded(name) + " from there to the other hosts",
+       .host = other});
 }
 
 }  // namespace

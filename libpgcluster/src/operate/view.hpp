@@ -57,8 +57,8 @@ struct Resolved {
   std::map<std::string, Secret> secrets;
   std::map<std::string, int> rotations;  ///< of those that were replaced at least once
 };
-/// The value of every secret: as the spec gives it, as the hosts keep it, or a new one, also for those that are `rotated`. Of hosts that have different
-/// values, the one that was replaced more often is right: a rotation was interrupted. Throws refused where that does not tell.
+/// The value of every secret: as the spec gives it, as the hosts keep it, or a new one, also for those that are `rotated`. Of hosts that have
+/// different values, the one that was replaced more often is right: a rotation was interrupted. Throws refused where that does not tell.
 Resolved resolve_secrets(const std::map<std::string, SecretNeed>& needs, const Topology& topology, const std::map<std::string, Facts>& facts,
                          const std::set<std::string>& rotated = {});
 /// Generated secrets, on every database host, before anything uses them.

@@ -93,7 +93,7 @@ bool SimulatedExecutor::Impl::as_was(Acting& a, const std::string& path) {
     same = !now;
   } else if (const auto* was = std::get_if<File>(&*a.d.was)) {
     same = now && now->kind == was->kind;
-    const bool goes = std::holds_alternative<Remove>(a.d.what);    // whose it is does not count then
+    const bool goes = std::holds_alternative<Remove>(a.d.what);  // whose it is does not count then
     if (same && was->kind != File::Kind::other && !goes) same = now->mode == was->mode && now->owner == was->owner && now->group == was->group;
     if (same && was->kind == File::Kind::regular) {
       if (!was->sha256.empty()) same = was->sha256 == digest(*now);

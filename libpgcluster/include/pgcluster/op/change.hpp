@@ -90,7 +90,8 @@ struct Do {
   std::variant<WriteFile, WriteBlock, Upload, Install, SetUnit, SetAccount, Run, Send, Remove> what;
   /// The state that the plan found, for compare-and-set. The host acts if the state is still this one, skips if the wished state holds already,
   /// and stops as drifted otherwise. Empty if an earlier step of the plan may change the state; then the host only checks whether to skip.
-  /// WriteFile: File (sha256, mode, owner, group) or Absent. Remove: File (sha256) or Absent. SetUnit with restart or reload: Unit (`started`). Run: Output of `look`.
+  /// WriteFile: File (sha256, mode, owner, group) or Absent. Remove: File (sha256) or Absent. SetUnit with restart or reload: Unit (`started`). Run:
+  /// Output of `look`.
   std::optional<Answer> was{};
   std::chrono::milliseconds limit{60'000};
   friend bool operator==(const Do&, const Do&) = default;

@@ -27,8 +27,8 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
   return !member.leads && !view.leaves_out(host.name) && !never_synchronous(host);
 }
 
-// What a wait for a Patroni that has died decides, and nothing for one that has not. While one that died again and again runs, it may come up well: the
-// cause may have been mended since.
+// What a wait for a Patroni that has died decides, and nothing for one that has not. While one that died again and again runs, it may come up well:
+// the cause may have been mended since.
 std::optional<Decision> death(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
   if (!died(view.spec, answers, host)) return std::nullopt;
   const std::string message = std::string(unit_name) + " on " + host.name + " has died";

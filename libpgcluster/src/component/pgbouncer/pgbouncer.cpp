@@ -137,8 +137,7 @@ class PgBouncer final : public Component {
                  file(step("hba"), node.name(), secret_file(node, hba_file, pgbouncer_hba(node.cluster))),
                  sequence(pgbouncer_password_gate(node.cluster, step("password")),
                           file(step("users"), node.name(), secret_file(node, users_file, users_text(node)))),
-                 file(step("unit"), node.name(), notes),
-                 file(step("load-notes"), node.name(), load_notes(wish, reload))),
+                 file(step("unit"), node.name(), notes), file(step("load-notes"), node.name(), load_notes(wish, reload))),
         rolling("pgbouncer", node.name(), {}, sequence(after_where_planned({ready}, service(step("service"), node.name(), wish)), listens(node))));
   }
 
@@ -151,11 +150,12 @@ class PgBouncer final : public Component {
               .units = {unit},
               .accounts = {packaged.account},
               .secrets = {pgbouncer_secret(spec)}};
-    certificates::declare(node, all, {{.name = "pgbouncer",
-                                     .account = packaged.account,
-                                     .names = certificates::client_names(node),
-                                     .port = spec.pgbouncer_listen_port,
-                                     .starttls = "postgres"}});
+    certificates::declare(node, all,
+                          {{.name = "pgbouncer",
+                            .account = packaged.account,
+                            .names = certificates::client_names(node),
+                            .port = spec.pgbouncer_listen_port,
+                            .starttls = "postgres"}});
     return all;
   }
 };

@@ -21,8 +21,8 @@ constexpr int most_iterations = 1'000'000;  // what a sane server is set to; eac
 
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
-// The verifier of this password with the same salt. Computing one costs a millisecond, and an apply asks for each role many times: the answers are kept,
-// by a hash that does not give the password away.
+// The verifier of this password with the same salt. Computing one costs a millisecond, and an apply asks for each role many times: the answers are
+// kept, by a hash that does not give the password away.
 ScramVerifier with_salt_of(const ScramVerifier& found, std::string_view password) {
   static constexpr std::size_t most = 20'000;
   static std::mutex mutex;

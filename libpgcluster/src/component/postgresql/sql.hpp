@@ -89,8 +89,8 @@ StepPtr objects_step(const std::shared_ptr<const ClusterView>& view, const Topol
 Steps sql_steps(const ClusterView& view);
 /// Whether the server has the passwords of superuser and replication that are wished.
 bool knows_passwords(const ClusterView& view, const Server& server);
-/// Waits, where a server takes writes, until its role "pgbouncer" has the password that is wished: a PgBouncer that has read the new one before could not
-/// look up anybody.
+/// Waits, where a server takes writes, until its role "pgbouncer" has the password that is wished: a PgBouncer that has read the new one before could
+/// not look up anybody.
 StepPtr pgbouncer_password_gate(const ClusterView& view, const StepRef& name);
 
 }  // namespace pgcluster
