@@ -16,7 +16,7 @@ ROLES = ["superuser", "replication", "restapi", "pgbouncer", "app"]
 NAMES = ["etcd", "patroni", "pgbouncer", "postgresql"]
 KEYS = "/etc/pgcluster/tls"
 
-# Who may do what with each file that pgcluster writes: (path, mode, owner, group). What is not here must be readable by all, and written by root only.
+# The access to files that pgcluster writes: (path, mode, owner, group). Any other file must be readable by all, and writable by root only.
 ACCESS = [
     (r"/var/lib/pgcluster/secrets/.*", "600", "root", "root"),
     (r"/etc/pgcluster/tls/etcd\.key", "600", "etcd", "etcd"),

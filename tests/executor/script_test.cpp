@@ -317,7 +317,7 @@ TEST_CASE("removals take what is named and nothing near the root") {
   Do d{"h", Remove{Remove::Kind::file, scratch.path("kept")}, File{.sha256 = sha256_hex("then")}};
   CHECK(scratch.act(d).what == What::drifted);
   CHECK(scratch.has("kept"));
-  // Whose it is does not count: its account may have gone with a package.
+  // A removal does not compare the owner: the account may have gone with a package.
   d.was = File{.sha256 = sha256_hex("now"), .mode = 0600, .owner = "etcd", .group = "etcd"};
   CHECK(scratch.act(d).what == What::done);
   CHECK_FALSE(scratch.has("kept"));

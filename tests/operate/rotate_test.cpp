@@ -29,7 +29,7 @@ struct Rotating : Fleet {
     for (const std::string& role : whose) all[role] = password(role);
     return all;
   }
-  // What every database host keeps of a secret.
+  // The contents of a secret's file, over all database hosts.
   std::set<std::string> kept(const std::string& name) {
     std::set<std::string> all;
     for (const HostSpec& host : spec.hosts) all.insert(*executor.host(host.name).read("/var/lib/pgcluster/secrets/" + name));
@@ -57,6 +57,21 @@ void not_rotated(Rotating& fleet, const std::vector<std::string>& what, const st
     CHECK(error.code() == Code::refused);
     CHECK_MESSAGE(std::string(error.what()).find(message) != std::string::npos, error.what());
   }
+}
+
+// Applies the plan. True: the controller was killed at its nth change, before or after it. False: nothing interrupted the apply, and it went well.
+bool killed_at(Rotating& fleet, const Plan& plan, std::size_t nth, bool after) {
+  struct Killed {};
+  fleet.executor.interrupt(nth, after, [] { throw Killed(); });
+  bool killed = false;
+  try {
+    const Report report = apply(plan, fleet.executor);
+    CHECK_MESSAGE(report.ok(), report.text());
+  } catch (const Killed&) {
+    killed = true;
+  }
+  fleet.executor.interrupt(0, false, {});
+  return killed;
 }
 
 }  // namespace
@@ -97,16 +112,7 @@ TEST_CASE("rotate: interrupted anywhere, the next apply finishes it, with one pa
     Rotating fleet;
     const std::string before = fleet.password("replication");
     const Plan plan = fleet.plan({"replication", "pgbouncer"});
-    struct Killed {};
-    fleet.executor.interrupt(nth, true, [] { throw Killed(); });
-    bool killed = false;
-    try {
-      const Report report = apply(plan, fleet.executor);
-      CHECK_MESSAGE(report.ok(), report.text());
-    } catch (const Killed&) {
-      killed = true;
-    }
-    fleet.executor.interrupt(0, false, {});
+    const bool killed = killed_at(fleet, plan, nth, true);
     apply_it(fleet, fleet.spec);
     settled(fleet, fleet.spec);
     CHECK(fleet.kept("patroni_replication_password").size() == 1);
@@ -119,21 +125,12 @@ TEST_CASE("rotate: interrupted anywhere, the next apply finishes it, with one pa
 }
 
 TEST_CASE("rotate: certificates, interrupted anywhere: each key has its certificate, the next apply settles it, and another rotation ends it") {
-  struct Killed {};
   for (std::size_t nth = 1;; nth += 3) {
     CAPTURE(nth);
     Rotating fleet;
     const std::set<std::string> before = fleet.keys();
     const Plan plan = fleet.plan({"certificates"});
-    fleet.executor.interrupt(nth, nth % 2 == 0, [] { throw Killed(); });
-    bool killed = false;
-    try {
-      const Report report = apply(plan, fleet.executor);
-      CHECK_MESSAGE(report.ok(), report.text());
-    } catch (const Killed&) {
-      killed = true;
-    }
-    fleet.executor.interrupt(0, false, {});
+    const bool killed = killed_at(fleet, plan, nth, nth % 2 == 0);
     for (const HostSpec& host : fleet.spec.hosts)
       for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"}) {
         const SimulatedHost& at = fleet.executor.host(host.name);

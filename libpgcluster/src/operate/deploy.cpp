@@ -413,7 +413,7 @@ class Deployment {
   std::shared_ptr<const ClusterView> view_{};
 };
 
-// What a rotation replaces, as ClusterView::rotated has it, and what its users have to know.
+// The secrets that a rotation replaces, in the form of ClusterView::rotated, and warnings for the people whose clients use them.
 struct Rotation {
   std::set<std::string> names;
   std::vector<Diagnostic> warnings;

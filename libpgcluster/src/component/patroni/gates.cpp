@@ -27,7 +27,7 @@ bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Membe
   return !member.leads && !view.leaves_out(host.name) && !never_synchronous(host);
 }
 
-// What a wait for a Patroni that has died decides, and nothing for one that has not. While one that died again and again runs, it may come up well:
+// The decision of a step that waits for a Patroni which has died; none if it has not. A Patroni that died repeatedly and runs now may stay up:
 // the cause may have been mended since.
 std::optional<Decision> death(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
   if (!died(view.spec, answers, host)) return std::nullopt;
