@@ -164,9 +164,12 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
 int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Planner& planner) {
   Log log(session);
   try {
-    std::optional<pgcluster::Plan> plan;
-    asking(session, spec, [&](const auto& options) { plan = planner(spec, session.executor, options); });
-    return carry_out(session, *plan, log);
+    for (;;) {
+      std::optional<pgcluster::Plan> plan;
+      asking(session, spec, [&](const auto& options) { plan = planner(spec, session.executor, options); });
+      const int result = carry_out(session, *plan, log);
+      if (result != status::ok || !plan->continues()) return result;
+    }
   } catch (const pgcluster::Error& error) {
     session.interrupt.tell = {};
     log.write(pgcluster::json(error.failure()));

@@ -309,10 +309,13 @@ void CommandLine::members() {
                "  pgcluster reinit -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reinit)),
          "The replica; required");
-  asks({"rotate", "Replace generated passwords, or all keys and certificates",
+  asks({"rotate", "Replace generated passwords, keys and certificates",
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
-        "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply.",
-        "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml superuser replication --yes", changes},
+        "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply. ca replaces the\n"
+        "authority that signs the certificates, in three plans, each shown and confirmed by itself. gossip-key is Consul's.",
+        "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml ca\n  pgcluster rotate -f cluster.yaml superuser "
+        "replication --yes",
+        changes},
        [this](Session& session) {
          return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
            auto chosen = options_from<pgcluster::RotateOptions>(options);
@@ -320,7 +323,7 @@ void CommandLine::members() {
            return pgcluster::plan_rotate(spec, executor, chosen);
          });
        })
-      .add_option("WHAT", a_.what, "Roles, or the word certificates")
+      .add_option("WHAT", a_.what, "Roles, or the words certificates, ca, gossip-key")
       ->required();
   asks({"pause", "Stop automatic failover until resume",
         "For maintenance during which Patroni must not fail over. Until resume, a leader that dies is not replaced.",

@@ -190,3 +190,30 @@ TEST_CASE("programs accept the certificates, whatever the authority's key, and w
     CHECK_FALSE(openssl.run("verify -CAfile " + root + ".crt -untrusted leaf.crt -verify_hostname pg2 leaf.crt").first);
   }
 }
+
+TEST_CASE("below the root other authorities may stand: they are trusted, and sign nothing") {
+  Openssl openssl;
+  openssl.authority("root");
+  openssl.authority("middle", "root");
+  const std::string other = certificates_of(authority());
+  const std::string all = openssl.read("middle.key") + openssl.read("middle.crt") + openssl.read("root.crt") + other;
+  CHECK(authority_problem(all, now()).empty());
+  CHECK(x509::blocks(certificates_of(all)).size() == 3);
+  const std::string pem = issued(wish({"DNS:pg1"}), all);
+  CHECK(x509::blocks(pem).size() == 2);
+  CHECK(pem.find(other) == std::string::npos);
+  CHECK_FALSE(x509::is_issued_by(pem, other));
+}
+
+TEST_CASE("blocks of a PEM text, and the digest of its certificates") {
+  const std::string one = authority(), other = x509::make_authority("another", now() - day, now() + day);
+  const std::vector<std::string> parts =
+      x509::blocks("a word\n" + one + "# a comment\n" + certificates_of(other) + "-----BEGIN CERTIFICATE-----\ncut");
+  REQUIRE(parts.size() == 3);
+  CHECK(parts[0] + parts[1] == one);
+  CHECK(parts[2] == certificates_of(other));
+  CHECK(x509::blocks("").empty());
+  CHECK(x509::digest_of_all(one + other) == x509::digest_of_all("# first\n" + other + one));
+  CHECK(x509::digest_of_all(one + other) != x509::digest_of_all(one));
+  CHECK(x509::digest_of_all(one) == x509::digest_of_all(certificates_of(one)));
+}

@@ -212,17 +212,25 @@ def test_another_kind_of_dcs_is_refused(deployed):
     deployed.assert_converged()
 
 
-def test_another_gossip_key_is_refused_until_the_agents_have_it(deployed):
+def test_the_gossip_key_is_replaced_without_a_restart(deployed):
+    started = {host: deployed.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic consul") for host in deployed.hosts}
+    keys = lambda: {deployed.inside(host, "cat /var/lib/consul/serf/*.keyring | tr -d '[]\" \\n'") for host in deployed.hosts if host in deployed.hosts[:3]}
+    before = keys()
+    deployed.run("rotate", "gossip-key", "--yes")
+    deployed.assert_converged()
+    assert not keys() & before
     key = base64.b64encode(secrets.token_bytes(32)).decode()
     deployed.write(consul_encrypt_key=key)
-    done = deployed.run("plan", status=3)
-    assert "consul_encrypt_key is not a key of the gossip" in done.stderr and "consul keyring -install" in done.stderr and key not in done.stderr, done.stderr
-    deployed.inside("pg1", f"{CONSUL} keyring -install {key} && {CONSUL} keyring -use {key}")
-    deployed.wait(lambda: all(deployed.inside(host, f"grep -c {key} /var/lib/consul/serf/local.keyring", check=False) == "1" for host in deployed.hosts), 30,
-                  "that every agent has the key")
+    assert key not in deployed.run("plan", "--diff").stdout
     deployed.apply()
-    deployed.wait_healthy()
     deployed.assert_converged()
+    for host in deployed.hosts:
+        assert json.loads(deployed.inside(host, "cat /var/lib/consul/serf/local.keyring")) == [key], host
+    # The agents still hear each other, and one that starts anew joins them.
+    assert started == {host: deployed.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic consul") for host in deployed.hosts}
+    deployed.inside("pg3", "systemctl restart consul")
+    deployed.wait(lambda: deployed.inside("pg1", f"{CONSUL} members").count("alive") == len(deployed.hosts), 60, "that every agent is alive")
+    deployed.wait_healthy()
 
 
 def test_balancers_beside_the_names(deployed):

@@ -56,7 +56,7 @@ FIXED = [
     ("patroni_replication_username", "copier"), ("patroni_restapi_port", 8009),
 ]
 ETCD = [("dcs_type", "consul"), ("etcd_client_port", 3379), ("etcd_peer_port", 3380)]
-CONSUL = [("dcs_type", "etcd"), ("consul_datacenter", "elsewhere"), ("consul_encrypt_key", "MDEyMzQ1Njc4OWFiY2RlZg==")]
+CONSUL = [("dcs_type", "etcd"), ("consul_datacenter", "elsewhere")]
 VIP_KEYS = [("cluster_vip", "10.77.0.101", {})]
 BALANCED = [
     ("haproxy_listen_port", {"replicas_direct": 5011}, {}),

@@ -106,6 +106,38 @@ def test_certificates_under_clients(deployed):
         cluster.wait_healthy()
 
 
+def authorities(cluster):
+    """By host, the digests of the certificates that it trusts."""
+    digest = "openssl crl2pkcs7 -nocrl -certfile /etc/pgcluster/tls/authority.crt | openssl pkcs7 -print_certs | sed -n '/BEGIN/,/END/p' | sha256sum"
+    return {host: cluster.inside(host, digest).split()[0] for host in cluster.hosts}
+
+
+def test_the_authority_under_clients(deployed):
+    cluster = deployed
+    before, keys = authorities(cluster), {host: cluster.inside(host, "sha256sum /etc/pgcluster/tls/*.key") for host in cluster.hosts}
+    with clients(cluster):
+        done = cluster.run("rotate", "ca", "--yes")
+    print(done.stdout)
+    for told in ("first of three plans", "second of three plans", "last of three plans"):
+        assert told in done.stdout
+    after = authorities(cluster)
+    assert len(set(before.values())) == len(set(after.values())) == 1 and before != after
+    assert {host: cluster.inside(host, "sha256sum /etc/pgcluster/tls/*.key") for host in cluster.hosts} == keys
+    cluster.assert_converged()
+    cluster.wait_healthy()
+    # Each port is served by a certificate that the one authority has signed: a program that still had the former one would show that here.
+    for host in cluster.hosts:
+        for name, (port, starttls) in SERVED.items():
+            how = f"-starttls {starttls}" if starttls else ""
+            shown = cluster.inside(host, f"openssl s_client -connect {address(host)}:{port} {how} -CAfile /etc/pgcluster/tls/authority.crt </dev/null 2>&1 | grep 'Verify return code'; true")
+            assert "Verify return code: 0 (ok)" in shown, (host, name, shown)
+    # Nobody lets in a client of the former authority, and no program needs it to start.
+    cluster.run("switchover", "--yes")
+    for host in cluster.hosts:
+        cluster.inside(host, "systemctl restart etcd patroni pgbouncer")
+        cluster.wait_healthy()
+
+
 def test_what_cannot_be_replaced(deployed):
     cluster = deployed
     assert "there is no role nobody" in cluster.run("rotate", "nobody", "--yes", status=3).stderr

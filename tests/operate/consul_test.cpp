@@ -99,22 +99,47 @@ TEST_CASE("scheme C: what every agent must be restarted for takes the servers on
   CHECK_MESSAGE(disturbing(plan) == one_at_a_time, plan.text());
 }
 
-TEST_CASE("scheme C: another gossip key than the running one is refused, and one that the agents were given is taken") {
+TEST_CASE("scheme C: another gossip key is given to the running agents, the former one is taken from them, and none restarts") {
   Fleet fleet;
-  apply_it(fleet, spec_of(scheme_c()));
-  const std::string key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+  const Spec before = spec_of(scheme_c());
+  apply_it(fleet, before);
+  const std::string key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=", keyring = "/var/lib/consul/serf/local.keyring";
+  const auto keyrings = [&] {
+    std::set<std::string> all;
+    for (const HostSpec& host : before.hosts) all.insert(*fleet.executor.host(host.name).read(keyring));
+    return all;
+  };
   const Spec other = spec_of(scheme_c("consul_encrypt_key: " + key + "\n"));
-  const std::string told = error_of(fleet, other);
-  CHECK_MESSAGE(told.find("consul_encrypt_key is not a key of the gossip that Consul on pg1 is in") != std::string::npos, told);
-  CHECK_MESSAGE(told.find("consul keyring -install") != std::string::npos, told);
-  CHECK(told.find(key) == std::string::npos);
-  for (const char* host : {"pg1", "pg2", "pg3"}) {
-    SimulatedHost& one = fleet.executor.host(host);
-    const std::string before = *one.read(consul_keyring_file);
-    one.write(consul_keyring_file, "[\"" + key + "\"," + before.substr(1), 0600);
-  }
+  // Consul changes it only while all agents answer; nothing is half done then.
+  const std::set<std::string> old = keyrings();
+  fleet.executor.host("pg3").units["consul.service"].state.active = "failed";
+  const Plan plan = plan_deploy(other, fleet.executor);
+  CHECK(plan.text(true).find(key) == std::string::npos);
+  CHECK(keyrings() == old);
   apply_it(fleet, other);
   settled(fleet, other);
+  CHECK(keyrings() == std::set<std::string>{"[\"" + key + "\"]"});
+  // One that was kept beside it goes, too.
+  fleet.executor.host("pg2").write(keyring, "[\"" + key + "\",\"" + "b2xk" + "\"]", 0600);
+  const Plan last = plan_deploy(other, fleet.executor);
+  CHECK_MESSAGE(disturbing(last).empty(), last.text());
+  CHECK_MESSAGE(last.text().find("the gossip of pg2 still takes a former key") != std::string::npos, last.text());
+  apply_it(fleet, other);
+  CHECK(keyrings().size() == 1);
+}
+
+TEST_CASE("scheme C: rotate gossip-key") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c());
+  apply_it(fleet, spec);
+  const std::string before = *fleet.executor.host("pg1").read("/var/lib/consul/serf/local.keyring");
+  const Plan plan = plan_rotate(spec, fleet.executor, {.what = {"gossip-key"}});
+  CHECK_MESSAGE(disturbing(plan).empty(), plan.text());
+  REQUIRE(apply(plan, fleet.executor).ok());
+  settled(fleet, spec);
+  CHECK(*fleet.executor.host("pg1").read("/var/lib/consul/serf/local.keyring") != before);
+  CHECK_THROWS_WITH_AS(plan_rotate(spec_of(scheme_a()), fleet.executor, {.what = {"gossip-key"}}), doctest::Contains("there is no role gossip-key"),
+                       Error);
 }
 
 TEST_CASE("scheme C federated: the catalog's external nodes are cluster state, seen and mended by every plan") {

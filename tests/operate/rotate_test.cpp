@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/certificate.hpp"
 #include "component/certificates.hpp"
 #include "openssl.hpp"
 #include "operate/cluster.hpp"
@@ -166,11 +167,88 @@ TEST_CASE("rotate: all keys and certificates, without a restart") {
   for (const std::string& key : before) CHECK_FALSE(now.contains(key));
 }
 
+namespace {
+
+// The common names of the authorities' certificates are equal: their keys tell them apart.
+std::set<std::string> trusted(Fleet& fleet, const std::string& host) {
+  std::set<std::string> all;
+  for (const std::string& one : x509::blocks(*fleet.executor.host(host).read(certificates::authority_file))) all.insert(x509::read(one)->key);
+  return all;
+}
+
+// What each program shows is signed by an authority that each host trusts, in every moment.
+void everybody_is_trusted(Rotating& fleet) {
+  for (const HostSpec& client : fleet.spec.hosts) {
+    const std::string& authorities = *fleet.executor.host(client.name).read(certificates::authority_file);
+    for (const HostSpec& host : fleet.spec.hosts)
+      for (const char* name : {"etcd", "patroni", "pgbouncer", "postgresql"})
+        CHECK_MESSAGE(x509::is_issued_by(*fleet.executor.host(host.name).read(certificates::certificate_file(name)), authorities),
+                      client.name << " does not trust " << name << " of " << host.name);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("rotate: the authority in three plans, each empty afterwards, and only etcd restarts") {
+  Rotating fleet;
+  const std::set<std::string> before = trusted(fleet, "pg1"), keys = fleet.keys();
+  std::set<std::string> both;
+  for (int plans = 1;; ++plans) {
+    CAPTURE(plans);
+    const Plan plan = fleet.plan({"ca"});
+    for (const PlannedChange& one : plan.changes()) CHECK_MESSAGE((!disturbs(one.impact) || one.component == "etcd"), plan.text());
+    const Report report = apply(plan, fleet.executor);
+    REQUIRE_MESSAGE(report.ok(), report.text());
+    everybody_is_trusted(fleet);
+    const Plan again = plan_deploy(fleet.spec, fleet.executor);
+    CHECK_MESSAGE(again.empty(), again.text());
+    CHECK((again.text().find("pgcluster rotate ca continues it") != std::string::npos) == plan.continues());
+    if (plans < 3) both = trusted(fleet, "pg2");
+    CHECK(both.size() == 2);
+    CHECK(plan.continues() == (plans < 3));
+    if (!plan.continues()) break;
+  }
+  for (const HostSpec& host : fleet.spec.hosts) {
+    const std::set<std::string> now = trusted(fleet, host.name);
+    CHECK(now.size() == 1);
+    CHECK_FALSE(before.contains(*now.begin()));
+    CHECK(both.contains(*now.begin()));
+  }
+  CHECK(fleet.keys() == keys);
+  const std::string kept = *fleet.kept(certificates::authority).begin();
+  CHECK(fleet.kept(certificates::authority).size() == 1);
+  CHECK(x509::blocks(kept).size() == 2);
+  CHECK(kept.ends_with("\n# rotated 3\n"));
+}
+
+TEST_CASE("rotate: the authority, interrupted anywhere: apply ends the plan, and rotate goes on to one new authority") {
+  for (std::size_t nth = 1, done = 0; done < 3; nth += 7) {
+    CAPTURE(nth);
+    Rotating fleet;
+    const std::set<std::string> before = trusted(fleet, "pg1");
+    for (std::size_t plans = 0; plans < done; ++plans) REQUIRE(apply(fleet.plan({"ca"}), fleet.executor).ok());
+    const Plan plan = fleet.plan({"ca"});
+    const bool killed = killed_at(fleet, plan, nth, nth % 2 == 0);
+    everybody_is_trusted(fleet);
+    apply_it(fleet, fleet.spec);
+    settled(fleet, fleet.spec);
+    while (fleet.kept(certificates::authority).begin()->find("\n# rotated 3\n") == std::string::npos) {
+      REQUIRE(apply(fleet.plan({"ca"}), fleet.executor).ok());
+      everybody_is_trusted(fleet);
+    }
+    settled(fleet, fleet.spec);
+    CHECK(trusted(fleet, "pg3").size() == 1);
+    CHECK_FALSE(before.contains(*trusted(fleet, "pg3").begin()));
+    if (!killed) ++done, nth = 1;
+  }
+}
+
 TEST_CASE("rotate: what cannot be replaced is refused with the way") {
   Rotating fleet;
   not_rotated(fleet, {}, "needs to know what to replace");
   not_rotated(fleet, {"nobody"}, "there is no role nobody");
-  not_rotated(fleet, {"superuser", "certificates"}, "by a command of their own");
+  not_rotated(fleet, {"superuser", "certificates"}, "certificates is replaced by a command of its own");
+  not_rotated(fleet, {"ca", "superuser"}, "ca is replaced by a command of its own");
   not_rotated(fleet, {"superuser", "given"}, "the password of given stands in the spec (postgresql_users.given.password)");
   fleet.executor.host("pg2").write("/etc/pgbouncer/pgbouncer.ini", "mine\n");
   not_rotated(fleet, {"superuser"}, "the hosts are not as the spec describes them");

@@ -106,7 +106,9 @@ def plan_rotate(spec: Spec, executor: Executor, *, what: Sequence[str], componen
                 poll: Callable[[], object] | None = None) -> Plan:
     """Replaces generated passwords, or all keys and certificates, on a cluster that otherwise matches its spec.
 
-    what: names of roles, as read_password takes them, at least one; or "certificates" alone
+    what: names of roles, as read_password takes them, at least one; or alone "certificates", or "ca", the authority that signs them
+
+    "ca" takes three plans: apply each, and call again while plan.continues().
 
     Raises RefusedError also if a password stands in the spec, or if changes are pending. Other options and errors are those of plan_deploy."""
     return _core.plan_rotate(spec, executor, dict(what=what, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))

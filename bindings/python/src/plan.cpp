@@ -35,6 +35,7 @@ void bind_plan(py::module_& m) {
           "changes", [](const Plan& self) { return give(self.changes()); }, "All changes, in a possible order of execution.")
       .def(
           "warnings", [](const Plan& self) { return give(self.warnings()); }, "What is doubtful; no warning stops an apply.")
+      .def("continues", &Plan::continues, "Whether the work goes on after this plan: the same planner makes the next one.")
       .def("empty", &Plan::empty, "Whether there is nothing to do.")
       .def("unchanged", &Plan::unchanged, "How many steps hold already.")
       .def(

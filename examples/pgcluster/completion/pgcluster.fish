@@ -30,7 +30,7 @@ complete -c pgcluster -n __fish_use_subcommand -a failover -d 'Promote a replica
 complete -c pgcluster -n __fish_use_subcommand -a restart -d 'Restart PostgreSQL, one member at a time, the leader last'
 complete -c pgcluster -n __fish_use_subcommand -a reload -d 'Make PostgreSQL read its configuration again'
 complete -c pgcluster -n __fish_use_subcommand -a reinit -d 'Copy a replica\'s data from the leader again'
-complete -c pgcluster -n __fish_use_subcommand -a rotate -d 'Replace generated passwords, or all keys and certificates'
+complete -c pgcluster -n __fish_use_subcommand -a rotate -d 'Replace generated passwords, keys and certificates'
 complete -c pgcluster -n __fish_use_subcommand -a pause -d 'Stop automatic failover until resume'
 complete -c pgcluster -n __fish_use_subcommand -a resume -d 'Start automatic failover again'
 complete -c pgcluster -n __fish_use_subcommand -a help -d 'Show the help of a sub-command'

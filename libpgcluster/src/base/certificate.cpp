@@ -185,7 +185,7 @@ Request read_request(std::string_view pem) {
   return request;
 }
 
-// In OpenSSL's words, why a program that trusts the last certificate of an authority would refuse one that it signs.
+// In OpenSSL's words, why a program that trusts the roots of an authority would refuse a certificate that it signs.
 std::string trial_problem(std::string_view authority, std::int64_t now) {
   const auto issuers = certificates(authority);
   const auto trial = certificates(issue(authority, make_request("trial").request, {.name = "trial", .not_before = now, .not_after = now + 60}));
@@ -193,7 +193,8 @@ std::string trial_problem(std::string_view authority, std::int64_t now) {
   const std::unique_ptr<X509_STORE_CTX, Freed<X509_STORE_CTX_free>> check(X509_STORE_CTX_new());
   const std::unique_ptr<STACK_OF(X509), Freed<stack_free>> between(sk_X509_new_null());
   for (const Cert& one : issuers) sk_X509_push(between.get(), one.get());
-  X509_STORE_add_cert(trusted.get(), issuers.back().get());
+  for (const Cert& one : issuers)
+    if (signs_itself(one.get())) X509_STORE_add_cert(trusted.get(), one.get());
   if (X509_STORE_CTX_init(check.get(), trusted.get(), trial.front().get(), between.get()) != 1) fail("check a certificate");
   X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(check.get()), now);
   const bool fine = X509_verify_cert(check.get()) == 1;
@@ -280,6 +281,28 @@ std::string authority_certificates(std::string_view authority) {
   return text;
 }
 
+std::vector<std::string> blocks(std::string_view pem) {
+  constexpr std::string_view begin = "-----BEGIN ", end = "-----END ", dashes = "-----";
+  std::vector<std::string> all;
+  for (std::size_t at = 0; (at = pem.find(begin, at)) != pem.npos;) {
+    const std::size_t last = pem.find(end, at);
+    if (last == pem.npos) break;
+    const std::size_t stop = pem.find(dashes, last + end.size());
+    if (stop == pem.npos) break;
+    all.push_back(std::string(pem.substr(at, stop + dashes.size() - at)) + "\n");
+    at = stop + dashes.size();
+  }
+  return all;
+}
+
+std::string digest_of_all(std::string_view pem) {
+  std::set<std::string> all;
+  for (const Cert& one : certificates(pem)) all.insert(pem_of(one.get()));
+  std::string text;
+  for (const std::string& one : all) text += one;
+  return sha256_hex(text);
+}
+
 KeyAndRequest make_request(const std::string& name) {
   const Key key = new_key();
   const Request request(X509_REQ_new());
@@ -312,8 +335,10 @@ std::string issue(std::string_view authority, std::string_view request, const Wi
   name_alternatives(made.get(), wish.names);
   if (X509_sign(made.get(), key.get(), digest_for(key.get())) == 0) fail("sign a certificate");
   std::string text = pem_of(made.get());
-  for (const Cert& one : issuers)
-    if (!signs_itself(one.get())) text += pem_of(one.get());
+  for (const Cert& one : issuers) {
+    if (signs_itself(one.get())) break;
+    text += pem_of(one.get());
+  }
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 // X.509 certificates, as PEM texts. Everything of OpenSSL's about them stands behind this header. Times are Unix times, in seconds.
 namespace pgcluster::x509 {
@@ -38,8 +39,14 @@ std::string make_authority(const std::string& name, std::int64_t not_before, std
 /// does not belong to the certificate". Empty where it can.
 std::string authority_problem(std::string_view authority, std::int64_t now);
 
-/// The certificates of such a text, without its key: what others trust.
+/// The certificates of such a text, without its key: what others trust. More may follow below the root: other authorities to trust.
 std::string authority_certificates(std::string_view authority);
+
+/// The PEM blocks of a text ("-----BEGIN …" to "-----END …-----" and a newline), in their order, without what stands between them.
+std::vector<std::string> blocks(std::string_view pem);
+
+/// A digest of the certificates of a text: the same for the same ones in another order.
+std::string digest_of_all(std::string_view pem);
 
 /// A new private key and a request for its certificate, as `openssl genpkey` and `openssl req -new` make them.
 struct KeyAndRequest {
@@ -60,7 +67,8 @@ struct Wish {
   std::int64_t not_before = 0;
   std::int64_t not_after = 0;
 };
-/// Signs a request: of the request itself only the public key is used. The certificate, then those between it and the root. Throws Error (internal).
+/// Signs a request: of the request itself only the public key is used. The certificate, then those between it and the root; what follows below the
+/// root is left out. Throws Error (internal).
 std::string issue(std::string_view authority, std::string_view request, const Wish& wish);
 
 /// Whether the first certificate of `pem` was signed by one of the `trusted` certificates.

@@ -12,6 +12,9 @@ namespace pgcluster::certificates {
 /// In ClusterView::rotated: all keys and certificates.
 inline constexpr const char* rotated = "certificates";
 
+/// In ClusterView::rotated, and the name of a secret: the cluster's authority.
+inline constexpr const char* authority = "tls_ca";
+
 /// Whether what crosses a network is encrypted.
 inline bool wanted(const Spec& spec) { return spec.tls_cert_generate; }
 

@@ -39,15 +39,19 @@ std::int64_t now_of(const ClusterView& view) {
 
 // The cluster's authority, read once for all certificates of a plan.
 struct Authority {
-  std::string key_and_chain, trusted;
+  std::string key_and_chain, signer, trusted;
+  std::string trusts;  // a first line of each certificate's file: for which authorities of the host it was signed
   x509::Certificate certificate;
 };
 
 Authority authority_of(const ClusterView& view) {
-  const std::string& text = view.secret("tls_ca").value;
+  const std::string& text = view.secret(certificates::authority).value;
   auto certificate = x509::read(text);
   if (!certificate) throw Error(Code::internal, "the cluster's authority has no certificate");
-  return {text, x509::authority_certificates(text), *std::move(certificate)};
+  std::string trusted = x509::authority_certificates(text);
+  std::string signer = x509::blocks(trusted).front();
+  std::string trusts = "# The authorities that its host trusts: " + x509::digest_of_all(trusted).substr(0, 16) + "\n";
+  return {text, std::move(signer), std::move(trusted), std::move(trusts), *std::move(certificate)};
 }
 
 // A request as new_key.sh writes it: the digest of its private key's file, and of its public key. Empty where it is none.
@@ -97,9 +101,11 @@ std::string words(const std::string& subject, const std::string& issuer, const s
 std::string ends(std::int64_t end) { return "less than a third of its time is left: it ends on " + x509::iso_time(end).substr(0, 10); }
 
 // What is wrong with a certificate; empty: nothing.
-std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const std::string& trusted, std::int64_t now,
+std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const Authority& authority, std::int64_t now,
                   std::int64_t valid_days) {
-  if (!x509::is_issued_by(pem, trusted)) return "another authority has signed it (" + is.issuer + ")";
+  if (!x509::is_issued_by(pem, authority.signer)) return "another authority has signed it (" + is.issuer + ")";
+  // Patroni takes other authorities only together with another certificate of its own.
+  if (!pem.starts_with(authority.trusts)) return "the host trusts other authorities now";
   if (is.subject != "CN=" + wish.name || is.names != wish.names) return "its names differ";
   if (is.serves != wish.serves || is.asks != wish.asks) return "its usage differs";
   if (is.not_before > now) return "it is not valid yet";
@@ -178,12 +184,12 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
     const std::optional<x509::Certificate>& is = answers.read(files.certificate, read_certificate);
     std::string reason = !found ? "the certificate is not there"
                          : !is  ? "the file has no certificate"
-                                : wrong(*is, found->content, wish, authority->trusted, now, valid_days);
+                                : wrong(*is, found->content, wish, *authority, now, valid_days);
     if (reason.empty() && (key == KeyOf::next || is->key != answers.read(files.request, read_request).public_key)) reason = "it is of another key";
     const std::string file = certificates::certificate_file(need.name);
     if (reason.empty() && found->mode == 0644 && found->owner == "root") return Done{};
     std::string& made = (*issued)[request];
-    if (made.empty()) made = x509::issue(authority->key_and_chain, request, wish);
+    if (made.empty()) made = authority->trusts + x509::issue(authority->key_and_chain, request, wish);
     Change change{.todo = {}, .action = found ? Action::update : Action::create, .reason = reason.empty() ? "owner or mode differ" : reason};
     const std::string base = base_of(need);
     if (key == KeyOf::next)
@@ -213,7 +219,7 @@ StepPtr served_gate(const NodeView& node, const CertificateNeed& need) {
     const std::optional<x509::Certificate>& is = answers.read(file, read_certificate);
     const std::string* shown = answers.out(seen);
     const std::optional<x509::Certificate> served = shown ? x509::read(*shown) : std::nullopt;
-    if (is && served && served->key == is->key) return Done{};
+    if (is && served && served->serial == is->serial) return Done{};
     return Later{.until = "port " + std::to_string(need.port) + " of " + host + " shows its new certificate",
                  .seen = served ? "it still shows the certificate of " + x509::iso_time(served->not_before) : "it shows no certificate"};
   };
@@ -232,21 +238,27 @@ StepPtr authority_step(const NodeView& node, const std::string& certificate) {
   const Text trusted(Secret{"certificate of tls_ca", node.cluster.derived(authority_of)->trusted});
   const StepPtr wished =
       file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted});
-  const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}};
+  const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}}, there{node.name(), FileOf{certificates::authority_file}};
   std::vector<Ask> asks = wished->asks();
   asks.push_back(present);
   const bool runs = std::any_of(node.cluster.facts.begin(), node.cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
-  auto decide = [wished, present, runs, authority = node.cluster.derived(authority_of), host = node.name()](const Answers& answers) -> Decision {
+  auto decide = [wished, present, there, runs, authority = node.cluster.derived(authority_of),
+                 host = node.name()](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     const auto* found = answers.get<File>(present);
     const auto* change = std::get_if<Change>(&decision);
+    // Their order does not matter.
+    if (const auto* now = answers.get<File>(there);
+        now && change && now->mode == 0644 && now->owner == "root" && x509::digest_of_all(now->content) == x509::digest_of_all(authority->trusted))
+      return Done{};
     if (!runs || !change || change->action != Action::update || !found) return decision;
     const std::optional<x509::Certificate>& signed_by = answers.read(present, read_certificate);
     if (!signed_by || x509::is_issued_by(found->content, authority->trusted)) return decision;
     return Refused{
         {.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
-                    authority->certificate.subject + ": pgcluster does not exchange the authority of a running cluster in one step",
-         .hint = "write tls_ca as it was. Or apply once with tls_cert_generate: false, and then with the other authority and without that line",
+                    authority->certificate.subject + ": a running cluster changes its authority in three applies",
+         .hint = "write tls_ca as it was, and add the new root to the file of its certificate, below the old one; apply. Then write the new key and "
+                 "certificate, the old root below it; apply. Then remove the old root, and apply",
          .path = "tls_ca"}};
   };
   return make_step(wished->name(), {.asks = std::move(asks), .decide = decide, .keeps = wished->keeps()});
@@ -270,7 +282,8 @@ Steps certificate_steps(const NodeView& node, const std::vector<Declaration>& de
 }
 
 Steps served_steps(const NodeView& node, const std::vector<Declaration>& declared) {
-  if (!certificates::wanted(node.spec()) || !node.cluster.rotated.contains(certificates::rotated)) return {};
+  const std::set<std::string>& rotated = node.cluster.rotated;
+  if (!certificates::wanted(node.spec()) || !(rotated.contains(certificates::rotated) || rotated.contains(certificates::authority))) return {};
   std::vector<Steps> all;
   for (const Declaration& one : declared)
     for (const CertificateNeed& need : one.needs.certificates)

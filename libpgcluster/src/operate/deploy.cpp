@@ -8,8 +8,10 @@
 #include "component/postgresql/networks.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
+#include "operate/authority.hpp"
 #include "operate/certificates.hpp"
 #include "operate/declared.hpp"
+#include "operate/deployment.hpp"
 #include "operate/obstacles.hpp"
 #include "operate/view.hpp"
 #include "platform/platform.hpp"
@@ -67,21 +69,10 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
   return clean(node, components, sequence(std::move(allowed), removals(host, units, {})));
 }
 
-void check_spec(const Spec& spec, const std::vector<ComponentPtr>& own) {
-  std::vector<Diagnostic> findings = validate(spec);
-  const auto is_error = [](const Diagnostic& one) { return one.severity == Severity::error; };
-  if (std::none_of(findings.begin(), findings.end(), is_error)) {
-    check_extra(spec, own);
-    findings = port_clashes(*outline(spec, resolve(spec)), with_builtin(own));
-  }
-  if (std::any_of(findings.begin(), findings.end(), is_error))
-    throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
-}
-
 // A deployment, from the spec to the plan, stage by stage.
 class Deployment {
  public:
-  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options, std::set<std::string> rotated = {})
+  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing)
       : spec_(spec),
         executor_(executor),
         options_(options),
@@ -89,12 +80,14 @@ class Deployment {
         components_(with_builtin(options.components)),
         hosts_(hosts_of(topology_)),
         plan_(plan_options(options)),
-        rotated_(std::move(rotated)) {
+        rotated_(std::move(replacing.secrets)) {
     plan_.warnings = topology_.warnings;
+    plan_.warnings.insert(plan_.warnings.end(), replacing.warnings.begin(), replacing.warnings.end());
     plan_.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
     if (options.prune) plan_.origin.options["prune"] = "true";
     if (!options.without.empty())
       plan_.origin.options["without"] = joined(std::set<std::string>(options.without.begin(), options.without.end()), ",");
+    if (!rotated_.empty()) plan_.origin = {.planner = "rotate", .spec = plan_.origin.spec, .options = {{"what", replacing.what}}};
   }
 
   Plan plan() {
@@ -116,9 +109,6 @@ class Deployment {
     check_quorum(made, topology_, without_);
     return made;
   }
-
-  void made_by(PlanOrigin origin) { plan_.origin = std::move(origin); }
-  void warn(Diagnostic warning) { plan_.warnings.push_back(std::move(warning)); }
 
  private:
   // Hosts that are named in `without` are planned as if they were down; with prune, those that left the spec are forgotten.
@@ -295,7 +285,7 @@ class Deployment {
     for (const KnownHost& host : left_)
       if (std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end())
         throw Error({.code = Code::refused,
-                     .message = host.name + " is no longer in the spec, but still belongs to the cluster, and would not get the new password",
+                     .message = host.name + " is no longer in the spec, but still belongs to the cluster, and would not get what is new",
                      .hint = "describe the host again, or remove it: apply --prune",
                      .host = host.name});
   }
@@ -305,6 +295,26 @@ class Deployment {
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
     view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_);
+    tell_of_the_authority();
+  }
+
+  // Its exchange takes several plans: see authority.hpp.
+  void tell_of_the_authority() {
+    const auto secret = view_->secrets.find(certificates::authority);
+    if (secret == view_->secrets.end() || spec_.tls_ca.given()) return;
+    const AuthorityStage stage = authority_stage(secret->second.value);
+    if (rotated_.contains(certificates::authority)) {
+      plan_.origin.continues = stage != AuthorityStage::one;
+      warn(stage == AuthorityStage::both    ? "first of three plans: hosts trust the new authority, too"
+           : stage == AuthorityStage::signs ? "second of three plans: the new authority signs all certificates"
+                                            : "last of three plans: hosts trust the former authority no longer",
+           stage == AuthorityStage::both ? std::string("before the second, give clients that verify the server the file ") +
+                                               certificates::authority_file + " of any host once this plan is applied"
+                                         : std::string(),
+           {});
+    } else if (stage != AuthorityStage::one) {
+      warn("the exchange of the authority has not ended: hosts trust two of them", "pgcluster rotate ca continues it", {});
+    }
   }
 
   // Remove the balancers of a cloud that left the spec first: the hosts forget the cloud afterwards.
@@ -413,78 +423,26 @@ class Deployment {
   std::shared_ptr<const ClusterView> view_{};
 };
 
-// The secrets that a rotation replaces, in the form of ClusterView::rotated, and warnings for the people whose clients use them.
-struct Rotation {
-  std::set<std::string> names;
-  std::vector<Diagnostic> warnings;
-};
-
-Rotation rotation_of(const Spec& spec, const RotateOptions& options) {
-  const auto needs = secret_needs(*outline(spec, resolve(spec)), with_builtin(options.components));
-  Rotation rotation;
-  std::set<std::string> known{certificates::rotated};
-  for (const auto& [name, need] : needs)
-    if (!need.roles.empty()) known.insert(need.roles.front());
-  if (options.what.empty()) throw Error(Code::refused, "rotate needs to know what to replace", "name one or more of " + joined(known));
-  // Patroni overlooks a new certificate of its REST API where its settings have changed, too, at the same reload.
-  if (options.what.size() > 1 && std::find(options.what.begin(), options.what.end(), certificates::rotated) != options.what.end())
-    throw Error(Code::refused, "certificates are replaced by a command of their own", "rotate certificates first, and then the roles");
-  for (const std::string& what : options.what) {
-    const auto called = std::count_if(needs.begin(), needs.end(), [&](const auto& one) {
-      return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();
-    });
-    if (called + (what == certificates::rotated ? 1 : 0) > 1)
-      throw Error(Code::refused, what + " is ambiguous: a user of the spec is called so, too", "give that user its password in the spec");
-    if (what == certificates::rotated) {
-      if (!certificates::wanted(spec))
-        throw Error({.code = Code::refused,
-                     .message = "this cluster has no certificates: its spec has tls_cert_generate: false",
-                     .hint = "take that line out, and apply"});
-      rotation.names.insert(what);
-      continue;
-    }
-    const auto need = std::find_if(needs.begin(), needs.end(), [&](const auto& one) {
-      return std::find(one.second.roles.begin(), one.second.roles.end(), what) != one.second.roles.end();
-    });
-    if (need == needs.end()) throw Error(Code::refused, "there is no role " + what, "name one or more of " + joined(known));
-    if (need->second.given.given())
-      throw Error(Code::refused, "the password of " + what + " stands in the spec (" + need->first + ")", "write another one there, and apply");
-    rotation.names.insert(need->first);
-    if (std::any_of(spec.postgresql_users.begin(), spec.postgresql_users.end(), [&](const UserSpec& user) { return user.name == what; }))
-      rotation.warnings.push_back({.severity = Severity::warning,
-                                   .message = "from then on, clients can log in as " + what + " with the new password only",
-                                   .hint = "pgcluster password " + what + " prints it",
-                                   .path = "postgresql_users." + what});
-  }
-  return rotation;
-}
-
 }  // namespace
+
+void check_spec(const Spec& spec, const std::vector<ComponentPtr>& own) {
+  std::vector<Diagnostic> findings = validate(spec);
+  const auto is_error = [](const Diagnostic& one) { return one.severity == Severity::error; };
+  if (std::none_of(findings.begin(), findings.end(), is_error)) {
+    check_extra(spec, own);
+    findings = port_clashes(*outline(spec, resolve(spec)), with_builtin(own));
+  }
+  if (std::any_of(findings.begin(), findings.end(), is_error))
+    throw Error({.code = Code::spec_invalid, .message = "the spec is not valid", .diagnostics = std::move(findings)});
+}
 
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options) {
   check_spec(spec, options.components);
-  return Deployment(spec, executor, options).plan();
+  return plan_deployment(spec, executor, options);
 }
 
-Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& options) {
-  check_spec(spec, options.components);
-  const Rotation rotation = rotation_of(spec, options);
-  DeployOptions deploy{
-      .stop = options.stop, .deadline = options.deadline, .parallel = options.parallel, .poll = options.poll, .components = options.components};
-  if (const Plan first = Deployment(spec, executor, deploy).plan(); !first.empty())
-    throw Error(Code::refused,
-                "the hosts are not as the spec describes them: " + std::to_string(first.changes().size()) +
-                    (first.changes().size() == 1 ? " change is pending" : " changes are pending"),
-                "plan shows them. Apply them first, so that this plan has nothing but what is replaced");
-  Deployment deployment(spec, executor, deploy, rotation.names);
-  deployment.made_by(
-      {.planner = "rotate", .spec = dump(spec, Secrets::references), .options = {{"what", joined(options.what, ",", net::url_encoded)}}});
-  for (const Diagnostic& one : rotation.warnings) deployment.warn(one);
-  Plan plan = deployment.plan();
-  if (plan.empty())
-    throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show",
-                "set the clocks of the hosts");
-  return plan;
+Plan plan_deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing) {
+  return Deployment(spec, executor, options, std::move(replacing)).plan();
 }
 
 }  // namespace pgcluster

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
 
-#include "base/certificate.hpp"
 #include "base/url.hpp"
+#include "operate/authority.hpp"
 #include "operate/declared.hpp"
 #include "operate/view.hpp"
 #include "spec/tls.hpp"
@@ -25,12 +24,6 @@ std::string new_password() {
       if (byte < letters.size() * 4 && password.size() < 32) password += letters[byte % letters.size()];
   }
   return password;
-}
-
-// Valid for 20 years; it is not renewed by itself.
-std::string new_authority(const std::string& cluster) {
-  const std::int64_t now = std::time(nullptr), one_day = 24 * 60 * 60;
-  return x509::make_authority(("authority of " + cluster).substr(0, 64), now - one_day, now + 7300 * one_day);
 }
 
 bool is_given(const SecretNeed& need) { return need.given.given() || need.files.given(); }
@@ -95,7 +88,7 @@ Resolved resolve_secrets(const std::map<std::string, SecretNeed>& needs, const T
       from = host;
     }
     if (from.empty()) kept.value = new_value(need, topology.cluster);
-    if (rotated.contains(name)) kept = {new_value(need, topology.cluster), kept.rotations + 1};
+    if (rotated.contains(name)) kept = {need.authority ? next_authority(kept.value, topology.cluster) : new_password(), kept.rotations + 1};
     if (kept.rotations > 0) resolved.rotations[name] = kept.rotations;
     resolved.secrets[name] = {name, std::move(kept.value)};
   }

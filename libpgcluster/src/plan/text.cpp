@@ -173,6 +173,7 @@ std::string described(const Changes& line, std::size_t width, const Style& style
 
 const std::vector<PlannedChange>& Plan::changes() const { return data_->changes; }
 const std::vector<Diagnostic>& Plan::warnings() const { return data_->warnings; }
+bool Plan::continues() const { return data_->origin.continues; }
 bool Plan::empty() const { return data_->changes.empty(); }
 std::size_t Plan::unchanged() const { return data_->unchanged; }
 

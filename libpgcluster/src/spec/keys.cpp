@@ -181,11 +181,12 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"consul_dns", &S::consul_dns,
        "Resolver that forwards *.consul to Consul on hosts with the role consul_client. auto: the one that the host uses.", Rule{}, Effect::restart},
       {"consul_encrypt_key", &S::consul_encrypt_key, "Key of Consul's gossip: 16, 24 or 32 bytes in base64. Without it, apply generates one.", Rule{},
-       Effect::fixed, "on one host: consul keyring -install KEY and consul keyring -use KEY; apply; then consul keyring -remove OLD"},
-      {"tls_cert_generate", &S::tls_cert_generate,
-       "Encrypt and authenticate all that crosses a network, with certificates that apply makes.", Rule{}, Effect::restart},
+       Effect::live},
+      {"tls_cert_generate", &S::tls_cert_generate, "Encrypt and authenticate all that crosses a network, with certificates that apply makes.", Rule{},
+       Effect::restart},
       {"tls_ca", &S::tls_ca, "An authority of your own that signs the certificates. Without it, apply makes one.", Rule{}, Effect::fixed,
-       "apply once with tls_cert_generate: false, then with the other tls_ca and without that line"},
+       "add the new root to the file of the certificate, below the old one; apply; write the new key and certificate, the old root below it; "
+       "apply; remove the old root; apply"},
       {"tls_cert_valid_days", &S::tls_cert_valid_days,
        "Days for which a certificate is valid. An apply renews it when less than a third of them is left.", range(1, 3650), Effect::reload},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
@@ -259,8 +260,8 @@ const std::vector<Key<HaproxyTimeout>>& of<HaproxyTimeout>() {
 template <>
 const std::vector<Key<TlsCa>>& of<TlsCa>() {
   static const std::vector<Key<TlsCa>> keys{
-      {"certificate", &TlsCa::certificate,
-       "Path of its certificate (PEM) on the controller; certificates up to the root follow in the same file.", like(Format::path)},
+      {"certificate", &TlsCa::certificate, "Path of its certificate (PEM) on the controller; certificates up to the root follow in the same file.",
+       like(Format::path)},
       {"key", &TlsCa::key,
        "Path of its private key (PEM, without a passphrase) on the controller. It is read when certificates are signed, and never copied to a host.",
        like(Format::path)},

@@ -37,6 +37,7 @@ struct SecretNeed {
   std::string name;                  ///< unique in the cluster: "patroni_restapi_password"
   SpecSecret given{};                ///< as the spec has it
   std::vector<std::string> roles{};  ///< names by which people ask for it (read_password): "superuser", "postgres"
+  std::string word{};                ///< by which rotate knows it where it is no role's password: "ca"
   bool authority = false;            ///< no password: the key and the certificate of an authority that signs certificates
   TlsCa files{};                     ///< of an authority: the user's own, read on the controller and kept on no host
   friend bool operator==(const SecretNeed&, const SecretNeed&) = default;

@@ -59,14 +59,15 @@ struct RotateOptions {
   std::size_t parallel = 32;               ///< hosts at once
   std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
-  /// Names of roles, as read_password has them (superuser, replication, restapi, pgbouncer, a user of the spec); or "certificates" alone. At least
-  /// one.
+  /// Names of roles, as read_password has them (superuser, replication, restapi, pgbouncer, a user of the spec); or alone "certificates" or "ca", the
+  /// authority that signs them. At least one.
   std::vector<std::string> what{};
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
 
 /// Replaces passwords that were generated, or all keys and certificates, on a cluster that is otherwise as the spec describes it. A rotation of
-/// passwords that was interrupted is finished by any apply. Throws as plan_deploy does; refused also where a password stands in the spec, or changes
+/// passwords that was interrupted is finished by any apply. The authority takes three plans: each but the last continues(), and one more call makes
+/// the next. Throws as plan_deploy does; refused also where a password stands in the spec, or changes
 /// are pending.
 Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& options);
 

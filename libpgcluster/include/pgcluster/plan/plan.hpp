@@ -38,6 +38,7 @@ struct PlanOrigin {
   std::string planner;  ///< "deploy"
   std::string spec{};   ///< YAML, secrets as references
   std::map<std::string, std::string> options{};
+  bool continues = false;  ///< the planner has another plan to make once this one is applied
 };
 
 /// What apply would do. A value, cheap to copy. No text of it shows a secret.
@@ -56,6 +57,8 @@ class Plan {
   bool empty() const;
   /// Whether it has changes.
   explicit operator bool() const { return !empty(); }
+  /// Whether the work goes on after this plan: once it is applied, the same planner makes the next one.
+  bool continues() const;
   /// The number of steps whose wished state holds already.
   std::size_t unchanged() const;
 

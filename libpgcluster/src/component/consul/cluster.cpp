@@ -165,6 +165,7 @@ Steps consul_cluster_steps(const ClusterView& cluster) {
     else
       all.push_back(one_state(cluster, datacenter, servers));
   }
+  all.push_back(consul_gossip(cluster));
   return parallel(std::move(all));
 }
 

@@ -7,7 +7,6 @@
 #include "base/url.hpp"
 #include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
-#include "component/consul/shell.hpp"
 #include "component/listening.hpp"
 
 namespace pgcluster {
@@ -73,12 +72,7 @@ Text agent_text(const NodeView& node, Form form) {
     // The checks of Patroni's REST API trust the cluster's authority, and expect the name of this node.
     json["enable_agent_tls_for_checks"] = true;
   }
-  json["encrypt"] = "@";
-  const std::string plain = json.dump(2) + "\n";
-  const auto at = plain.rfind('@');
-  Text text = plain.substr(0, at);
-  text += node.cluster.secret("consul_encrypt_key");
-  return text + plain.substr(at + 1);
+  return json.dump(2) + "\n";
 }
 
 StepPtr agent_file(const NodeView& node, Form form) {
@@ -93,12 +87,6 @@ int port_of(const std::vector<PortNeed>& ports, const std::string& line) {
   for (const PortNeed& port : ports)
     if (line.find(":" + std::to_string(port.number) + " ") != std::string::npos) return port.number;
   return 0;
-}
-
-// "another" where the gossip that the agent knows does not have the spec's key: `encrypt` only counts before there is a keyring.
-Ask keyring_ask(const NodeView& node) {
-  return {node.name(),
-          Exec{.argv = {"sh", "-c", shell::keyring, "keyring", consul_keyring_file}, .input = node.cluster.secret("consul_encrypt_key")}};
 }
 
 }  // namespace
@@ -233,11 +221,10 @@ StepPtr consul_config(const NodeView& node) {
   const std::vector<PortNeed> wanted = consul_ports(node.spec(), node.host);
   for (const PortNeed& port : wanted) filter += (filter.empty() ? "sport = :" : " or sport = :") + std::to_string(port.number);
   const Ask ports{host, Exec{.argv = {"ss", "-Hlntup", filter}}};
-  const Ask keyring = keyring_ask(node);
   std::vector<Ask> asks = wished->asks();
-  asks.insert(asks.end(), {data, ports, keyring});
-  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host), datacenter = consul_datacenter(node.spec(), node.host),
-                 command = consul_command(node.spec())](const Answers& answers) -> Decision {
+  asks.insert(asks.end(), {data, ports});
+  auto decide = [=, present = wished->asks().front(), owned = owns_consul(node.cluster, host),
+                 datacenter = consul_datacenter(node.spec(), node.host)](const Answers& answers) -> Decision {
     const bool ours = owned || answers.get<File>(present);
     if (answers.get<File>(data) && !ours)
       return Refused{{.message = host + " has a Consul agent's data in " + consul_data_dir + " that pgcluster has not made",
@@ -247,12 +234,6 @@ StepPtr consul_config(const NodeView& node) {
         return Refused{{.message = "port " + std::to_string(port_of(wanted, *listening)) + " on " + host + ", wanted for Consul, is taken by " +
                                    process + (process == "consul" ? ", which pgcluster has not set up" : ""),
                         .hint = "stop it, or take another host; it listens on " + listening->substr(0, listening->find('\n'))}};
-    if (const std::string* key = answers.out(keyring); ours && key && key->starts_with("another"))
-      return Refused{
-          {.message = "consul_encrypt_key is not a key of the gossip that Consul on " + host + " is in, and an agent with another key would be alone",
-           .hint = "give the old key again; or, to change it, first on one host: " + command +
-                   " keyring -install KEY, then the same with -use KEY; "
-                   "apply; and then with -remove OLD"}};
     if (const auto* file = answers.get<File>(present); file && owned) {
       const auto before = json_read::parse(file->content);
       const std::string was = json_read::text(before, "datacenter");

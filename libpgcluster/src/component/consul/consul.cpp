@@ -144,6 +144,7 @@ class Consul final : public Component {
     std::vector<Steps> files;
     if (node.has(Role::postgres))
       files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node, over)}));
+    files.emplace_back(consul_gossip_file(node));
     files.emplace_back(file(step("unit"), host, {.path = unit_file, .content = consul_unit_text(node)}));
     files.emplace_back(file(step("notes"), host, unit_notes(wish, reload)));
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
@@ -171,7 +172,7 @@ class Consul final : public Component {
               .units = {consul_unit},
               .accounts = {node.platform().consul.account},
               .directories = {consul_data_dir},
-              .secrets = {{.name = "consul_encrypt_key", .given = spec.consul_encrypt_key}}};
+              .secrets = {{.name = consul_gossip_secret, .given = spec.consul_encrypt_key, .word = "gossip-key"}}};
     if (!spec.consul_binary.given())
       all.packages.insert(all.packages.end(), node.platform().consul.packages.begin(), node.platform().consul.packages.end());
     CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};

@@ -13,7 +13,7 @@ namespace pgcluster {
 
 inline constexpr const char* consul_unit = "consul.service";
 inline constexpr const char* consul_data_dir = "/var/lib/consul";
-inline constexpr const char* consul_keyring_file = "/var/lib/consul/serf/local.keyring";
+inline constexpr const char* consul_gossip_secret = "consul_encrypt_key";
 inline constexpr const char* consul_agent_file = "/etc/consul.d/pgcluster.json";
 inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-services.json";
 /// The name of an agent's certificate. Our own questions to the agent show it, too.
@@ -82,6 +82,10 @@ std::string consul_services(const NodeView& node, bool open = false);
 std::string consul_unit_text(const NodeView& node);
 /// *.consul is looked up at the host's own agent, by the resolver that the host uses.
 Steps consul_dns(const NodeView& node);
+/// The configured key of the gossip, in a file of its own: another key restarts no agent.
+StepPtr consul_gossip_file(const NodeView& node);
+/// All agents use that key, and no other.
+Steps consul_gossip(const ClusterView& cluster);
 /// Of each datacenter's servers together: autopilot's settings, the name that follows the leader everywhere, the catalog's external nodes.
 Steps consul_cluster_steps(const ClusterView& cluster);
 

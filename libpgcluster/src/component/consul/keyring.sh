@@ -1,4 +1,13 @@
 # shellcheck shell=sh
-# Prints "another" if KEYRING-FILE does not have the key on standard input.
+# Compares the keys that an agent keeps for the gossip with the key on standard input: KEYRING-FILE... Prints a word for each file that is there: "only",
+# "also" where there are further keys, "another" where it does not have that key.
 k=$(cat)
-[ ! -e "$1" ] || case $(cat "$1") in *"\"$k\""*) ;; *) echo another ;; esac
+for f; do
+  [ -e "$f" ] || continue
+  keys=$(tr -c 'A-Za-z0-9+/=' '\n' <"$f" | sed '/^$/d')
+  case $keys in
+    "$k") echo only ;;
+    *"$k"*) echo also ;;
+    *) echo another ;;
+  esac
+done

@@ -3,6 +3,7 @@
 /// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
 namespace pgcluster::shell {
 
+extern const char* const gossip_key;
 extern const char* const keyring;
 
 }  // namespace pgcluster::shell

@@ -201,8 +201,9 @@ ServiceWish service_wish(const Spec& spec) {
                    .reloadable = true,
                    .settle = std::chrono::seconds(90)};
   if (certificates::wanted(spec)) {
-    wish.start_files.emplace_back(certificates::authority_file);
-    wish.load_files.insert(wish.load_files.end(), {certificates::certificate_file(certificate), certificates::certificate_file(server_certificate)});
+    // Patroni reads the authority again together with a new certificate of its own, and each certificate is signed anew for another authority.
+    wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(certificate),
+                                                   certificates::certificate_file(server_certificate)});
   }
   return wish;
 }

@@ -193,7 +193,7 @@ class System final : public Component {
 
   Needs needs(const NodeView& node) const override {
     Needs all{.packages = {node.platform().network_tools}, .findings = left_out(node)};
-    if (certificates::wanted(node.spec())) all.secrets = {{.name = "tls_ca", .authority = true, .files = node.spec().tls_ca}};
+    if (certificates::wanted(node.spec())) all.secrets = {{.name = certificates::authority, .word = "ca", .authority = true, .files = node.spec().tls_ca}};
     return all;
   }
 

@@ -5,6 +5,7 @@
 #include "base/base64.hpp"
 #include "base/json.hpp"
 #include "component/consul/consul.hpp"
+#include "component/consul/shell.hpp"
 #include "op/ask.hpp"
 
 namespace pgcluster {
@@ -13,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* node_file = "/var/lib/consul/node-id";
+constexpr const char* keyring_file = "/var/lib/consul/serf/local.keyring";
 constexpr const char* raft_file = "/var/lib/consul/raft/raft.db";
 
 // "dc1" of "…?dc=dc1"
@@ -57,7 +59,9 @@ std::optional<ServiceModel::Start> ConsulModel::unit_starts(SimulatedHost& host,
 void ConsulModel::unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
   if (unit != consul_unit) return;
   if (!host.read(node_file)) host.write(node_file, host.name, 0600);
-  if (!host.read(consul_keyring_file)) host.write(consul_keyring_file, Json::array({agent(host).value("encrypt", "")}).dump(), 0600);
+  if (!host.read(keyring_file))
+    if (const std::string* configured = host.read("/etc/consul.d/pgcluster-gossip.json"))
+      host.write(keyring_file, Json::array({json_read::text(json_read::parse(*configured), "encrypt")}).dump(), 0600);
   passed(now);
 }
 
@@ -181,15 +185,30 @@ Output ConsulModel::change(Datacenter* own, const std::string& method, const std
   return {.out = "true"};
 }
 
+// As gossip_key.sh does: Consul tells all agents that it knows.
+Output ConsulModel::exchange_key(const std::string& key) {
+  std::vector<SimulatedHost*> agents;
+  for (const std::string& name : fleet_->hosts())
+    if (SimulatedHost& host = fleet_->host(name); host.read(keyring_file)) agents.push_back(&host);
+  const auto gone =
+      std::count_if(agents.begin(), agents.end(), [](SimulatedHost* one) { return one->down || one->frozen || !one->active(consul_unit); });
+  if (gone > 0) return {.status = 22, .out = std::to_string(gone) + "/" + std::to_string(agents.size()) + " nodes reported failure"};
+  for (SimulatedHost* one : agents) one->write(keyring_file, Json::array({key}).dump(), 0600);
+  return {};
+}
+
 std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
   if (argv.size() > 4 && argv[argv.size() - 5].ends_with("/consul") && argv.back() == "-cleanup-dead-servers=false") {
     if (Datacenter* own = of(host)) own->cleanup = false;
     return Output{.out = "Configuration updated!\n"};
   }
-  if (argv[0] == "sh" && argv.size() > 4 && argv[3] == "keyring") {
-    const std::string* keyring = host.read(argv[4]);
-    return Output{.out = keyring && keyring->find('"' + input + '"') == std::string::npos ? "another\n" : ""};
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::keyring) {
+    const Json keys = host.read(keyring_file) ? json_read::parse(*host.read(keyring_file)) : Json::array();
+    if (keys.empty()) return Output{};
+    if (std::find(keys.begin(), keys.end(), input) == keys.end()) return Output{.out = "another\n"};
+    return Output{.out = keys.size() > 1 ? "also\n" : "only\n"};
   }
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::gossip_key) return exchange_key(input);
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
   if (std::vector<std::string> first = first_call(argv); !first.empty()) {
     first.insert(first.begin(), "curl");

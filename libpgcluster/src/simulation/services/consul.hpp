@@ -45,6 +45,7 @@ class ConsulModel final : public ServiceModel {
   Datacenter* of(const SimulatedHost& host);
   Datacenter* named(const std::string& datacenter);
   Output get(Datacenter* own, const SimulatedHost& host, const std::string& path);
+  Output exchange_key(const std::string& key);
   Output change(Datacenter* own, const std::string& method, const std::string& path, const std::string& body);
 
   SimulatedExecutor* fleet_ = nullptr;
