@@ -432,7 +432,8 @@ TEST_CASE("certificates: an authority of one's own signs, and its key goes to no
       FAIL("the authority of a running cluster was exchanged under its services");
     } catch (const Error& refused) {
       CHECK(refused.code() == Code::refused);
-      CHECK_MESSAGE(refused.message().find("does not exchange the authority") != std::string::npos, refused.message());
+      CHECK_MESSAGE(refused.message().find("would not trust those that still show the old one") != std::string::npos, refused.message());
+      CHECK_MESSAGE(refused.failure().hint.find("apply once with tls_cert_generate: false") != std::string::npos, refused.failure().hint);
     }
     for (const Spec& spec : {plain, own, plain, fleet.spec}) {
       const Report report = apply(plan_deploy(spec, fleet.executor), fleet.executor);
@@ -441,6 +442,34 @@ TEST_CASE("certificates: an authority of one's own signs, and its key goes to no
     }
     sound(fleet, fleet.spec);
   }
+}
+
+TEST_CASE("certificates: an authority of one's own takes the place of another in three applies, and only etcd restarts") {
+  Openssl openssl;
+  openssl.authority("old");
+  openssl.authority("new");
+  const auto own = [&](const std::string& key, const std::string& certificates) {
+    openssl.write("own.crt", certificates);
+    return spec_of(scheme_a(3, "tls_ca: {certificate: " + openssl.path("own.crt") + ", key: " + openssl.path(key) + "}\n"));
+  };
+  const std::string before = openssl.read("old.crt"), now = openssl.read("new.crt");
+  Fleet fleet;
+  apply_it(fleet, own("old.key", before));
+  try {
+    plan_deploy(own("new.key", now), fleet.executor);
+    FAIL("the authority of a running cluster was exchanged under its services");
+  } catch (const Error& refused) {
+    CHECK_MESSAGE(refused.failure().hint.find("add the new root to the file of its certificate") != std::string::npos, refused.failure().hint);
+  }
+  for (const auto& [key, certificates] : {std::pair{"old.key", before + now}, std::pair{"new.key", now + before}, std::pair{"new.key", now}}) {
+    const Spec spec = own(key, certificates);
+    const Plan plan = plan_deploy(spec, fleet.executor);
+    for (const PlannedChange& one : plan.changes()) CHECK_MESSAGE((!disturbs(one.impact) || one.component == "etcd"), plan.text());
+    const Report report = apply(plan, fleet.executor);
+    REQUIRE_MESSAGE(report.ok(), report.text());
+    settled(fleet, spec);
+  }
+  CHECK(certificate(fleet, "pg3", "patroni").issuer == "CN=new");
 }
 
 TEST_CASE("certificates: a decision is the same when it is asked for twice") {

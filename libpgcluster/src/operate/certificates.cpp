@@ -104,8 +104,6 @@ std::string ends(std::int64_t end) { return "less than a third of its time is le
 std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const Authority& authority, std::int64_t now,
                   std::int64_t valid_days) {
   if (!x509::is_issued_by(pem, authority.signer)) return "another authority has signed it (" + is.issuer + ")";
-  // Patroni takes other authorities only together with another certificate of its own.
-  if (!pem.starts_with(authority.trusts)) return "the host trusts other authorities now";
   if (is.subject != "CN=" + wish.name || is.names != wish.names) return "its names differ";
   if (is.serves != wish.serves || is.asks != wish.asks) return "its usage differs";
   if (is.not_before > now) return "it is not valid yet";
@@ -113,7 +111,8 @@ std::string wrong(const x509::Certificate& is, const std::string& pem, const x50
   const bool gains = wish.not_after > is.not_after + day || is.not_after <= now;
   if (gains && is.not_after - now < valid_days * day / 3) return ends(is.not_after);
   if (is.not_after > wish.not_after + day) return "it is valid for longer than tls_cert_valid_days";
-  return {};
+  // Patroni takes other authorities only together with another certificate of its own.
+  return pem.starts_with(authority.trusts) ? "" : "the host trusts other authorities now";
 }
 
 struct Files {
@@ -231,6 +230,16 @@ StepPtr settled_step(const NodeView& node) {
               WriteFile{.path = certificates::settled_file, .content = "# Written by pgcluster: nothing here speaks plainly over a network.\n"});
 }
 
+// How a running cluster gets another authority: one of the user's own takes the place of another in three applies.
+std::string way_to_another(const ClusterView& cluster) {
+  const bool made =
+      std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return one.second.secrets.contains(certificates::authority); });
+  if (!made && cluster.spec.tls_ca.given())
+    return "write tls_ca as it was, and add the new root to the file of its certificate, below the old one; apply. Then write the new key and "
+           "certificate, the old root below it; apply. Then remove the old root, and apply";
+  return "write tls_ca as it was. Or apply once with tls_cert_generate: false, and then with the other authority and without that line";
+}
+
 // The certificates that the host trusts. Services that run cannot take another authority one by one: who has changed would not trust who has not.
 // `certificate`: one of the host's, which shows who has signed those that are there.
 StepPtr authority_step(const NodeView& node, const std::string& certificate) {
@@ -242,7 +251,7 @@ StepPtr authority_step(const NodeView& node, const std::string& certificate) {
   std::vector<Ask> asks = wished->asks();
   asks.push_back(present);
   const bool runs = std::any_of(node.cluster.facts.begin(), node.cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
-  auto decide = [wished, present, there, runs, authority = node.cluster.derived(authority_of),
+  auto decide = [wished, present, there, runs, way = way_to_another(node.cluster), authority = node.cluster.derived(authority_of),
                  host = node.name()](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     const auto* found = answers.get<File>(present);
@@ -254,12 +263,10 @@ StepPtr authority_step(const NodeView& node, const std::string& certificate) {
     if (!runs || !change || change->action != Action::update || !found) return decision;
     const std::optional<x509::Certificate>& signed_by = answers.read(present, read_certificate);
     if (!signed_by || x509::is_issued_by(found->content, authority->trusted)) return decision;
-    return Refused{
-        {.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
-                    authority->certificate.subject + ": a running cluster changes its authority in three applies",
-         .hint = "write tls_ca as it was, and add the new root to the file of its certificate, below the old one; apply. Then write the new key and "
-                 "certificate, the old root below it; apply. Then remove the old root, and apply",
-         .path = "tls_ca"}};
+    return Refused{{.message = "the certificates of " + host + " are signed by " + signed_by->issuer + ", and the cluster's authority is now " +
+                               authority->certificate.subject + ": services that trust the new one would not trust those that still show the old one",
+                    .hint = way,
+                    .path = "tls_ca"}};
   };
   return make_step(wished->name(), {.asks = std::move(asks), .decide = decide, .keeps = wished->keeps()});
 }
