@@ -111,8 +111,7 @@ std::string wrong(const x509::Certificate& is, const std::string& pem, const x50
   const bool gains = wish.not_after > is.not_after + day || is.not_after <= now;
   if (gains && is.not_after - now < valid_days * day / 3) return ends(is.not_after);
   if (is.not_after > wish.not_after + day) return "it is valid for longer than tls_cert_valid_days";
-  // Patroni takes other authorities only together with another certificate of its own.
-  return pem.starts_with(authority.trusts) ? "" : "the host trusts other authorities now";
+  return {};
 }
 
 struct Files {
@@ -185,6 +184,8 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
                          : !is  ? "the file has no certificate"
                                 : wrong(*is, found->content, wish, *authority, now, valid_days);
     if (reason.empty() && (key == KeyOf::next || is->key != answers.read(files.request, read_request).public_key)) reason = "it is of another key";
+    // Patroni takes other authorities only together with another certificate of its own.
+    if (reason.empty() && !found->content.starts_with(authority->trusts)) reason = "the host trusts other authorities now";
     const std::string file = certificates::certificate_file(need.name);
     if (reason.empty() && found->mode == 0644 && found->owner == "root") return Done{};
     std::string& made = (*issued)[request];
