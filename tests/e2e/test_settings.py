@@ -97,7 +97,7 @@ def test_a_legal_value_is_taken_whatever_its_spelling(deployed, kind):
 # PostgreSQL alone knows that these do not do: it is asked before they stand anywhere.
 WOULD_NOT_START = {
     "a time zone that the host does not have": ({"timezone": "US/Eastern"}, "US/Eastern"),
-    "TLS without a certificate": ({"ssl": "on", "ssl_cert_file": "/nope.pem"}, "nope.pem"),
+    "a revocation list that is not there": ({"ssl_crl_file": "/nope.pem"}, "nope.pem"),
     "a library that is not installed": ({"shared_preload_libraries": "pg_cron"}, "pg_cron"),
     "a library of each session": ({"session_preload_libraries": "no_such"}, "no_such"),
     "a locale that is not there": ({"lc_messages": "xx_XX.UTF-8"}, "xx_XX"),

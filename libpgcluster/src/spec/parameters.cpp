@@ -47,6 +47,16 @@ constexpr Refused kRefused[] = {
     {"recovery_end_command", "Patroni takes it from its recovery settings only, and ignores it here", "remove it"},
 };
 
+// What tls_cert_generate brings: Patroni, replicas and clients verify these certificates, and an apply renews them. The protocols, ciphers and
+// revocation lists (ssl_min_protocol_version, ssl_ciphers, ssl_crl_file, …) are the user's choice.
+constexpr Refused kOfTls[] = {
+    {"ssl", "tls_cert_generate turns it on", "remove it, or write tls_cert_generate: false and take care of TLS yourself"},
+    {"ssl_cert_file", "tls_cert_generate makes and renews the certificate", "remove it; with tls_ca your own authority signs the certificates"},
+    {"ssl_key_file", "tls_cert_generate makes the key on each host", "remove it; with tls_ca your own authority signs the certificates"},
+    {"ssl_ca_file", "tls_cert_generate brings the cluster's authority, which must sign clients' certificates, too",
+     "remove it, and use tls_ca if your own authority signs the clients' certificates"},
+};
+
 // Values that PostgreSQL takes, and under which Patroni or pgcluster cannot work.
 struct Barred {
   std::string_view name;
@@ -95,8 +105,13 @@ void add(Findings& findings, const std::string& path, std::string message, std::
 
 // Settings that are not the user's to make; false where this one is.
 bool refused(const Spec& spec, const std::string& lower, const std::string& path, Findings& findings) {
-  if (const auto one = std::find_if(std::begin(kRefused), std::end(kRefused), [&](const Refused& r) { return r.name == lower; });
-      one != std::end(kRefused)) {
+  const auto in = [&](const auto& list) {
+    const auto one = std::find_if(std::begin(list), std::end(list), [&](const Refused& r) { return r.name == lower; });
+    return one == std::end(list) ? nullptr : &*one;
+  };
+  const Refused* one = in(kRefused);
+  if (!one && spec.tls_cert_generate) one = in(kOfTls);
+  if (one) {
     add(findings, path, "cannot be set here: " + std::string(one->why), std::string(one->instead));
   } else if (lower.starts_with("recovery_target")) {
     add(findings, path, "cannot be set here: Patroni decides where recovery ends", "remove it");
