@@ -16,9 +16,9 @@ TEST_CASE("the files of a host") {
     ClusterView view = cluster(parse_spec(golden::read(folder / "cluster.yaml"), "cluster.yaml"));
     const TopologyHost& host = view.topology.host(view.topology.database.front());
     golden::check(folder / "config.yml", (patroni::config_head(view, host) + patroni::config_bootstrap(view)).masked());
-    golden::check(folder / "50-pgcluster.conf", patroni::drop_in(view.spec).content.masked());
+    golden::check(folder / "50-pgcluster.conf", patroni::drop_in(view.spec, {}).content.masked());
     if (view.spec.dcs_type == DcsType::etcd)
-      golden::check(folder / "pgcluster-etcd-leader.service", patroni::etcd_leader_unit_file(view, host).content.masked());
+      golden::check(folder / "pgcluster-etcd-leader.service", patroni::etcd_leader_unit_file({view, host, view.facts[host.name]}).content.masked());
     golden::check(folder / "60-pgcluster.conf", patroni::await_server_drop_in(view, host.name).content.masked());
   }
 }

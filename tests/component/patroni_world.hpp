@@ -169,7 +169,7 @@ struct World {
     if (path.ends_with("/await-server")) return File{.content = patroni::await_server_program().content.reveal(), .mode = 0755};
     if (path.ends_with("/etcd-leader")) return File{.content = patroni::etcd_leader_program().content.reveal(), .mode = 0755};
     if (path.ends_with(patroni::etcd_leader_unit))
-      return File{.content = patroni::etcd_leader_unit_file(view, view.topology.host(host)).content.reveal()};
+      return File{.content = patroni::etcd_leader_unit_file({view, view.topology.host(host), view.facts.at(host)}).content.reveal()};
     if (path.ends_with(patroni::etcd_leader_unit + std::string(".d/50-pgcluster.conf")))
       return File{.content = unit_notes(patroni::etcd_leader_wish()).content.reveal()};
     if (path.ends_with("/60-pgcluster.conf")) return File{.content = patroni::await_server_drop_in(view, host).content.reveal()};
@@ -177,7 +177,7 @@ struct World {
       return File{.content =
                       unit_notes(patroni::service_wish(view.spec), patroni::certificate_reloads(postgresql_data_dir(view, host))).content.reveal()};
     if (path == "/var/lib/pgcluster/objects") return File{.content = objects_file(described_objects(view.spec))};
-    return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec).content.reveal()
+    return File{.content = path.ends_with("patroni.service.d/50-pgcluster.conf") ? patroni::drop_in(view.spec, {}).content.reveal()
                                                                                  : "create_main_cluster = false\n"};
   }
   std::string rest(const std::string& host) const {

@@ -13,6 +13,7 @@
 #include "component/haproxy/haproxy.hpp"
 #include "component/program.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 
 namespace pgcluster {
 namespace {
@@ -57,6 +58,14 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
                      node.spec().patroni_cluster_name, haproxy_file);
 }
 
+// It is root only to write haproxy.cfg, and to have systemd reload HAProxy; it also runs `haproxy -c`, which reads all that HAProxy may read.
+const Sandbox confd_sandbox{.capabilities = "CAP_DAC_READ_SEARCH",
+                            .families = "AF_NETLINK",
+                            .writes = "/etc/haproxy",
+                            .privileged = true,
+                            .compiles = true,
+                            .reads_home = true};
+
 // From version 0.40 on, confd takes the backend as a command, and does not read the nodes and the interval from its file. Its help tells which it is.
 std::string unit_text(const NodeView& node) {
   std::string nodes = joined(nodes_of(node), " ", [](const std::string& one) { return "--node \"" + one + '"'; });
@@ -76,11 +85,12 @@ RestartSec=2
 # Nothing that serves waits for it: it must not take the machine from what does.
 CPUQuota=50%
 MemoryMax=512M
-
+{5}
 [Install]
 WantedBy=multi-user.target
 )",
-                     program_file, config_file, to_string(node.topology().dcs_type), node.spec().confd_interval, nodes);
+                     program_file, config_file, to_string(node.topology().dcs_type), node.spec().confd_interval, nodes,
+                     sandbox_lines(node.facts, confd_sandbox));
 }
 
 // What confd writes from it is ours as well, and goes with it. Checked with the servers of the spec in place of Patroni's members.

@@ -8,6 +8,7 @@
 #include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/listening.hpp"
+#include "component/sandbox.hpp"
 
 namespace pgcluster {
 namespace {
@@ -184,7 +185,8 @@ std::string consul_services(const NodeView& node, bool open) {
 
 std::string consul_unit_text(const NodeView& node) {
   // Its heartbeats must not wait behind PostgreSQL. Containers may not be allowed to ask for that.
-  const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  std::string more = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  more += sandbox_lines(node.facts, {.families = "AF_NETLINK"});  // Go lists the host's addresses by it
   return fmt::format(R"([Unit]
 Description=Consul agent (pgcluster)
 Wants=network-online.target
@@ -206,7 +208,7 @@ LimitNOFILE={}
 [Install]
 WantedBy=multi-user.target
 )",
-                     consul_program(node.spec()), consul_data_dir, std::min<std::uint64_t>(65536, node.facts.nofile_limit), first);
+                     consul_program(node.spec()), consul_data_dir, std::min<std::uint64_t>(65536, node.facts.nofile_limit), more);
 }
 
 StepPtr consul_config(const NodeView& node) {

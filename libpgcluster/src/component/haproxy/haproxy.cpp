@@ -14,6 +14,7 @@
 #include "component/listening.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 #include "component/vip/vip.hpp"
 #include "op/facts.hpp"
 
@@ -182,10 +183,22 @@ StepPtr serves(const NodeView& node) {
 const std::vector<std::string> reloads{"/usr/sbin/haproxy -Ws -f $CONFIG -c -q $EXTRAOPTS", "/bin/kill -USR2 $MAINPID"};
 
 // The drop-in must not depend on confd, haproxy_maxconn or certificates: a change of it restarts HAProxy.
+// The master process is root, its worker is not. The sections of haproxy_extra may bind to low ports or to an interface, make sockets in /run for
+// other accounts, use regular expressions, and name certificates that stand anywhere and belong to anybody.
+const Sandbox haproxy_sandbox{.capabilities =
+                                  "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_KILL CAP_NET_BIND_SERVICE CAP_NET_RAW CAP_SETGID CAP_SETUID "
+                                  "CAP_SYS_CHROOT CAP_SYS_RESOURCE",
+                              .writes = "/run -/var/lib/haproxy",
+                              .calls = "chroot",
+                              .privileged = true,
+                              .compiles = true,
+                              .reads_home = true};
+
 WriteFile drop_in(const NodeView& node, ServiceWish wish) {
   wish.load_files = {haproxy_file};
   // Stopping cuts open sessions. Move the VIP away first to drain them.
-  const std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n\n[Unit]\nStartLimitIntervalSec=0\n";
+  std::string more = "LimitNOFILE=" + std::to_string(node.facts.nofile_limit) + "\nTimeoutStopSec=5\n";
+  more += sandbox_lines(node.facts, haproxy_sandbox) + "\n[Unit]\nStartLimitIntervalSec=0\n";
   return unit_notes(wish, reloads, more);
 }
 

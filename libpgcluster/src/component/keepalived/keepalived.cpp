@@ -9,6 +9,7 @@
 #include "component/haproxy/haproxy.hpp"
 #include "component/keepalived/shell.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 #include "component/vip/vip.hpp"
 #include "spec/roles.hpp"
 
@@ -114,6 +115,12 @@ VipKeeper keeper(const ClusterView& cluster) {
   return by;
 }
 
+// It sets the address and announces it, and runs the check as nobody.
+const Sandbox keepalived_sandbox{.capabilities = "CAP_KILL CAP_NET_ADMIN CAP_NET_BROADCAST CAP_NET_RAW CAP_SETGID CAP_SETUID",
+                                 .families = "AF_NETLINK AF_PACKET",
+                                 .writes = "/run",
+                                 .privileged = true};
+
 class Keepalived final : public Component {
  public:
   std::string name() const override { return "keepalived"; }
@@ -126,9 +133,9 @@ class Keepalived final : public Component {
         .unit = keepalived_unit, .start_files = {drop_in_file}, .load_files = {config_file}, .reloadable = true, .settle = std::chrono::seconds(30)};
     // Killed, it cannot take the address away itself.
     const std::string more = fmt::format(
-        "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n\n[Unit]\n"
+        "ExecStopPost=-/bin/sh -c 'ip address delete {} dev {} 2>/dev/null'\nRestart=always\nRestartSec=1\n{}\n[Unit]\n"
         "StartLimitIntervalSec=0\n",
-        net::single_address(node.spec().cluster_vip), vip_interface(node));
+        net::single_address(node.spec().cluster_vip), vip_interface(node), sandbox_lines(node.facts, keepalived_sandbox));
     // Who is pruned is spoken to until it speaks no more.
     std::vector<StepRef> silent;
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));

@@ -10,6 +10,7 @@
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/networks.hpp"
 #include "component/postgresql/postgresql.hpp"
+#include "component/sandbox.hpp"
 #include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
 #include "spec/server_settings.hpp"
@@ -241,16 +242,16 @@ ServiceWish etcd_leader_wish() {
 
 WriteFile etcd_leader_program() { return {.path = etcd_leader_path, .content = shell::etcd_leader, .mode = 0755}; }
 
-WriteFile etcd_leader_unit_file(const ClusterView& view, const TopologyHost& host) {
-  const Spec& spec = view.spec;
+WriteFile etcd_leader_unit_file(const NodeView& node) {
+  const Spec& spec = node.spec();
   // It reads the member's certificate and key anew for each call.
-  const std::string user = certificates::wanted(spec) ? "User=" + view.platform(host.name).etcd.account : std::string("DynamicUser=yes");
+  const std::string user = certificates::wanted(spec) ? "User=" + node.platform().etcd.account : std::string("DynamicUser=yes");
   return {
       .path = std::string("/etc/systemd/system/") + etcd_leader_unit,
       .content =
           std::string("[Unit]\nDescription=keeps etcd's leader off the host of PostgreSQL's\nAfter=network-online.target\n\n[Service]\nExecStart=") +
-          etcd_leader_path + " " + rest_base(spec, host) + " " + certificates::url(spec, host.address, spec.etcd_client_port) + "\n" + user +
-          "\nRestart=always\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n"};
+          etcd_leader_path + " " + rest_base(spec, node.host) + " " + certificates::url(spec, node.host.address, spec.etcd_client_port) + "\n" +
+          user + "\nRestart=always\nRestartSec=5\n" + sandbox_lines(node.facts, {}) + "\n[Install]\nWantedBy=multi-user.target\n"};
 }
 
 std::vector<std::string> certificate_reloads(const std::string& data_dir) {
@@ -260,13 +261,32 @@ std::vector<std::string> certificate_reloads(const std::string& data_dir) {
           "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"};
 }
 
-WriteFile drop_in(const Spec& spec) {
+// PostgreSQL is Patroni's child, and runs what users give it: archive_command, COPY … PROGRAM, callbacks, extensions, PAM. So nothing stands here
+// that
+// - sets NoNewPrivileges, or implies it, as all filters of system calls and address families, Protect(KernelTunables, KernelModules, KernelLogs,
+// Clock,
+//   Hostname)=, Restrict…= and PrivateDevices= do where the unit has a User=: sudo and pam_unix's helper would not work any more;
+// - hides places: data directories, tablespaces and archives may be anywhere, also in /home (ProtectHome), and files for COPY and sockets in /tmp
+//   (PrivateTmp). /usr/local stays writable: PostgreSQL built from source lives there;
+// - forbids to make code (MemoryDenyWriteExecute): jit does;
+// - hides other accounts' processes (ProtectProc): extensions that monitor show them;
+// - removes shared memory (RemoveIPC), or limits what sudo may want for commands of that kind: the capabilities that are taken away change the
+//   machine itself.
+std::string server_sandbox(const Facts& facts) {
+  std::string text =
+      "CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_PERFMON CAP_SYSLOG "
+      "CAP_SYS_BOOT CAP_SYS_MODULE CAP_SYS_PACCT CAP_SYS_RAWIO CAP_SYS_TIME CAP_SYS_TTY_CONFIG CAP_WAKE_ALARM\n";
+  if (has_private_mounts(facts)) text += "ProtectSystem=full\nReadWritePaths=-/usr/local\nProtectControlGroups=yes\n";
+  return text;
+}
+
+WriteFile drop_in(const Spec& spec, const Facts& facts) {
   // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
   std::string lines;
   if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";
   // PostgreSQL may take longer to stop than the unit's own 30 s: a checkpoint. The server outlives a Patroni that the kernel kills for memory.
-  lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n";
+  lines += "LimitNOFILE=65536\nTimeoutStopSec=300\nOOMPolicy=continue\n" + server_sandbox(facts);
   ServiceWish plain = service_wish(spec);
   plain.start_files.resize(1);
   plain.load_files.resize(1);

@@ -39,7 +39,7 @@ Steps etcd_leader_away(const NodeView& node) {
   const std::string& host = node.name();
   const auto step = [&](const char* what) { return node.step("patroni", what); };
   return sequence(parallel(file(step("etcd-leader"), host, patroni::etcd_leader_program()),
-                           file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node.cluster, node.host)),
+                           file(step("etcd-leader-unit"), host, patroni::etcd_leader_unit_file(node)),
                            file(step("etcd-leader-notes"), host, unit_notes(patroni::etcd_leader_wish()))),
                   after_where_planned({certificates::ready(host, "etcd")}, service(step("etcd-leader-service"), host, patroni::etcd_leader_wish())));
 }
@@ -85,7 +85,7 @@ class Patroni final : public Component {
         file(node.step("patroni", "createcluster"), host, {.path = packaged.no_server_file, .content = packaged.no_server_config});
     const StepPtr installed = packages(node.step("patroni", "packages"), host, needs(node).packages, {patroni::unit_name, packaged.unit});
     Steps files =
-        parallel(patroni::config_step(view, node.host), file(node.step("patroni", "unit"), host, patroni::drop_in(spec)),
+        parallel(patroni::config_step(view, node.host), file(node.step("patroni", "unit"), host, patroni::drop_in(spec, node.facts)),
                  certificates::notes(node, "patroni", patroni::service_wish(spec), patroni::certificate_reloads(postgresql_data_dir(*view, host))),
                  sequence(file(node.step("patroni", "await-server"), host, patroni::await_server_program()),
                           file(node.step("patroni", "await-server-unit"), host, patroni::await_server_drop_in(*view, host))));

@@ -31,14 +31,14 @@ std::vector<std::string> ident_lines(const Spec& spec);
 /// Where the bootstrap section begins in such a file; npos where it has none.
 std::size_t bootstrap_at(const std::string& config);
 ServiceWish service_wish(const Spec& spec);
-WriteFile drop_in(const Spec& spec);
+WriteFile drop_in(const Spec& spec, const Facts& facts);
 /// The commands of a reload by which Patroni and PostgreSQL take new certificates, too.
 std::vector<std::string> certificate_reloads(const std::string& data_dir);
 /// The service that keeps etcd's leader on another host than PostgreSQL's: its unit, program and unit file.
 inline constexpr const char* etcd_leader_unit = "pgcluster-etcd-leader.service";
 ServiceWish etcd_leader_wish();
 WriteFile etcd_leader_program();
-WriteFile etcd_leader_unit_file(const ClusterView& view, const TopologyHost& host);
+WriteFile etcd_leader_unit_file(const NodeView& node);
 /// The program that runs before Patroni starts and waits until a running server answers; and the drop-in that makes systemd run it.
 WriteFile await_server_program();
 WriteFile await_server_drop_in(const ClusterView& view, const std::string& host);

@@ -9,6 +9,7 @@
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 #include "step/made.hpp"
 
 namespace pgcluster {
@@ -122,8 +123,8 @@ class PgBouncer final : public Component {
     wish.start_files = {listen_file, drop_in};
     // The first drop-in stays as it always was: a change of it restarts PgBouncer. Further files stand in the second.
     wish.load_files = {main_file, users_file};
-    const std::string more =
-        "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n\n[Unit]\nStartLimitIntervalSec=0\n";
+    const std::string more = "LimitNOFILE=" + std::to_string(file_limit(node)) + "\nRestart=on-failure\nRestartSec=1\n" +
+                             sandbox_lines(node.facts, {.writes = node.platform().postgresql.socket_dir}) + "\n[Unit]\nStartLimitIntervalSec=0\n";
     const std::vector<std::string> reload{"/bin/kill -HUP $MAINPID"};
     const WriteFile notes = unit_notes(wish, reload, more);
     wish.load_files.emplace_back(hba_file);

@@ -6,6 +6,7 @@
 #include "component/certificates.hpp"
 #include "component/postgresql/networks.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 
 namespace pgcluster {
 namespace {
@@ -121,7 +122,7 @@ Steps sysctl(const NodeView& node) {
 }
 
 Steps huge_pages(const NodeView& node) {
-  ServiceWish wish{.unit = "pgcluster-thp.service", .settle = std::chrono::seconds(20)};
+  ServiceWish wish{.unit = "pgcluster-thp.service", .restart_impact = Impact::none, .settle = std::chrono::seconds(20)};
   const std::string path = "/etc/systemd/system/" + wish.unit;
   wish.start_files = {path};
   const std::string text =
@@ -134,7 +135,8 @@ Steps huge_pages(const NodeView& node) {
       "[Service]\n"
       "Type=oneshot\n"
       "RemainAfterExit=yes\n"
-      "ExecStart=/bin/sh -c 'for f in enabled defrag; do f=/sys/kernel/mm/transparent_hugepage/$f; [ ! -w $f ] || echo never >$f; done'\n"
+      "ExecStart=/bin/sh -c 'for f in enabled defrag; do f=/sys/kernel/mm/transparent_hugepage/$f; [ ! -w $f ] || echo never >$f; done'\n" +
+      sandbox_lines(node.facts, {.tunes_kernel = true}) +
       "\n"
       "[Install]\n"
       "WantedBy=basic.target\n";

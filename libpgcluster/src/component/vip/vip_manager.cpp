@@ -12,6 +12,7 @@
 #include "component/certificates.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
+#include "component/sandbox.hpp"
 #include "component/vip/shell.hpp"
 #include "op/facts.hpp"
 #include "spec/roles.hpp"
@@ -36,7 +37,12 @@ std::string unit_text(const NodeView& node) {
   const std::string vip = net::single_address(node.spec().cluster_vip);
   const std::string interface = vip_interface(node);
   // Half a second is its rhythm, whatever PostgreSQL does to the machine. Containers may not be allowed to ask for that.
-  const char* first = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  std::string more = node.facts.container.empty() ? "Nice=-10\nOOMScoreAdjust=-900\n" : "";
+  // It sets the address, and arping announces it. For IPv6 it has the kernel announce it (ndisc_notify).
+  more += sandbox_lines(node.facts, {.capabilities = "CAP_NET_ADMIN CAP_NET_RAW",
+                                     .families = "AF_NETLINK AF_PACKET",
+                                     .privileged = true,
+                                     .tunes_kernel = net::is_ipv6(node.spec().cluster_vip)});
   return header + fmt::format(R"([Unit]
 Description=Virtual IP address of the PostgreSQL cluster (pgcluster)
 BindsTo=patroni.service
@@ -57,7 +63,7 @@ WatchdogSignal=SIGKILL
 [Install]
 WantedBy=patroni.service
 )",
-                              vip, interface, program_file, leader_url(node.spec(), node.host), first);
+                              vip, interface, program_file, leader_url(node.spec(), node.host), more);
 }
 
 std::string peers_text(const NodeView& node) {
