@@ -118,6 +118,8 @@ def with_tls(address, port, postgresql, certificate=None):
             with context.wrap_socket(plain, server_hostname="stranger") as connection:
                 version = connection.version()
                 answer = exchange(connection, startup(b"postgres") if postgresql else GET)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):    # closed without an alert: nobody there looks at a certificate
+        return "closes"
     except ssl.SSLError as why:
         return "no TLS" if "WRONG_VERSION" in str(why) or "RECORD_LAYER" in str(why) else "refuses the certificate" if certificate else "wants a certificate"
     except OSError:

@@ -21,11 +21,14 @@ REASONS = {
     "sshd": "ssh has its own encryption and keys",
     "PostgreSQL": "clients log in by password (SCRAM), encrypted only",
     "PgBouncer": "clients log in by password (SCRAM), encrypted only",
-    "Consul": "the gossip answers encrypted, by a key that the stranger does not have; all else is refused",
+    "Consul's gossip": "answers encrypted, by a key that the stranger does not have",
     "Patroni": "health checks need no certificate; what changes something needs one of the cluster, and the password",
     "HAProxy": "leads to PgBouncer or PostgreSQL, which have the TLS and ask for the password",
     "HAProxy's statistics": "who shows no certificate of the cluster gets only /haproxy-ok, for health checks",
 }
+NO_STANDBY = "leads to synchronous replicas: this cluster has none, so HAProxy closes the connection"
+# Ports that another kind of client uses than the program's other ports.
+APART = {("HAProxy", 7000): "HAProxy's statistics", ("Consul", 8301): "Consul's gossip", ("Consul", 8302): "Consul's gossip"}
 PROGRAMS = {"sshd": "sshd", "systemd": "sshd", "postgres": "PostgreSQL", "pgbouncer": "PgBouncer", "patroni": "Patroni", "etcd": "etcd", "haproxy": "HAProxy", "consul": "Consul"}
 # An answer that gives a stranger nothing.
 REFUSALS = re.compile(r"closes|says nothing|no TLS|wants a certificate|refuses.*|HTTP 400 \(it wants TLS\)|HTTP 403.*")
@@ -34,19 +37,19 @@ ALLOWED = {
     "PostgreSQL": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
     "PgBouncer": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
     "HAProxy": re.compile(r"asks for a password \(SCRAM\) \(TLSv1\.[23]\)"),
-    "Consul": re.compile("an encrypted message of the gossip"),
+    "Consul's gossip": re.compile("an encrypted message of the gossip"),
     "Patroni": re.compile(r"HTTP \d+ \(TLSv1\.[23]\)"),
 }
 
 
-def listeners(cluster, host, stats):
+def listeners(cluster, host):
     """{port: who listens}, as the host itself knows it."""
     found = {}
     for line in cluster.inside(host, "ss -Hltnp").splitlines():
         port = int(line.split()[3].rsplit(":", 1)[1])
         name = re.search(r'users:\(\("([^"]+)"', line)
         who = PROGRAMS.get(name[1] if name else "", name[1] if name else "?")
-        found[port] = "HAProxy's statistics" if who == "HAProxy" and port == stats else who
+        found[port] = APART.get((who, port), who)
     return found
 
 
@@ -58,7 +61,7 @@ def tried(cluster, folder):
     found = json.loads(cluster.lab("run", sys.executable, STRANGER, certificate, key, *map(address, cluster.hosts), stderr=None).splitlines()[-1])
     rows = {}
     for host in cluster.hosts:
-        who = listeners(cluster, host, 7000)
+        who = listeners(cluster, host)
         for port, answers in found[address(host)].items():
             row = (int(port), who.get(int(port), "?"))
             for way, answer in answers.items():
@@ -70,7 +73,8 @@ def tried(cluster, folder):
 def table(rows):
     text = HEAD
     for (port, who), ways in sorted(rows.items()):
-        text += f"| {port} | {who} | " + " | ".join(" or ".join(sorted(ways[way])) for way in ("clear", "tls", "stranger")) + f" | {REASONS.get(who, 'refused')} |\n"
+        reason = NO_STANDBY if who == "HAProxy" and set.union(*ways.values()) == {"closes"} else REASONS.get(who, "refused")
+        text += f"| {port} | {who} | " + " | ".join(" or ".join(sorted(ways[way])) for way in ("clear", "tls", "stranger")) + f" | {reason} |\n"
     return text
 
 
@@ -79,7 +83,7 @@ def assert_refused(rows):
     for (port, who), ways in sorted(rows.items()):
         for way, answers in ways.items():
             for answer in answers:
-                allowed = who in ALLOWED and ALLOWED[who].fullmatch(answer) and (way != "clear" or who in ("sshd", "Consul"))
+                allowed = who in ALLOWED and ALLOWED[who].fullmatch(answer) and (way != "clear" or who in ("sshd", "Consul's gossip"))
                 if not REFUSALS.fullmatch(answer) and not allowed:
                     wrong.append(f"port {port} ({who}) {way}: {answer}")
     assert not wrong, "\n".join(wrong)
