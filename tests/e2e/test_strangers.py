@@ -1,5 +1,5 @@
 """What a stranger in the network gets: every port that answers on any host is found by looking, and is tried in the clear, with TLS, and with a certificate of
-another authority. The tables in docs/security.md are what these tests saw."""
+another authority. The tables in docs/security.md are what these tests saw. And how far each unit is confined on the same hosts."""
 
 import json
 import os
@@ -100,9 +100,34 @@ def check_docs(scheme, rows):
         assert present == table(rows), "docs/security.md says something else: run this test with PGCLUSTER_ACCEPT=1 and read the difference"
 
 
+def check_confined(cluster):
+    """No unit that has lines of ours is less confined than docs/security.md says."""
+    promised = {unit: float(now) for unit, now in re.findall(r"^\| `([\w-]+)` \| [\d.]+ \| ([\d.]+) \|", DOCS.read_text(), re.MULTILINE)}
+    found = {}
+    for host in cluster.hosts:
+        names = cluster.inside(host, "ls /etc/systemd/system/*.service.d/50-pgcluster.conf")
+        for unit in re.findall(r"/([\w-]+)\.service\.d/", names):
+            said = cluster.inside(host, f"systemd-analyze security --no-pager {unit}")
+            found[unit] = max(found.get(unit, 0), float(re.search(r"exposure level for \S+: ([\d.]+)", said)[1]))
+    print(found)
+    wrong = {unit: (exposure, promised.get(unit)) for unit, exposure in found.items() if exposure > promised.get(unit, 0)}
+    assert not wrong, f"unit: (exposure, in docs/security.md): {wrong}"
+
+
+def check_users_commands(cluster):
+    """Patroni's unit leaves PostgreSQL what users' commands need: sudo, directories anywhere, the host's own /tmp, and scripts in /usr/local that write there."""
+    cluster.inside("pg1", "install -m 4755 /usr/bin/id /usr/local/bin/id-of-root; install -d -o postgres /home/archive /usr/local/archive")
+    assert cluster.psql("10.77.0.11", "create temp table it (x text); copy it from program '/usr/local/bin/id-of-root -u'; select x from it", port=5432) == "0"
+    for place in ("/home/archive/it", "/tmp/it", "/usr/local/archive/it"):
+        cluster.psql("10.77.0.11", f"copy (select 42) to '{place}'", port=5432)
+        assert cluster.inside("pg1", f"cat {place}") == "42"
+
+
 def test_scheme_a(cluster, tmp_path):
     cluster.apply()
     cluster.wait_healthy()
+    check_confined(cluster)
+    check_users_commands(cluster)
     rows = tried(cluster, tmp_path)
     print(table(rows))
     assert {"etcd", "Patroni", "PostgreSQL", "PgBouncer", "sshd"} <= {who for _, who in rows}
@@ -115,6 +140,7 @@ def test_scheme_b(cluster, tmp_path, tmp_path_factory):
     cluster.write(with_haproxy_load_balancing=True, confd_binary=program)
     cluster.apply()
     cluster.wait_healthy()
+    check_confined(cluster)
     rows = tried(cluster, tmp_path)
     print(table(rows))
     assert {"HAProxy", "HAProxy's statistics"} <= {who for _, who in rows}
@@ -127,6 +153,7 @@ def test_scheme_c(cluster, tmp_path):
     cluster.write(with_haproxy_load_balancing=None, confd_binary=None, dcs_type="consul")
     cluster.apply()
     cluster.wait_healthy()
+    check_confined(cluster)
     rows = tried(cluster, tmp_path)
     print(table(rows))
     assert "Consul" in {who for _, who in rows}
