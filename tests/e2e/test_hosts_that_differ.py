@@ -115,6 +115,7 @@ def deployed(cluster):
     cluster.inside("pg1", WITHOUT_IPROUTE2)
     cluster.inside("pg2", f"mkdir -p {PGDATA} && mount -t tmpfs none {PGDATA} && mkdir -p /var/lib/etcd/default && mount -t tmpfs none /var/lib/etcd/default")
     cluster.inside("pg3", f"mkdir -p /srv/disk/pg {PGDATA} && rmdir {PGDATA} && ln -s /srv/disk/pg {PGDATA}")
+    cluster.inside("pg3", "mkdir -p /srv/disk/etcd /var/lib/etcd && ln -s /srv/disk/etcd /var/lib/etcd/default")
     done = cluster.run("check")
     assert "no interface" not in done.stdout
     cluster.inside("pg1", HOLD)
@@ -128,6 +129,7 @@ def test_a_cluster_stands_on_mounts_links_and_without_iproute2(deployed):
     assert deployed.inside("pg1", "grep -c ' pg[123]$' /etc/hosts; mountpoint -q /etc/hosts && ls /etc/.hosts* 2>/dev/null; command -v ss") == "3\n/usr/bin/ss"
     assert deployed.inside("pg2", f"mountpoint -q {PGDATA} && stat -c '%U %a' {PGDATA}") == "postgres 700"
     assert deployed.inside("pg3", f"readlink {PGDATA} && ls /srv/disk/pg | grep -c PG_VERSION") == "/srv/disk/pg\n1"
+    assert deployed.inside("pg3", "readlink /var/lib/etcd/default && ls /srv/disk/etcd") == "/srv/disk/etcd\nmember"
 
 
 @pytest.mark.parametrize("host", ["pg2", "pg3"])

@@ -91,7 +91,8 @@ WriteFile drop_in(const NodeView& node, const ServiceWish& wish) {
                      std::to_string(std::min<std::uint64_t>(65536, node.facts.nofile_limit)) + "\n";
   // Its heartbeats must not wait behind PostgreSQL. Containers may not be allowed to ask for that.
   if (node.facts.container.empty()) more += "Nice=-10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=0\nOOMScoreAdjust=-900\n";
-  more += sandbox_lines(node.facts, {.families = "AF_NETLINK"});  // Go lists the host's addresses by it
+  // Go lists the host's addresses by AF_NETLINK. The data directory may be a link out of the StateDirectory, and is missing on a fresh host.
+  more += sandbox_lines(node.facts, {.families = "AF_NETLINK", .writes = "-" + node.platform().etcd.data});
   return unit_notes(wish, {}, more + "\n[Unit]\nStartLimitIntervalSec=0\n");
 }
 
