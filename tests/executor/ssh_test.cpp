@@ -55,6 +55,30 @@ TEST_CASE("ssh: programs run on one connection, kept open, and both streams are 
   CHECK(ssh.statistics("pg2").connections == 0);
 }
 
+TEST_CASE("ssh: what confirms reaches the host over a new connection, or fails while the established one goes on") {
+  if (!have_sshd()) return;
+  Sshd sshd;
+  SshExecutor ssh(sshd.options());
+  const auto host = sshd.access();
+  Program confirming{.dos = {{"pg1", Run{.argv = {"touch", sshd.path("confirmed")}, .reconnect = true}}, {"pg1", Run{{"true"}}}}};
+  ssh.run(host, ask({"true"}));
+  CHECK(ssh.run(host, confirming).dos.at(1).what == DoResult::What::done);
+  CHECK(ssh.statistics("pg1").connections == 2);
+  ssh.run(host, ask({"true"}));
+  CHECK(ssh.statistics("pg1").connections == 2);
+  std::filesystem::remove(sshd.path("confirmed"));
+
+  sshd.refuse();
+  confirming.asks = ask({"echo", "still here"}).asks;
+  const ProgramResult result = ssh.run(host, confirming);
+  REQUIRE(result.dos.at(0).failure);
+  CHECK(result.dos.at(0).what == DoResult::What::failed);
+  CHECK(result.dos.at(1).what == DoResult::What::not_run);
+  CHECK(result.dos.at(0).failure->message.find("pg1 accepts no new connection: ") == 0);
+  CHECK(std::get<Output>(result.answers.at(0)).out == "still here\n");
+  CHECK_FALSE(std::filesystem::exists(sshd.path("confirmed")));
+}
+
 TEST_CASE("ssh: a host's key is known, or nothing is sent") {
   if (!have_sshd()) return;
   Sshd sshd;

@@ -74,6 +74,12 @@ class Sshd {
     ::waitpid(pid, nullptr, 0);
     pid = -1;
   }
+  // No further connection is accepted; those that are established go on.
+  void refuse() {
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    pid = -1;
+  }
   // Kills the processes that serve connections, and only them: children of our sshd.
   int cut() const {
     int killed = 0;

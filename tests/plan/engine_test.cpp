@@ -661,6 +661,40 @@ TEST_CASE("several slow or disturbing things that are ready on one host at once:
   CHECK(fleet.plan(steps).empty());
 }
 
+TEST_CASE("what confirms over a new connection begins a program") {
+  class Recording final : public Executor {
+   public:
+    explicit Recording(SimulatedExecutor& fleet) : fleet_(fleet) {}
+    ProgramResult run(const HostAccess& host, const Program& program) override {
+      if (!program.dos.empty()) programs.emplace_back();
+      for (const Do& one : program.dos) programs.back().push_back(describe(one));
+      return fleet_.run(host, program);
+    }
+    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
+    void beat(const HostAccess& host) override { fleet_.beat(host); }
+    void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
+    bool blocking() const noexcept override { return false; }
+    std::chrono::steady_clock::time_point now() const override { return fleet_.now(); }
+    void sleep_until(std::chrono::steady_clock::time_point until) override { fleet_.sleep_until(until); }
+    std::vector<std::vector<std::string>> programs;
+
+   private:
+    SimulatedExecutor& fleet_;
+  };
+  Fleet fleet(1);
+  Recording recording(fleet.executor);
+  const Ask ask{"h1", FileOf{"/etc/kept"}};
+  const StepPtr step =
+      make_step("h1/test/tried", {.asks = {ask}, .decide = [ask](const Answers& answers) -> Decision {
+                                    if (answers.get<File>(ask)) return Done{};
+                                    return Change{.todo = {Do{.at = "h1", .what = Run{.argv = {"true", "try"}}},
+                                                           Do{.at = "h1", .what = Run{.argv = {"true", "confirm"}, .reconnect = true}},
+                                                           Do{.at = "h1", .what = WriteFile{.path = "/etc/kept"}}}};
+                                  }});
+  REQUIRE(apply(make_plan(fleet.hosts, parallel(write("h1", "a"), step), recording), recording).ok());
+  CHECK(recording.programs == std::vector<std::vector<std::string>>{{"write /etc/a", "run true try"}, {"run true confirm", "write /etc/kept"}});
+}
+
 TEST_CASE("a member that waits for a step which needs the lane is an error, not a wait for ever") {
   Fleet fleet(2);
   const auto disturb = [](const std::string& host, const std::string& name) {

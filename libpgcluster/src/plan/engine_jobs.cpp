@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "op/reconnects.hpp"
 #include "plan/engine.hpp"
 
 namespace pgcluster {
@@ -16,7 +17,7 @@ constexpr std::chrono::seconds beat_every{5};
 }  // namespace
 
 // The next program of a host: the Dos that are ready and decided, up to and including the first slow or disturbing one, with all installs as one;
-// then the asks.
+// then the asks. One that needs a new connection stands first in its program.
 std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
   Job job{.host = name};
   Install install;
@@ -63,6 +64,7 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     bool waits_for_install = false;
     for (std::size_t k = next_of(i); k < change.todo.size() && change.todo[k].at == name && !ended; ++k) {
       const Do& d = change.todo[k];
+      if (reconnects(d) && !job.program.dos.empty()) break;  // begins the next program
       for (const std::string& resource : resources(d)) {
         if (std::holds_alternative<Remove>(d.what))
           job.program.disown.push_back(resource);

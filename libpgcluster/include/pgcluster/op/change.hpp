@@ -67,6 +67,9 @@ struct Run {
   std::vector<std::string> touches{};  ///< keys of the resources that it may change
   std::optional<Exec> look{};          ///< runs on the host just before; status and out must equal those in the Do's `was`
   bool slow = false;                   ///< a program ends after it
+  /// It confirms a change that might have shut us out: it begins a program, which reaches the host over a new connection. If none can be made, it
+  /// fails. Transport::local has no connections, and just runs it.
+  bool reconnect = false;
   friend bool operator==(const Run&, const Run&) = default;
 };
 /// A request that changes something, sent by the controller to an API.

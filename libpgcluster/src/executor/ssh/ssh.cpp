@@ -15,6 +15,7 @@
 #include "executor/program/shell.hpp"
 #include "executor/ssh/config.hpp"
 #include "executor/ssh/connection.hpp"
+#include "op/reconnects.hpp"
 
 namespace pgcluster {
 
@@ -34,7 +35,7 @@ struct Host {
   HostAccess access{};
   HostAccess resolved{};  // completed by ssh_config
   std::unique_ptr<Connection> connection{};
-  std::unique_ptr<Connection> second{};  // for programs, where the first admits no session beside the lock
+  std::unique_ptr<Connection> second{};  // for programs: the first admits no session beside the lock, or a program needed a new connection
   std::unique_ptr<Channel> lock{};
   std::string token{};  // of the lock; kept if the lock is lost, so that no program runs without it
   Clock::time_point beaten{};
@@ -134,7 +135,7 @@ class SshExecutor::Impl {
 
   // Where sshd admits one session for each connection (MaxSessions 1), the lock has it, and programs get a connection of their own.
   std::unique_ptr<Channel> open(Host& at, const HostAccess& access, const std::string& line) {
-    if (at.second && !at.second->is_shut() && at.lock) return at.second->exec(line);
+    if (at.second && !at.second->is_shut()) return at.second->exec(line);
     try {
       return at.connection->exec(line);
     } catch (const NoSession&) {
@@ -187,6 +188,29 @@ class SshExecutor::Impl {
   std::string connecting(const HostAccess& access) {
     const Host& at = host(access.name);
     return at.connection && !at.connection->is_shut() ? "" : "connects to " + executor::shown(access);
+  }
+
+  // Makes the connection that a program asks for, and keeps it for the programs to come. Without it the program does not begin, the established
+  // connection goes on, and answers the asks.
+  ProgramResult run_anew(const HostAccess& access, const Program& program) {
+    Host& at = connected(access);
+    try {
+      executor::Activities::Call call(activities, access.name, "connects anew to " + executor::shown(access));
+      at.second = executor::connect(access, configs.way(access, sockets), sockets, pauses);
+    } catch (const Error& error) {
+      if (error.code() == Code::cancelled) throw;
+      ProgramResult result = run(access, {.asks = program.asks});
+      result.dos.resize(program.dos.size());
+      Failure failure{.code = error.code(),
+                      .message = access.name + " accepts no new connection: " + error.message(),
+                      .hint = "the host takes back by itself what was to be confirmed over it; see what keeps new connections out",
+                      .host = access.name,
+                      .causes = error.failure().causes};
+      result.dos.front() = {.what = DoResult::What::failed, .failure = std::move(failure)};
+      return result;
+    }
+    count(at, &SshStatistics::connections);
+    return run(access, program);
   }
 
   ProgramResult run(const HostAccess& access, const Program& program) {
@@ -354,7 +378,8 @@ ProgramResult SshExecutor::run(const HostAccess& host, const Program& program) {
     check_is_here(host);
     return impl_->local.run(host, program);
   }
-  return guarded(*impl_, host, program, [&] { return impl_->run(host, program); });
+  const bool anew = !program.dos.empty() && reconnects(program.dos.front());
+  return guarded(*impl_, host, program, [&] { return anew ? impl_->run_anew(host, program) : impl_->run(host, program); });
 }
 
 std::optional<LockHolder> SshExecutor::lock(const HostAccess& host, const LockHolder& us) {
