@@ -39,6 +39,9 @@ inline ClusterView cluster(Spec spec) {
   view.digests["/opt/confd"] = std::string(64, 'c');
   view.digests["/opt/consul"] = std::string(64, 'c');
   view.spec = std::move(spec);
+  for (const TopologyHost& host : view.topology.hosts)
+    for (const ComponentPtr& component : builtin_components())
+      view.needs[host.name].push_back(component->needs(NodeView{view, host, view.facts.at(host.name)}));
   return view;
 }
 

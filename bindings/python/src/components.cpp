@@ -158,6 +158,8 @@ void bind_components(py::module_& m) {
       .def_property_readonly(
           "digests", [](const View& self) { return give(self.in_library->digests); }, "SHA-256 of the controller's files, by path.")
       .def_property_readonly(
+          "needs", [](const View& self) { return give(self.in_library->needs); }, "By host, what each component of the plan needs there.")
+      .def_property_readonly(
           "rotations", [](const View& self) { return give(self.in_library->rotations); }, "How often a kept secret was replaced, by name.")
       .def_property_readonly(
           "rotated", [](const View& self) { return give(self.in_library->rotated); },

@@ -53,10 +53,14 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->rotations = std::move(resolved.rotations);
   view->rotated = std::move(rotated);
   view->facts = std::move(facts);
+  std::map<std::string, std::vector<Needs>> needs;
   for (const TopologyHost& host : topology.hosts)
-    for (const Declaration& one : declarations(node_of(*view, host), components))
+    for (Declaration& one : declarations(node_of(*view, host), components)) {
       for (const ProgramNeed& program : one.needs.programs)
         if (std::string& digest = view->digests[program.path]; digest.empty()) digest = file_digest(program.path, program.key);
+      needs[host.name].push_back(std::move(one.needs));
+    }
+  view->needs = std::move(needs);
   view->without = std::move(without);
   view->left = std::move(left);
   view->pruned = std::move(pruned);

@@ -21,11 +21,12 @@ namespace PGCLUSTER_API pgcluster {
 struct ClusterView : std::enable_shared_from_this<ClusterView> {
   Spec spec;
   Topology topology;
-  std::map<std::string, Facts> facts;            ///< by host
-  std::map<std::string, Secret> secrets;         ///< by name, all of them: given, found on the hosts, or made for this plan
-  std::map<std::string, int> rotations{};        ///< how often a secret that the hosts keep was replaced, by name; absent: never
-  std::set<std::string> rotated{};               ///< what this plan replaces: names of secrets, and "certificates"
-  std::map<std::string, std::string> digests{};  ///< SHA-256 of the controller's files that the spec names, by path
+  std::map<std::string, Facts> facts;                 ///< by host
+  std::map<std::string, Secret> secrets;              ///< by name, all of them: given, found on the hosts, or made for this plan
+  std::map<std::string, int> rotations{};             ///< how often a secret that the hosts keep was replaced, by name; absent: never
+  std::set<std::string> rotated{};                    ///< what this plan replaces: names of secrets, and "certificates"
+  std::map<std::string, std::string> digests{};       ///< SHA-256 of the controller's files that the spec names, by path
+  std::map<std::string, std::vector<Needs>> needs{};  ///< by host, what each component of the plan needs there; empty while needs() is called
   /// Hosts that are planned as if they were down: no facts, no steps of their own, and whatever is asked of them is Unreadable.
   std::set<std::string> without{};
   /// Hosts that the spec no longer describes and that still belong to the cluster: they have no steps, and the others go on knowing them.
@@ -109,7 +110,7 @@ class Component {
 using ComponentPtr = std::shared_ptr<const Component>;
 
 /// Ours, in the order in which they come on a host: system, etcd, consul, patroni (with PostgreSQL), pgbouncer, vip-manager; haproxy, confd,
-/// keepalived; cloud.
+/// keepalived; cloud; firewall.
 std::vector<ComponentPtr> builtin_components();
 
 /// Installs a package for a user's own component, as the step "pg1/COMPONENT/package:NAME". COMPONENT is node.component, or NAME if that is empty.

@@ -13,8 +13,8 @@
 
 namespace PGCLUSTER_API pgcluster {
 
-/// Who connects to a port: processes of the same host, hosts of the cluster, or clients of the database.
-enum class Reach { host, cluster, clients };
+/// Who connects to a port: processes of the same host; hosts of the cluster; clients of the database, from its networks; or anybody.
+enum class Reach { host, cluster, clients, anybody };
 
 /// A TCP port on which a component listens.
 struct PortNeed {
@@ -23,8 +23,14 @@ struct PortNeed {
   std::string unit{};            ///< the unit that listens there: "pgbouncer.service"
   Reach reach = Reach::cluster;  ///< who connects
   bool udp = false;              ///< the same port by UDP, too
-  bool peers = false;            ///< with Reach::clients: the hosts that have this port connect to each other's, too
+  bool peers = false;            ///< with Reach::clients or anybody: the hosts that have this port connect to each other's, too
   friend bool operator==(const PortNeed&, const PortNeed&) = default;
+};
+/// A protocol beside TCP and UDP by which the hosts of a component speak with each other.
+struct ProtocolNeed {
+  int number = 0;       ///< as IANA assigned it
+  std::string purpose;  ///< for people: "VRRP"
+  friend bool operator==(const ProtocolNeed&, const ProtocolNeed&) = default;
 };
 /// A program that a component copies from the controller to the host.
 struct ProgramNeed {
@@ -57,10 +63,11 @@ struct CertificateNeed {
   friend bool operator==(const CertificateNeed&, const CertificateNeed&) = default;
 };
 
-/// What a component needs on one host, as data. check, status, the secrets, the clash of ports and the removal of a host loop over it.
+/// What a component needs on one host, as data. check, status, the secrets, the clash of ports, the firewall and the removal of a host loop over it.
 struct Needs {
   std::vector<std::string> packages{};          ///< names for the host's package manager
   std::vector<PortNeed> ports{};                ///< where it listens
+  std::vector<ProtocolNeed> protocols{};        ///< what it receives besides, from the hosts of the cluster
   std::vector<std::string> units{};             ///< systemd units that run while all is well: "etcd.service"
   std::vector<std::string> accounts{};          ///< users of the system
   std::vector<std::string> directories{};       ///< where it keeps much: their file systems need room

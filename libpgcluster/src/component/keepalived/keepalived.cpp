@@ -155,7 +155,10 @@ class Keepalived final : public Component {
 
   Needs needs(const NodeView& node) const override {
     if (!wanted(node.spec()) || !node.has(Role::balancer)) return {};
-    return {.packages = node.platform().keepalived.packages, .units = {keepalived_unit}, .secrets = {{.name = secret_name}}};
+    return {.packages = node.platform().keepalived.packages,
+            .protocols = {{112, "VRRP"}},
+            .units = {keepalived_unit},
+            .secrets = {{.name = secret_name}}};
   }
 
  private:

@@ -16,6 +16,7 @@
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
 #include "platform/platform.hpp"
+#include "spec/roles.hpp"
 #include "spec/server_settings.hpp"
 
 namespace pgcluster {
@@ -177,7 +178,12 @@ class Patroni final : public Component {
     packages.insert(packages.end(), {patroni::dcs_client_package(node), platform.http_client});
     Needs all{.packages = std::move(packages),
               .ports = {{.number = spec.postgresql_port, .purpose = "PostgreSQL", .unit = patroni::unit_name, .reach = Reach::clients, .peers = true},
-                        {spec.patroni_restapi_port, "Patroni's REST API", patroni::unit_name}},
+                        // A cloud's load balancers check it from addresses of the vendor.
+                        {.number = spec.patroni_restapi_port,
+                         .purpose = "Patroni's REST API",
+                         .unit = patroni::unit_name,
+                         .reach = with_cloud_balancer(spec) ? Reach::anybody : Reach::cluster,
+                         .peers = true}},
               .units = {patroni::unit_name},
               .accounts = {platform.postgresql.account},
               .directories = {postgresql_data_dir(node.cluster, node.name())},
