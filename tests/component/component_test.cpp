@@ -8,8 +8,8 @@ using namespace parts;
 TEST_CASE("component: ours, in their order") {
   std::vector<std::string> names;
   for (const ComponentPtr& component : builtin_components()) names.push_back(component->name());
-  CHECK(names ==
-        std::vector<std::string>{"system", "etcd", "consul", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd", "keepalived", "cloud"});
+  CHECK(names == std::vector<std::string>{"system", "etcd", "consul", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd", "keepalived",
+                                          "cloud", "firewall"});
 }
 
 TEST_CASE("component: secrets by name, steps by host, component and what") {
@@ -37,6 +37,7 @@ TEST_CASE("component: packages and services of a user's own component") {
 TEST_CASE("component: no two of ours have one step or keep one resource") {
   Spec wished = spec();
   wished.cluster_vip = "10.77.0.100";
+  wished.firewall_enabled_at_boot = true;
   ClusterView view = cluster(wished);
   for (const ComponentPtr& component : builtin_components())
     for (const SecretNeed& secret : component->needs(NodeView{view, view.topology.host("pg1"), view.facts.at("pg1")}).secrets)

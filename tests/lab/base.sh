@@ -8,7 +8,8 @@ base_packages=(systemd systemd-sysv dbus openssh-server sudo iproute2)
 
 # What the hosts can install. The second row cannot stand together with the first: fetched by a call of its own.
 repo_packages=(postgresql-17 postgresql-client-17 patroni python3-etcd etcd-server etcd-client pgbouncer haproxy keepalived
-  vip-manager2 pgbackrest curl iputils-arping systemd-timesyncd python3-consul jq openssl acl dnsmasq systemd-resolved libnss-resolve)
+  vip-manager2 pgbackrest curl iputils-arping systemd-timesyncd nftables python3-consul jq openssl acl dnsmasq systemd-resolved
+  libnss-resolve)
 repo_packages_apart=(chrony)
 # Debian's last Consul is that of 11.
 repo_packages_bullseye=(consul)

@@ -80,6 +80,8 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
     {"consul_encrypt_key", {{.after = "consul_encrypt_key: MDEyMzQ1Njc4OWFiY2RlZg==", .with = consul}}},
     {"tls_cert_generate", {{.after = "tls_cert_generate: false"}, {.before = "tls_cert_generate: false", .after = "tls_cert_generate: true"}}},
     {"tls_cert_valid_days", {{.after = "tls_cert_valid_days: 30"}}},
+    {"firewall_enabled_at_boot",
+     {{.after = "firewall_enabled_at_boot: true"}, {.before = "firewall_enabled_at_boot: true", .after = "firewall_enabled_at_boot: false"}}},
     {"sysctl_set", {{.before = "sysctl_set: false", .after = "sysctl_set: true"}, {.before = "sysctl_set: true", .after = "sysctl_set: false"}}},
     {"sysctl_conf", {{.after = "sysctl_conf: {vm.swappiness: 7}"}}},
     {"disable_thp", {{.before = "disable_thp: false", .after = "disable_thp: true"}, {.before = "disable_thp: true", .after = "disable_thp: false"}}},

@@ -3,7 +3,18 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "component/firewall/firewall.hpp"
+
 namespace operate_test {
+namespace {
+
+// Whoever stops the firewall interrupts nobody.
+bool interrupts(const SimulatedAct& act) {
+  const std::string firewall = std::string("unit:") + firewall_unit;
+  return act.disturbed && std::find(act.resources.begin(), act.resources.end(), firewall) == act.resources.end();
+}
+
+}  // namespace
 
 Witness::Witness(Fleet& fleet, const Spec& spec, const Plan& plan) : fleet_(fleet), spec_(spec) {
   for (const PlannedChange& change : plan.changes()) planned_.emplace(change.id, change);
@@ -57,7 +68,7 @@ bool Witness::planned(const std::string& id, bool disturbing) const {
 }
 
 bool Witness::announced(const SimulatedAct& act) const {
-  const bool disturbing = act.disturbed || server_act(act) != Server::none;
+  const bool disturbing = interrupts(act) || server_act(act) != Server::none;
   if (const auto* run = std::get_if<Run>(&act.what.what)) {
     const std::string input = run->input.masked();
     if (server_act(act) == Server::restart) return planned(act.host + "/patroni/restart", true) || planned(act.host + "/patroni/lower", true);
@@ -78,6 +89,7 @@ bool Witness::announced(const SimulatedAct& act) const {
         const std::string name = word.substr(folder.size());
         return planned(act.host + "/certificates/" + name.substr(0, name.find('.')) + step, false);
       }
+    if (run->argv[0] == firewall_program_file) return planned(act.host + "/firewall/" + (run->argv[1] == "widen" ? "open" : "rules"), false);
     if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
     return false;
   }
@@ -118,7 +130,7 @@ std::vector<std::string> Witness::violations() const {
     if (const auto* remove = std::get_if<Remove>(&act.what.what); remove && remove->kind == Remove::Kind::tree)
       found.push_back("data removed: " + say(act));
     const Server server = server_act(act);
-    if (!act.disturbed && server == Server::none) continue;
+    if (!interrupts(act) && server == Server::none) continue;
     const auto member = now.members.find(act.host);
     if (member == now.members.end()) continue;  // a host that left
 

@@ -32,6 +32,7 @@ void change(Spec& spec, Dice& dice) {
   flip(spec.sysctl_set);
   flip(spec.disable_thp);
   flip(spec.etc_hosts);
+  flip(spec.firewall_enabled_at_boot);
   if (dice.chance(25)) spec.cluster_vip = spec.cluster_vip.empty() ? "10.77.0.100" : "";
   if (dice.chance(25)) spec.pgbouncer_default_pool_size = 10 + static_cast<int>(dice(5));
   if (dice.chance(15)) spec.pgbouncer_listen_port = 6432 + static_cast<int>(dice(3));

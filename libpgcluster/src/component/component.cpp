@@ -1,5 +1,6 @@
 #include <pgcluster/component/component.hpp>
 
+#include "component/planned.hpp"
 #include "component/registry.hpp"
 
 namespace pgcluster {
@@ -39,8 +40,8 @@ StepRef NodeView::step(std::string_view of_component, std::string_view what) con
 NodeView NodeView::seen_by(const Component& asked) const { return {cluster, host, facts, asked.name()}; }
 
 std::vector<ComponentPtr> builtin_components() {
-  return {system_component(),      etcd_component(),    consul_component(), patroni_component(),    pgbouncer_component(),
-          vip_manager_component(), haproxy_component(), confd_component(),  keepalived_component(), cloud_component()};
+  return {system_component(),  etcd_component(),  consul_component(),     patroni_component(), pgbouncer_component(), vip_manager_component(),
+          haproxy_component(), confd_component(), keepalived_component(), cloud_component(),   firewall_component()};
 }
 
 Steps package(const NodeView& node, const std::string& name) {
@@ -52,6 +53,9 @@ Steps service(const NodeView& node, const std::string& unit) {
   return service(node.step(node.component.empty() ? name : node.component, "service:" + name), node.name(),
                  {.unit = unit.find('.') == std::string::npos ? unit + ".service" : unit});
 }
+
+StepRef in_place(const std::string& host) { return {host, "pgcluster", "in-place"}; }
+StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
 
 StepRef removal(std::string host, std::string component, const std::string& resource) {
   return {std::move(host), std::move(component), "remove:" + resource};

@@ -14,5 +14,6 @@ ComponentPtr haproxy_component();
 ComponentPtr confd_component();
 ComponentPtr keepalived_component();
 ComponentPtr cloud_component();
+ComponentPtr firewall_component();
 
 }  // namespace pgcluster

@@ -7,6 +7,7 @@
 
 #include "base/joined.hpp"
 #include "component/cloud/cloud.hpp"
+#include "component/firewall/firewall.hpp"
 #include "component/listening.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
@@ -218,6 +219,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
   const Observed observed = observe(hosts, asks, executor, plan_options(options));
   Examiner examiner(report, asked);
   std::map<std::string, Facts> facts;
+  std::map<std::string, std::vector<Barrier>> barriers;
   Answers servers;
   for (const TopologyHost& host : topology.hosts) {
     if (const auto error = observed.errors.find(host.name); error != observed.errors.end()) {
@@ -233,13 +235,7 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
     for (std::size_t i = 0; i < given.size() && i < asks[host.name].size(); ++i) answers.set(asks[host.name][i], given[i]);
     if (host.has(Role::postgres)) servers.set(server_ask(*view, host), answers[server_ask(*view, host)]);
     const std::vector<Peer>& others = peers.at(host.name);
-    for (Barrier& barrier : read_barriers(host.name, others, answers[reach_ask(host.name, others)]))
-      if (!observed.errors.contains(barrier.peer))
-        report.findings.push_back({host.name,
-                                   {.severity = barrier.mutual ? Severity::error : Severity::warning,
-                                    .message = std::move(barrier.message),
-                                    .hint = std::move(barrier.remedy)},
-                                   Code::refused});
+    barriers[host.name] = read_barriers(host.name, others, answers[reach_ask(host.name, others)]);
     for (const std::string& path : files_of(resources[host.name]))
       if (const auto* file = answers.get<File>({host.name, FileOf{path, false}}); file && file->fixed)
         report.findings.push_back({host.name, fixed_file(path), Code::refused});
@@ -255,6 +251,17 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
       report.findings.push_back(finding(host.name, error));
     }
   }
+  for (auto& [host, found] : barriers)
+    for (Barrier& barrier : found) {
+      // Our own firewall lets a host in when an apply has added it.
+      const bool not_yet = facts[host].owned.empty() && owns(facts[barrier.peer], std::string("file:") + firewall_file);
+      if (!not_yet && !observed.errors.contains(barrier.peer))
+        report.findings.push_back({host,
+                                   {.severity = barrier.mutual ? Severity::error : Severity::warning,
+                                    .message = std::move(barrier.message),
+                                    .hint = std::move(barrier.remedy)},
+                                   Code::refused});
+    }
   for (const TopologyHost& host : topology.hosts)
     for (Diagnostic& one : impossible_changes(spec, host, facts)) report.findings.push_back({host.name, std::move(one), Code::refused});
   if (const auto roles = md5_roles(*view, servers); !roles.empty())

@@ -4,7 +4,9 @@
 #include "base/network.hpp"
 #include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
+#include "component/firewall/firewall.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/planned.hpp"
 #include "component/postgresql/networks.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
@@ -351,12 +353,14 @@ class Deployment {
   // The steps of the components, the file with the cluster's hosts, and the removal of resources that no step keeps any more.
   Steps host_steps(const TopologyHost& host) {
     const NodeView node{*view_, host, view_->facts.at(host.name)};
-    Steps system;
+    Steps system, firewall;
     std::vector<Steps> parts;
     for (const ComponentPtr& component : components_) {
       Steps steps = component->steps(node.seen_by(*component));
       if (component->name() == "system")
         system = std::move(steps);
+      else if (component->name() == "firewall")
+        firewall = std::move(steps);
       else
         parts.push_back(std::move(steps));
     }
@@ -366,13 +370,21 @@ class Deployment {
     const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_, networks);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
     if (node.has(Role::postgres)) parts.push_back(begun(node));
+    Steps rest = parallel(std::move(parts));
+    if (!firewall.empty()) rest = parallel(std::move(firewall), between_rules(node, std::move(rest)));
     std::vector<StepRef> gone;
     for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
-    Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), parallel(std::move(parts)))
-                                : parallel(after(gone, noted), sequence(std::move(system), parallel(std::move(parts))));
+    Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), std::move(rest))
+                                : parallel(after(gone, noted), sequence(std::move(system), std::move(rest)));
     Steps served = served_steps(node, declarations(node, components_));
     return sequence(with_removals(node, parallel(std::move(wanted), settle_steps(node))), parallel(stays_up(node), std::move(served)));
+  }
+
+  // All hosts open what is new before anything needs it, and close what was before when nothing needs it any more.
+  static Steps between_rules(const NodeView& node, Steps steps) {
+    const auto done = [](const Answers&) -> Decision { return Done{}; };
+    return sequence(after_where_planned({firewall::opened()}, std::move(steps)), gate(in_place(node.name()), {.asks = {}, .decide = done}));
   }
 
   // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.

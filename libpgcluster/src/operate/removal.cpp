@@ -1,6 +1,7 @@
 // What goes from a host: what nobody describes any more, or all that is ours.
 #include <algorithm>
 
+#include "component/planned.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -13,9 +14,20 @@ std::string removable(const std::string& resource) {
   return kind == "unit" || kind == "package" || kind == "file" || kind == "block" || kind == "tree" ? kind : std::string();
 }
 
+// A removal that interrupts nobody.
+StepPtr silent(const StepPtr& removed) {
+  auto decide = [removed](const Answers& answers) -> Decision {
+    Decision decision = removed->decide(answers);
+    if (auto* change = std::get_if<Change>(&decision)) change->impact = Impact::none;
+    return decision;
+  };
+  return make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
+}
+
 StepPtr removal_step(const std::string& host, const Owned& one, Impact package_impact = Impact::none) {
   const std::string component = component_of(one.step);
-  return absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource, package_impact);
+  const StepPtr removed = absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource, package_impact);
+  return component == "firewall" ? silent(removed) : removed;
 }
 
 }  // namespace
@@ -48,8 +60,6 @@ Steps with_removals(const NodeView& node, Steps wanted) {
   }
   return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)));
 }
-
-StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
   std::vector<Owned> others;

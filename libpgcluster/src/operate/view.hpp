@@ -70,10 +70,8 @@ Steps removals(const std::string& host, const std::vector<Owned>& owned, const s
 /// goes last, and takes the lane.
 Steps with_removals(const NodeView& node, Steps wanted);
 /// All that the host owns, what the components keep for good, and our own state. The data comes before the last of what is owned: a plan that
-/// goes on after an interruption finds it again.
+/// goes on after an interruption finds it again. The last step is cleaned().
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops);
-/// The last step of clean().
-StepRef cleaned(const std::string& host);
 /// Throws Error (refused) where a host that left the spec belongs to another cluster by now.
 void check_still_ours(const Topology& topology, const std::map<std::string, Facts>& left);
 

@@ -33,6 +33,7 @@ Platform debian_family() {
           .openssl = "openssl",
           .arping = "iputils-arping",
           .network_tools = "iproute2",
+          .nftables = "nftables",
           .time_service = "systemd-timesyncd",
           // Any will do; where several are installed and none runs, the first is started.
           .time_units = {"chrony.service", "systemd-timesyncd.service", "ntpsec.service", "openntpd.service"},

@@ -8,6 +8,7 @@
 #include "component/consul/consul.hpp"
 #include "component/vip/vip.hpp"
 #include "simulation/services/balancer.hpp"
+#include "simulation/services/firewall.hpp"
 
 namespace pgcluster {
 namespace {
@@ -152,6 +153,7 @@ void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdMode
   fleet.add(etcd);
   if (consul) fleet.add(consul);
   fleet.add(patroni);
+  fleet.add(std::make_shared<FirewallModel>());
   fleet.add(std::make_shared<DebianModel>(patroni, balancer));
 }
 

@@ -33,7 +33,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"database_allowed_networks", &S::database_allowed_networks,
        "Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the networks of the interfaces that have the "
        "hosts' "
-       "addresses. The hosts of the cluster may always connect, and so may each client of HAProxy: it comes from the balancer's address.",
+       "addresses. The hosts of the cluster may always connect. So may each client of HAProxy, because it comes from the balancer's address, unless "
+       "firewall_enabled_at_boot is true.",
        like(Format::network), Effect::reload},
       {"postgresql_superuser_remote", &S::postgresql_superuser_remote,
        "Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and from the cluster's hosts, unless a line of "
@@ -189,6 +190,9 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "apply; remove the old root; apply"},
       {"tls_cert_valid_days", &S::tls_cert_valid_days,
        "Days for which a certificate is valid. An apply renews it when less than a third of them is left.", range(1, 3650), Effect::reload},
+      {"firewall_enabled_at_boot", &S::firewall_enabled_at_boot,
+       "Close all ports but those of ssh and of the components, with nftables. Hosts of the cluster reach what they need of each other; clients come "
+       "from database_allowed_networks."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
       {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
       {"disable_thp", &S::disable_thp, "Turn off transparent huge pages.", Rule{}, Effect::restart},

@@ -52,6 +52,7 @@ struct Platform {
   std::string openssl{};                     ///< the package of the openssl command
   std::string arping{};                      ///< the package of arping
   std::string network_tools{};               ///< the package of ip and ss
+  std::string nftables{};                    ///< the package of nft
   std::string time_service{};                ///< the package that is installed where the clock has no service
   std::vector<std::string> time_units{};     ///< time services; the package's own is among them
   std::vector<std::string> package_query{};  ///< the command that tells which versions of packages there are; their names follow

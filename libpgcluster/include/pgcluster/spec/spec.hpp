@@ -192,7 +192,8 @@ struct Spec {
   std::vector<std::string> postgresql_pg_hba{};
   /// Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the
   /// networks of the interfaces that have the hosts' addresses. The hosts of the cluster may always
-  /// connect, and so may each client of HAProxy: it comes from the balancer's address.
+  /// connect. So may each client of HAProxy, because it comes from the balancer's address, unless
+  /// firewall_enabled_at_boot is true.
   std::vector<std::string> database_allowed_networks{};
   /// Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and
   /// from the cluster's hosts, unless a line of postgresql_pg_hba names it; through PgBouncer not
@@ -376,6 +377,9 @@ struct Spec {
   /// Days for which a certificate is valid. An apply renews it when less than a third of them is
   /// left.
   int tls_cert_valid_days = 1095;
+  /// Close all ports but those of ssh and of the components, with nftables. Hosts of the cluster
+  /// reach what they need of each other; clients come from database_allowed_networks.
+  bool firewall_enabled_at_boot = false;
 
   /// Set kernel parameters for a database server.
   bool sysctl_set = true;

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include <pgcluster/component/component.hpp>
+
+// The rules of nftables that a host gets: who may connect to it.
+namespace pgcluster {
+
+constexpr const char* firewall_unit = "pgcluster-firewall.service";
+constexpr const char* firewall_file = "/etc/pgcluster/firewall.nft";
+constexpr const char* firewall_program_file = "/usr/local/lib/pgcluster/firewall";
+
+/// The table inet pgcluster of a host: what its components need, ssh at these ports, and nothing else.
+std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports);
+
+/// Rules that accept all that either accepts; `wished` itself where it accepts all that `present` does. Both are of firewall_rules().
+std::string firewall_union(const std::string& present, const std::string& wished);
+
+namespace firewall {
+
+/// What the new rules open is open on every host. Only plans of clusters with a firewall have this step.
+StepRef opened();
+/// The host has its rules, and a new connection has confirmed them.
+StepRef rules(const std::string& host);
+
+}  // namespace firewall
+}  // namespace pgcluster
