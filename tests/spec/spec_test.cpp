@@ -422,7 +422,7 @@ TEST_CASE("an unknown word of a choice is one finding, from which none follow") 
         "cluster.yaml:2:17: error: cloud_provider: unknown value hetzer; did you mean hetzner? It takes aws, gcp, azure, digitalocean or hetzner\n");
   CHECK(refused("hosts: { pg1: { address: 10.77.0.11, roles: [postgress] } }\n") ==
         "cluster.yaml:1:46: error: hosts.pg1.roles[0]: unknown value postgress; did you mean postgres? It takes postgres, etcd, consul, "
-        "consul_client or balancer\n");
+        "consul_client, balancer or backup\n");
 }
 
 TEST_CASE("an empty word of a choice is none where the choice is optional, else an error") {
@@ -456,6 +456,10 @@ TEST_CASE("every key comes back from a dump") {
     if (const auto* flag = std::get_if<bool Spec::*>(&key.member)) {
       spec.*(*flag) = !(spec.*(*flag));
       if (key.name == "synchronous_mode_strict") spec.synchronous_mode = true;
+      if (key.name == "pgbackrest_install") {
+        spec.hosts.push_back({.name = "keeper", .address = "10.77.0.14", .roles = {Role::backup}});
+        spec.pgbackrest_repos.push_back({});
+      }
     } else if (const auto* number = std::get_if<int Spec::*>(&key.member)) {
       spec.*(*number) += key.name.ends_with("port")                                                                                    ? 2000
                          : key.name == "patroni_ttl" || key.name == "postgresql_version" || key.name == "keepalived_virtual_router_id" ? 1

@@ -26,11 +26,33 @@ std::string_view to_string(Role role) noexcept {
       return "consul_client";
     case Role::balancer:
       return "balancer";
+    case Role::backup:
+      return "backup";
   }
   return {};
 }
 
 std::optional<Role> role_from(std::string_view name) noexcept { return value_of<Role>(name); }
+
+std::string_view to_string(RepoType type) noexcept {
+  switch (type) {
+    case RepoType::posix:
+      return "posix";
+  }
+  return {};
+}
+
+std::string_view to_string(BackupType type) noexcept {
+  switch (type) {
+    case BackupType::full:
+      return "full";
+    case BackupType::diff:
+      return "diff";
+    case BackupType::incr:
+      return "incr";
+  }
+  return {};
+}
 
 std::string_view to_string(PoolMode mode) noexcept {
   switch (mode) {

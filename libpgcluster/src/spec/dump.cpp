@@ -114,6 +114,11 @@ class Writer {
     for (const DatabaseSpec& database : value) out.items.push_back(record(database, path, keys::of<DatabaseSpec>()));
     return out;
   }
+  Node node(const std::vector<RepoSpec>& value, const std::string& path, const Rule&) const {
+    Node out = list();
+    for (std::size_t i = 0; i < value.size(); ++i) out.items.push_back(record(value[i], path + '[' + std::to_string(i) + ']', keys::of<RepoSpec>()));
+    return out;
+  }
 
   Secrets secrets_;
 };

@@ -10,6 +10,8 @@
 namespace pgcluster {
 namespace {
 
+constexpr const char* archiving_line = "archive_mode: on\n";
+
 std::string word(bool value) { return value ? "true" : "false"; }
 std::string word(int value) { return std::to_string(value); }
 std::string word(const std::string& value) { return value; }
@@ -56,8 +58,11 @@ std::string begun_with(const Spec& spec, const std::string& recorded) {
     const auto then = before.find(name);
     text += name + ": " + (then != before.end() && same(name, then->second, now) ? then->second : now) + "\n";
   });
+  if (recorded.empty() || spec.pgbackrest_install || began_archiving(recorded)) text += archiving_line;
   return text;
 }
+
+bool began_archiving(const std::string& recorded) { return recorded.find(archiving_line) != std::string::npos; }
 
 std::vector<Diagnostic> fixed_differences(const Spec& spec, const std::string& recorded) {
   const auto before = read(recorded);

@@ -11,6 +11,8 @@ namespace pgcluster {
 
 /// The content of that file: a line for each fixed key. What `recorded`, an earlier content or "", says in other words of the same meaning stays.
 std::string begun_with(const Spec& spec, const std::string& recorded);
+/// Whether a cluster with this record has archive_mode on: it began so, or was backed up since. Earlier versions left it off.
+bool began_archiving(const std::string& recorded);
 /// The fixed keys of the spec that differ from `recorded`: what the cluster has, what the spec says, and the way to get there.
 std::vector<Diagnostic> fixed_differences(const Spec& spec, const std::string& recorded);
 

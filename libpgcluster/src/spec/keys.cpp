@@ -193,6 +193,13 @@ const std::vector<Key<Spec>>& of<Spec>() {
       {"firewall_enabled_at_boot", &S::firewall_enabled_at_boot,
        "Close all ports but those of ssh and of the components, with nftables. Hosts of the cluster reach what they need of each other; clients come "
        "from database_allowed_networks."},
+      {"pgbackrest_install", &S::pgbackrest_install,
+       "Back up the cluster with pgBackRest: WAL is archived, and backups are made on a schedule. Needs pgbackrest_repos.", Rule{}, Effect::reload},
+      {"pgbackrest_stanza", &S::pgbackrest_stanza, "Name of the cluster in its repositories (stanza). Default: patroni_cluster_name.",
+       like(Format::word), Effect::reload},
+      {"pgbackrest_repos", &S::pgbackrest_repos, "Repositories of backups. What is removed from the list keeps its files.", Rule{}, Effect::reload},
+      {"pgbackrest_schedule", &S::pgbackrest_schedule,
+       "When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the host was down is made when it is back."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
       {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
       {"disable_thp", &S::disable_thp, "Turn off transparent huge pages.", Rule{}, Effect::restart},
@@ -305,6 +312,32 @@ const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>() {
       {"encoding", &D::encoding, "Character encoding, where it differs from postgresql_encoding.", like(Format::word)},
       {"lc_collate", &D::lc_collate, "Collation, where it differs from postgresql_locale.", like(Format::word)},
       {"lc_ctype", &D::lc_ctype, "Character classification, where it differs from postgresql_locale.", like(Format::word)},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<RepoSpec>>& of<RepoSpec>() {
+  using R = RepoSpec;
+  static const std::vector<Key<RepoSpec>> keys{
+      {"type", &R::type, "What keeps it. posix: a directory of a host."},
+      {"host", &R::host, "Host with the role backup. Default: the only one.", like(Format::word)},
+      {"path", &R::path, "Directory on that host.", needed(Format::word)},
+      {"retention_full", &R::retention_full, "Number of full backups that are kept, with all that depends on them.", range(1, 9999)},
+      {"retention_diff", &R::retention_diff, "Number of differential backups that are kept. Default: as many as their full backups.", range(1, 9999)},
+      {"cipher", &R::cipher, "Encrypt the repository. It cannot be changed later."},
+      {"cipher_pass", &R::cipher_pass, "Passphrase of the repository. Without it, apply generates one."},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<BackupSchedule>>& of<BackupSchedule>() {
+  using B = BackupSchedule;
+  static const std::vector<Key<BackupSchedule>> keys{
+      {"full", &B::full, "Full backups: all files. Empty: none."},
+      {"diff", &B::diff, "Differential backups: what has changed since the last full one. Empty: none."},
+      {"incr", &B::incr, "Incremental backups: what has changed since the last backup. Empty: none."},
   };
   return keys;
 }

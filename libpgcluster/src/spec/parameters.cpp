@@ -196,7 +196,7 @@ void check_together(const Spec& spec, const std::map<std::string, std::string>& 
   if (set("archive_command") && set("archive_library"))
     add(findings, prefix + "archive_library", "archive_command is set, too: PostgreSQL takes one of the two", "remove one of them");
   const auto mode = meant.find("archive_mode");
-  if (mode == meant.end() || mode->second == "off")
+  if (mode != meant.end() && mode->second == "off")
     for (const char* name : {"archive_command", "archive_library"})
       if (set(name))
         findings.push_back(

@@ -403,6 +403,9 @@ class Reader {
   void value(const Node& node, const std::string& path, const Rule&, std::vector<DatabaseSpec>& out) {
     records(node, path, out, "write - { db: app, owner: app }, a line for each database");
   }
+  void value(const Node& node, const std::string& path, const Rule&, std::vector<RepoSpec>& out) {
+    records(node, path, out, "write - { type: posix, host: HOST }, a line for each repository");
+  }
   template <keys::Group Record>
   void value(const Node& node, const std::string& path, const Rule&, Record& out) {
     record(node, path, out, keys::of<Record>());
@@ -480,6 +483,8 @@ class Reader {
       if (const auto* member = std::get_if<SpecSecret Spec::*>(&known.member); member != nullptr && known.name == key) found = &(spec.*(*member));
     for (const UserSpec& user : spec.postgresql_users)
       if ("postgresql_users." + user.name + ".password" == key) found = &user.password;
+    for (std::size_t i = 0; i < spec.pgbackrest_repos.size(); ++i)
+      if (at("pgbackrest_repos", i) + ".cipher_pass" == key) found = &spec.pgbackrest_repos[i].cipher_pass;
     const auto of_ssh = [&](const SshSpec& ssh, const std::string& path) {
       for (const auto& known : keys::of<SshSpec, Spec>())
         if (const auto* member = std::get_if<SpecSecret SshSpec::*>(&known.member); member != nullptr && path + '.' + std::string(known.name) == key)

@@ -19,6 +19,19 @@ bool with_haproxy(const Spec& spec) { return spec.with_haproxy_load_balancing &&
 
 bool with_cloud_balancer(const Spec& spec) { return spec.cloud_provider && spec.cloud_load_balancer; }
 
+std::string stanza_of(const Spec& spec) { return spec.pgbackrest_stanza.empty() ? spec.patroni_cluster_name : spec.pgbackrest_stanza; }
+
+std::string repo_host(const Spec& spec, const RepoSpec& repo) {
+  if (!repo.host.empty()) return repo.host;
+  std::string only;
+  for (const HostSpec& host : spec.hosts) {
+    if (!has_role(host, Role::backup)) continue;
+    if (!only.empty()) return {};
+    only = host.name;
+  }
+  return only;
+}
+
 bool dcs_is_named(const Spec& spec) {
   return std::any_of(spec.hosts.begin(), spec.hosts.end(), [&](const HostSpec& host) { return has_role(host, dcs_role(spec)); });
 }

@@ -19,6 +19,10 @@ bool is_balancer(const Spec& spec, const HostSpec& host);
 bool with_haproxy(const Spec& spec);
 /// Whether clients connect through the load balancers of cloud_provider.
 bool with_cloud_balancer(const Spec& spec);
+/// The name of the cluster in its repositories of backups.
+std::string stanza_of(const Spec& spec);
+/// The host that keeps a repository: the one that it names, or the only one with the role backup. Empty where there is none, or several.
+std::string repo_host(const Spec& spec, const RepoSpec& repo);
 /// Whether some host names the DCS's role.
 bool dcs_is_named(const Spec& spec);
 /// Consul's datacenter whose KV holds the cluster.

@@ -123,6 +123,8 @@ Json type(const std::vector<HostSpec>&, const Rule&) {
 Json type(const std::vector<UserSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<UserSpec>())}}; }
 Json type(const std::vector<DatabaseSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<DatabaseSpec>())}}; }
 
+Json type(const std::vector<RepoSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<RepoSpec>())}}; }
+
 template <class Owner>
 Json record(const std::vector<Key<Owner>>& known) {
   const Owner defaults{};

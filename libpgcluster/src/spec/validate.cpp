@@ -10,6 +10,7 @@
 
 #include "base/network.hpp"
 #include "base/strings.hpp"
+#include "spec/backups.hpp"
 #include "spec/balancing.hpp"
 #include "spec/consul.hpp"
 #include "spec/keys.hpp"
@@ -139,6 +140,7 @@ class Checker {
     check_allowed_networks(spec_, findings_);
     check_pg_hba(spec_, findings_);
     check_tls(spec_, findings_);
+    check_backups(spec_, findings_);
     findings_.erase(findings_.begin(), findings_.begin() + static_cast<std::ptrdiff_t>(read_));
     return std::move(findings_);
   }
@@ -277,6 +279,7 @@ class Checker {
   }
   void value(const std::vector<UserSpec>& users, const std::string& path, const Rule&) { records(users, path); }
   void value(const std::vector<DatabaseSpec>& databases, const std::string& path, const Rule&) { records(databases, path); }
+  void value(const std::vector<RepoSpec>& repos, const std::string& path, const Rule&) { records(repos, path); }
   void value(const std::vector<HostSpec>& hosts, const std::string& path, const Rule&) {
     if (hosts.empty()) error(path, "no host is described", "write hosts: { pg1: { address: 10.77.0.11 } }");
     for (const HostSpec& host : hosts) record(host, path + '.' + host.name, keys::of<HostSpec>());

@@ -20,11 +20,28 @@ enum class Role {
   consul,         ///< a Consul server
   consul_client,  ///< a Consul agent, which also resolves *.consul for the host
   balancer,       ///< HAProxy, and Keepalived where there is a VIP
+  backup,         ///< keeps a repository of backups
 };
 /// The word of the role: "consul_client".
 std::string_view to_string(Role role) noexcept;
 /// The role of that name; empty where there is none.
 std::optional<Role> role_from(std::string_view name) noexcept;
+
+/// What keeps a repository of backups.
+enum class RepoType {
+  posix,  ///< a directory of a host with the role backup
+};
+/// The word of the type: "posix".
+std::string_view to_string(RepoType type) noexcept;
+
+/// What a backup copies.
+enum class BackupType {
+  full,  ///< all files
+  diff,  ///< what has changed since the last full backup
+  incr,  ///< what has changed since the last backup
+};
+/// The word of the type: "full".
+std::string_view to_string(BackupType type) noexcept;
 
 /// When PgBouncer gives a server connection back to its pool.
 enum class PoolMode {

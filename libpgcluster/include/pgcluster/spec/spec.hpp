@@ -175,6 +175,36 @@ struct TlsCa {
   friend bool operator==(const TlsCa&, const TlsCa&) = default;
 };
 
+/// A repository of backups.
+struct RepoSpec {
+  /// What keeps it. posix: a directory of a host.
+  RepoType type = RepoType::posix;
+  /// Host with the role backup. Default: the only one.
+  std::string host{};
+  /// Directory on that host.
+  std::string path = "/var/lib/pgbackrest";
+  /// Number of full backups that are kept, with all that depends on them.
+  int retention_full = 2;
+  /// Number of differential backups that are kept. Default: as many as their full backups.
+  std::optional<int> retention_diff{};
+  /// Encrypt the repository. It cannot be changed later.
+  bool cipher = true;
+  /// Passphrase of the repository. Without it, apply generates one.
+  SpecSecret cipher_pass{};
+  friend bool operator==(const RepoSpec&, const RepoSpec&) = default;
+};
+
+/// When backups are made, as calendar events of systemd; empty: never by themselves.
+struct BackupSchedule {
+  /// Full backups: all files. Empty: none.
+  std::string full = "Sun 01:00";
+  /// Differential backups: what has changed since the last full one. Empty: none.
+  std::string diff = "Mon..Sat 01:00";
+  /// Incremental backups: what has changed since the last backup. Empty: none.
+  std::string incr{};
+  friend bool operator==(const BackupSchedule&, const BackupSchedule&) = default;
+};
+
 /// What the user wants: a plain value, equal where its YAML means the same. Names and defaults are those of the YAML keys. `extra` maps the name of
 /// a component to its settings as YAML in flow style; extra_json() reads them.
 struct Spec {
@@ -380,6 +410,17 @@ struct Spec {
   /// Close all ports but those of ssh and of the components, with nftables. Hosts of the cluster
   /// reach what they need of each other; clients come from database_allowed_networks.
   bool firewall_enabled_at_boot = false;
+
+  /// Back up the cluster with pgBackRest: WAL is archived, and backups are made on a schedule.
+  /// Needs pgbackrest_repos.
+  bool pgbackrest_install = false;
+  /// Name of the cluster in its repositories (stanza). Default: patroni_cluster_name.
+  std::string pgbackrest_stanza{};
+  /// Repositories of backups. What is removed from the list keeps its files.
+  std::vector<RepoSpec> pgbackrest_repos{};
+  /// When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the
+  /// host was down is made when it is back.
+  BackupSchedule pgbackrest_schedule{};
 
   /// Set kernel parameters for a database server.
   bool sysctl_set = true;

@@ -38,6 +38,7 @@ std::vector<Service> services_of(const TopologyHost& host, const Spec& spec) {
     services.push_back({"PostgreSQL " + std::to_string(spec.postgresql_version), {spec.postgresql_port}});
     services.push_back({"Patroni", {spec.patroni_restapi_port}});
   }
+  if (spec.pgbackrest_install && (host.has(Role::postgres) || host.has(Role::backup))) services.push_back({"pgBackRest", {8432}});
   if (host.has(Role::etcd)) services.push_back({"etcd", {spec.etcd_client_port, spec.etcd_peer_port}, Kind::dcs});
   if (host.has(Role::consul)) services.push_back({"Consul server", {8300, 8301, 8302, consul_api_port(spec), 8600}, Kind::dcs});
   if (spec.dcs_type == DcsType::consul && !host.has(Role::consul) &&
@@ -50,6 +51,7 @@ std::string role_of(const TopologyHost& host) {
   if (host.has(Role::postgres)) return "database";
   if (host.has(Role::balancer)) return "balancer";
   if (host.has(Role::etcd) || host.has(Role::consul)) return "DCS";
+  if (host.has(Role::backup)) return "backup";
   return "application";
 }
 
