@@ -8,8 +8,8 @@ using namespace parts;
 TEST_CASE("component: ours, in their order") {
   std::vector<std::string> names;
   for (const ComponentPtr& component : builtin_components()) names.push_back(component->name());
-  CHECK(names == std::vector<std::string>{"system", "etcd", "consul", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd", "keepalived",
-                                          "cloud", "firewall"});
+  CHECK(names == std::vector<std::string>{"system", "etcd", "consul", "pgbackrest", "patroni", "pgbouncer", "vip-manager", "haproxy", "confd",
+                                          "keepalived", "cloud", "firewall"});
 }
 
 TEST_CASE("component: secrets by name, steps by host, component and what") {

@@ -41,7 +41,9 @@ inline ClusterView cluster(Spec spec) {
   view.spec = std::move(spec);
   for (const TopologyHost& host : view.topology.hosts)
     for (const ComponentPtr& component : builtin_components())
-      view.needs[host.name].push_back(component->needs(NodeView{view, host, view.facts.at(host.name)}));
+      view.needs[host.name].push_back(component->needs(NodeView{view, host, view.facts[host.name]}));
+  for (const SecretNeed& need : pgbackrest_component()->needs(NodeView{view, host, view.facts[host.name]}).secrets)
+    view.secrets[need.name] = {need.name, "a passphrase"};
   return view;
 }
 

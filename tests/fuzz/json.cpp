@@ -1,9 +1,11 @@
-// What Patroni, etcd and PostgreSQL answer, and the list of the cluster's hosts: any bytes are an answer. The first byte chooses who reads.
+// What Patroni, etcd, PostgreSQL and pgBackRest answer, and the list of the cluster's hosts: any bytes are an answer. The first byte chooses who
+// reads.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
 #include <pgcluster/topology/topology.hpp>
+#include "component/backup.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
@@ -16,11 +18,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Answer answer = Output{.out = text};
   static const ClusterView view = [] {
     ClusterView made;
-    made.spec = parse_spec("patroni_cluster_name: c\nhosts: {pg1: {address: 10.77.0.11}}\n");
+    made.spec = parse_spec(
+        "patroni_cluster_name: c\npgbackrest_install: true\npgbackrest_repos: [{}]\n"
+        "hosts: {pg1: {address: 10.77.0.11}, keeper: {address: 10.77.0.12, roles: [backup]}}\n");
     made.topology = resolve(made.spec);
     return made;
   }();
-  switch (data[0] % 8) {
+  switch (data[0] % 16) {
     case 0:
       patroni::read_member(answer);
       break;
@@ -45,6 +49,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (!server.answers && server.writable()) std::abort();
       break;
     }
+    case 8:
+      if (backup::read_repositories(view, "keeper", answer).size() != 1) std::abort();
+      break;
+    case 9:
+      backup::read_archiver(answer);
+      break;
     default:
       read_cluster_file(text);
   }

@@ -17,8 +17,8 @@ ALLOWED = {
     "src/operate/members.cpp": "switchover, failover, restart, reinit, pause are Patroni's",
     "src/operate/status.cpp": "the members of the cluster are Patroni's",
 }
-NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)
-KEYS = re.compile(r"patroni_cluster_name|patroni_tags")    # keys of the spec, whose owner does not matter where they are used
+NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|pgbackrest|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)
+KEYS = re.compile(r"patroni_cluster_name|patroni_tags|pgbackrest_(?:install|repos|stanza)")    # keys of the spec, whose owner does not matter where they are used
 
 
 def services(text, shell):

@@ -40,8 +40,8 @@ StepRef NodeView::step(std::string_view of_component, std::string_view what) con
 NodeView NodeView::seen_by(const Component& asked) const { return {cluster, host, facts, asked.name()}; }
 
 std::vector<ComponentPtr> builtin_components() {
-  return {system_component(),  etcd_component(),  consul_component(),     patroni_component(), pgbouncer_component(), vip_manager_component(),
-          haproxy_component(), confd_component(), keepalived_component(), cloud_component(),   firewall_component()};
+  return {system_component(),      etcd_component(),    consul_component(), pgbackrest_component(), patroni_component(), pgbouncer_component(),
+          vip_manager_component(), haproxy_component(), confd_component(),  keepalived_component(), cloud_component(),   firewall_component()};
 }
 
 Steps package(const NodeView& node, const std::string& name) {

@@ -9,6 +9,7 @@ ComponentPtr etcd_component();
 ComponentPtr consul_component();
 ComponentPtr patroni_component();
 ComponentPtr pgbouncer_component();
+ComponentPtr pgbackrest_component();
 ComponentPtr vip_manager_component();
 ComponentPtr haproxy_component();
 ComponentPtr confd_component();

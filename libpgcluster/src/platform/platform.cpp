@@ -23,6 +23,7 @@ Platform debian_family() {
           .patroni = {.packages = {"patroni"}, .account = "postgres"},
           .etcd = {.packages = {"etcd-server"}, .account = "etcd", .config = "/etc/default/etcd", .data = "/var/lib/etcd/default"},
           .pgbouncer = {.packages = {"pgbouncer"}, .account = "postgres"},
+          .pgbackrest = {.packages = {"pgbackrest"}, .account = "postgres"},
           .haproxy = {.packages = {"haproxy"}, .account = "haproxy"},
           .keepalived = {.packages = {"keepalived"}},
           .consul = {.packages = {"consul"}, .account = "consul"},

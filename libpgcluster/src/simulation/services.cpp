@@ -9,6 +9,7 @@
 #include "component/vip/vip.hpp"
 #include "simulation/services/balancer.hpp"
 #include "simulation/services/firewall.hpp"
+#include "simulation/services/pgbackrest.hpp"
 
 namespace pgcluster {
 namespace {
@@ -147,9 +148,10 @@ void add_service_models(SimulatedExecutor& fleet) {
 }
 
 void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni,
-                        const std::shared_ptr<ConsulModel>& consul) {
+                        const std::shared_ptr<ConsulModel>& consul, const std::shared_ptr<PgBackRestModel>& pgbackrest) {
   const auto balancer = std::make_shared<BalancerModel>(patroni);
   fleet.add(balancer);
+  fleet.add(pgbackrest ? pgbackrest : std::make_shared<PgBackRestModel>(patroni));
   fleet.add(etcd);
   if (consul) fleet.add(consul);
   fleet.add(patroni);

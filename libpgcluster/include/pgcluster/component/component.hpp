@@ -109,8 +109,8 @@ class Component {
 /// Components are shared, and never changed.
 using ComponentPtr = std::shared_ptr<const Component>;
 
-/// Ours, in the order in which they come on a host: system, etcd, consul, patroni (with PostgreSQL), pgbouncer, vip-manager; haproxy, confd,
-/// keepalived; cloud; firewall.
+/// Ours, in the order in which they come on a host, and go in reverse: system, etcd, consul, pgbackrest (which a server that stops still archives
+/// by), patroni (with PostgreSQL), pgbouncer, vip-manager; haproxy, confd, keepalived; cloud; firewall.
 std::vector<ComponentPtr> builtin_components();
 
 /// Installs a package for a user's own component, as the step "pg1/COMPONENT/package:NAME". COMPONENT is node.component, or NAME if that is empty.

@@ -18,6 +18,8 @@ inline StepRef service(const std::string& host) { return {host, "patroni", "serv
 inline StepRef created(const std::string& host) { return {host, "patroni", "created"}; }
 /// The member runs, and streams if it is a replica. Planned for each database host, as the last of its Patroni steps.
 inline StepRef member(const std::string& host) { return {host, "patroni", "member"}; }
+/// PostgreSQL on the host has taken the settings that need no restart. Planned for each database host.
+inline StepRef live(const std::string& host) { return {host, "patroni", "settings"}; }
 /// PostgreSQL on the host can start with the settings of the spec. Planned for each database host.
 inline StepRef trial(const std::string& host) { return {host, "patroni", "trial"}; }
 /// One member leads and takes SQL. Always planned.

@@ -42,6 +42,7 @@ struct Platform {
   PackagedService patroni{};
   PackagedService etcd{};
   PackagedService pgbouncer{};
+  PackagedService pgbackrest{};
   PackagedService haproxy{};
   PackagedService keepalived{};
   PackagedService consul{};

@@ -8,6 +8,7 @@
 #include <pgcluster/component/haproxy.hpp>
 #include <pgcluster/component/vip_manager.hpp>
 
+#include "component/backup.hpp"
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
@@ -163,9 +164,11 @@ class Patroni final : public Component {
       for (const std::string& name : view->topology.database) ready.push_back(certificates::ready(name, patroni::server_certificate));
       encrypted = sequence(after_where_planned(ready, patroni::encryption_step(view)), patroni::encrypted_gate(view));
     }
+    std::vector<StepRef> repositories;  // must know the cluster before it archives
+    for (const TopologyHost* host : backup::hosts(*view)) repositories.push_back(backup::known(host->name));
     return sequence(
         std::move(encrypted), after(wait_for_first(*view), patroni::leader_gate(view)),
-        parallel(parallel(std::move(slots)), sequence(after(tried, patroni::settings_step(view)), parallel(std::move(live)), std::move(synchronous)),
+        parallel(parallel(std::move(slots)), sequence(after(tried, after_where_planned(repositories, patroni::settings_step(view))), parallel(std::move(live)), std::move(synchronous)),
                  sql_steps(*view)));
   }
 

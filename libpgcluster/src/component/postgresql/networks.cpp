@@ -44,7 +44,7 @@ bool only_asks(const TopologyHost& host) { return host.roles == std::vector<Role
 
 std::vector<const TopologyHost*> known_to_others(const ClusterView& view) {
   std::vector<const TopologyHost*> known = view.known();
-  std::erase_if(known, [](const TopologyHost* host) { return only_asks(*host); });
+  std::erase_if(known, [](const TopologyHost* host) { return only_asks(*host) || host->roles == std::vector<Role>{Role::backup}; });
   return known;
 }
 

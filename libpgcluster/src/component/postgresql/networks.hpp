@@ -9,7 +9,7 @@ namespace pgcluster {
 
 /// Whether the host has nothing of the cluster but an agent of Consul. Nobody looks for it, and one more of them must change no other host.
 bool only_asks(const TopologyHost& host);
-/// Who belongs to the cluster, but for those.
+/// Who belongs to the cluster and connects to its databases: all but those, and hosts that only keep backups.
 std::vector<const TopologyHost*> known_to_others(const ClusterView& view);
 
 /// The networks of the interface that has the host's address, without those of the VIP, of single addresses and of links. Of a host without facts

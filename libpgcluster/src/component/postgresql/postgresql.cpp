@@ -4,9 +4,11 @@
 #include <array>
 
 #include "base/strings.hpp"
+#include "component/backup.hpp"
 #include "component/certificates.hpp"
 #include "component/postgresql/sql.hpp"
 #include "platform/platform.hpp"
+#include "spec/fixed.hpp"
 #include "spec/server_settings.hpp"
 
 namespace pgcluster {
@@ -30,6 +32,23 @@ std::uint64_t least_memory(const ClusterView& view) {
     if (const auto it = view.facts.find(name); it != view.facts.end() && it->second.memory_bytes > 0)
       least = least == 0 ? it->second.memory_bytes : std::min(least, it->second.memory_bytes);
   return least == 0 ? 1ull << 30 : least;
+}
+
+// A cluster begins with archive_mode on, which takes a restart, so that backups can be switched on later without one. A cluster of an earlier version
+// has it off until then.
+bool archives(const ClusterView& view) {
+  bool begun = false, on = backup::wanted(view.spec);
+  for (const auto& [host, facts] : view.facts) {
+    begun = begun || !facts.begun.empty();
+    on = on || began_archiving(facts.begun);
+  }
+  return on || !begun;
+}
+
+// PostgreSQL takes one of archive_library and archive_command.
+bool archives_by_library(const Spec& spec) {
+  return std::any_of(spec.postgresql_parameters.begin(), spec.postgresql_parameters.end(),
+                     [](const auto& one) { return strings::lower(one.first) == "archive_library" && !one.second.empty(); });
 }
 
 }  // namespace
@@ -81,6 +100,10 @@ Pairs postgresql_parameters(const ClusterView& view) {
                            {"ssl_key_file", certificates::key_file(name)},
                            {"ssl_ca_file", certificates::authority_file},
                            {"ssl_min_protocol_version", "TLSv1.2"}});
+  }
+  if (archives(view)) {
+    all.emplace_back("archive_mode", "on");
+    if (!archives_by_library(view.spec)) all.emplace_back("archive_command", backup::archive_command(view.spec));
   }
   const int version = view.spec.postgresql_version;
   for (const auto& [given, value] : view.spec.postgresql_parameters) {

@@ -110,8 +110,10 @@ class PatroniModel final : public ServiceModel {
   int counter_ = 0;
 };
 
+class PgBackRestModel;
+
 /// add_service_models() with models that the caller can look into.
 void add_service_models(SimulatedExecutor& fleet, const std::shared_ptr<EtcdModel>& etcd, const std::shared_ptr<PatroniModel>& patroni,
-                        const std::shared_ptr<ConsulModel>& consul = nullptr);
+                        const std::shared_ptr<ConsulModel>& consul = nullptr, const std::shared_ptr<PgBackRestModel>& pgbackrest = nullptr);
 
 }  // namespace pgcluster

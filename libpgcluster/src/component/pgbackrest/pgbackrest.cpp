@@ -1,0 +1,236 @@
+// pgBackRest: database hosts archive their WAL to the hosts with repositories, which make the backups.
+#include "component/pgbackrest/pgbackrest.hpp"
+
+#include <algorithm>
+
+#include "component/certificates.hpp"
+#include "component/registry.hpp"
+#include "op/facts.hpp"
+#include "platform/platform.hpp"
+#include "spec/roles.hpp"
+#include "step/unit_state.hpp"
+
+namespace pgcluster {
+namespace {
+
+using std::chrono::seconds;
+
+bool keeps(const NodeView& node) { return node.has(Role::backup) && !pgbackrest::repos(node.spec(), node.name()).empty(); }
+bool takes_part(const NodeView& node) { return backup::wanted(node.spec()) && (node.has(Role::postgres) || keeps(node)); }
+
+// The directory of a repository. No step keeps it: it stays when the cluster goes.
+StepPtr directory_step(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
+  const std::string account = node.platform().pgbackrest.account, host = node.name(), path = repo.spec.path;
+  const Ask look{host, FileOf{path, false}};
+  auto decide = [=](const Answers& answers) -> Decision {
+    if (std::holds_alternative<Absent>(answers[look]))
+      return Change{
+          .todo = {Do{.at = host,
+                      .what = Run{.argv = {"install", "-d", "-m", "0750", "-o", account, "-g", account, path}, .touches = {"file:" + path}}}},
+          .action = Action::create,
+          .reason = "there is no directory for the repository"};
+    const auto* found = answers.get<File>(look);
+    if (!found) return Later{path + " on " + host + " can be read"};
+    if (found->kind == File::Kind::directory && found->owner == account) return Done{};
+    return Refused{{.message = path + " on " + host + (found->kind == File::Kind::directory ? " belongs to " + found->owner : " is no directory"),
+                    .hint = "a repository is a directory that belongs to " + account + ": on " + host + ", chown -R " + account + ": " + path +
+                            "; or name another path",
+                    .path = "pgbackrest_repos"}};
+  };
+  return make_step(node.step("pgbackrest", repo.name()), {.asks = {look}, .decide = decide});
+}
+
+// Without the passphrase nobody can read the repository, so the copy stays beside it when the cluster goes. No step keeps it.
+Steps passphrase_step(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
+  if (!repo.spec.cipher) return {};
+  const StepPtr wished = file(node.step("pgbackrest", repo.name() + "-passphrase"), node.name(),
+                              WriteFile{.path = pgbackrest::passphrase_file(repo),
+                                        .content = Text(node.cluster.secret(pgbackrest::passphrase(node.spec(), repo).name)),
+                                        .mode = 0600});
+  const Ask present = wished->asks().front();
+  auto decide = [wished, present, path = pgbackrest::passphrase_file(repo), host = node.name(),
+                 begun = owns(node.facts, std::string("file:") + pgbackrest::config_path)](const Answers& answers) -> Decision {
+    Decision decision = wished->decide(answers);
+    const auto* change = std::get_if<Change>(&decision);
+    if (!change || !answers.get<File>(present) || change->action != Action::update || begun) return decision;
+    return Refused{{.message = "the repository at " + path.substr(0, path.rfind('.')) + " on " + host + " has another passphrase than this cluster",
+                    .hint = "name another path. Or use this repository, too: copy " + path +
+                            " to this machine, name it in the repository's cipher_pass (!file PATH), "
+                            "and write another pgbackrest_stanza",
+                    .path = "pgbackrest_repos"}};
+  };
+  return make_step(wished->name(), {.asks = wished->asks(), .decide = decide});
+}
+
+ServiceWish server_wish() {
+  ServiceWish wish{.unit = pgbackrest::unit, .reloadable = true, .restart_impact = Impact::none, .reload_impact = Impact::none};
+  wish.start_files = {std::string("/etc/systemd/system/") + pgbackrest::unit + ".d/50-pgcluster.conf"};
+  wish.load_files = {pgbackrest::config_path, certificates::authority_file, certificates::certificate_file(pgbackrest::certificate)};
+  return wish;
+}
+
+// It answers with TLS, by its present configuration.
+StepPtr listens(const NodeView& node) {
+  std::vector<std::string> argv = pgbackrest::command(node.cluster, node.name(), {"server-ping", node.host.address});
+  std::erase_if(argv, [](const std::string& word) { return word.starts_with("--stanza="); });
+  const Ask ask{node.name(), Exec{.argv = std::move(argv), .about = {std::string("unit:") + pgbackrest::unit}}};
+  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
+    if (answers.out(ask)) return Done{};
+    return Later{"pgBackRest's server answers on " + host};
+  };
+  return gate(backup::configured(node.name()),
+              {.asks = {ask}, .decide = decide, .settle = seconds(60), .evidence = {journal_ask(node.name(), pgbackrest::unit)}});
+}
+
+// A timer takes a new time when systemd reads its file again.
+StepPtr timer_step(const NodeView& node, const std::string& type, const std::string& when) {
+  const WriteFile wish = pgbackrest::timer_file(type, when);
+  const StepPtr written = file(node.step("pgbackrest", "timer-" + type), node.name(), wish);
+  const Ask state{node.name(), UnitOf{pgbackrest::timer(type)}};
+  std::vector<Ask> asks = written->asks();
+  asks.push_back(state);
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    Decision decision = written->decide(answers);
+    const auto* timer = answers.get<Unit>(state);
+    const bool runs = timer && timer->active == "active" && timer->enabled && !timer->masked;
+    if (std::holds_alternative<Done>(decision) && runs) return Done{};
+    if (std::holds_alternative<Done>(decision)) decision = Change{.todo = {}, .action = Action::start, .reason = "the timer does not run"};
+    if (auto* change = std::get_if<Change>(&decision))
+      change->todo.push_back({.at = host, .what = SetUnit{pgbackrest::timer(type), SetUnit::Go::restart, true}});
+    return decision;
+  };
+  std::vector<std::string> kept = written->keeps();
+  kept.push_back("unit:" + pgbackrest::timer(type));
+  return make_step(written->name(), {.asks = std::move(asks), .decide = decide, .settle = seconds(30), .keeps = std::move(kept)});
+}
+
+Steps repository_steps(const NodeView& node) {
+  if (!keeps(node)) return {};
+  std::vector<Steps> all;
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
+    all.push_back(parallel(directory_step(node, repo), passphrase_step(node, repo)));
+  Steps timers;
+  for (const auto& [type, when] : pgbackrest::schedule(node.spec())) timers = parallel(std::move(timers), timer_step(node, type, when));
+  return sequence(parallel(std::move(all)), file(node.step("pgbackrest", "backup-unit"), node.name(), pgbackrest::backup_unit_file(node)),
+                  std::move(timers));
+}
+
+Probe archiver_probe(const NodeView& node) {
+  return {backup::archiver_ask(node.cluster, node.name()), [](const Answer& answer) -> std::optional<Problem> {
+            const backup::Archiver archiver = backup::read_archiver(answer);
+            if (!archiver.leads || !archiver.failing) return std::nullopt;
+            return Problem{.cause = "archive_failing",
+                           .message = "WAL is not archived" + (archiver.last ? ", since " + std::to_string(archiver.age_s) + " s" : std::string()) +
+                                      " (" + std::to_string(archiver.failed) + " failed attempts)",
+                           .remedy = "see the repositories' hosts, and PostgreSQL's log on this host; until then WAL stays on this host's disk"};
+          }};
+}
+
+Probe repositories_probe(const NodeView& node) {
+  return {backup::repositories_ask(node.cluster, node.name()),
+          [view = shared(node.cluster), host = node.name()](const Answer& answer) -> std::optional<Problem> {
+            for (const backup::Repository& repo : backup::read_repositories(*view, host, answer))
+              if (!repo.problem.empty())
+                return Problem{.cause = "repository_broken",
+                               .message = repo.name + " cannot be read: " + repo.problem,
+                               .remedy = "see the disk and the directory of the repository on the host"};
+            return std::nullopt;
+          }};
+}
+
+Probe backup_probe(const NodeView& node, const std::string& type) {
+  const std::string unit = pgbackrest::backup_unit(type);
+  return {{node.name(), UnitOf{unit}}, [type, unit](const Answer& answer) -> std::optional<Problem> {
+            const auto* state = std::get_if<Unit>(&answer);
+            if (!state || (state->active != "failed" && state->sub != "auto-restart")) return std::nullopt;
+            return Problem{.cause = "backup_failed",
+                           .message = "the " + type + " backup has failed (" + state->result + ")" +
+                                      (state->sub == "auto-restart" ? ", and is tried again" : ""),
+                           .remedy = "journalctl -u " + unit + " on the host says why; pgcluster backup --type " + type + " makes one now"};
+          }};
+}
+
+class PgBackRest final : public Component {
+ public:
+  std::string name() const override { return "pgbackrest"; }
+
+  Steps steps(const NodeView& node) const override {
+    if (!takes_part(node)) return {};
+    const auto step = [&](const char* what) { return node.step("pgbackrest", what); };
+    const std::string& account = node.platform().pgbackrest.account;
+    const WriteFile config{.path = pgbackrest::config_path, .content = pgbackrest::config(node), .mode = 0640, .owner = account, .group = account};
+    // The package's unit waits three seconds, to see whether the program dies.
+    const WriteFile notes = unit_notes(server_wish(), {"/bin/kill -HUP $MAINPID"}, "ExecStartPost=\n");
+    // The package starts its server at once, and without a configuration it dies again and again.
+    return sequence(
+        packages(step("packages"), node.name(), needs(node).packages, {pgbackrest::unit}),
+        parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node),
+        after_where_planned({certificates::ready(node.name(), pgbackrest::certificate)}, service(step("service"), node.name(), server_wish())),
+        listens(node));
+  }
+
+  Steps cluster_steps(const ClusterView& cluster) const override {
+    const auto view = shared(cluster);
+    std::vector<Steps> all;
+    for (const TopologyHost* host : backup::hosts(cluster))
+      if (!cluster.leaves_out(host->name)) all.push_back(pgbackrest::first_steps(view, *host));
+    return parallel(std::move(all));
+  }
+
+  Needs needs(const NodeView& node) const override {
+    const PackagedService& packaged = node.platform().pgbackrest;
+    Needs all;
+    if (!takes_part(node)) {
+      left_repositories(node, all);
+      return all;
+    }
+    all.packages = packaged.packages;
+    all.ports = {{pgbackrest::port, "pgBackRest", pgbackrest::unit}};
+    all.units = {pgbackrest::unit};
+    all.accounts = {packaged.account};
+    all.directories = {pgbackrest::spool_path};
+    for (const std::string& name : packaged.packages) all.least.emplace(name, "2.54");  // the first with backup-standby=prefer
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec()))
+      if (repo.spec.cipher) all.secrets.push_back(pgbackrest::passphrase(node.spec(), repo));
+    certificates::declare(node, all, {{.name = pgbackrest::certificate, .account = packaged.account, .asks = true, .port = pgbackrest::port}});
+    if (!keeps(node)) return all;
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) all.directories.push_back(repo.spec.path);
+    for (const auto& [type, when] : pgbackrest::schedule(node.spec())) all.units.push_back(pgbackrest::timer(type));
+    return all;
+  }
+
+  std::vector<Probe> health(const NodeView& node) const override {
+    if (!takes_part(node)) return {};
+    std::vector<Probe> all;
+    if (node.has(Role::postgres)) all.push_back(archiver_probe(node));
+    if (!keeps(node)) return all;
+    all.push_back(repositories_probe(node));
+    for (const char* type : {"full", "diff", "incr"}) all.push_back(backup_probe(node, type));
+    return all;
+  }
+
+  // What is only of use to this cluster; the repositories are not.
+  std::vector<std::string> data(const NodeView& node) const override {
+    if (!takes_part(node)) return {};
+    std::vector<std::string> all{pgbackrest::spool_path, "/var/log/pgbackrest"};
+    if (keeps(node))
+      for (const auto& [type, when] : pgbackrest::schedule(node.spec())) all.push_back("/var/lib/systemd/timers/stamp-" + pgbackrest::timer(type));
+    return all;
+  }
+
+ private:
+  // A host that has kept repositories, and is not to any more.
+  static void left_repositories(const NodeView& node, Needs& needs) {
+    if (!owns(node.facts, "file:/etc/systemd/system/pgcluster-backup@.service")) return;
+    needs.findings.push_back({.severity = Severity::warning,
+                              .message = node.name() + " makes no backups any more; the repositories there stay with all their backups",
+                              .hint = "remove their directories by hand where they are of no use; beside each is its passphrase (PATH.passphrase)",
+                              .path = "pgbackrest_install"});
+  }
+};
+
+}  // namespace
+
+ComponentPtr pgbackrest_component() { return std::make_shared<PgBackRest>(); }
+
+}  // namespace pgcluster

@@ -1,0 +1,148 @@
+// What is done once: the repositories learn of the cluster, the way of its WAL is tried, and backups are made.
+#include <algorithm>
+
+#include <pgcluster/component/patroni.hpp>
+
+#include "base/joined.hpp"
+#include "component/patroni/patroni.hpp"
+#include "component/pgbackrest/pgbackrest.hpp"
+#include "spec/roles.hpp"
+
+namespace pgcluster {
+namespace pgbackrest {
+namespace {
+
+using std::chrono::seconds;
+using View = std::shared_ptr<const ClusterView>;
+
+Run run(const ClusterView& view, const std::string& host, const std::vector<std::string>& words) {
+  return {.argv = command(view, host, words), .touches = {"backup:repositories"}, .slow = true};
+}
+
+// Why the repositories cannot be used now: it may go away by itself.
+std::optional<Later> obstacle(const std::vector<backup::Repository>& repositories, const std::string& until) {
+  for (const backup::Repository& repo : repositories)
+    if (repo.answers && !repo.problem.empty())
+      return Later{.until = until,
+                   .at_most = Impact::none,
+                   .action = Action::run,
+                   .wrong = repo.name + " on " + repo.host + ": " + repo.problem,
+                   .patience = seconds(20)};
+  return std::nullopt;
+}
+
+bool all_of(const std::vector<backup::Repository>& repositories, bool (*holds)(const backup::Repository&)) {
+  return !repositories.empty() && std::all_of(repositories.begin(), repositories.end(), holds);
+}
+
+// A repository with the backups of another cluster is never written to.
+std::optional<Refused> stranger(const ClusterView& view, const std::vector<backup::Repository>& repositories, const std::string& system_id,
+                                bool no_cluster_yet) {
+  for (const backup::Repository& repo : repositories) {
+    if (repo.system_id.empty() || repo.system_id == system_id || (system_id.empty() && !no_cluster_yet)) continue;
+    return Refused{.why = {.message = repo.name + " on " + repo.host + " keeps the backups of another cluster by the name " + stanza_of(view.spec) +
+                                      " (its system identifier is " + repo.system_id + ")",
+                           .hint = "keep them: give this cluster another pgbackrest_stanza, or the repository another path",
+                           .path = "pgbackrest_repos"},
+                   .host = repo.host};
+  }
+  return std::nullopt;
+}
+
+StepPtr stanza_step(const View& view, const TopologyHost& host) {
+  const Ask info = backup::repositories_ask(*view, host.name);
+  std::vector<Ask> asks{info};
+  std::optional<Ask> initialize;
+  for (const std::string& name : view->topology.database)
+    if (!initialize && !view->leaves_out(name)) initialize = patroni::initialize_ask(*view, view->topology.host(name));
+  if (initialize) asks.push_back(*initialize);
+  auto decide = [view, host = host.name, info, initialize](const Answers& answers) -> Decision {
+    const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
+    const std::string system_id = initialize ? patroni::read_system_id(answers[*initialize]) : "";
+    if (auto refused = stranger(*view, repositories, system_id, patroni::begins(*view))) return *refused;
+    const std::string until = "the repositories on " + host + " know the cluster";
+    if (auto later = obstacle(repositories, until)) return *later;
+    if (all_of(repositories, [](const auto& repo) { return repo.exists; })) return Done{};
+    if (!all_of(repositories, [](const auto& repo) { return repo.answers; }))
+      return Later{.until = until, .at_most = Impact::none, .action = Action::run};
+    return Change{.todo = {Do{.at = host, .what = run(*view, host, {"stanza-create"}), .limit = seconds(300)}},
+                  .action = Action::run,
+                  .reason = "a repository does not know the cluster yet"};
+  };
+  return make_step(backup::known(host.name), {.asks = asks, .decide = decide, .settle = seconds(60)});
+}
+
+StepPtr archive_step(const View& view, const TopologyHost& host) {
+  const Ask info = backup::repositories_ask(*view, host.name);
+  auto decide = [view, host = host.name, info](const Answers& answers) -> Decision {
+    const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
+    const std::string until = "the repositories on " + host + " have WAL of the cluster";
+    if (auto later = obstacle(repositories, until)) return *later;
+    if (all_of(repositories, [](const auto& repo) { return !repo.last_wal.empty(); })) return Done{};
+    if (!all_of(repositories, [](const auto& repo) { return repo.exists; }))
+      return Later{.until = until, .at_most = Impact::none, .action = Action::run};
+    return Change{.todo = {Do{.at = host, .what = run(*view, host, {"check"}), .limit = seconds(300)}},
+                  .action = Action::run,
+                  .reason = "the way of the WAL to the repositories is tried"};
+  };
+  return make_step(StepRef{host.name, "pgbackrest", "archive"}, {.asks = {info}, .decide = decide, .settle = seconds(60)});
+}
+
+std::string progress(const std::vector<backup::Repository>& repositories) {
+  for (const backup::Repository& repo : repositories)
+    if (repo.running && repo.all_bytes > 0) {
+      const auto megabytes = [](std::int64_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; };
+      return megabytes(repo.done_bytes) + " of " + megabytes(repo.all_bytes) + " are copied";
+    }
+  return {};
+}
+
+StepPtr backup_step(const View& view, const std::string& host, const std::string& type, const std::map<std::string, std::string>& before) {
+  const std::string unit = backup_unit(type);
+  const Ask info = backup::repositories_ask(*view, host), state{host, UnitOf{unit}};
+  auto decide = [=](const Answers& answers) -> Decision {
+    const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
+    const auto* running = answers.get<Unit>(state);
+    const std::string until = "the " + type + " backup has ended";
+    const bool is_there = !repositories.empty() && std::all_of(repositories.begin(), repositories.end(), [&](const backup::Repository& repo) {
+      const auto old = before.find(repo.name);
+      return !repo.backups.empty() && (old == before.end() || repo.backups.back().label != old->second);
+    });
+    if (is_there && !(running && running->active == "activating")) return Done{};
+    if (running && (running->active == "activating" || running->active == "deactivating")) {
+      Later later{.until = until, .at_most = Impact::none, .action = Action::run, .seen = progress(repositories)};
+      if (running->restarts > 1) later.wrong = "the " + type + " backup fails again and again (" + running->result + ")";
+      return later;
+    }
+    if (!all_of(repositories, [](const auto& repo) { return repo.answers && repo.problem.empty(); }))
+      return Later{.until = until, .at_most = Impact::none, .action = Action::run};
+    return Change{.todo = {Do{.at = host, .what = SetUnit{unit, SetUnit::Go::start, std::nullopt}}},
+                  .action = Action::run,
+                  .reason = before.empty() ? "there is no backup yet" : "asked for"};
+  };
+  return make_step(StepRef{host, "pgbackrest", "backup"},
+                   {.asks = {info, state}, .decide = decide, .settle = std::chrono::hours(48), .evidence = {journal_ask(host, unit)}});
+}
+
+}  // namespace
+
+Steps first_steps(const View& view, const TopologyHost& host) {
+  std::vector<StepRef> reach{backup::configured(host.name), patroni::leader()}, live{patroni::settings()};
+  for (const std::string& name : view->topology.database) {
+    reach.push_back(backup::configured(name));
+    live.insert(live.end(), {patroni::member(name), patroni::live(name)});
+  }
+  return sequence(after(reach, stanza_step(view, host)), after(live, archive_step(view, host)), backup_step(view, host.name, "full", {}));
+}
+
+}  // namespace pgbackrest
+
+Steps backup::make(const std::shared_ptr<const ClusterView>& view, const std::string& host, const std::string& type,
+                   const std::map<std::string, std::string>& before) {
+  return pgbackrest::backup_step(view, host, type, before);
+}
+
+StepRef backup::configured(const std::string& host) { return {host, "pgbackrest", "listens"}; }
+StepRef backup::known(const std::string& host) { return {host, "pgbackrest", "stanza"}; }
+
+}  // namespace pgcluster
