@@ -199,6 +199,15 @@ void CommandLine::reading() {
   json(shown);
   shown.add_flag("--watch", a_.watch, "Read it every 2 s, until Ctrl-C");
 
+  json(add({"backups", "Show the backups and the window that can be restored",
+            "Asks the hosts with repositories which backups there are, and the leader when it archived WAL last: what was committed after\n"
+            "that is lost if all database hosts are.",
+            "  pgcluster backups -f cluster.yaml\n"
+            "  pgcluster backups -f cluster.yaml --json | jq -r '.backups[-1].label'",
+            "0 done, 1 it failed or a repository cannot be used, 3 the cluster is not backed up, 64 wrong usage, 65 the spec is wrong,\n"
+            "  130 cancelled"},
+           backups));
+
   add({"password", "Print the password of a role",
        "The first apply generates the passwords that the spec does not give, and keeps them on the database hosts, readable by root\n"
        "only. This prints one of them, and nothing else.",
@@ -309,6 +318,21 @@ void CommandLine::members() {
                "  pgcluster reinit -f cluster.yaml pg2", changes},
               with(pgcluster::plan_reinit)),
          "The replica; required");
+  asks({"backup", "Make a backup now",
+        "Makes a backup in each repository, from a replica where one streams. The first one is always full. Scheduled backups wait meanwhile.",
+        "  pgcluster backup -f cluster.yaml\n  pgcluster backup -f cluster.yaml --type full --yes", changes},
+       [this](Session& session) {
+         return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+           auto chosen = options_from<pgcluster::BackupOptions>(options);
+           chosen.type = a_.type == "full"   ? pgcluster::BackupType::full
+                         : a_.type == "diff" ? pgcluster::BackupType::diff
+                                             : pgcluster::BackupType::incr;
+           return pgcluster::plan_backup(spec, executor, chosen);
+         });
+       })
+      .add_option("--type", a_.type, "full: all files; diff: what has changed since the last full one; incr: since the last one")
+      ->check(CLI::IsMember({"full", "diff", "incr"}))
+      ->capture_default_str();
   asks({"rotate", "Replace generated passwords, keys and certificates",
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
         "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply. ca replaces the\n"

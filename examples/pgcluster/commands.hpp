@@ -22,6 +22,7 @@ struct Arguments {
   std::string role = "superuser";
   std::string format = "dot";
   std::vector<std::string> without;
+  std::string type = "incr";      ///< of a backup
   std::vector<std::string> what;  ///< to rotate
   bool json = false;
   bool diff = false;
@@ -45,6 +46,7 @@ int validate(Session& session);
 int check(Session& session);
 int plan(Session& session);
 int show_status(Session& session);
+int backups(Session& session);
 int watch(Session& session, const pgcluster::Spec& spec);  ///< shows the status until Ctrl-C
 int password(Session& session);
 int graph(Session& session);

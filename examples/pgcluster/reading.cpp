@@ -135,6 +135,14 @@ int show_status(Session& session) {
   }
 }
 
+int backups(Session& session) {
+  const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
+  std::optional<pgcluster::Backups> found;
+  asking(session, spec, [&](const auto& options) { found = pgcluster::read_backups(spec, session.executor, options); });
+  session.console.answer(session.console.json() ? found->json() : found->text(session.console.color_out()));
+  return std::all_of(found->repos.begin(), found->repos.end(), [](const auto& repo) { return repo.ok; }) ? status::ok : status::failed;
+}
+
 int password(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
   std::string password;

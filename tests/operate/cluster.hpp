@@ -10,7 +10,7 @@
 #include <pgcluster/operate/operate.hpp>
 #include <pgcluster/simulation/services.hpp>
 
-#include "simulation/services/patroni.hpp"
+#include "simulation/services/pgbackrest.hpp"
 
 namespace operate_test {
 
@@ -18,7 +18,7 @@ using namespace pgcluster;
 
 /// A fleet with the models of the services, and what its tests ask of it.
 struct Fleet {
-  Fleet() { add_service_models(executor, etcd, patroni, consul); }
+  Fleet() { add_service_models(executor, etcd, patroni, consul, pgbackrest); }
 
   Report deploy(const Spec& spec, const DeployOptions& options = {}) { return apply(plan_deploy(spec, executor, options), executor); }
   std::string leader(const Spec& spec) { return patroni->view(spec.hosts.front().name).leader; }
@@ -27,6 +27,7 @@ struct Fleet {
   std::shared_ptr<EtcdModel> etcd = std::make_shared<EtcdModel>();
   std::shared_ptr<ConsulModel> consul = std::make_shared<ConsulModel>();
   std::shared_ptr<PatroniModel> patroni = std::make_shared<PatroniModel>(etcd, consul);
+  std::shared_ptr<PgBackRestModel> pgbackrest = std::make_shared<PgBackRestModel>(patroni);
 };
 
 inline Spec spec_of(const std::string& yaml) { return parse_spec(yaml); }

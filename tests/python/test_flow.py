@@ -145,3 +145,18 @@ def test_topology():
     assert pgcluster.read_cluster_file("nonsense") is None
     with pytest.raises(pgcluster.Internal):
         topology.host("pg9")
+
+
+def test_backups(pgcluster_fleet):
+    fleet, spec = pgcluster_fleet, small_spec()
+    spec.hosts.append(pgcluster.HostSpec("keeper", "10.77.0.99", roles=["backup"]))
+    with pytest.raises(pgcluster.RefusedError):
+        pgcluster.read_backups(spec, fleet)
+    spec.pgbackrest_install = True
+    spec.pgbackrest_repos = [pgcluster.RepoSpec(host="keeper")]
+    pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet).check()
+    pgcluster.apply(pgcluster.plan_backup(spec, fleet, type="diff"), fleet).check()
+    found = pgcluster.read_backups(spec, fleet)
+    assert [one.type for one in found.backups] == ["full", "diff"] and found.repos[0].ok and found.window
+    assert json.loads(found.json())["format"] == 1 and found.backups[0].label in str(found)
+    assert pgcluster.read_status(spec, fleet).backup.last == found.backups[-1].stop

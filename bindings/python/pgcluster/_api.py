@@ -10,7 +10,7 @@ from . import _core
 from ._base import StepRef, Words
 from ._core import Component, Executor, NodeView, Plan, Step, Steps, StopSource, Text
 from ._errors import Error
-from ._records import (Answer, Ask, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin, Platform,
+from ._records import (Answer, Ask, Backups, BackupType, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin, Platform,
                        Report, Role, Secret, Secrets, ServiceWish, Spec, Status, StepParts, Topology, WriteBlock, WriteFile)
 
 Seconds = datetime.timedelta | float
@@ -114,6 +114,13 @@ def plan_rotate(spec: Spec, executor: Executor, *, what: Sequence[str], componen
     return _core.plan_rotate(spec, executor, dict(what=what, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
+def plan_backup(spec: Spec, executor: Executor, *, type: BackupType = BackupType.incr, components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
+    """Makes a backup in each repository now. Raises RefusedError also if the cluster is not backed up. Other options and errors are those of plan_deploy."""
+    return _core.plan_backup(spec, executor, dict(type=type, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
 def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", components: Sequence[Component] = (),
                     stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                     poll: Callable[[], object] | None = None) -> Plan:
@@ -204,6 +211,13 @@ def read_status(spec: Spec, executor: Executor, *, components: Sequence[Componen
                 poll: Callable[[], object] | None = None) -> Status:
     """Reads the state of the cluster. A host that does not answer is a problem in the result, not an error."""
     return _core.read_status(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def read_backups(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                 poll: Callable[[], object] | None = None) -> Backups:
+    """Which backups there are, and which times can be restored. Raises RefusedError if the cluster is not backed up."""
+    return _core.read_backups(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def check_hosts(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
@@ -472,9 +486,9 @@ __all__ = [
     "dump", "extra_json", "facts_asks", "file", "gate", "graph",
     "host_of", "is_slow", "join", "journal_ask", "json", "key",
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
-    "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_deploy", "plan_destroy", "plan_failover",
+    "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_backup", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume", "plan_rotate",
-    "plan_switchover", "platform_of", "platforms", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
+    "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

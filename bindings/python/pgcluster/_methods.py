@@ -123,6 +123,23 @@ class StatusMethods:
     to_json = json
 
 
+class BackupsMethods:
+    __slots__ = ()
+
+    def text(self, color: bool = False) -> str:
+        """For people; `color` adds ANSI colours."""
+        return _core.backups_text(self, color)
+
+    def json(self) -> str:
+        """The JSON document of the command."""
+        return _core.backups_json(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    to_json = json
+
+
 class CheckReportMethods:
     __slots__ = ()
 

@@ -151,6 +151,7 @@ def _waiting(function: Callable[P, T]) -> Callable[P, Running[T]]:
 
 
 plan_deploy = _waiting(_api.plan_deploy)
+plan_backup = _waiting(_api.plan_backup)
 plan_rotate = _waiting(_api.plan_rotate)
 plan_switchover = _waiting(_api.plan_switchover)
 plan_failover = _waiting(_api.plan_failover)
@@ -161,6 +162,7 @@ plan_pause = _waiting(_api.plan_pause)
 plan_resume = _waiting(_api.plan_resume)
 plan_destroy = _waiting(_api.plan_destroy)
 plan_from_document = _waiting(_api.plan_from_document)
+read_backups = _waiting(_api.read_backups)
 read_status = _waiting(_api.read_status)
 check_hosts = _waiting(_api.check_hosts)
 read_password = _waiting(_api.read_password)

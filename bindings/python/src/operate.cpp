@@ -38,6 +38,7 @@ void planner(py::module_& m, const char* name, Plan (*plan)(const Spec&, Executo
 void bind_operate(py::module_& m) {
   planner(m, "plan_deploy", &plan_deploy);
   planner(m, "plan_rotate", &plan_rotate);
+  planner(m, "plan_backup", &plan_backup);
   planner(m, "plan_switchover", &plan_switchover);
   planner(m, "plan_failover", &plan_failover);
   planner(m, "plan_restart", &plan_restart);
@@ -55,6 +56,9 @@ void bind_operate(py::module_& m) {
   m.def("read_status", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_status", spec, executor, options, &read_status));
   });
+  m.def("read_backups", [](py::handle spec, py::handle executor, const py::dict& options) {
+    return give(with_options<OperateOptions>("read_backups", spec, executor, options, &read_backups));
+  });
   m.def("check_hosts", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("check_hosts", spec, executor, options, &check_hosts));
   });
@@ -66,6 +70,8 @@ void bind_operate(py::module_& m) {
   });
   m.def("status_text", [](py::handle self, bool color) { return give_string(load<Status>(self, {nullptr, "self"}).text(color)); });
   m.def("status_json", [](py::handle self) { return give_string(load<Status>(self, {nullptr, "self"}).json()); });
+  m.def("backups_text", [](py::handle self, bool color) { return give_string(load<Backups>(self, {nullptr, "self"}).text(color)); });
+  m.def("backups_json", [](py::handle self) { return give_string(load<Backups>(self, {nullptr, "self"}).json()); });
   m.def("checks_text", [](py::handle self, bool color) { return give_string(load<CheckReport>(self, {nullptr, "self"}).text(color)); });
   m.def("checks_json", [](py::handle self) { return give_string(load<CheckReport>(self, {nullptr, "self"}).json()); });
 }

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/choice.hpp"
 #include "base/url.hpp"
 #include "operate/view.hpp"
 
@@ -34,6 +35,8 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
     for (std::string word; std::getline(words, word, ',');) what.push_back(net::url_decoded(word));
     return plan_rotate(spec, executor, with_common(RotateOptions{.what = std::move(what)}));
   }
+  if (planner == "backup")
+    return plan_backup(spec, executor, with_common(BackupOptions{.type = value_of<BackupType>(option("type")).value_or(BackupType::incr)}));
   if (planner == "destroy") return plan_destroy(spec, executor, own);
   if (planner == "switchover") return plan_switchover(spec, executor, leader);
   if (planner == "failover") return plan_failover(spec, executor, leader);

@@ -5,6 +5,7 @@
 #include "base/certificate.hpp"
 #include "base/strings.hpp"
 #include "base/url.hpp"
+#include "component/backup.hpp"
 #include "component/certificates.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
@@ -80,6 +81,7 @@ class Reading {
     read_members();
     read_passwords();
     read_certificates();
+    read_backup();
     read_vip();
     read_dcs();
     read_cloud();
@@ -261,6 +263,25 @@ class Reading {
 
   void found_certificate(const std::string& host, const Declaration& of, const char* cause, std::string message, Severity severity) {
     found(host, of.component->name(), {.cause = cause, .message = std::move(message), .remedy = "apply renews it", .severity = severity});
+  }
+
+  // By the answers to the components' own questions.
+  void read_backup() {
+    if (!backup::wanted(view_->spec)) return;
+    status_.backup.emplace();
+    std::int64_t last = 0;
+    for (const TopologyHost* host : backup::hosts(*view_)) {
+      const Ask ask = backup::repositories_ask(*view_, host->name);
+      if (reachable(host->name))
+        for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, answers_[ask]))
+          for (const backup::Backup& one : repo.backups) last = std::max(last, one.stop);
+    }
+    if (last > 0) status_.backup->last = x509::iso_time(last);
+    for (const TopologyHost* host : topology_.with(Role::postgres)) {
+      if (!reachable(host->name)) continue;
+      const backup::Archiver archiver = backup::read_archiver(answers_[backup::archiver_ask(*view_, host->name)]);
+      if (archiver.leads && archiver.last) status_.backup->archived_age_s = archiver.age_s;
+    }
   }
 
   void read_vip() {

@@ -1,36 +1,11 @@
-#include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include <pgcluster/operate/operate.hpp>
 
 #include "base/joined.hpp"
+#include "operate/table.hpp"
 
 namespace pgcluster {
-namespace {
-
-std::string bytes(std::int64_t count) {
-  if (count < 10'000) return std::to_string(count) + " B";
-  if (count < 10'000'000) return std::to_string(count / 1024) + " kB";
-  return std::to_string(count / 1024 / 1024) + " MB";
-}
-
-std::string table(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> width;
-  for (const auto& row : rows) {
-    width.resize(std::max(width.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
-  }
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line = "  ";
-    for (std::size_t i = 0; i < row.size(); ++i) line += row[i] + std::string(i + 1 < row.size() ? width[i] - row[i].size() + 2 : 0, ' ');
-    text += line + "\n";
-  }
-  return text;
-}
-
-}  // namespace
 
 std::string Status::text(bool color) const {
   const auto paint = [&](const char* code, const std::string& what) { return color ? "\x1b[" + std::string(code) + "m" + what + "\x1b[0m" : what; };
@@ -38,9 +13,9 @@ std::string Status::text(bool color) const {
   std::vector<std::vector<std::string>> rows{{"MEMBER", "ADDRESS", "ROLE", "STATE", "TL", "LAG", ""}};
   for (const Member& member : members)
     rows.push_back({member.name, member.address, member.role.empty() ? "?" : member.role, member.state,
-                    member.timeline ? std::to_string(member.timeline) : "", member.lag_bytes ? bytes(*member.lag_bytes) : "",
+                    member.timeline ? std::to_string(member.timeline) : "", member.lag_bytes ? table::bytes(*member.lag_bytes) : "",
                     member.pending_restart ? "restart pending" : ""});
-  out += table(rows) + "\n";
+  out += table::text(rows) + "\n";
   rows = {{std::string(to_string(dcs.type)), std::to_string(dcs.healthy_members.size()) + "/" + std::to_string(dcs.members.size()) +
                                                  " members healthy, quorum " + std::to_string(dcs.quorum) + ", " + std::to_string(dcs.tolerates) +
                                                  " more may fail"}};
@@ -51,8 +26,12 @@ std::string Status::text(bool color) const {
   if (certificates)
     rows.push_back(
         {"certificates", "the first ends in " + std::to_string(certificates->days_left) + " days, on " + certificates->first_end.substr(0, 10)});
+  if (backup)
+    rows.push_back(
+        {"backup", (backup->last.empty() ? "there is none" : "the last ended at " + backup->last) +
+                       (backup->archived_age_s ? "; WAL was archived " + std::to_string(*backup->archived_age_s) + " s ago" : std::string())});
   for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
-  out += table(rows);
+  out += table::text(rows);
   const auto line = [&](const char* color_code, const Finding& one) {
     out += "  " + paint(color_code, (one.host.empty() ? cluster : one.host) + ": " + one.what.message) +
            (one.what.remedy.empty() ? "" : "; " + one.what.remedy) + "\n";
@@ -86,6 +65,12 @@ std::string Status::json() const {
     json["certificates"] = {{"first_end", certificates->first_end}, {"days_left", certificates->days_left}};
   else
     json["certificates"] = nullptr;
+  if (backup)
+    json["backup"] = {{"last", backup->last.empty() ? Json(nullptr) : Json(backup->last)},
+                      {"archived_age_s", backup->archived_age_s ? Json(*backup->archived_age_s) : Json(nullptr)},
+                      {"proven_age_s", nullptr}};  // nothing proves a backup yet
+  else
+    json["backup"] = nullptr;
   json["hosts"] = Json::array();
   for (const Host& host : hosts) json["hosts"].push_back({{"name", host.name}, {"reachable", host.reachable}, {"problems", host.problems}});
   json["endpoints"] = Json::array();

@@ -105,6 +105,20 @@ Plan plan_reinit(const Spec& spec, Executor& executor, const MemberOptions& opti
 Plan plan_pause(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 /// Patroni fails over again. Throws as plan_deploy does.
 Plan plan_resume(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+/// What plan_backup takes.
+struct BackupOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};      ///< for asking the hosts
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
+  BackupType type = BackupType::incr;
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// Makes a backup in each repository now. A backup that runs already is waited for first. Throws as plan_deploy does; refused also where nothing is
+/// backed up.
+Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& options = {});
+
 /// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
 Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
@@ -144,6 +158,11 @@ struct Status {
     std::string first_end;  ///< ISO 8601, UTC: "2029-11-28T20:11:24Z"
     int days_left = 0;      ///< negative: it has expired
   };
+  /// How old what could be restored is.
+  struct Backup {
+    std::string last;                            ///< when the newest backup ended, as above; empty: there is none, or it is unknown
+    std::optional<std::int64_t> archived_age_s;  ///< since WAL was archived last
+  };
   /// A host, and what is wrong with it.
   struct Host {
     std::string name;
@@ -164,6 +183,7 @@ struct Status {
   Dcs dcs;
   std::optional<Vip> vip;
   std::optional<Certificates> certificates{};  ///< none where nothing is encrypted, or no certificate could be read
+  std::optional<Backup> backup{};              ///< none where nothing is backed up
   std::vector<Host> hosts;
   std::vector<Endpoint> endpoints;
   std::vector<Finding> problems;  ///< what makes it unhealthy
@@ -175,6 +195,50 @@ struct Status {
 };
 /// Asks all hosts at once; what cannot be asked is in the status. The spec must be valid.
 Status read_status(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+
+/// Which backups there are.
+struct Backups {
+  /// A repository of the spec.
+  struct Repo {
+    std::string name;  ///< "repo1"
+    RepoType type = RepoType::posix;
+    std::string host;
+    bool ok = false;
+    std::string problem{};  ///< why it cannot be used; empty where it is ok
+  };
+  /// A backup in one of them. Times are ISO 8601, UTC: "2029-11-28T20:11:24Z".
+  struct Backup {
+    std::string label;
+    std::string type;  ///< full, diff, incr
+    std::string repo;  ///< name of the repository
+    std::string start;
+    std::string stop;
+    std::int64_t size_bytes = 0;  ///< what it takes in the repository
+    bool error = false;           ///< pages with a wrong checksum were found when it was made
+  };
+  /// The times to which the cluster can be restored.
+  struct Window {
+    std::string from;
+    std::string to;
+  };
+  /// The archiving of WAL, as the leader sees it.
+  struct Archived {
+    std::string last{};                   ///< when WAL was archived last; empty: never, or unknown
+    std::optional<std::int64_t> age_s{};  ///< how long ago that is
+    std::int64_t failed = 0;              ///< attempts that failed
+  };
+  std::vector<Repo> repos;
+  std::vector<Backup> backups;
+  std::optional<Window> window;
+  Archived archived;
+
+  /// For people; `color` adds ANSI colours.
+  std::string text(bool color = false) const;
+  std::string json() const;  ///< the contract's document
+};
+/// Asks the hosts with repositories, and the database hosts; one that does not answer is a problem in the result. Throws Error (refused) where
+/// nothing is backed up.
+Backups read_backups(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
 /// Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages.
 struct CheckReport {
