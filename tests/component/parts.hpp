@@ -39,11 +39,11 @@ inline ClusterView cluster(Spec spec) {
   view.digests["/opt/confd"] = std::string(64, 'c');
   view.digests["/opt/consul"] = std::string(64, 'c');
   view.spec = std::move(spec);
-  for (const TopologyHost& host : view.topology.hosts)
-    for (const ComponentPtr& component : builtin_components())
-      view.needs[host.name].push_back(component->needs(NodeView{view, host, view.facts[host.name]}));
-  for (const SecretNeed& need : pgbackrest_component()->needs(NodeView{view, host, view.facts[host.name]}).secrets)
-    view.secrets[need.name] = {need.name, "a passphrase"};
+  for (const TopologyHost& host : view.topology.hosts) {
+    const NodeView node{view, host, view.facts[host.name]};
+    for (const ComponentPtr& component : builtin_components()) view.needs[host.name].push_back(component->needs(node));
+    for (const SecretNeed& need : pgbackrest_component()->needs(node).secrets) view.secrets[need.name] = {need.name, "a passphrase"};
+  }
   return view;
 }
 
