@@ -86,16 +86,17 @@ std::optional<E> choice(const Rule& rule, std::string_view word) {
 /// Maps within the spec that are nothing but keys.
 template <class T>
 concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn> || std::same_as<T, HaproxyTimeout> || std::same_as<T, TlsCa> ||
-                std::same_as<T, BackupSchedule>;
+    std::same_as<T, BackupSchedule>;
 
 template <class Owner>
 struct Members {
   using Type =
       std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
                    std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
-                   std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<RepoSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*,
-                   HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, TlsCa Owner::*, BackupSchedule Owner::*, BinarySpec Owner::*, RepoType Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*,
-                   ConsulLayout Owner::*, ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
+                   std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<RepoSpec> Owner::*, std::vector<HostSpec> Owner::*,
+                   HaproxyPorts Owner::*, HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, TlsCa Owner::*, BackupSchedule Owner::*,
+                   BinarySpec Owner::*, RepoType Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*, ConsulLayout Owner::*,
+                   ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
                    std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
 };
 template <class Owner>

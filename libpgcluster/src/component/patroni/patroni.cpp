@@ -166,10 +166,11 @@ class Patroni final : public Component {
     }
     std::vector<StepRef> repositories;  // must know the cluster before it archives
     for (const TopologyHost* host : backup::hosts(*view)) repositories.push_back(backup::known(host->name));
-    return sequence(
-        std::move(encrypted), after(wait_for_first(*view), patroni::leader_gate(view)),
-        parallel(parallel(std::move(slots)), sequence(after(tried, after_where_planned(repositories, patroni::settings_step(view))), parallel(std::move(live)), std::move(synchronous)),
-                 sql_steps(*view)));
+    return sequence(std::move(encrypted), after(wait_for_first(*view), patroni::leader_gate(view)),
+                    parallel(parallel(std::move(slots)),
+                             sequence(after(tried, after_where_planned(repositories, patroni::settings_step(view))), parallel(std::move(live)),
+                                      std::move(synchronous)),
+                             sql_steps(*view)));
   }
 
   Needs needs(const NodeView& node) const override {

@@ -172,8 +172,7 @@ StepPtr live_gate(const View& view, const TopologyHost& host) {
     }
     return Done{};
   };
-  return gate(patroni::live(host.name),
-              {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2 * view->spec.patroni_loop_wait + 30)});
+  return gate(patroni::live(host.name), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2 * view->spec.patroni_loop_wait + 30)});
 }
 
 }  // namespace pgcluster::patroni
