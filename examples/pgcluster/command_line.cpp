@@ -319,7 +319,8 @@ void CommandLine::members() {
               with(pgcluster::plan_reinit)),
          "The replica; required");
   asks({"backup", "Make a backup now",
-        "Makes a backup in each repository, from a replica where one streams. The first one is always full. Scheduled backups wait meanwhile.",
+        "Makes a backup in each repository, from a replica where one streams. The first one is always full. Scheduled backups\n"
+        "wait meanwhile.",
         "  pgcluster backup -f cluster.yaml\n  pgcluster backup -f cluster.yaml --type full --yes", changes},
        [this](Session& session) {
          return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
