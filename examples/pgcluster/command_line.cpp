@@ -337,7 +337,8 @@ void CommandLine::members() {
   asks({"rotate", "Replace generated passwords, keys and certificates",
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
         "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply. ca replaces the\n"
-        "authority that signs the certificates, in three plans, each shown and confirmed by itself. gossip-key is Consul's.",
+        "authority that signs the certificates, in three plans, each shown and confirmed by itself. gossip-key replaces\n"
+        "the key that encrypts Consul's gossip.",
         "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml ca\n  pgcluster rotate -f cluster.yaml superuser "
         "replication --yes",
         changes},

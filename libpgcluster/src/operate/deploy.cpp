@@ -287,7 +287,8 @@ class Deployment {
     for (const KnownHost& host : left_)
       if (std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end())
         throw Error({.code = Code::refused,
-                     .message = host.name + " is no longer in the spec, but still belongs to the cluster, and would not get what is new",
+                     .message = host.name +
+                                " is no longer in the spec, but still belongs to the cluster, and would not get the new password, key or certificate",
                      .hint = "describe the host again, or remove it: apply --prune",
                      .host = host.name});
   }
@@ -309,7 +310,7 @@ class Deployment {
       plan_.origin.continues = stage != AuthorityStage::one;
       warn(stage == AuthorityStage::both    ? "first of three plans: hosts trust the new authority, too"
            : stage == AuthorityStage::signs ? "second of three plans: the new authority signs all certificates"
-                                            : "last of three plans: hosts trust the former authority no longer",
+                                            : "last of three plans: hosts no longer trust the former authority",
            stage == AuthorityStage::both ? std::string("before the second, give clients that verify the server the file ") +
                                                certificates::authority_file + " of any host once this plan is applied"
                                          : std::string(),

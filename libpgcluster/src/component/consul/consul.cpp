@@ -156,7 +156,7 @@ class Consul final : public Component {
                     after_where_planned({certificates::ready(host, consul_certificate)}, consul_config(node)), parallel(std::move(files)),
                     rolling("consul", host, restart_order(node.cluster),
                             sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)),
-                                     healthy(node, consul::healthy(host)))),
+                                     consul_rejoin(node), healthy(node, consul::healthy(host)))),
                     goes_over(node), std::move(dns), std::move(names));
   }
 

@@ -84,7 +84,9 @@ std::string consul_unit_text(const NodeView& node);
 Steps consul_dns(const NodeView& node);
 /// The configured key of the gossip, in a file of its own: another key restarts no agent.
 StepPtr consul_gossip_file(const NodeView& node);
-/// All agents use that key, and no other.
+/// An agent that was away while the others changed the key joins them again.
+StepPtr consul_rejoin(const NodeView& node);
+/// All agents use that key, and no other. The former one goes only while each of them is alive.
 Steps consul_gossip(const ClusterView& cluster);
 /// Of each datacenter's servers together: autopilot's settings, the name that follows the leader everywhere, the catalog's external nodes.
 Steps consul_cluster_steps(const ClusterView& cluster);

@@ -1,8 +1,10 @@
 // The key that encrypts the gossip between Consul's agents. An agent keeps the keys in a file of its own and heeds the configured one only before
 // that file is there, so Consul itself spreads another key: no agent restarts.
+#include <algorithm>
 #include <set>
 
 #include "base/joined.hpp"
+#include "base/json.hpp"
 #include "component/certificates.hpp"
 #include "component/consul/consul.hpp"
 #include "component/consul/shell.hpp"
@@ -20,6 +22,26 @@ Ask keyring_ask(const ClusterView& cluster, const TopologyHost& host) {
   Exec exec{.argv = {"sh", "-c", shell::keyring, "sh", keyring}, .input = gossip_key(cluster), .about = {"consul:gossip"}};
   if (host.has(Role::consul)) exec.argv.emplace_back(servers_keyring);
   return {host.name, std::move(exec)};
+}
+
+// What an agent's files of keys have, compared with the wished one.
+enum class Keys { unknown, only, also, another };
+
+Keys keys_of(const Answers& answers, const Ask& ask) {
+  const std::string* words = answers.out(ask);
+  if (!words || words->empty()) return Keys::unknown;
+  if (words->find("another") != words->npos) return Keys::another;
+  return words->find("also") == words->npos ? Keys::only : Keys::also;
+}
+
+// The agents of a datacenter that answer the others, as one of its servers sees them.
+void read_alive(const Answer& answer, std::set<std::string>& alive) {
+  constexpr int is_alive = 1;  // MemberStatus in Serf's serf.go
+  const auto body = consul_body(answer);
+  const auto json = json_read::parse(body ? *body : "");
+  if (!json.is_array()) return;
+  for (const auto& one : json)
+    if (json_read::number(one, "Status") == is_alive) alive.insert(json_read::text(one, "Name"));
 }
 
 Run exchange(const ClusterView& cluster) {
@@ -40,36 +62,64 @@ StepPtr consul_gossip_file(const NodeView& node) {
               {.path = gossip_file, .content = content, .mode = 0640, .owner = "root", .group = "consul"});
 }
 
+// An agent that was away while the others changed the key is alone: they do not understand each other any more. Without the file of its keys it takes
+// the configured one when it starts.
+StepPtr consul_rejoin(const NodeView& node) {
+  const Ask own = keyring_ask(node.cluster, node.host);
+  std::vector<Ask> servers, asks{own};
+  for (const TopologyHost* server : consul_servers(node.cluster, consul_datacenter(node.spec(), node.host)))
+    if (owns_consul(node.cluster, server->name)) servers.push_back(keyring_ask(node.cluster, *server));
+  asks.insert(asks.end(), servers.begin(), servers.end());
+  auto decide = [own, servers, host = node.name()](const Answers& answers) -> Decision {
+    const auto changed = std::count_if(servers.begin(), servers.end(), [&](const Ask& ask) { return keys_of(answers, ask) == Keys::only; });
+    if (keys_of(answers, own) != Keys::another || changed <= static_cast<std::ptrdiff_t>(servers.size() / 2)) return Done{};
+    Change change{.todo = {{.at = host, .what = SetUnit{.name = consul_unit, .go = SetUnit::Go::stop}}},
+                  .action = Action::restart,
+                  .reason = "the other agents have another gossip key, so this one is alone"};
+    for (const char* file : {keyring, servers_keyring}) change.todo.push_back({.at = host, .what = Remove{.name = file}});
+    change.todo.push_back({.at = host, .what = SetUnit{.name = consul_unit, .go = SetUnit::Go::start}});
+    return change;
+  };
+  return make_step(node.step("consul", "rejoin"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)});
+}
+
 Steps consul_gossip(const ClusterView& cluster) {
-  std::vector<Ask> asks;
+  std::vector<Ask> asks, members;
   std::vector<StepRef> up;
-  std::string server;
+  std::vector<std::string> agents;
   for (const TopologyHost& host : cluster.topology.hosts) {
-    if (!has_consul_agent(cluster.spec, host) || cluster.leaves_out(host.name)) continue;
+    if (!has_consul_agent(cluster.spec, host)) continue;
+    // An agent that is away now could not come back: the key stays as it is until all are there.
+    if (cluster.leaves_out(host.name)) return {};
+    if (!owns_consul(cluster, host.name)) continue;
+    agents.push_back(host.name);
     asks.push_back(keyring_ask(cluster, host));
-    if (!host.has(Role::consul)) continue;
     up.push_back(consul::healthy(host.name));
-    if (server.empty()) server = host.name;
+    if (host.has(Role::consul)) members.push_back(consul_get(cluster, host.name, "/v1/agent/members", {"consul:gossip", "unit:consul.service"}));
   }
-  if (server.empty()) return {};
-  auto decide = [asks, server, run = exchange(cluster)](const Answers& answers) -> Decision {
-    std::set<std::string> others, more;
+  if (members.empty()) return {};
+  std::vector<Ask> all = asks;
+  all.insert(all.end(), members.begin(), members.end());
+  auto decide = [asks, members, agents, run = exchange(cluster)](const Answers& answers) -> Decision {
+    std::set<std::string> others, more, alive;
     for (const Ask& ask : asks) {
-      const std::string* words = answers.out(ask);
-      if (!words) continue;
-      if (words->find("another") != words->npos) others.insert(ask.at);
-      if (words->find("also") != words->npos) more.insert(ask.at);
+      if (keys_of(answers, ask) == Keys::another) others.insert(ask.at);
+      if (keys_of(answers, ask) == Keys::also) more.insert(ask.at);
     }
     if (others.empty() && more.empty()) return Done{};
-    return Change{.todo = {Do{.at = server, .what = run, .limit = std::chrono::minutes(5)}},
+    for (const Ask& ask : members) read_alive(answers[ask], alive);
+    for (const std::string& agent : agents)
+      if (!alive.contains(agent))
+        return Later{.until = "every agent of Consul is alive, because one that is away could not come back with another key",
+                     .action = Action::update,
+                     .seen = "the agent on " + agent + " is not"};
+    return Change{.todo = {Do{.at = members.front().at, .what = run, .limit = std::chrono::minutes(5)}},
                   .action = Action::update,
                   .reason = others.empty() ? "the gossip of " + joined(more) + " still takes a former key"
                                            : "the gossip of " + joined(others) + " has another key",
-                  .failed =
-                      "Consul changes the key only while all of its agents answer: consul members shows which do not. Nothing is cut off; start "
-                      "them, and apply again"};
+                  .failed = "consul members shows which agents do not answer: start them, and apply again"};
   };
-  return after(up, make_step("cluster/consul/gossip", {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30)}));
+  return after(up, make_step("cluster/consul/gossip", {.asks = all, .decide = decide, .settle = std::chrono::seconds(60)}));
 }
 
 }  // namespace pgcluster

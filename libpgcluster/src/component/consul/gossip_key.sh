@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Makes the key on standard input the only one of the gossip: KEYRING-FILE URL CURL-OPTION... Consul tells all agents, and refuses where one of them does
-# not answer; the former keys go last.
+# Makes the key on standard input the only one of the gossip: KEYRING-FILE URL CURL-OPTION... Consul tells the agents that are alive; the former keys go
+# last.
 set -e
 k=$(cat) f=$1 url=$2
 shift 2

@@ -142,6 +142,16 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
     return answered(Json{{"Servers", servers}}.dump(), serving(*own) == own->servers.size() ? 200 : 429);
   }
   if (path.starts_with("/v1/operator/autopilot/configuration")) return answered(Json{{"CleanupDeadServers", own->cleanup}}.dump());
+  if (path.starts_with("/v1/agent/members")) {
+    Json all = Json::array();
+    for (const std::string& name : fleet_->hosts()) {
+      SimulatedHost& other = fleet_->host(name);
+      if (!other.read(keyring_file) || agent(other).value("datacenter", "") != agent(host).value("datacenter", "")) continue;
+      const bool alive = hears(host, other);
+      all.push_back({{"Name", name}, {"Status", alive ? 1 : 4}});
+    }
+    return answered(all.dump());
+  }
   if (path.starts_with("/v1/query")) {
     Json all = Json::array();
     for (const auto& [id, query] : own->queries) {
@@ -185,14 +195,19 @@ Output ConsulModel::change(Datacenter* own, const std::string& method, const std
   return {.out = "true"};
 }
 
-// As gossip_key.sh does: Consul tells all agents that it knows.
-Output ConsulModel::exchange_key(const std::string& key) {
+// Whether the agents are alive and understand each other: the first key of each is one that the other has.
+bool ConsulModel::hears(const SimulatedHost& one, const SimulatedHost& other) {
+  if (other.down || other.frozen || !other.active(consul_unit)) return false;
+  const Json ours = json_read::parse(*one.read(keyring_file)), theirs = json_read::parse(*other.read(keyring_file));
+  const auto has = [](const Json& keys, const Json& key) { return std::find(keys.begin(), keys.end(), key) != keys.end(); };
+  return has(ours, theirs.front()) && has(theirs, ours.front());
+}
+
+// As gossip_key.sh does: Consul tells the agents that are alive.
+Output ConsulModel::exchange_key(const SimulatedHost& server, const std::string& key) {
   std::vector<SimulatedHost*> agents;
   for (const std::string& name : fleet_->hosts())
-    if (SimulatedHost& host = fleet_->host(name); host.read(keyring_file)) agents.push_back(&host);
-  const auto gone =
-      std::count_if(agents.begin(), agents.end(), [](SimulatedHost* one) { return one->down || one->frozen || !one->active(consul_unit); });
-  if (gone > 0) return {.status = 22, .out = std::to_string(gone) + "/" + std::to_string(agents.size()) + " nodes reported failure"};
+    if (SimulatedHost& host = fleet_->host(name); host.read(keyring_file) && hears(server, host)) agents.push_back(&host);
   for (SimulatedHost* one : agents) one->write(keyring_file, Json::array({key}).dump(), 0600);
   return {};
 }
@@ -208,7 +223,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
     if (std::find(keys.begin(), keys.end(), input) == keys.end()) return Output{.out = "another\n"};
     return Output{.out = keys.size() > 1 ? "also\n" : "only\n"};
   }
-  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::gossip_key) return exchange_key(input);
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::gossip_key) return exchange_key(host, input);
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
   if (std::vector<std::string> first = first_call(argv); !first.empty()) {
     first.insert(first.begin(), "curl");

@@ -45,7 +45,8 @@ class ConsulModel final : public ServiceModel {
   Datacenter* of(const SimulatedHost& host);
   Datacenter* named(const std::string& datacenter);
   Output get(Datacenter* own, const SimulatedHost& host, const std::string& path);
-  Output exchange_key(const std::string& key);
+  static bool hears(const SimulatedHost& one, const SimulatedHost& other);
+  Output exchange_key(const SimulatedHost& server, const std::string& key);
   Output change(Datacenter* own, const std::string& method, const std::string& path, const std::string& body);
 
   SimulatedExecutor* fleet_ = nullptr;
