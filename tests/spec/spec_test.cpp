@@ -256,6 +256,9 @@ TEST_CASE("a spec that was built in code is checked as one that was read") {
   CHECK(found([](Spec& s) { s.pgbouncer_install = false, s.pgbouncer_listen_port = 5432; }) == "");
   CHECK(found([](Spec& s) { s.hosts[1].patroni_tags = {{"replicatefrom", "pg1"}}; }) == "");
   CHECK(found([](Spec& s) { s.postgresql_parameters = {{"synchronous_standby_names", "*"}}; }) == "");
+  CHECK(found([](Spec& s) {
+          s.postgresql_parameters = {{"archive_mode", "off"}, {"archive_command", "cp %p /mnt/%f"}};
+        }).starts_with("warning: postgresql_parameters.archive_command: archives nothing"));
 }
 
 TEST_CASE("settings that PostgreSQL, Patroni or pgcluster would not take") {
@@ -280,7 +283,6 @@ TEST_CASE("settings that PostgreSQL, Patroni or pgcluster would not take") {
   CHECK(one("wal_level", "minimal").find("replicas need") != std::string::npos);
   CHECK(one("wal_keep_size", "0").find("Patroni would take its own default; write 16MB or more") != std::string::npos);
   CHECK(one("pgcluster.config", "x").find("its own marks") != std::string::npos);
-  CHECK(one("archive_command", "cp %p /mnt/%f").starts_with("warning: "));
   for (const auto& [name, value] : Pairs{{"app.settings.jwt_secret", "abc"},
                                          {"Checkpoint_Timeout", "20min"},
                                          {"tcp_user_timeout", "30s"},

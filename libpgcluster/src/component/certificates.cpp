@@ -66,12 +66,14 @@ std::string url(const Spec& spec, const std::string& address, int port, const st
   return (wanted(spec) ? "https://" : "http://") + net::host_port(address, port) + path;
 }
 
+std::string drop_in(const std::string& unit) { return "/etc/systemd/system/" + unit + ".d/55-pgcluster-certificates.conf"; }
+
 Steps notes(const NodeView& node, const std::string& component, const ServiceWish& wish, const std::vector<std::string>& exec_reload,
             const std::string& more_service_lines) {
-  WriteFile drop_in = unit_notes(wish, exec_reload, more_service_lines);
-  drop_in.path = "/etc/systemd/system/" + wish.unit + ".d/55-pgcluster-certificates.conf";
-  if (wanted(node.spec())) return file(node.step(component, "certificates-unit"), node.name(), std::move(drop_in));
-  const std::string resource = "file:" + drop_in.path;
+  WriteFile made = unit_notes(wish, exec_reload, more_service_lines);
+  made.path = drop_in(wish.unit);
+  if (wanted(node.spec())) return file(node.step(component, "certificates-unit"), node.name(), std::move(made));
+  const std::string resource = "file:" + made.path;
   return owns(node.facts, resource) ? Steps(absent(removal(node.name(), component, resource), node.name(), resource)) : Steps();
 }
 

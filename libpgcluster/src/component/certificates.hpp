@@ -52,6 +52,10 @@ StepRef ready(const std::string& host, const std::string& name);
 Steps notes(const NodeView& node, const std::string& component, const ServiceWish& wish, const std::vector<std::string>& exec_reload,
             const std::string& more_service_lines = {});
 
+/// That drop-in of a unit. Its content stays while certificates change: among a unit's start_files it stands for TLS itself, so that a program that
+/// reads how to speak only when it starts is restarted when its cluster goes over.
+std::string drop_in(const std::string& unit);
+
 /// Names and addresses by which clients reach the database of a host, beside the host's own: the VIP, the balancers, the names in Consul.
 std::vector<std::string> client_names(const NodeView& node);
 

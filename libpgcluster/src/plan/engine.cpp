@@ -327,7 +327,8 @@ void Engine::again_later(std::size_t i, Later what) {
         if (const std::string line = problem_in(output->out); !line.empty()) node.log = "the log on " + ask->at + " says: " + line;
   node.seen = seen(i);
   if (in_vain(i)) return;
-  if (now >= node.deadline) {
+  // An answer that was asked for in time may be old by now: the last one is asked for at the deadline.
+  if (node.asked >= node.deadline) {
     const std::string waited = "timed out after " + std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - node.reached).count()) +
                                " s while waiting until " + node.waits_for.until;
     Failure failure{.code = Code::not_converged, .message = waited, .causes = node.seen};

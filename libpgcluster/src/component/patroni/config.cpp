@@ -202,6 +202,8 @@ ServiceWish service_wish(const Spec& spec) {
                    .reloadable = true,
                    .settle = std::chrono::seconds(90)};
   if (certificates::wanted(spec)) {
+    // How it speaks with the DCS it reads only when it starts.
+    wish.start_files.push_back(certificates::drop_in(unit_name));
     // Patroni reads the authority again together with a new certificate of its own, and each certificate is signed anew for another authority.
     wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(certificate),
                                                    certificates::certificate_file(server_certificate)});
