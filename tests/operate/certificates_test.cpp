@@ -436,7 +436,13 @@ TEST_CASE("certificates: an authority of one's own signs, and its key goes to no
       CHECK_MESSAGE(refused.failure().hint.find("apply once with tls_cert_generate: false") != std::string::npos, refused.failure().hint);
     }
     for (const Spec& spec : {plain, own, plain, fleet.spec}) {
-      const Report report = apply(plan_deploy(spec, fleet.executor), fleet.executor);
+      const Plan plan = plan_deploy(spec, fleet.executor);
+      // Patroni reads how to speak with the DCS only when it starts.
+      const auto restarts = std::count_if(plan.changes().begin(), plan.changes().end(), [](const PlannedChange& one) {
+        return one.component == "patroni" && one.step == "service" && disturbs(one.impact);
+      });
+      CHECK_MESSAGE(restarts == 3, plan.text());
+      const Report report = apply(plan, fleet.executor);
       REQUIRE_MESSAGE(report.ok(), report.text());
       settled(fleet, spec);
     }
