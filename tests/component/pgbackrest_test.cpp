@@ -79,7 +79,7 @@ TEST_CASE("pgbackrest: the repository learns of the cluster once, and of no othe
   const Decision fresh = stanza({says(no_stanza), ours});
   CHECK(std::get<Run>(std::get<Change>(fresh).todo.at(0).what).argv.back() == "stanza-create");
   CHECK(is<Done>(stanza({says(no_backup), ours})));
-  CHECK(message(stanza({says(two_backups), system_id("Nzc=")})).find("keeps the backups of another cluster") != std::string::npos);
+  CHECK(message(stanza({says(two_backups), system_id("Nzc=")})).find("already holds backups of another cluster") != std::string::npos);
   const Decision broken =
       stanza({says(R"([{"name":"postgres-cluster","repo":[{"key":1,"status":{"code":99,"message":"[CryptoError] unable to flush"}}]}])")});
   CHECK(std::get<Later>(broken).wrong.find("unable to flush") != std::string::npos);
@@ -90,8 +90,15 @@ TEST_CASE("pgbackrest: the repository learns of the cluster once, and of no othe
 TEST_CASE("pgbackrest: a new cluster takes no repository of a former one") {
   ClusterView view = backed_up();
   for (auto& [host, facts] : view.facts) facts.begun.clear(), facts.owned.clear();
-  CHECK(message(decide(component->cluster_steps(view), "keeper/pgbackrest/stanza", {says(two_backups)})).find("another pgbackrest_stanza") !=
-        std::string::npos);
+  const StepPtr stanza = find(component->cluster_steps(view), "keeper/pgbackrest/stanza");
+  const Bent none{"", "curl", Output{.out = R"({"header":{}} {"etcdserver":"3.5.16","etcdcluster":"3.5.0"})"}};
+  CHECK(message(stanza->decide(answers_to(*stanza, {says(two_backups), none}))).find("another pgbackrest_stanza") != std::string::npos);
+  // A DCS that does not answer for a moment has not lost the cluster; one that this plan brings knows none yet.
+  Answers silent = answers_to(*stanza, {says(two_backups)});
+  CHECK(is<Later>(stanza->decide(silent)));
+  for (const Ask& ask : stanza->asks())
+    if (matches(ask, {"", "curl", {}})) silent.set(ask, Unreadable{}, true);
+  CHECK(message(stanza->decide(silent)).find("another pgbackrest_stanza") != std::string::npos);
 }
 
 TEST_CASE("pgbackrest: the way of the WAL is tried once") {
@@ -108,24 +115,43 @@ TEST_CASE("pgbackrest: the first backup is full, and its progress is told") {
   const ClusterView view = backed_up();
   const Steps all = component->cluster_steps(view);
   const auto first = [&](const char* info, const Unit& unit) {
-    return decide(all, "keeper/pgbackrest/backup", {says(info), {"keeper", "pgcluster-backup@full.service", unit}});
+    return decide(all, "keeper/pgbackrest/backup-repo1", {says(info), {"keeper", "pgcluster-backup-repo1@full.service", unit}});
   };
   const Decision fresh = first(no_backup, {});
-  CHECK(std::get<SetUnit>(std::get<Change>(fresh).todo.at(0).what).name == "pgcluster-backup@full.service");
+  CHECK(std::get<SetUnit>(std::get<Change>(fresh).todo.at(0).what).name == "pgcluster-backup-repo1@full.service");
   const Decision runs = first(running, {.active = "activating", .sub = "start"});
   CHECK(std::get<Later>(runs).seen == "12 MB of 31 MB are copied");
   CHECK(std::get<Later>(runs).wrong.empty());
   const Decision fails = first(no_backup, {.active = "activating", .sub = "auto-restart", .result = "exit-code", .restarts = 2});
   CHECK(std::get<Later>(fails).wrong.find("fails again and again") != std::string::npos);
   CHECK(is<Done>(first(two_backups, {})));
+  CHECK(is<Done>(first(two_backups, {.active = "activating", .sub = "start"})));  // a scheduled backup: nothing to wait for
+}
+
+TEST_CASE("pgbackrest: a repository that fails makes no backups in another") {
+  Spec wished = backed_up().spec;
+  wished.pgbackrest_repos.push_back({.path = "/srv/second"});
+  const ClusterView view = cluster(wished);
+  const Steps all = component->cluster_steps(view);
+  const std::vector<Bent> failing{says(two_backups),
+                                  {"keeper", "pgcluster-backup-repo2@full.service", Unit{.active = "activating", .sub = "auto-restart"}}};
+  CHECK(is<Done>(decide(all, "keeper/pgbackrest/backup-repo1", failing)));
+  CHECK(is<Later>(decide(all, "keeper/pgbackrest/backup-repo2", failing)));
+  for (const char* number : {"1", "2"}) {
+    const Decision unit = decide(steps(component, view, "keeper"), std::string("keeper/pgbackrest/backup-unit-repo") + number);
+    const std::string text = std::get<WriteFile>(std::get<Change>(unit).todo.at(0).what).content.masked();
+    CHECK(text.find("ExecStart=") == text.rfind("ExecStart="));
+    CHECK(text.find(std::string("--repo=") + number + " ") != std::string::npos);
+  }
 }
 
 TEST_CASE("pgbackrest: a backup that is asked for is one that was not there before") {
   const auto view = std::make_shared<ClusterView>(backed_up());
-  const auto make = [&](const std::string& newest) {
-    return decide(backup::make(view, "keeper", "incr", {{"repo1", newest}}), "keeper/pgbackrest/backup",
-                  {says(two_backups), {"keeper", "pgcluster-backup@incr.service", Unit{}}});
+  const auto make = [&](const std::string& newest, const Unit& unit = {}) {
+    return decide(backup::make(view, "keeper", "incr", {{"repo1", newest}}), "keeper/pgbackrest/backup-repo1",
+                  {says(two_backups), {"keeper", "pgcluster-backup-repo1@incr.service", unit}});
   };
+  CHECK(is<Later>(make("20261130-045251F", {.active = "activating", .sub = "start"})));
   CHECK(is<Change>(make("20261130-045251F_20261130-045255I")));
   CHECK(is<Done>(make("20261130-045251F")));
 }
@@ -133,12 +159,12 @@ TEST_CASE("pgbackrest: a backup that is asked for is one that was not there befo
 TEST_CASE("pgbackrest: a timer, its file and its state") {
   const ClusterView view = backed_up();
   const Steps all = steps(component, view, "keeper");
-  const WriteFile wish = pgbackrest::timer_file("full", "Sun 01:00");
+  const WriteFile wish = pgbackrest::timer_file({1, view.spec.pgbackrest_repos[0]}, "full", "Sun 01:00");
   const auto timer = [&](const std::string& content, const Answer& unit) {
-    return decide(all, "keeper/pgbackrest/timer-full",
-                  {{"keeper", wish.path, File{.content = content, .sha256 = "x"}}, {"keeper", "unit pgcluster-backup-full.timer", unit}});
+    return decide(all, "keeper/pgbackrest/timer-repo1-full",
+                  {{"keeper", wish.path, File{.content = content, .sha256 = "x"}}, {"keeper", "unit pgcluster-backup-repo1-full.timer", unit}});
   };
-  CHECK(std::get<Change>(decide(all, "keeper/pgbackrest/timer-full")).todo.size() == 2);
+  CHECK(std::get<Change>(decide(all, "keeper/pgbackrest/timer-repo1-full")).todo.size() == 2);
   const Unit active{.active = "active", .enabled = true};
   const Decision drifted = timer("OnCalendar=daily\n", active);
   CHECK(std::get<SetUnit>(std::get<Change>(drifted).todo.at(1).what).go == SetUnit::Go::restart);
@@ -156,29 +182,59 @@ TEST_CASE("pgbackrest: the directory of a repository") {
     for (const std::string& resource : node.step->keeps()) CHECK(resource.find("/var/lib/pgbackrest") == std::string::npos);
 }
 
-TEST_CASE("pgbackrest: a repository with another passphrase is not taken over") {
+TEST_CASE("pgbackrest: a repository with data keeps its passphrase and its cipher") {
   ClusterView view = backed_up();
-  const auto passphrase = [&] {
+  const auto passphrase = [&](const char* contents) {
     return decide(steps(component, view, "keeper"), "keeper/pgbackrest/repo1-passphrase",
-                  {{"keeper", "/var/lib/pgbackrest.passphrase", File{.content = "of a former cluster", .mode = 0600}}});
+                  {{"keeper", "/var/lib/pgbackrest.passphrase", File{.content = "of a former cluster", .mode = 0600}},
+                   {"keeper", "/backup.info", Output{.out = contents}}});
   };
-  CHECK(message(passphrase()).find("cipher_pass (!file PATH)") != std::string::npos);
+  CHECK(message(passphrase("Salted__")).find("cipher_pass (!file PATH)") != std::string::npos);
+  CHECK(message(passphrase("")).find("another passphrase") != std::string::npos);  // the file is not ours
   view.facts["keeper"].owned.push_back({std::string("file:") + pgbackrest::config_path, ""});
-  CHECK(is<Change>(passphrase()));
+  CHECK(message(passphrase("Salted__Salted__")).find("another passphrase") != std::string::npos);
+  CHECK(is<Change>(passphrase("")));
+
+  const auto directory = [&](const char* contents) {
+    return decide(steps(component, view, "keeper"), "keeper/pgbackrest/repo1",
+                  {{"keeper", "/var/lib/pgbackrest", File{.kind = File::Kind::directory, .mode = 0750, .owner = "postgres"}},
+                   {"keeper", "/backup.info", Output{.out = contents}}});
+  };
+  CHECK(is<Done>(directory("Salted__")));
+  CHECK(message(directory("[backres")).find("write cipher: false again") != std::string::npos);
+  view.spec.pgbackrest_repos[0].cipher = false;
+  CHECK(is<Done>(directory("[backres")));
+  CHECK(message(directory("Salted__")).find("write cipher: true again") != std::string::npos);
+}
+
+TEST_CASE("pgbackrest: somebody else's configuration stays") {
+  ClusterView view = backed_up();
+  const auto stranger = [&](const char* path, const std::string& content) {
+    return decide(steps(component, view, "pg1"), "pg1/pgbackrest/stranger", {{"pg1", path, File{.content = content}}});
+  };
+  const char* const path = pgbackrest::config_path;
+  CHECK(is<Done>(decide(steps(component, view, "pg1"), "pg1/pgbackrest/stranger")));
+  CHECK(is<Done>(stranger(path, "[global]\nrepo1-path=/var/lib/pgbackrest\n\n#[main]\n#pg1-path=/var/lib/postgresql/9.4/main\n")));
+  CHECK(is<Done>(stranger(path, std::string(pgbackrest::header) + "[global]\n")));
+  CHECK(message(stranger(path, "[global]\nrepo1-path=/mnt/backups\n")).find("has not written") != std::string::npos);
+  CHECK(message(stranger("/etc/pgbackrest/pgbackrest.conf", "")).find("/etc/pgbackrest/pgbackrest.conf") != std::string::npos);
+  view.facts["pg1"].owned.push_back({std::string("file:") + path, ""});
+  CHECK(is<Done>(stranger(path, "[global]\nrepo1-path=/mnt/backups\n")));
 }
 
 TEST_CASE("pgbackrest: where it takes part, and what it needs there") {
   const ClusterView view = backed_up();
   const auto needs = [&](const char* host) { return component->needs(NodeView{view, view.topology.host(host), view.facts.at(host)}); };
   CHECK(needs("pg1").units == std::vector<std::string>{"pgbackrest.service"});
-  CHECK(needs("keeper").units == std::vector<std::string>{"pgbackrest.service", "pgcluster-backup-full.timer", "pgcluster-backup-diff.timer"});
+  CHECK(needs("keeper").units ==
+        std::vector<std::string>{"pgbackrest.service", "pgcluster-backup-repo1-full.timer", "pgcluster-backup-repo1-diff.timer"});
   CHECK(secret_names(component, view.spec) == std::set<std::string>{"pgbackrest_repos.keeper/var/lib/pgbackrest.cipher_pass"});
   CHECK(steps(component, cluster(spec()), "pg1").empty());
   CHECK(needs("keeper").findings.empty());
   ClusterView off = cluster(view.spec);
   off.spec.pgbackrest_install = false;
   Facts kept;
-  kept.owned.push_back({"file:/etc/systemd/system/pgcluster-backup@.service", ""});
+  kept.owned.push_back({"file:/etc/systemd/system/pgcluster-backup-repo1@.service", ""});
   const Needs left = component->needs(NodeView{off, off.topology.host("keeper"), kept});
   CHECK(left.findings.at(0).severity == Severity::warning);
   CHECK(left.packages.empty());

@@ -53,7 +53,7 @@ TEST_CASE("backups: one on demand, by plan and by document") {
   const Spec spec = with_keeper(backups_on);
   apply_it(fleet, spec);
   const Plan plan = plan_backup(spec, fleet.executor, {.type = BackupType::diff});
-  CHECK(steps_of(plan) == std::vector<std::string>{"keeper/pgbackrest/backup"});
+  CHECK(steps_of(plan) == std::vector<std::string>{"keeper/pgbackrest/backup-repo1"});
   CHECK(disturbing(plan).empty());
   const Plan same = plan_from_document(plan.document(), spec, fleet.executor);
   REQUIRE(apply(same, fleet.executor).ok());
@@ -114,7 +114,7 @@ TEST_CASE("backups: another cluster's repository is refused before anything is t
     FAIL("not refused");
   } catch (const Error& error) {
     CHECK(error.code() == Code::refused);
-    CHECK(error.message().find("keeps the backups of another cluster") != std::string::npos);
+    CHECK(error.message().find("already holds backups of another cluster") != std::string::npos);
   }
   CHECK(fleet.executor.trace().empty());
 }

@@ -1,6 +1,9 @@
 // What goes from a host: what nobody describes any more, or all that is ours.
 #include <algorithm>
 
+#include <pgcluster/component/patroni.hpp>
+
+#include "component/backup.hpp"
 #include "component/planned.hpp"
 #include "operate/view.hpp"
 
@@ -48,7 +51,7 @@ Steps with_removals(const NodeView& node, Steps wanted) {
     components.insert(component_of(one.step->name()));
     for (const std::string& resource : one.step->keeps()) kept.insert(resource);
   }
-  std::vector<Owned> before;
+  std::vector<Owned> before, archiving;
   std::vector<Steps> after_wanted;
   for (const Owned& one : node.facts.owned) {
     if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
@@ -56,9 +59,13 @@ Steps with_removals(const NodeView& node, Steps wanted) {
     if (removable(one.resource) == "package" && components.contains(component_of(one.step)))
       after_wanted.push_back(removal_step(node.name(), one, Impact::restart));
     else
-      before.push_back(one);
+      (backup::archives_by(component_of(one.step)) && !components.contains(component_of(one.step)) ? archiving : before).push_back(one);
   }
-  return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)));
+  // PostgreSQL calls it until it has the settings of a cluster that is not backed up.
+  std::vector<StepRef> live;
+  for (const std::string& name : node.topology().database) live.push_back(patroni::live(name));
+  return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)),
+                  after_where_planned(live, removals(node.name(), archiving, kept)));
 }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {

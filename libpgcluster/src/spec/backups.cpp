@@ -2,6 +2,7 @@
 #include "spec/backups.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <regex>
 
 #include "base/strings.hpp"
@@ -61,8 +62,14 @@ class BackupChecker {
     const std::string here = "pgbackrest_repos[" + std::to_string(index) + ']';
     place(repo, here);
     if (!repo.cipher && repo.cipher_pass.given()) error(here + ".cipher_pass", "has no effect with cipher: false", "remove one of them");
-    if (!is_faulty(findings_, here + ".path") && (!repo.path.starts_with('/') || repo.path == "/" || repo.path.find("/../") != std::string::npos))
-      error(here + ".path", words::shown(repo.path) + " is not the path of a directory", "write one that begins with /, like /var/lib/pgbackrest");
+    if (!is_faulty(findings_, here + ".path")) {
+      // Beside it is its passphrase (PATH.passphrase), and two repositories must not share a directory: so each has one spelling only.
+      const std::filesystem::path plain = std::filesystem::path(repo.path + '/').lexically_normal().parent_path();
+      if (!repo.path.starts_with('/') || plain == "/")
+        error(here + ".path", words::shown(repo.path) + " is not the path of a directory", "write one that begins with /, like /var/lib/pgbackrest");
+      else if (plain != repo.path)
+        error(here + ".path", words::shown(repo.path) + " is not the shortest way to write this path", "write " + plain.string());
+    }
     const auto below = [](const std::string& path, const std::string& other) { return (path + '/').starts_with(other + '/'); };
     for (std::size_t i = 0; i < index; ++i) {
       const RepoSpec& other = spec_.pgbackrest_repos[i];

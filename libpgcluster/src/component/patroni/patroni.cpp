@@ -164,11 +164,9 @@ class Patroni final : public Component {
       for (const std::string& name : view->topology.database) ready.push_back(certificates::ready(name, patroni::server_certificate));
       encrypted = sequence(after_where_planned(ready, patroni::encryption_step(view)), patroni::encrypted_gate(view));
     }
-    std::vector<StepRef> repositories;  // must know the cluster before it archives
-    for (const TopologyHost* host : backup::hosts(*view)) repositories.push_back(backup::known(host->name));
     return sequence(std::move(encrypted), after(wait_for_first(*view), patroni::leader_gate(view)),
                     parallel(parallel(std::move(slots)),
-                             sequence(after(tried, after_where_planned(repositories, patroni::settings_step(view))), parallel(std::move(live)),
+                             sequence(after(tried, sequence(patroni::archivable_gate(view), patroni::settings_step(view))), parallel(std::move(live)),
                                       std::move(synchronous)),
                              sql_steps(*view)));
   }

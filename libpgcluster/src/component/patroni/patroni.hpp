@@ -206,6 +206,8 @@ std::string slot_name(const std::string& member);
 /// As many synchronous standbys stand as the spec asks for, or as there are replicas that may be one.
 StepPtr synchronous_gate(const View& view);
 
+/// The repositories know the cluster before it is told to archive to them. A cluster that archives already waits for none; no step without backups.
+Steps archivable_gate(const View& view);
 StepPtr settings_step(const View& view);
 /// Where a cluster goes over to TLS: PostgreSQL answers with TLS, too, before members and clients ask for it; and the gate that has seen it.
 StepPtr encryption_step(const View& view);

@@ -5,6 +5,7 @@
 #include "base/json.hpp"
 #include "base/strings.hpp"
 #include "base/url.hpp"
+#include "component/backup.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -132,6 +133,33 @@ StepPtr encrypted_gate(const View& view) {
     return Done{};
   };
   return gate(patroni::encrypted(), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(3 * view->spec.patroni_loop_wait + 30)});
+}
+
+Steps archivable_gate(const View& view) {
+  std::vector<Ask> asks = member_asks(*view);
+  std::vector<std::pair<std::string, Ask>> repositories;
+  Bringers bringers;
+  for (const TopologyHost* host : backup::hosts(*view)) {
+    if (view->leaves_out(host->name)) continue;
+    repositories.emplace_back(host->name, backup::repositories_ask(*view, host->name));
+    asks.push_back(repositories.back().second);
+    bringers.steps.push_back(backup::known(host->name));
+  }
+  if (repositories.empty()) return {};
+  bringers.enough = repositories.size();
+  auto decide = [view, repositories](const Answers& answers) -> Decision {
+    const Members members = read_members(*view, answers);
+    const TopologyHost* leader = members.leader();
+    const OrderedJson has = json_read::parse<OrderedJson>(leader ? members.of(*leader).settings : "");
+    const OrderedJson& parameters = json_read::at(json_read::at(has, "postgresql"), "parameters");
+    if (json_read::plain(json_read::at(parameters, "archive_command")) == backup::archive_command(view->spec)) return Done{};
+    for (const auto& [host, ask] : repositories)
+      for (const backup::Repository& one : backup::read_repositories(*view, host, answers[ask]))
+        if (!one.exists) return Later{"the repositories on " + host + " know the cluster"};
+    return Done{};
+  };
+  return gate(StepRef{"", "patroni", "archivable"},
+              {.asks = asks, .decide = decide, .settle = std::chrono::hours(1), .brought_by = std::move(bringers)});
 }
 
 StepPtr settings_step(const View& view) {

@@ -89,7 +89,7 @@ SecretNeed passphrase(const Spec& spec, const NumberedRepo& repo) {
 std::string passphrase_file(const NumberedRepo& repo) { return repo.spec.path + ".passphrase"; }
 
 Text config(const NodeView& node) {
-  Text text = "# Written by pgcluster.\n";
+  Text text = header;
   text += node.has(Role::postgres) ? database_config(node) : repository_config(node);
   return text;
 }
@@ -102,24 +102,24 @@ std::vector<std::string> command(const ClusterView& view, const std::string& hos
   return argv;
 }
 
-std::string backup_unit(const std::string& type) { return "pgcluster-backup@" + type + ".service"; }
+// A unit of its own for each repository: one that fails, and is tried again, makes no backups in another.
+std::string backup_unit(const NumberedRepo& repo, const std::string& type) { return "pgcluster-backup-" + repo.name() + "@" + type + ".service"; }
 
-WriteFile backup_unit_file(const NodeView& node) {
-  const std::string& account = node.platform().pgbackrest.account;
-  std::string text =
-      "[Unit]\nDescription=%i backup of " + node.spec().patroni_cluster_name +
-      "\nAfter=network-online.target\n"
-      "StartLimitIntervalSec=0\n\n[Service]\nType=oneshot\nUser=" +
-      account + "\nGroup=" + account +
-      "\n"
-      // What is due waits until an operation of pgcluster has ended. Not for ever: that operation may wait for this backup.
-      "ExecStartPre=+/bin/sh -c '[ -z \"$TRIGGER_UNIT\" ] || [ ! -e /run/pgcluster/lock ] || flock -s -w 600 /run/pgcluster/lock true || :'\n";
-  // Backups wait for each other. One that fails, as at a switchover, is tried again and goes on from where it was.
-  for (const NumberedRepo& repo : repos(node.spec(), node.name()))
-    text += std::string("ExecStart=/usr/bin/flock ") + spool_path + " /usr/bin/pgbackrest --stanza=" + stanza_of(node.spec()) +
-            " --repo=" + std::to_string(repo.number) + " --type=%i --log-level-console=info backup\n";
-  text += "Restart=on-failure\nRestartSec=30\nRestartSteps=6\nRestartMaxDelaySec=30min\n";
-  return {.path = "/etc/systemd/system/pgcluster-backup@.service", .content = text};
+WriteFile backup_unit_file(const NodeView& node, const NumberedRepo& repo) {
+  const std::string &account = node.platform().pgbackrest.account, stanza = stanza_of(node.spec());
+  return {.path = "/etc/systemd/system/pgcluster-backup-" + repo.name() + "@.service",
+          .content =
+              "[Unit]\nDescription=%i backup of " + node.spec().patroni_cluster_name + " in " + repo.name() +
+              "\nAfter=network-online.target\n"
+              "StartLimitIntervalSec=0\n\n[Service]\nType=oneshot\nUser=" +
+              account + "\nGroup=" + account +
+              "\n"
+              // What is due waits until an operation of pgcluster has ended. Not for ever: that operation may wait for this backup.
+              "ExecStartPre=+/bin/sh -c '[ -z \"$TRIGGER_UNIT\" ] || [ ! -e /run/pgcluster/lock ] || flock -s -w 600 /run/pgcluster/lock true || :'\n"
+              // Backups wait for each other. One that fails, as at a switchover, is tried again and goes on from where it was.
+              "ExecStart=/usr/bin/flock " +
+              std::string(spool_path) + " /usr/bin/pgbackrest --stanza=" + stanza + " --repo=" + std::to_string(repo.number) +
+              " --type=%i --log-level-console=info backup\nRestart=on-failure\nRestartSec=1min\n"};
 }
 
 Pairs schedule(const Spec& spec) {
@@ -128,15 +128,17 @@ Pairs schedule(const Spec& spec) {
   return all;
 }
 
-std::string timer(const std::string& type) { return "pgcluster-backup-" + type + ".timer"; }
+std::string timer(const NumberedRepo& repo, const std::string& type) { return "pgcluster-backup-" + repo.name() + "-" + type + ".timer"; }
 
-WriteFile timer_file(const std::string& type, const std::string& when) {
-  return {.path = "/etc/systemd/system/" + timer(type),
-          .content = "[Unit]\nDescription=schedule of " + type + " backups\n\n[Timer]\nOnCalendar=" + when +
-                     "\nPersistent=true\nAccuracySec=1s\nUnit=" + backup_unit(type) + "\n\n[Install]\nWantedBy=timers.target\n"};
+WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const std::string& when) {
+  return {.path = "/etc/systemd/system/" + timer(repo, type),
+          .content = "[Unit]\nDescription=schedule of " + type + " backups in " + repo.name() + "\n\n[Timer]\nOnCalendar=" + when +
+                     "\nPersistent=true\nAccuracySec=1s\nUnit=" + backup_unit(repo, type) + "\n\n[Install]\nWantedBy=timers.target\n"};
 }
 
 }  // namespace pgbackrest
+
+bool backup::archives_by(const std::string& component) { return component == "pgbackrest"; }
 
 std::string backup::archive_command(const Spec& spec) {
   return wanted(spec) ? "pgbackrest --stanza=" + stanza_of(spec) + " archive-push %p" : "/bin/true";

@@ -2,6 +2,7 @@
 #include "component/pgbackrest/pgbackrest.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 #include "component/certificates.hpp"
 #include "component/registry.hpp"
@@ -18,11 +19,47 @@ using std::chrono::seconds;
 bool keeps(const NodeView& node) { return node.has(Role::backup) && !pgbackrest::repos(node.spec(), node.name()).empty(); }
 bool takes_part(const NodeView& node) { return backup::wanted(node.spec()) && (node.has(Role::postgres) || keeps(node)); }
 
+// Debian's package brings a configuration that names only the default directory.
+bool is_packaged(const std::string& config) {
+  std::istringstream lines(config);
+  for (std::string line; std::getline(lines, line);)
+    if (!line.empty() && !line.starts_with('#') && line != "[global]" && line != "repo1-path=/var/lib/pgbackrest") return false;
+  return true;
+}
+
+// Somebody else's pgBackRest goes on as it is. It reads /etc/pgbackrest/pgbackrest.conf first, and the other file only where there is none.
+StepPtr stranger_step(const NodeView& node) {
+  const std::string foreign = "/etc/pgbackrest/pgbackrest.conf";
+  const Ask config{node.name(), FileOf{pgbackrest::config_path}}, first{node.name(), FileOf{foreign, false}};
+  auto decide = [=, host = node.name(), ours = owns(node.facts, std::string("file:") + pgbackrest::config_path)](const Answers& answers) -> Decision {
+    const auto* found = answers.get<File>(config);
+    const bool strange = !ours && found && !found->content.starts_with(pgbackrest::header) && !is_packaged(found->content);
+    if (!strange && !answers.get<File>(first)) return Done{};
+    return Refused{{.message = host + " has a configuration of pgBackRest that pgcluster has not written (" +
+                               (strange ? pgbackrest::config_path : foreign) + ")",
+                    .hint = "move it away, where nobody needs it; or write pgbackrest_install: false"}};
+  };
+  return gate(node.step("pgbackrest", "stranger"), {.asks = {config, first}, .decide = decide});
+}
+
+// The first bytes of what the stanzas of a repository keep in it: nothing where there is none. Encrypted files begin as those of openssl do.
+Ask contents_ask(const std::string& host, const std::string& path) {
+  return {host, Exec{.argv = {"find", path, "-maxdepth", "3", "-path", path + "/backup/*/backup.info", "-exec", "head", "-c", "8", "{}", ";"},
+                     .about = {"backup:repositories"}}};
+}
+constexpr const char* encrypted_mark = "Salted__";
+
 // The directory of a repository. No step keeps it: it stays when the cluster goes.
 StepPtr directory_step(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
   const std::string account = node.platform().pgbackrest.account, host = node.name(), path = repo.spec.path;
-  const Ask look{host, FileOf{path, false}};
-  auto decide = [=](const Answers& answers) -> Decision {
+  const Ask look{host, FileOf{path, false}}, contents = contents_ask(host, path);
+  auto decide = [=, cipher = repo.spec.cipher](const Answers& answers) -> Decision {
+    if (const std::string* found = answers.out(contents); found && !found->empty() && found->starts_with(encrypted_mark) != cipher)
+      return Refused{
+          {.message = "the repository at " + path + " on " + host + " is " + (cipher ? "not encrypted" : "encrypted") + ", which cannot be changed",
+           .hint = std::string("write cipher: ") + (cipher ? "false" : "true") +
+                   " again, or name another path: the repository there stays with all its backups",
+           .path = "pgbackrest_repos"}};
     if (std::holds_alternative<Absent>(answers[look]))
       return Change{
           .todo = {Do{.at = host,
@@ -37,29 +74,30 @@ StepPtr directory_step(const NodeView& node, const pgbackrest::NumberedRepo& rep
                             "; or name another path",
                     .path = "pgbackrest_repos"}};
   };
-  return make_step(node.step("pgbackrest", repo.name()), {.asks = {look}, .decide = decide});
+  return make_step(node.step("pgbackrest", repo.name()), {.asks = {look, contents}, .decide = decide});
 }
 
 // Without the passphrase nobody can read the repository, so the copy stays beside it when the cluster goes. No step keeps it.
 Steps passphrase_step(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
   if (!repo.spec.cipher) return {};
-  const StepPtr wished = file(node.step("pgbackrest", repo.name() + "-passphrase"), node.name(),
-                              WriteFile{.path = pgbackrest::passphrase_file(repo),
-                                        .content = Text(node.cluster.secret(pgbackrest::passphrase(node.spec(), repo).name)),
-                                        .mode = 0600});
-  const Ask present = wished->asks().front();
-  auto decide = [wished, present, path = pgbackrest::passphrase_file(repo), host = node.name(),
+  const WriteFile wish{
+      .path = pgbackrest::passphrase_file(repo), .content = Text(node.cluster.secret(pgbackrest::passphrase(node.spec(), repo).name)), .mode = 0600};
+  const StepPtr wished = file(node.step("pgbackrest", repo.name() + "-passphrase"), node.name(), wish);
+  const Ask present = wished->asks().front(), contents = contents_ask(node.name(), repo.spec.path);
+  auto decide = [wish, wished, present, contents, path = repo.spec.path, host = node.name(),
                  begun = owns(node.facts, std::string("file:") + pgbackrest::config_path)](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
-    const auto* change = std::get_if<Change>(&decision);
-    if (!change || !answers.get<File>(present) || change->action != Action::update || begun) return decision;
-    return Refused{{.message = "the repository at " + path.substr(0, path.rfind('.')) + " on " + host + " has another passphrase than this cluster",
-                    .hint = "name another path. Or use this repository, too: copy " + path +
-                            " to this machine, name it in the repository's cipher_pass (!file PATH), "
-                            "and write another pgbackrest_stanza",
+    const auto* found = answers.get<File>(present);
+    if (!std::holds_alternative<Change>(decision) || !found || found->content == wish.content.reveal()) return decision;
+    const auto* kept = answers.get<Output>(contents);
+    if (begun && kept && kept->out.empty()) return decision;
+    return Refused{{.message = "the repository at " + path + " on " + host + " has another passphrase than this cluster",
+                    .hint = "name another path: the repository there stays with all its backups. Or go on with it: copy " + wish.path +
+                            " to this machine, and name the copy in the repository's cipher_pass (!file PATH); a new cluster needs another "
+                            "pgbackrest_stanza, too",
                     .path = "pgbackrest_repos"}};
   };
-  return make_step(wished->name(), {.asks = wished->asks(), .decide = decide});
+  return make_step(wished->name(), {.asks = {present, contents}, .decide = decide});
 }
 
 ServiceWish server_wish() {
@@ -83,10 +121,11 @@ StepPtr listens(const NodeView& node) {
 }
 
 // A timer takes a new time when systemd reads its file again.
-StepPtr timer_step(const NodeView& node, const std::string& type, const std::string& when) {
-  const WriteFile wish = pgbackrest::timer_file(type, when);
-  const StepPtr written = file(node.step("pgbackrest", "timer-" + type), node.name(), wish);
-  const Ask state{node.name(), UnitOf{pgbackrest::timer(type)}};
+StepPtr timer_step(const NodeView& node, const pgbackrest::NumberedRepo& repo, const std::string& type, const std::string& when) {
+  const WriteFile wish = pgbackrest::timer_file(repo, type, when);
+  const std::string name = pgbackrest::timer(repo, type);
+  const StepPtr written = file(node.step("pgbackrest", "timer-" + repo.name() + "-" + type), node.name(), wish);
+  const Ask state{node.name(), UnitOf{name}};
   std::vector<Ask> asks = written->asks();
   asks.push_back(state);
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
@@ -95,24 +134,25 @@ StepPtr timer_step(const NodeView& node, const std::string& type, const std::str
     const bool runs = timer && timer->active == "active" && timer->enabled && !timer->masked;
     if (std::holds_alternative<Done>(decision) && runs) return Done{};
     if (std::holds_alternative<Done>(decision)) decision = Change{.todo = {}, .action = Action::start, .reason = "the timer does not run"};
-    if (auto* change = std::get_if<Change>(&decision))
-      change->todo.push_back({.at = host, .what = SetUnit{pgbackrest::timer(type), SetUnit::Go::restart, true}});
+    if (auto* change = std::get_if<Change>(&decision)) change->todo.push_back({.at = host, .what = SetUnit{name, SetUnit::Go::restart, true}});
     return decision;
   };
   std::vector<std::string> kept = written->keeps();
-  kept.push_back("unit:" + pgbackrest::timer(type));
+  kept.push_back("unit:" + name);
   return make_step(written->name(), {.asks = std::move(asks), .decide = decide, .settle = seconds(30), .keeps = std::move(kept)});
 }
 
 Steps repository_steps(const NodeView& node) {
   if (!keeps(node)) return {};
   std::vector<Steps> all;
-  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
-    all.push_back(parallel(directory_step(node, repo), passphrase_step(node, repo)));
-  Steps timers;
-  for (const auto& [type, when] : pgbackrest::schedule(node.spec())) timers = parallel(std::move(timers), timer_step(node, type, when));
-  return sequence(parallel(std::move(all)), file(node.step("pgbackrest", "backup-unit"), node.name(), pgbackrest::backup_unit_file(node)),
-                  std::move(timers));
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) {
+    Steps timers;
+    for (const auto& [type, when] : pgbackrest::schedule(node.spec())) timers = parallel(std::move(timers), timer_step(node, repo, type, when));
+    all.push_back(sequence(parallel(directory_step(node, repo), passphrase_step(node, repo)),
+                           file(node.step("pgbackrest", "backup-unit-" + repo.name()), node.name(), pgbackrest::backup_unit_file(node, repo)),
+                           std::move(timers)));
+  }
+  return parallel(std::move(all));
 }
 
 Probe archiver_probe(const NodeView& node) {
@@ -138,13 +178,13 @@ Probe repositories_probe(const NodeView& node) {
           }};
 }
 
-Probe backup_probe(const NodeView& node, const std::string& type) {
-  const std::string unit = pgbackrest::backup_unit(type);
-  return {{node.name(), UnitOf{unit}}, [type, unit](const Answer& answer) -> std::optional<Problem> {
+Probe backup_probe(const NodeView& node, const pgbackrest::NumberedRepo& repo, const std::string& type) {
+  const std::string unit = pgbackrest::backup_unit(repo, type);
+  return {{node.name(), UnitOf{unit}}, [type, unit, repo = repo.name()](const Answer& answer) -> std::optional<Problem> {
             const auto* state = std::get_if<Unit>(&answer);
             if (!state || (state->active != "failed" && state->sub != "auto-restart")) return std::nullopt;
             return Problem{.cause = "backup_failed",
-                           .message = "the " + type + " backup has failed (" + state->result + ")" +
+                           .message = "the " + type + " backup in " + repo + " has failed (" + state->result + ")" +
                                       (state->sub == "auto-restart" ? ", and is tried again" : ""),
                            .remedy = "journalctl -u " + unit + " on the host says why; pgcluster backup --type " + type + " makes one now"};
           }};
@@ -163,7 +203,7 @@ class PgBackRest final : public Component {
     const WriteFile notes = unit_notes(server_wish(), {"/bin/kill -HUP $MAINPID"}, "ExecStartPost=\n");
     // The package starts its server at once, and without a configuration it dies again and again.
     return sequence(
-        packages(step("packages"), node.name(), needs(node).packages, {pgbackrest::unit}),
+        stranger_step(node), packages(step("packages"), node.name(), needs(node).packages, {pgbackrest::unit}),
         parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node),
         after_where_planned({certificates::ready(node.name(), pgbackrest::certificate)}, service(step("service"), node.name(), server_wish())),
         listens(node));
@@ -194,8 +234,10 @@ class PgBackRest final : public Component {
       if (repo.spec.cipher) all.secrets.push_back(pgbackrest::passphrase(node.spec(), repo));
     certificates::declare(node, all, {{.name = pgbackrest::certificate, .account = packaged.account, .asks = true, .port = pgbackrest::port}});
     if (!keeps(node)) return all;
-    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) all.directories.push_back(repo.spec.path);
-    for (const auto& [type, when] : pgbackrest::schedule(node.spec())) all.units.push_back(pgbackrest::timer(type));
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) {
+      all.directories.push_back(repo.spec.path);
+      for (const auto& [type, when] : pgbackrest::schedule(node.spec())) all.units.push_back(pgbackrest::timer(repo, type));
+    }
     return all;
   }
 
@@ -205,7 +247,8 @@ class PgBackRest final : public Component {
     if (node.has(Role::postgres)) all.push_back(archiver_probe(node));
     if (!keeps(node)) return all;
     all.push_back(repositories_probe(node));
-    for (const char* type : {"full", "diff", "incr"}) all.push_back(backup_probe(node, type));
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
+      for (const char* type : {"full", "diff", "incr"}) all.push_back(backup_probe(node, repo, type));
     return all;
   }
 
@@ -213,15 +256,20 @@ class PgBackRest final : public Component {
   std::vector<std::string> data(const NodeView& node) const override {
     if (!takes_part(node)) return {};
     std::vector<std::string> all{pgbackrest::spool_path, "/var/log/pgbackrest"};
-    if (keeps(node))
-      for (const auto& [type, when] : pgbackrest::schedule(node.spec())) all.push_back("/var/lib/systemd/timers/stamp-" + pgbackrest::timer(type));
+    if (!keeps(node)) return all;
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
+      for (const auto& [type, when] : pgbackrest::schedule(node.spec()))
+        all.push_back("/var/lib/systemd/timers/stamp-" + pgbackrest::timer(repo, type));
     return all;
   }
 
  private:
   // A host that has kept repositories, and is not to any more.
   static void left_repositories(const NodeView& node, Needs& needs) {
-    if (!owns(node.facts, "file:/etc/systemd/system/pgcluster-backup@.service")) return;
+    const auto& owned = node.facts.owned;
+    if (std::none_of(owned.begin(), owned.end(),
+                     [](const Owned& one) { return one.resource.starts_with("file:/etc/systemd/system/pgcluster-backup-repo"); }))
+      return;
     needs.findings.push_back({.severity = Severity::warning,
                               .message = node.name() + " makes no backups any more; the repositories there stay with all their backups",
                               .hint = "remove their directories by hand where they are of no use; beside each is its passphrase (PATH.passphrase)",

@@ -9,6 +9,7 @@ namespace pgcluster::pgbackrest {
 
 inline constexpr const char* unit = "pgbackrest.service";
 inline constexpr const char* config_path = "/etc/pgbackrest.conf";
+inline constexpr const char* header = "# Written by pgcluster.\n";  ///< of the configuration
 inline constexpr const char* spool_path = "/var/spool/pgbackrest";
 inline constexpr const char* certificate = "pgbackrest";
 inline constexpr int port = 8432;
@@ -32,13 +33,13 @@ Text config(const NodeView& node);
 /// pgBackRest as the account that owns the repositories, for this cluster.
 std::vector<std::string> command(const ClusterView& view, const std::string& host, const std::vector<std::string>& words);
 
-/// The unit that makes a backup of a type; what starts it at its time; and their files.
-std::string backup_unit(const std::string& type);
-WriteFile backup_unit_file(const NodeView& node);
+/// The unit that makes a backup of a type in a repository; what starts it at its time; and their files.
+std::string backup_unit(const NumberedRepo& repo, const std::string& type);
+WriteFile backup_unit_file(const NodeView& node, const NumberedRepo& repo);
 /// The types that have a time, and when that is.
 Pairs schedule(const Spec& spec);
-std::string timer(const std::string& type);
-WriteFile timer_file(const std::string& type, const std::string& when);
+std::string timer(const NumberedRepo& repo, const std::string& type);
+WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const std::string& when);
 
 /// The repositories of the host know the cluster, and have WAL of it; then its first backup.
 Steps first_steps(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);

@@ -35,13 +35,12 @@ bool all_of(const std::vector<backup::Repository>& repositories, bool (*holds)(c
   return !repositories.empty() && std::all_of(repositories.begin(), repositories.end(), holds);
 }
 
-// A repository with the backups of another cluster is never written to.
-std::optional<Refused> stranger(const ClusterView& view, const std::vector<backup::Repository>& repositories, const std::string& system_id,
-                                bool no_cluster_yet) {
+// A repository with the backups of another cluster is never written to. A cluster that has not begun has no system identifier yet.
+std::optional<Refused> stranger(const ClusterView& view, const std::vector<backup::Repository>& repositories, const std::string& system_id) {
   for (const backup::Repository& repo : repositories) {
-    if (repo.system_id.empty() || repo.system_id == system_id || (system_id.empty() && !no_cluster_yet)) continue;
-    return Refused{.why = {.message = repo.name + " on " + repo.host + " keeps the backups of another cluster by the name " + stanza_of(view.spec) +
-                                      " (its system identifier is " + repo.system_id + ")",
+    if (repo.system_id.empty() || repo.system_id == system_id) continue;
+    return Refused{.why = {.message = repo.name + " on " + repo.host + " already holds backups of another cluster under the stanza " +
+                                      stanza_of(view.spec) + " (its system identifier is " + repo.system_id + ")",
                            .hint = "keep them: give this cluster another pgbackrest_stanza, or the repository another path",
                            .path = "pgbackrest_repos"},
                    .host = repo.host};
@@ -56,10 +55,19 @@ StepPtr stanza_step(const View& view, const TopologyHost& host) {
   for (const std::string& name : view->topology.database)
     if (!initialize && !view->leaves_out(name)) initialize = patroni::initialize_ask(*view, view->topology.host(name));
   if (initialize) asks.push_back(*initialize);
-  auto decide = [view, host = host.name, info, initialize](const Answers& answers) -> Decision {
+  auto decide = [view, host = host.name, info, initialize, nobody = Answer(Unreadable{})](const Answers& answers) -> Decision {
     const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
-    const std::string system_id = initialize ? patroni::read_system_id(answers[*initialize]) : "";
-    if (auto refused = stranger(*view, repositories, system_id, patroni::begins(*view))) return *refused;
+    const Answer& key = initialize ? answers[*initialize] : nobody;
+    const patroni::Initialized begun = patroni::read_initialized(key);
+    const bool begins = patroni::begins(*view);
+    // A DCS that does not answer tells nothing, but where this plan brings it.
+    const bool told =
+        begun == patroni::Initialized::yes || (begins && (begun == patroni::Initialized::no || !initialize || answers.pending(*initialize)));
+    if (told) {
+      if (auto refused = stranger(*view, repositories, patroni::read_system_id(key))) return *refused;
+    } else if (begins) {
+      return Later{"the DCS tells the system identifier of the cluster"};
+    }
     const std::string until = "the repositories on " + host + " know the cluster";
     if (auto later = obstacle(repositories, until)) return *later;
     if (all_of(repositories, [](const auto& repo) { return repo.exists; })) return Done{};
@@ -97,30 +105,32 @@ std::string progress(const std::vector<backup::Repository>& repositories) {
   return {};
 }
 
-StepPtr backup_step(const View& view, const std::string& host, const std::string& type, const std::map<std::string, std::string>& before) {
-  const std::string unit = backup_unit(type);
+// A backup in one repository: the first one, or one that is newer than the one of this label.
+StepPtr backup_step(const View& view, const std::string& host, const NumberedRepo& numbered, const std::string& type,
+                    const std::optional<std::string>& before) {
+  const std::string unit = backup_unit(numbered, type), name = numbered.name();
   const Ask info = backup::repositories_ask(*view, host), state{host, UnitOf{unit}};
   auto decide = [=](const Answers& answers) -> Decision {
     const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
+    const auto repo = std::find_if(repositories.begin(), repositories.end(), [&](const backup::Repository& one) { return one.name == name; });
     const auto* running = answers.get<Unit>(state);
-    const std::string until = "the " + type + " backup has ended";
-    const bool is_there = !repositories.empty() && std::all_of(repositories.begin(), repositories.end(), [&](const backup::Repository& repo) {
-      const auto old = before.find(repo.name);
-      return !repo.backups.empty() && (old == before.end() || repo.backups.back().label != old->second);
-    });
-    if (is_there && !(running && running->active == "activating")) return Done{};
-    if (running && (running->active == "activating" || running->active == "deactivating")) {
+    const bool runs = running && (running->active == "activating" || running->active == "deactivating");
+    const bool is_there = repo != repositories.end() && !repo->backups.empty();
+    // A scheduled backup that runs now is no business of a plan that only wants one to be there.
+    if (is_there && (!before || (repo->backups.back().label != *before && !runs))) return Done{};
+    const std::string until = "the " + type + " backup in " + name + " has ended";
+    if (runs) {
       Later later{.until = until, .at_most = Impact::none, .action = Action::run, .seen = progress(repositories)};
-      if (running->restarts > 1) later.wrong = "the " + type + " backup fails again and again (" + running->result + ")";
+      if (running->restarts > 1) later.wrong = "the " + type + " backup in " + name + " fails again and again (" + running->result + ")";
       return later;
     }
-    if (!all_of(repositories, [](const auto& repo) { return repo.answers && repo.problem.empty(); }))
+    if (repo == repositories.end() || !repo->answers || !repo->problem.empty())
       return Later{.until = until, .at_most = Impact::none, .action = Action::run};
     return Change{.todo = {Do{.at = host, .what = SetUnit{unit, SetUnit::Go::start, std::nullopt}}},
                   .action = Action::run,
-                  .reason = before.empty() ? "there is no backup yet" : "asked for"};
+                  .reason = before ? "asked for" : "there is no backup yet"};
   };
-  return make_step(StepRef{host, "pgbackrest", "backup"},
+  return make_step(StepRef{host, "pgbackrest", "backup-" + name},
                    {.asks = {info, state}, .decide = decide, .settle = std::chrono::hours(48), .evidence = {journal_ask(host, unit)}});
 }
 
@@ -132,14 +142,20 @@ Steps first_steps(const View& view, const TopologyHost& host) {
     reach.push_back(backup::configured(name));
     live.insert(live.end(), {patroni::member(name), patroni::live(name)});
   }
-  return sequence(after(reach, stanza_step(view, host)), after(live, archive_step(view, host)), backup_step(view, host.name, "full", {}));
+  std::vector<Steps> backups;
+  for (const NumberedRepo& repo : repos(view->spec, host.name)) backups.push_back(backup_step(view, host.name, repo, "full", std::nullopt));
+  return sequence(after(reach, stanza_step(view, host)), after(live, archive_step(view, host)), parallel(std::move(backups)));
 }
 
 }  // namespace pgbackrest
 
 Steps backup::make(const std::shared_ptr<const ClusterView>& view, const std::string& host, const std::string& type,
                    const std::map<std::string, std::string>& before) {
-  return pgbackrest::backup_step(view, host, type, before);
+  std::vector<Steps> all;
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(view->spec, host))
+    if (const auto label = before.find(repo.name()); label != before.end())
+      all.push_back(pgbackrest::backup_step(view, host, repo, type, label->second));
+  return parallel(std::move(all));
 }
 
 StepRef backup::configured(const std::string& host) { return {host, "pgbackrest", "listens"}; }

@@ -29,6 +29,12 @@ std::string stanza(const SimulatedHost& host) {
   return at == std::string::npos ? "" : text->substr(at + 2, text->find(']', at) - at - 2);
 }
 
+// "full" of pgcluster-backup-repo1@full.service; empty for other units.
+std::string backup_type(const std::string& unit) {
+  const auto at = unit.find('@');
+  return unit.starts_with("pgcluster-backup-") && at != std::string::npos ? unit.substr(at + 1, 4) : "";
+}
+
 Output failed(int status, const std::string& message) {
   return {.status = status, .err = "ERROR: [0" + std::to_string(status) + "]: " + message + "\n"};
 }
@@ -48,16 +54,16 @@ std::optional<SimulatedPackage> PgBackRestModel::package(const std::string& name
 std::optional<ServiceModel::Start> PgBackRestModel::unit_starts(SimulatedHost& host, const std::string& unit, SimulatedTime) {
   if (unit == pgbackrest::unit)
     return Start{.takes = {}, .dies = option(host, "tls-server-auth").empty() ? "ERROR: [037]: server command requires option: tls-server-auth" : ""};
-  if (!unit.starts_with("pgcluster-backup@")) return std::nullopt;
+  if (backup_type(unit).empty()) return std::nullopt;
   return Start{.takes = 3s,
                .dies = repositories_[host.name].archives && leader(host) ? "" : "ERROR: [056]: unable to find primary cluster - cannot proceed"};
 }
 
 // A oneshot unit: it has ended when it is through.
 void PgBackRestModel::unit_started(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
-  if (!unit.starts_with("pgcluster-backup@")) return;
+  std::string type = backup_type(unit);
+  if (type.empty()) return;
   Repository& kept = repositories_[host.name];
-  std::string type = unit.substr(17, 4);
   if (kept.backups.empty()) type = "full";
   const std::int64_t stop = fleet_->options().clock + std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
   char label[32];
@@ -130,6 +136,10 @@ std::optional<Output> PgBackRestModel::exec(SimulatedHost& host, const std::vect
   if (argv[0] == "install" && argv.size() > 2 && argv[1] == "-d") {
     host.files[argv.back()] = File{.kind = File::Kind::directory, .mode = 0750, .owner = "postgres", .group = "postgres"};
     return Output{};
+  }
+  if (argv[0] == "find" && argv.size() > 5 && argv[5].ends_with("/backup.info")) {
+    const Repository& kept = repositories_[host.name];
+    return Output{.out = kept.system_id.empty() ? "" : kept.passphrase.empty() ? "[backres" : "Salted__"};
   }
   if (argv.size() > 5 && argv[0] == "setpriv" && argv[4] == "pgbackrest") return call(host, argv[5].starts_with("--stanza=") ? argv.at(6) : argv[5]);
   if (argv.size() > 5 && argv[0] == "setpriv" && argv.back().find("pg_stat_archiver") != std::string::npos) {
