@@ -200,8 +200,8 @@ void CommandLine::reading() {
   shown.add_flag("--watch", a_.watch, "Read it every 2 s, until Ctrl-C");
 
   json(add({"backups", "Show the backups and the window that can be restored",
-            "Asks the hosts with repositories which backups there are, and the leader when it archived WAL last: what was committed after\n"
-            "that is lost if all database hosts are.",
+            "Asks the hosts with repositories which backups there are, and the leader when it archived WAL last. If all database hosts\n"
+            "are lost, so are the commits after that time.",
             "  pgcluster backups -f cluster.yaml\n"
             "  pgcluster backups -f cluster.yaml --json | jq -r '.backups[-1].label'",
             "0 done, 1 it failed or a repository cannot be used, 3 the cluster is not backed up, 64 wrong usage, 65 the spec is wrong,\n"
@@ -325,9 +325,8 @@ void CommandLine::members() {
        [this](Session& session) {
          return operate(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
            auto chosen = options_from<pgcluster::BackupOptions>(options);
-           chosen.type = a_.type == "full"   ? pgcluster::BackupType::full
-                         : a_.type == "diff" ? pgcluster::BackupType::diff
-                                             : pgcluster::BackupType::incr;
+           for (const auto type : {pgcluster::BackupType::full, pgcluster::BackupType::diff, pgcluster::BackupType::incr})
+             if (to_string(type) == a_.type) chosen.type = type;
            return pgcluster::plan_backup(spec, executor, chosen);
          });
        })

@@ -68,7 +68,9 @@ TEST_CASE("pgbackrest: what it says of its repositories") {
   CHECK(!read(Output{.out = no_stanza}).exists);
   CHECK(read(Output{.out = no_stanza}).problem.empty());
   CHECK(read(Output{.status = 37, .err = "ERROR: [037]: info command requires option\n"}).problem == "ERROR: [037]: info command requires option");
-  CHECK(read(Unreadable{"no"}).problem == "keeper does not answer");
+  CHECK(read(Unreadable{"ssh: connection refused"}).problem == "ssh: connection refused");
+  CHECK(read(Unreadable{}).problem == "keeper does not answer");
+  CHECK(read(Output{.status = 3}).problem == "pgbackrest info failed with status 3");
 }
 
 TEST_CASE("pgbackrest: the repository learns of the cluster once, and of no other") {
@@ -250,6 +252,9 @@ TEST_CASE("pgbackrest: what is wrong with backups") {
   CHECK(problem("pg1", 0, Output{.out = R"({"leads":true,"last":5,"age":7,"failed":3,"failing":false})"}).empty());
   CHECK(problem("pg1", 0, Output{.out = R"({"leads":false,"last":null,"age":null,"failed":3,"failing":true})"}).empty());
   CHECK(problem("keeper", 0, Output{.out = two_backups}).empty());
+  std::string damaged = two_backups;
+  damaged.replace(damaged.rfind(R"("error":false)"), 13, R"("error":true)");
+  CHECK(problem("keeper", 0, Output{.out = damaged}) == "backup_damaged");
   CHECK(problem("keeper", 0, Output{.status = 1, .err = "ERROR: no"}) == "repository_broken");
   CHECK(problem("keeper", 1, Unit{.active = "failed", .result = "exit-code"}) == "backup_failed");
   CHECK(problem("keeper", 1, Unit{}).empty());

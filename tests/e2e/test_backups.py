@@ -98,7 +98,7 @@ def test_the_schedule_makes_a_backup_by_itself(deployed):
     cluster.apply()
     cluster.assert_converged()
     assert cluster.inside(KEEPER, "systemctl list-timers --no-legend 'pgcluster-*' | wc -l") == "2"
-    assert "Mon..Sat *-*-* 01:00:00" in cluster.inside(KEEPER, "systemctl show -p TimersCalendar pgcluster-backup-diff.timer")
+    assert "Mon..Sat *-*-* 01:00:00" in cluster.inside(KEEPER, "systemctl show -p TimersCalendar pgcluster-backup-repo1-diff.timer")
 
 
 def test_a_repository_that_is_down_is_told_and_catches_up(deployed):

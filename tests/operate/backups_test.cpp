@@ -1,6 +1,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cluster.hpp"
+#include "component/registry.hpp"
+#include "operate/reach.hpp"
+#include "operate/view.hpp"
 
 using namespace pgcluster;
 using namespace operate_test;
@@ -76,7 +79,18 @@ TEST_CASE("backups: switched on later they restart no PostgreSQL") {
   const Plan back = plan_deploy(off, fleet.executor);
   CHECK(warns(back, "keeper makes no backups any more"));
   for (const PlannedChange& change : back.changes()) CHECK_MESSAGE((change.component != "patroni" || !disturbs(change.impact)), change.id);
+  fleet.executor.clear_trace();
   REQUIRE(apply(back, fleet.executor).ok());
+  // PostgreSQL does not call pgBackRest any more when it goes.
+  std::size_t told = 0, gone = 0;
+  for (const SimulatedAct& act : fleet.executor.trace()) {
+    if (const auto* run = std::get_if<Run>(&act.what.what); run && requests(*run, "/config")) told = act.sequence;
+    if (const auto* remove = std::get_if<Remove>(&act.what.what);
+        remove && remove->name == "/etc/pgbackrest.conf" && (gone == 0 || act.sequence < gone))
+      gone = act.sequence;
+  }
+  CHECK(told > 0);
+  CHECK(gone > told);
   CHECK(plan_deploy(off, fleet.executor).empty());
   CHECK(fleet.executor.host("keeper").files.contains("/var/lib/pgbackrest.passphrase"));
   CHECK_THROWS_AS(read_backups(off, fleet.executor), Error);
@@ -119,6 +133,35 @@ TEST_CASE("backups: another cluster's repository is refused before anything is t
   CHECK(fleet.executor.trace().empty());
 }
 
+TEST_CASE("backups: a repository that is broken, or another passphrase") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  // PostgreSQL archives already, so its settings need no repository.
+  fleet.pgbackrest->repository("keeper").passphrase = "of nobody";
+  fleet.executor.clear_trace();
+  const Spec other = with_keeper(std::string(backups_on) + "postgresql_parameters: {work_mem: 32MB}\n");
+  const Report report = apply(plan_deploy(other, fleet.executor), fleet.executor);
+  CHECK(!report.ok());
+  CHECK(std::any_of(fleet.executor.trace().begin(), fleet.executor.trace().end(), [](const SimulatedAct& act) {
+    const auto* run = std::get_if<Run>(&act.what.what);
+    return run && requests(*run, "/config") && run->input.reveal().find("32MB") != std::string::npos;
+  }));
+  const Spec changed = with_keeper("pgbackrest_install: true\npgbackrest_repos: [{host: keeper, cipher_pass: another}]\n");
+  CHECK_THROWS_AS(plan_deploy(changed, fleet.executor), Error);
+}
+
+TEST_CASE("backups: database hosts need no way to each other's pgBackRest") {
+  const Spec spec = with_keeper(backups_on);
+  const auto view = outline(spec, resolve(spec));
+  std::map<std::string, std::vector<Declaration>> declared;
+  for (const TopologyHost& host : view->topology.hosts) declared[host.name] = declarations(node_of(*view, host), builtin_components());
+  std::set<std::string> asked;
+  for (const Peer& peer : peers_of(view->topology.host("pg1"), view->topology, declared))
+    if (peer.port == 8432) asked.insert(peer.host + (peer.mutual ? " must answer" : ""));
+  CHECK(asked == std::set<std::string>{"keeper must answer"});
+}
+
 TEST_CASE("backups: a host that does not answer, or fails, is told") {
   Fleet fleet;
   const Spec spec = with_keeper(backups_on);
@@ -129,5 +172,8 @@ TEST_CASE("backups: a host that does not answer, or fails, is told") {
   CHECK(!found.repos.at(0).ok);
   CHECK(!found.window);
   CHECK(found.archived.age_s == 5);
+  CHECK(found.text().find("unknown") != std::string::npos);
+  CHECK(found.text().find("nothing") == std::string::npos);
+  CHECK(read_status(spec, fleet.executor).text().find("there is none") == std::string::npos);
   CHECK_THROWS_AS(plan_backup(spec, fleet.executor), Error);
 }

@@ -73,11 +73,13 @@ Backups read_backups(const Spec& spec, Executor& executor, const OperateOptions&
       to = std::max(to.value_or(one.stop), one.stop);
     }
   }
+  found.archived.unknown = true;
   for (const TopologyHost* host : scene.view->topology.with(Role::postgres)) {
     const auto answers = scene.observed.answers.find(host->name);
     if (answers == scene.observed.answers.end()) continue;
     const backup::Archiver archiver = backup::read_archiver(answers->second.front());
     if (!archiver.leads) continue;
+    found.archived.unknown = false;
     found.archived.failed = archiver.failed;
     if (!archiver.last) continue;
     found.archived.last = x509::iso_time(*archiver.last);
@@ -96,7 +98,7 @@ Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& opti
     if (!repo.problem.empty())
       throw Error({.code = Code::command_failed,
                    .message = repo.name + " on " + repo.host + " cannot be used: " + repo.problem,
-                   .hint = "see the disk and the directory of the repository on the host",
+                   .hint = "pgcluster status says more, and what to do",
                    .host = repo.host});
     if (!repo.exists)
       throw Error({.code = Code::refused,

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include <pgcluster/operate/operate.hpp>
@@ -18,8 +19,11 @@ std::string Backups::text(bool color) const {
   if (!backups.empty()) out += "\n" + table::text(rows);
   out += "\n";
   rows.clear();
-  rows.push_back({"can be restored", window ? "from " + window->from + " to " + window->to : "nothing"});
-  rows.push_back({"last WAL archived", archived.age_s ? std::to_string(*archived.age_s) + " s ago, at " + archived.last : "never"});
+  const bool all_read = std::all_of(repos.begin(), repos.end(), [](const Repo& repo) { return repo.ok; });
+  rows.push_back({"can be restored", window ? "from " + window->from + " to " + window->to : all_read ? "nothing" : "unknown"});
+  rows.push_back({"last WAL archived", archived.age_s     ? std::to_string(*archived.age_s) + " s ago, at " + archived.last
+                                       : archived.unknown ? "unknown"
+                                                          : "never"});
   if (archived.failed > 0) rows.push_back({"failed attempts", std::to_string(archived.failed)});
   return out + table::text(rows);
 }

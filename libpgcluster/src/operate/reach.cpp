@@ -22,7 +22,7 @@ std::vector<Peer> peers_of(const TopologyHost& host, const Topology& topology, c
     if (other.name == host.name) continue;
     for (const Declaration& one : declared.at(other.name))
       for (const PortNeed& port : one.needs.ports)
-        if (port.reach != Reach::host)
+        if (port.reach != Reach::host && (port.from.empty() || std::find(port.from.begin(), port.from.end(), host.name) != port.from.end()))
           peers.push_back(
               {other.name, other.address, port.purpose, port.number, (port.reach == Reach::cluster || port.peers) && own.contains(port.purpose)});
   }

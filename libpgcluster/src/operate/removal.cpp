@@ -1,8 +1,6 @@
 // What goes from a host: what nobody describes any more, or all that is ours.
 #include <algorithm>
 
-#include <pgcluster/component/patroni.hpp>
-
 #include "component/backup.hpp"
 #include "component/planned.hpp"
 #include "operate/view.hpp"
@@ -51,21 +49,25 @@ Steps with_removals(const NodeView& node, Steps wanted) {
     components.insert(component_of(one.step->name()));
     for (const std::string& resource : one.step->keeps()) kept.insert(resource);
   }
-  std::vector<Owned> before, archiving;
+  std::vector<Owned> before, called;
+  std::vector<StepRef> let_go;
   std::vector<Steps> after_wanted;
   for (const Owned& one : node.facts.owned) {
     if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
+    const std::string component = component_of(one.step);
+    const bool stays = components.contains(component);
     // A package of a component that stays may be in use until what replaces it is there; its scripts may restart services.
-    if (removable(one.resource) == "package" && components.contains(component_of(one.step)))
+    if (removable(one.resource) == "package" && stays) {
       after_wanted.push_back(removal_step(node.name(), one, Impact::restart));
-    else
-      (backup::archives_by(component_of(one.step)) && !components.contains(component_of(one.step)) ? archiving : before).push_back(one);
+    } else if (auto waits = backup::let_go(node.cluster, component); !stays && !waits.empty()) {
+      called.push_back(one);
+      let_go = std::move(waits);
+    } else {
+      before.push_back(one);
+    }
   }
-  // PostgreSQL calls it until it has the settings of a cluster that is not backed up.
-  std::vector<StepRef> live;
-  for (const std::string& name : node.topology().database) live.push_back(patroni::live(name));
   return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)),
-                  after_where_planned(live, removals(node.name(), archiving, kept)));
+                  after_where_planned(let_go, removals(node.name(), called, kept)));
 }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {

@@ -272,9 +272,10 @@ class Reading {
     std::int64_t last = 0;
     for (const TopologyHost* host : backup::hosts(*view_)) {
       const Ask ask = backup::repositories_ask(*view_, host->name);
-      if (reachable(host->name))
-        for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, answers_[ask]))
-          for (const backup::Backup& one : repo.backups) last = std::max(last, one.stop);
+      for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, reachable(host->name) ? answers_[ask] : Unreadable{})) {
+        status_.backup->unknown = status_.backup->unknown || !repo.problem.empty();
+        for (const backup::Backup& one : repo.backups) last = std::max(last, one.stop);
+      }
     }
     if (last > 0) status_.backup->last = x509::iso_time(last);
     for (const TopologyHost* host : topology_.with(Role::postgres)) {

@@ -28,7 +28,7 @@ std::string Status::text(bool color) const {
         {"certificates", "the first ends in " + std::to_string(certificates->days_left) + " days, on " + certificates->first_end.substr(0, 10)});
   if (backup)
     rows.push_back(
-        {"backup", (backup->last.empty() ? "there is none" : "the last ended at " + backup->last) +
+        {"backup", (backup->last.empty() ? backup->unknown ? "unknown" : "there is none" : "the last ended at " + backup->last) +
                        (backup->archived_age_s ? "; WAL was archived " + std::to_string(*backup->archived_age_s) + " s ago" : std::string())});
   for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
   out += table::text(rows);

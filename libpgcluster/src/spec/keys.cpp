@@ -199,7 +199,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
        like(Format::word), Effect::reload},
       {"pgbackrest_repos", &S::pgbackrest_repos, "Repositories of backups. What is removed from the list keeps its files.", Rule{}, Effect::reload},
       {"pgbackrest_schedule", &S::pgbackrest_schedule,
-       "When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the host was down is made when it is back."},
+       "When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the host was down is made after the host has started "
+       "again."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
       {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
       {"disable_thp", &S::disable_thp, "Turn off transparent huge pages.", Rule{}, Effect::restart},
@@ -326,7 +327,7 @@ const std::vector<Key<RepoSpec>>& of<RepoSpec>() {
       {"retention_full", &R::retention_full, "Number of full backups that are kept, with all that depends on them.", range(1, 9999)},
       {"retention_diff", &R::retention_diff, "Number of differential backups that are kept. Default: as many as their full backups.", range(1, 9999)},
       {"cipher", &R::cipher, "Encrypt the repository. It cannot be changed later."},
-      {"cipher_pass", &R::cipher_pass, "Passphrase of the repository. Without it, apply generates one."},
+      {"cipher_pass", &R::cipher_pass, "Passphrase of the repository. Without it, apply generates one. It cannot be changed later."},
   };
   return keys;
 }

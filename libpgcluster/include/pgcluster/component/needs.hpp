@@ -19,11 +19,12 @@ enum class Reach { host, cluster, clients, anybody };
 /// A TCP port on which a component listens.
 struct PortNeed {
   int number = 0;
-  std::string purpose;           ///< for people: "PgBouncer", "etcd's peers"
-  std::string unit{};            ///< the unit that listens there: "pgbouncer.service"
-  Reach reach = Reach::cluster;  ///< who connects
-  bool udp = false;              ///< the same port by UDP, too
-  bool peers = false;            ///< with Reach::clients or anybody: the hosts that have this port connect to each other's, too
+  std::string purpose;              ///< for people: "PgBouncer", "etcd's peers"
+  std::string unit{};               ///< the unit that listens there: "pgbouncer.service"
+  Reach reach = Reach::cluster;     ///< who connects
+  bool udp = false;                 ///< the same port by UDP, too
+  bool peers = false;               ///< with Reach::clients or anybody: the hosts that have this port connect to each other's, too
+  std::vector<std::string> from{};  ///< names of the hosts that connect; empty: all that `reach` allows
   friend bool operator==(const PortNeed&, const PortNeed&) = default;
 };
 /// A protocol beside TCP and UDP by which the hosts of a component speak with each other.

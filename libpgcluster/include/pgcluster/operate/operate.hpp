@@ -115,8 +115,8 @@ struct BackupOptions {
   BackupType type = BackupType::incr;
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
-/// Makes a backup in each repository now. A backup that runs already is waited for first. Throws as plan_deploy does; refused also where nothing is
-/// backed up.
+/// Makes a backup in each repository now. A backup of this type that already runs is waited for, and counts as the one. Throws as plan_deploy does;
+/// refused also where nothing is backed up.
 Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& options = {});
 
 /// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
@@ -162,6 +162,7 @@ struct Status {
   struct Backup {
     std::string last;                            ///< when the newest backup ended, as above; empty: there is none, or it is unknown
     std::optional<std::int64_t> archived_age_s;  ///< since WAL was archived last
+    bool unknown = false;                        ///< a repository could not be read
   };
   /// A host, and what is wrong with it.
   struct Host {
@@ -226,6 +227,7 @@ struct Backups {
     std::string last{};                   ///< when WAL was archived last; empty: never, or unknown
     std::optional<std::int64_t> age_s{};  ///< how long ago that is
     std::int64_t failed = 0;              ///< attempts that failed
+    bool unknown = false;                 ///< no leader answers
   };
   std::vector<Repo> repos;
   std::vector<Backup> backups;

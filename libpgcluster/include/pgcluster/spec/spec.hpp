@@ -189,7 +189,7 @@ struct RepoSpec {
   std::optional<int> retention_diff{};
   /// Encrypt the repository. It cannot be changed later.
   bool cipher = true;
-  /// Passphrase of the repository. Without it, apply generates one.
+  /// Passphrase of the repository. Without it, apply generates one. It cannot be changed later.
   SpecSecret cipher_pass{};
   friend bool operator==(const RepoSpec&, const RepoSpec&) = default;
 };
@@ -419,7 +419,7 @@ struct Spec {
   /// Repositories of backups. What is removed from the list keeps its files.
   std::vector<RepoSpec> pgbackrest_repos{};
   /// When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the
-  /// host was down is made when it is back.
+  /// host was down is made after the host has started again.
   BackupSchedule pgbackrest_schedule{};
 
   /// Set kernel parameters for a database server.

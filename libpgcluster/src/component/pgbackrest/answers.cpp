@@ -74,10 +74,12 @@ std::vector<Repository> read_repositories(const ClusterView& view, const std::st
   const auto* output = std::get_if<Output>(&answer);
   const Json json = json_read::parse(output && output->status == 0 ? output->out : "");
   std::string problem;
-  if (!output)
+  if (const auto* unreadable = std::get_if<Unreadable>(&answer); unreadable && !unreadable->why.empty())
+    problem = unreadable->why;
+  else if (!output)
     problem = host + " does not answer";
   else if (!json.is_array())
-    problem = output->err.empty() ? "pgBackRest gives no answer (status " + std::to_string(output->status) + ")" : last_line(output->err);
+    problem = output->err.empty() ? "pgbackrest info failed with status " + std::to_string(output->status) : last_line(output->err);
   std::vector<Repository> all;
   for (const pgbackrest::NumberedRepo& one : pgbackrest::repos(view.spec, host)) {
     Repository repo{.name = one.name(), .host = host, .type = one.spec.type, .answers = json.is_array(), .problem = problem};

@@ -138,8 +138,6 @@ WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const st
 
 }  // namespace pgbackrest
 
-bool backup::archives_by(const std::string& component) { return component == "pgbackrest"; }
-
 std::string backup::archive_command(const Spec& spec) {
   return wanted(spec) ? "pgbackrest --stanza=" + stanza_of(spec) + " archive-push %p" : "/bin/true";
 }

@@ -169,11 +169,20 @@ Probe archiver_probe(const NodeView& node) {
 Probe repositories_probe(const NodeView& node) {
   return {backup::repositories_ask(node.cluster, node.name()),
           [view = shared(node.cluster), host = node.name()](const Answer& answer) -> std::optional<Problem> {
-            for (const backup::Repository& repo : backup::read_repositories(*view, host, answer))
+            const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answer);
+            const std::vector<pgbackrest::NumberedRepo> numbered = pgbackrest::repos(view->spec, host);
+            for (std::size_t i = 0; i < repositories.size(); ++i) {
+              const backup::Repository& repo = repositories[i];
               if (!repo.problem.empty())
                 return Problem{.cause = "repository_broken",
                                .message = repo.name + " cannot be read: " + repo.problem,
-                               .remedy = "see the disk and the directory of the repository on the host"};
+                               .remedy = "check the free space, owner and mount of " + numbered[i].spec.path};
+              if (!repo.backups.empty() && repo.backups.back().error)
+                return Problem{
+                    .cause = "backup_damaged",
+                    .message = "the newest backup in " + repo.name + " (" + repo.backups.back().label + ") has pages with a wrong checksum",
+                    .remedy = "its log in /var/log/pgbackrest names them: repair the database, and make a full backup"};
+            }
             return std::nullopt;
           }};
 }
@@ -226,6 +235,8 @@ class PgBackRest final : public Component {
     }
     all.packages = packaged.packages;
     all.ports = {{pgbackrest::port, "pgBackRest", pgbackrest::unit}};
+    for (const TopologyHost& other : node.topology().hosts)
+      if (other.has(node.has(Role::postgres) ? Role::backup : Role::postgres)) all.ports[0].from.push_back(other.name);
     all.units = {pgbackrest::unit};
     all.accounts = {packaged.account};
     all.directories = {pgbackrest::spool_path};
@@ -270,10 +281,12 @@ class PgBackRest final : public Component {
     if (std::none_of(owned.begin(), owned.end(),
                      [](const Owned& one) { return one.resource.starts_with("file:/etc/systemd/system/pgcluster-backup-repo"); }))
       return;
-    needs.findings.push_back({.severity = Severity::warning,
-                              .message = node.name() + " makes no backups any more; the repositories there stay with all their backups",
-                              .hint = "remove their directories by hand where they are of no use; beside each is its passphrase (PATH.passphrase)",
-                              .path = "pgbackrest_install"});
+    needs.findings.push_back(
+        {.severity = Severity::warning,
+         .message = node.name() + " makes no backups any more; the repositories there stay with all their backups",
+         .hint = "remove their directories by hand where they are of no use; beside each is its passphrase (PATH.passphrase). If you switch "
+                 "backups on again, WAL from the time in between is missing: run pgcluster backup at once",
+         .path = "pgbackrest_install"});
   }
 };
 

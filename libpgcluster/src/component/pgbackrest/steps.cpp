@@ -91,7 +91,7 @@ StepPtr archive_step(const View& view, const TopologyHost& host) {
       return Later{.until = until, .at_most = Impact::none, .action = Action::run};
     return Change{.todo = {Do{.at = host, .what = run(*view, host, {"check"}), .limit = seconds(300)}},
                   .action = Action::run,
-                  .reason = "the way of the WAL to the repositories is tried"};
+                  .reason = "test that WAL reaches the repositories"};
   };
   return make_step(StepRef{host.name, "pgbackrest", "archive"}, {.asks = {info}, .decide = decide, .settle = seconds(60)});
 }
@@ -156,6 +156,13 @@ Steps backup::make(const std::shared_ptr<const ClusterView>& view, const std::st
     if (const auto label = before.find(repo.name()); label != before.end())
       all.push_back(pgbackrest::backup_step(view, host, repo, type, label->second));
   return parallel(std::move(all));
+}
+
+std::vector<StepRef> backup::let_go(const ClusterView& view, const std::string& component) {
+  std::vector<StepRef> live;
+  if (component == "pgbackrest")
+    for (const std::string& name : view.topology.database) live.push_back(patroni::live(name));
+  return live;
 }
 
 StepRef backup::configured(const std::string& host) { return {host, "pgbackrest", "listens"}; }
