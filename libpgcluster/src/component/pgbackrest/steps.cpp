@@ -66,7 +66,7 @@ StepPtr stanza_step(const View& view, const TopologyHost& host) {
     if (told) {
       if (auto refused = stranger(*view, repositories, patroni::read_system_id(key))) return *refused;
     } else if (begins) {
-      return Later{"the DCS tells the system identifier of the cluster"};
+      return Later{.until = "the DCS tells the system identifier of the cluster", .at_most = Impact::none, .action = Action::run};
     }
     const std::string until = "the repositories on " + host + " know the cluster";
     if (auto later = obstacle(repositories, until)) return *later;
