@@ -84,10 +84,10 @@ TEST_CASE("backups: switched on later they restart no PostgreSQL") {
   // PostgreSQL does not call pgBackRest any more when it goes.
   std::size_t told = 0, gone = 0;
   for (const SimulatedAct& act : fleet.executor.trace()) {
-    if (const auto* run = std::get_if<Run>(&act.what.what); run && requests(*run, "/config")) told = act.sequence;
-    if (const auto* remove = std::get_if<Remove>(&act.what.what);
-        remove && remove->name == "/etc/pgbackrest.conf" && (gone == 0 || act.sequence < gone))
-      gone = act.sequence;
+    const auto* run = std::get_if<Run>(&act.what.what);
+    const auto* removed = std::get_if<Remove>(&act.what.what);
+    if (run && requests(*run, "/config")) told = act.sequence;
+    if (removed && gone == 0 && removed->name == "pgbackrest.service") gone = act.sequence;
   }
   CHECK(told > 0);
   CHECK(gone > told);
