@@ -43,7 +43,7 @@ def every_port(cluster):
     found = {}
     for host in cluster.hosts:
         everywhere = {int(line.split()[3].rsplit(":", 1)[1]) for line in cluster.inside(host, "ss -Hltn").splitlines() if not re.search(r"127\.\d|\[::1\]", line.split()[3])}
-        found |= {(address(host), port): who for port, who in listeners(cluster, host, 7000).items() if port in everywhere}
+        found |= {(address(host), port): who for port, who in listeners(cluster, host).items() if port in everywhere}
     return found
 
 
