@@ -50,12 +50,12 @@ struct Repository {
 
 /// Hosts that keep repositories, in the topology's order.
 std::vector<const TopologyHost*> hosts(const ClusterView& view);
-/// What is asked of such a host.
+/// The question to such a host about its repositories.
 Ask repositories_ask(const ClusterView& view, const std::string& host);
 /// The repositories of the host, in the order of the spec. Pure and total.
 std::vector<Repository> read_repositories(const ClusterView& view, const std::string& host, const Answer& answer);
 
-/// What the archiver of a database host says.
+/// The state of the archiver on a database host.
 struct Archiver {
   bool answers = false;
   bool leads = false;                ///< takes writes, and so archives

@@ -248,7 +248,7 @@ StepPtr authority_step(const NodeView& node, const std::string& certificate) {
   const Text trusted(Secret{"certificate of tls_ca", node.cluster.derived(authority_of)->trusted});
   const StepPtr wished =
       file(node.step("certificates", "authority"), node.name(), WriteFile{.path = certificates::authority_file, .content = trusted});
-  const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}}, there{node.name(), FileOf{certificates::authority_file}};
+  const Ask present{node.name(), FileOf{certificates::certificate_file(certificate)}}, there = wished->asks().front();
   std::vector<Ask> asks = wished->asks();
   asks.push_back(present);
   const bool runs = std::any_of(node.cluster.facts.begin(), node.cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });

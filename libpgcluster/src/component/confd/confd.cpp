@@ -58,7 +58,7 @@ reload_cmd = "/usr/bin/systemctl try-reload-or-restart haproxy.service"
                      node.spec().patroni_cluster_name, haproxy_file);
 }
 
-// It is root only to write haproxy.cfg, and to have systemd reload HAProxy; it also runs `haproxy -c`, which reads all that HAProxy may read.
+// confd runs as root to write haproxy.cfg and to have systemd reload HAProxy. It also runs `haproxy -c`, which reads all files that HAProxy may read.
 const Sandbox confd_sandbox{.capabilities = "CAP_DAC_READ_SEARCH",
                             .families = "AF_NETLINK",
                             .writes = "/etc/haproxy",

@@ -24,7 +24,7 @@ Ask keyring_ask(const ClusterView& cluster, const TopologyHost& host) {
   return {host.name, std::move(exec)};
 }
 
-// What an agent's files of keys have, compared with the wished one.
+// How the keys in an agent's files compare with the wished key.
 enum class Keys { unknown, only, also, another };
 
 Keys keys_of(const Answers& answers, const Ask& ask) {
