@@ -9,6 +9,8 @@
 #include <pgcluster/plan/plan.hpp>
 #include <pgcluster/simulation/simulated.hpp>
 
+#include "forwarding.hpp"
+
 using namespace pgcluster;
 using std::chrono::seconds;
 
@@ -662,24 +664,14 @@ TEST_CASE("several slow or disturbing things that are ready on one host at once:
 }
 
 TEST_CASE("what confirms over a new connection begins a program") {
-  class Recording final : public Executor {
-   public:
-    explicit Recording(SimulatedExecutor& fleet) : fleet_(fleet) {}
+  struct Recording final : Forwarding {
+    using Forwarding::Forwarding;
     ProgramResult run(const HostAccess& host, const Program& program) override {
       if (!program.dos.empty()) programs.emplace_back();
       for (const Do& one : program.dos) programs.back().push_back(describe(one));
-      return fleet_.run(host, program);
+      return Forwarding::run(host, program);
     }
-    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet_.lock(host, us); }
-    void beat(const HostAccess& host) override { fleet_.beat(host); }
-    void unlock(const HostAccess& host) noexcept override { fleet_.unlock(host); }
-    bool blocking() const noexcept override { return false; }
-    std::chrono::steady_clock::time_point now() const override { return fleet_.now(); }
-    void sleep_until(std::chrono::steady_clock::time_point until) override { fleet_.sleep_until(until); }
     std::vector<std::vector<std::string>> programs;
-
-   private:
-    SimulatedExecutor& fleet_;
   };
   Fleet fleet(1);
   Recording recording(fleet.executor);
@@ -756,21 +748,16 @@ TEST_CASE("what is wrong may pass for a while, and then the step fails with it")
 }
 
 TEST_CASE("each question is asked once, however many steps have it; the order of a group only where a member is disturbed") {
-  struct Counting final : Executor {
-    SimulatedExecutor fleet;
+  struct Counting final : Forwarding {
+    using Forwarding::Forwarding;
     std::vector<Ask> asked;
     ProgramResult run(const HostAccess& host, const Program& program) override {
       asked.insert(asked.end(), program.asks.begin(), program.asks.end());
-      return fleet.run(host, program);
+      return Forwarding::run(host, program);
     }
-    std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) override { return fleet.lock(host, us); }
-    void beat(const HostAccess& host) override { fleet.beat(host); }
-    void unlock(const HostAccess& host) noexcept override { fleet.unlock(host); }
-    bool blocking() const noexcept override { return false; }
-    std::chrono::steady_clock::time_point now() const override { return fleet.now(); }
-    void sleep_until(std::chrono::steady_clock::time_point until) override { fleet.sleep_until(until); }
   };
-  Counting executor;
+  SimulatedExecutor fleet;
+  Counting executor(fleet);
   const Hosts hosts{{"h1", {.name = "h1"}}};
   const Ask file{"h1", FileOf{"/etc/a"}}, order{"h1", FileOf{"/etc/order"}};
   const auto steps = [&](Impact impact) {
