@@ -256,6 +256,43 @@ TEST_CASE("a wait that is never over fails as not_converged, when its time is ov
   CHECK(report.took >= seconds(20));
 }
 
+TEST_CASE("a command that comes after a wait is decided anew, because the state that it was planned for may be over") {
+  // A program of the host's own makes the role shortly before the host leads.
+  class Bootstrap final : public ServiceModel {
+   public:
+    void added(SimulatedExecutor& fleet) override { leads_at_ = fleet.now() + seconds(5); }
+    void passed(SimulatedTime now) override { leads_ = now >= leads_at_; }
+    std::optional<Output> exec(SimulatedHost&, const std::vector<std::string>& argv, const std::string&) override {
+      if (argv[0] == "leads") return Output{.status = leads_ ? 0 : 1};
+      if (argv[0] == "roles") return Output{.out = leads_ ? "replicator" : ""};
+      if (argv[0] == "create-role") return leads_ ? Output{.status = 3, .err = "role \"replicator\" already exists\n"} : Output{};
+      return std::nullopt;
+    }
+
+   private:
+    SimulatedTime leads_at_{};
+    bool leads_ = false;
+  };
+  const Ask leads{"h1", Exec{{"leads"}}}, roles{"h1", Exec{{"roles"}}};
+  const Steps wait = gate("cluster/test/leader", {.asks = {leads}, .decide = [leads](const Answers& answers) -> Decision {
+                                                    if (const auto* output = answers.get<Output>(leads); output && output->status == 0) return Done{};
+                                                    return Later{"h1 leads"};
+                                                  }});
+  const Steps role = make_step("cluster/test/role", {.asks = {roles}, .decide = [roles](const Answers& answers) -> Decision {
+                                                       if (const std::string* out = answers.out(roles); out && !out->empty()) return Done{};
+                                                       return Change{.todo = {Do{.at = "h1", .what = Run{.argv = {"create-role"}}}}, .action = Action::run};
+                                                     }});
+  for (const Steps& between : {Steps{}, write("h1", "a")}) {
+    Fleet fleet(1);
+    fleet.executor.add(std::make_shared<Bootstrap>());
+    const Plan plan = fleet.plan(sequence(wait, between, role));
+    REQUIRE(plan.changes().back().action == Action::run);
+    const Report report = apply(plan, fleet.executor);
+    CHECK(report.failures.empty());
+    CHECK(fleet.plan(sequence(wait, between, role)).empty());
+  }
+}
+
 namespace {
 
 // Journals say this.

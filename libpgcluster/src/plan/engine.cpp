@@ -114,6 +114,28 @@ Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
     nodes_[i].waits = plan.nodes[i].before.size();
     by_id_.emplace(plan.nodes[i].id, i);
   }
+  refresh_after_waits();
+}
+
+// While a step waits, the cluster goes on by itself. A command that comes after it was planned for a state that may be over, and cannot tell, as files and
+// units do: its step decides anew.
+void Engine::refresh_after_waits() {
+  std::vector<bool> after(nodes_.size());
+  std::vector<std::size_t> left;
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (std::holds_alternative<Later>(plan(i).promise)) left.push_back(i);
+  while (!left.empty()) {
+    const std::size_t i = left.back();
+    left.pop_back();
+    for (const std::size_t next : plan(i).after) {
+      if (after[next]) continue;
+      after[next] = true;
+      const auto* change = std::get_if<Change>(&plan(next).promise);
+      nodes_[next].refresh =
+          change && std::any_of(change->todo.begin(), change->todo.end(), [](const Do& one) { return std::holds_alternative<Run>(one.what); });
+      left.push_back(next);
+    }
+  }
 }
 
 std::chrono::milliseconds Engine::since(Time begin) const { return std::chrono::duration_cast<std::chrono::milliseconds>(executor_.now() - begin); }

@@ -91,6 +91,7 @@ class Engine {
 
   static constexpr std::size_t order_round = static_cast<std::size_t>(-1);
 
+  void refresh_after_waits();
   void reach(std::size_t i);
   void begin(std::size_t i);
   void act(std::size_t i, Change change);
