@@ -278,10 +278,11 @@ TEST_CASE("a command that comes after a wait is decided anew, because the state 
                                                     if (const auto* output = answers.get<Output>(leads); output && output->status == 0) return Done{};
                                                     return Later{"h1 leads"};
                                                   }});
-  const Steps role = make_step("cluster/test/role", {.asks = {roles}, .decide = [roles](const Answers& answers) -> Decision {
-                                                       if (const std::string* out = answers.out(roles); out && !out->empty()) return Done{};
-                                                       return Change{.todo = {Do{.at = "h1", .what = Run{.argv = {"create-role"}}}}, .action = Action::run};
-                                                     }});
+  const Steps role =
+      make_step("cluster/test/role", {.asks = {roles}, .decide = [roles](const Answers& answers) -> Decision {
+                                        if (const std::string* out = answers.out(roles); out && !out->empty()) return Done{};
+                                        return Change{.todo = {Do{.at = "h1", .what = Run{.argv = {"create-role"}}}}, .action = Action::run};
+                                      }});
   for (const Steps& between : {Steps{}, write("h1", "a")}) {
     Fleet fleet(1);
     fleet.executor.add(std::make_shared<Bootstrap>());

@@ -117,8 +117,8 @@ Engine::Engine(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
   refresh_after_waits();
 }
 
-// While a step waits, the cluster goes on by itself. A command that comes after it was planned for a state that may be over, and cannot tell, as files and
-// units do: its step decides anew.
+// While a step waits, the cluster goes on by itself. A command that comes after it was planned for a state that may be over, and cannot tell, as
+// files and units do: its step decides anew.
 void Engine::refresh_after_waits() {
   std::vector<bool> after(nodes_.size());
   std::vector<std::size_t> left;
