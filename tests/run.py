@@ -285,6 +285,9 @@ def main():
         print(f"{part.name:32} {part.took:6.0f} s   {passed} passed, {failed} failed, {skipped} skipped")
     passed, failed, skipped = (sum(column) for column in zip(*(part.counts for part in parts)))
     print(f"{'all, side by side':32} {time.monotonic() - began:6.0f} s")
+    for part in parts:
+        if part.counts[1]:
+            print(f"failed: {part.name} ({part.counts[1]})")
     print(f"\n{passed} passed, {failed} failed, {skipped} skipped")
     sys.exit(1 if failed else 0)
 
