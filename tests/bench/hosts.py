@@ -138,6 +138,26 @@ def cold(rounds):
     deploy(rounds or 3, "1.10")
 
 
+def tls(rounds):
+    """The same cluster with TLS, which is the default, and without."""
+    rounds = rounds or 5
+    deployments, plans = {True: [], False: []}, {True: [], False: []}
+    with Bench("tls") as bench:
+        for _ in range(rounds):
+            for on in (False, True):
+                bench.lab.spec["tls_cert_generate"] = on
+                bench.up("--warm")
+                deployments[on].append(bench.time([BUILD / "bin/pgcluster", "apply", "--yes", "-f", bench.lab.file]))
+                bench.lab.assert_converged()
+                plan = [bench.time([BUILD / "bin/pgcluster", "plan", "-f", bench.lab.file]) for _ in range(7)]
+                plans[on].append([statistics.median(one[i] for one in plan) for i in range(3)])
+    rows = [("deployment, wall", deployments, 0), ("deployment, processor of the hosts", deployments, 2), ("no-op plan, wall", plans, 0),
+            ("no-op plan, processor of the controller", plans, 1), ("no-op plan, processor of the hosts", plans, 2)]
+    measure.table(["", "with TLS", "without", "ratio", "aim"], [
+        measure.versus(name, [one[i] for one in samples[True]], [one[i] for one in samples[False]], "1.10" if i == 0 else "") for name, samples, i in rows])
+    print(f"{rounds} rounds of a deployment of each and 7 plans.")
+
+
 def many(rounds):
     rounds = rounds or 5
     with Bench("many", 50) as bench:
