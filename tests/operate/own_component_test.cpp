@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "component/planned.hpp"
 #include "operate/cluster.hpp"
 
 using namespace pgcluster;
@@ -153,4 +154,48 @@ TEST_CASE("own component: it is deployed, watched, and removed with its data") {
   for (const char* path : {"/srv/exporter/seen", "/etc/exporter.token", "/var/lib/pgcluster/secrets/exporter_token"})
     CHECK_MESSAGE(!executor.host("pg1").read(path), path);
   CHECK_FALSE(executor.host("pg1").active(unit));
+}
+
+TEST_CASE("own component: the package that another one replaces goes last, as a restart, one host at a time") {
+  Scene scene;
+  DeployOptions options;
+  options.components = scene.own;
+  apply(plan_deploy(scene.spec, scene.executor, options), scene.executor).check();
+  options.components = {std::make_shared<SelfDescribed>(9100, "exporter-of-another-vendor")};
+  const Plan plan = plan_deploy(scene.spec, scene.executor, options);
+  const auto change = [&](const std::string& id) -> const PlannedChange& {
+    const auto found = std::find_if(plan.changes().begin(), plan.changes().end(), [&](const PlannedChange& one) { return one.id == id; });
+    REQUIRE_MESSAGE(found != plan.changes().end(), id);
+    return *found;
+  };
+  for (const std::string host : {"pg1", "pg2", "pg3"}) {
+    const PlannedChange &comes = change(host + "/exporter/package"), &goes = change(removal(host, "exporter", "package:node-exporter").name());
+    CHECK(comes.impact == Impact::none);
+    CHECK(goes.impact == Impact::restart);
+    CHECK(&comes < &goes);
+    CHECK(std::find(goes.after.begin(), goes.after.end(), comes.id) != goes.after.end());
+  }
+  CHECK(plan.text().find("restart") != std::string::npos);
+}
+
+TEST_CASE("own component: what it opens comes before all others, and what it closes after them") {
+  class Guard final : public Component {
+   public:
+    std::string name() const override { return "guard"; }
+    Turn turn() const override { return Turn::around; }
+    Steps steps(const NodeView& node) const override {
+      return sequence(file(node.step("open"), node.name(), {.path = "/etc/guard.open", .content = "x"}),
+                      after({in_place(node.name())}, file(node.step("closed"), node.name(), {.path = "/etc/guard.closed", .content = "x"})));
+    }
+  };
+  Scene scene;
+  DeployOptions options;
+  options.components = {std::make_shared<Guard>()};
+  const Plan plan = plan_deploy(scene.spec, scene.executor, options);
+  std::vector<std::string> of_pg1;
+  for (const PlannedChange& one : plan.changes())
+    if (one.host == "pg1" && one.component != "secrets") of_pg1.push_back(one.id);
+  const auto at = [&](const std::string& id) { return std::find(of_pg1.begin(), of_pg1.end(), id) - of_pg1.begin(); };
+  CHECK(at("pg1/guard/closed") > at("pg1/pgbouncer/service"));
+  CHECK(at("pg1/guard/closed") > at("pg1/patroni/service"));
 }

@@ -13,11 +13,12 @@ ALLOWED = {
     "include/pgcluster/pgcluster.hpp": "includes all public headers",
     "include/pgcluster/operate/operate.hpp": "Status::Dcs has a type, which is etcd by default",
     "src/executor/program/prelude_more.sh": "removes the directories of /etc/confd with the last file: no package owns them",
+    "src/operate/check.cpp": "a new host is no stranger to our own firewall",
     "src/operate/deploy.cpp": "a cluster does not move to another DCS; it has begun when Patroni leads",
     "src/operate/members.cpp": "switchover, failover, restart, reinit, pause are Patroni's",
     "src/operate/status.cpp": "the members of the cluster are Patroni's",
 }
-NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|pgbackrest|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)
+NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|pgbackrest|firewall(?=_(?:file|unit|program)|::)|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)
 KEYS = re.compile(r"patroni_cluster_name|patroni_tags|pgbackrest_(?:install|repos|stanza)")    # keys of the spec, whose owner does not matter where they are used
 
 

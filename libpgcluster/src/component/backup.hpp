@@ -15,9 +15,6 @@ inline bool wanted(const Spec& spec) { return spec.pgbackrest_install; }
 /// PostgreSQL's archive_command. Without backups a command that always succeeds. archive_mode stays on, because switching it takes a restart.
 std::string archive_command(const Spec& spec);
 
-/// What the removal of this component's resources waits for: PostgreSQL calls its program no longer. Empty for a component that it never calls.
-std::vector<StepRef> let_go(const ClusterView& view, const std::string& component);
-
 /// The host answers those that back up and those that archive. Planned on each database host and each host with a repository.
 StepRef configured(const std::string& host);
 /// The repositories of a host know the cluster. Planned on each host with a repository.

@@ -54,6 +54,7 @@ Steps service(const NodeView& node, const std::string& unit) {
                  {.unit = unit.find('.') == std::string::npos ? unit + ".service" : unit});
 }
 
+StepRef opened() { return {"", "pgcluster", "opened"}; }
 StepRef in_place(const std::string& host) { return {host, "pgcluster", "in-place"}; }
 StepRef cleaned(const std::string& host) { return removal(host, "pgcluster", "tree:/var/lib/pgcluster"); }
 

@@ -4,7 +4,6 @@
 #include "base/network.hpp"
 #include "base/url.hpp"
 #include "component/cloud/cloud.hpp"
-#include "component/firewall/firewall.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/planned.hpp"
 #include "component/postgresql/networks.hpp"
@@ -68,7 +67,7 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
     allowed = patroni::departure_gate(shared(node.cluster), node.host);
   std::vector<Owned> units = node.facts.owned;
   std::erase_if(units, [](const Owned& one) { return !one.resource.starts_with("unit:"); });
-  return clean(node, components, sequence(std::move(allowed), removals(host, units, {})));
+  return clean(node, components, sequence(std::move(allowed), removals(node, components, units, {})));
 }
 
 // A deployment, from the spec to the plan, stage by stage.
@@ -354,16 +353,10 @@ class Deployment {
   // The steps of the components, the file with the cluster's hosts, and the removal of resources that no step keeps any more.
   Steps host_steps(const TopologyHost& host) {
     const NodeView node{*view_, host, view_->facts.at(host.name)};
-    Steps system, firewall;
-    std::vector<Steps> parts;
+    std::vector<Steps> first, around, parts;
     for (const ComponentPtr& component : components_) {
-      Steps steps = component->steps(node.seen_by(*component));
-      if (component->name() == "system")
-        system = std::move(steps);
-      else if (component->name() == "firewall")
-        firewall = std::move(steps);
-      else
-        parts.push_back(std::move(steps));
+      const Turn turn = component->turn();
+      (turn == Turn::first ? first : turn == Turn::around ? around : parts).push_back(component->steps(node.seen_by(*component)));
     }
     parts.push_back(certificate_steps(node, declarations(node, components_)));
     std::map<std::string, std::vector<std::string>> networks;
@@ -372,20 +365,21 @@ class Deployment {
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
     if (node.has(Role::postgres)) parts.push_back(begun(node));
     Steps rest = parallel(std::move(parts));
-    if (!firewall.empty()) rest = parallel(std::move(firewall), between_rules(node, std::move(rest)));
+    if (Steps rules = parallel(std::move(around)); !rules.empty()) rest = parallel(std::move(rules), between_rules(node, std::move(rest)));
     std::vector<StepRef> gone;
     for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
-    Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(system)), std::move(rest))
-                                : parallel(after(gone, noted), sequence(std::move(system), std::move(rest)));
+    Steps host_itself = parallel(std::move(first));
+    Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(host_itself)), std::move(rest))
+                                : parallel(after(gone, noted), sequence(std::move(host_itself), std::move(rest)));
     Steps served = served_steps(node, declarations(node, components_));
-    return sequence(with_removals(node, parallel(std::move(wanted), settle_steps(node))), parallel(stays_up(node), std::move(served)));
+    return sequence(with_removals(node, components_, parallel(std::move(wanted), settle_steps(node))), parallel(stays_up(node), std::move(served)));
   }
 
   // All hosts open what is new before anything needs it, and close what was before when nothing needs it any more.
   static Steps between_rules(const NodeView& node, Steps steps) {
     const auto done = [](const Answers&) -> Decision { return Done{}; };
-    return sequence(after_where_planned({firewall::opened()}, std::move(steps)), gate(in_place(node.name()), {.asks = {}, .decide = done}));
+    return sequence(after_where_planned({opened()}, std::move(steps)), gate(in_place(node.name()), {.asks = {}, .decide = done}));
   }
 
   // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.

@@ -25,15 +25,17 @@ Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& op
   std::vector<std::string> turns;
   for (auto it = components.rbegin(); it != components.rend(); ++it) turns.push_back((*it)->name());
   std::vector<Steps> stops(turns.size() + 1), rest;
-  for (const auto& [name, fact] : facts) {
-    for (const Owned& unit : fact.owned) {
+  for (const TopologyHost& host : all) {
+    const auto fact = facts.find(host.name);
+    if (fact == facts.end()) continue;
+    const NodeView node{*view, host, fact->second};
+    for (const Owned& unit : node.facts.owned) {
       if (!unit.resource.starts_with("unit:")) continue;
       const auto turn = std::find(turns.begin(), turns.end(), component_of(unit.step));
       Steps& at = stops[static_cast<std::size_t>(turn - turns.begin())];
-      at = parallel(at, removals(name, {unit}, {}));
+      at = parallel(at, removals(node, components, {unit}, {}));
     }
-    for (const TopologyHost& host : all)
-      if (host.name == name) rest.push_back(clean({*view, host, fact}, components, {}));
+    rest.push_back(clean(node, components, {}));
   }
   stops.push_back(parallel(rest));
   stops.insert(stops.begin(), cloud_removal(spec, topology));

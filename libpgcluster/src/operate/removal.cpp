@@ -1,7 +1,6 @@
 // What goes from a host: what nobody describes any more, or all that is ours.
 #include <algorithm>
 
-#include "component/backup.hpp"
 #include "component/planned.hpp"
 #include "operate/view.hpp"
 
@@ -15,6 +14,12 @@ std::string removable(const std::string& resource) {
   return kind == "unit" || kind == "package" || kind == "file" || kind == "block" || kind == "tree" ? kind : std::string();
 }
 
+Leaving leaving(const NodeView& node, const std::vector<ComponentPtr>& components, const std::string& name) {
+  for (const ComponentPtr& component : components)
+    if (component->name() == name) return component->leaving(node.cluster);
+  return {};
+}
+
 // A removal that interrupts nobody.
 StepPtr silent(const StepPtr& removed) {
   auto decide = [removed](const Answers& answers) -> Decision {
@@ -25,49 +30,49 @@ StepPtr silent(const StepPtr& removed) {
   return make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
 }
 
-StepPtr removal_step(const std::string& host, const Owned& one, Impact package_impact = Impact::none) {
+StepPtr removal_step(const NodeView& node, const std::vector<ComponentPtr>& components, const Owned& one, Impact package_impact = Impact::none) {
   const std::string component = component_of(one.step);
-  const StepPtr removed = absent(removal(host, component.empty() ? "pgcluster" : component, one.resource), host, one.resource, package_impact);
-  return component == "firewall" ? silent(removed) : removed;
+  const StepPtr removed =
+      absent(removal(node.name(), component.empty() ? "pgcluster" : component, one.resource), node.name(), one.resource, package_impact);
+  return leaving(node, components, component).serves ? removed : silent(removed);
 }
 
 }  // namespace
 
-Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept) {
+Steps removals(const NodeView& node, const std::vector<ComponentPtr>& components, const std::vector<Owned>& owned,
+               const std::set<std::string>& kept) {
   std::vector<Steps> units, packages, files;
   for (const Owned& one : owned) {
     const std::string kind = removable(one.resource);
     if (kind.empty() || kept.contains(one.resource)) continue;
-    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(removal_step(host, one));
+    (kind == "unit" ? units : kind == "package" ? packages : files).push_back(removal_step(node, components, one));
   }
   return sequence(parallel(units), parallel(packages), parallel(files));
 }
 
-Steps with_removals(const NodeView& node, Steps wanted) {
-  std::set<std::string> kept, components;
+Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& components, Steps wanted) {
+  std::set<std::string> kept, planned;
   for (const Steps::Node& one : wanted.nodes()) {
-    components.insert(component_of(one.step->name()));
+    planned.insert(component_of(one.step->name()));
     for (const std::string& resource : one.step->keeps()) kept.insert(resource);
   }
-  std::vector<Owned> before, called;
-  std::vector<StepRef> let_go;
+  std::vector<Owned> before;
+  std::map<std::string, std::vector<Owned>> awaited;  // by component
   std::vector<Steps> after_wanted;
   for (const Owned& one : node.facts.owned) {
     if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
     const std::string component = component_of(one.step);
-    const bool stays = components.contains(component);
+    const bool stays = planned.contains(component);
     // A package of a component that stays may be in use until what replaces it is there; its scripts may restart services.
     if (removable(one.resource) == "package" && stays) {
-      after_wanted.push_back(removal_step(node.name(), one, Impact::restart));
-    } else if (auto waits = backup::let_go(node.cluster, component); !stays && !waits.empty()) {
-      called.push_back(one);
-      let_go = std::move(waits);
+      after_wanted.push_back(removal_step(node, components, one, Impact::restart));
     } else {
-      before.push_back(one);
+      (!stays && !leaving(node, components, component).after.empty() ? awaited[component] : before).push_back(one);
     }
   }
-  return sequence(removals(node.name(), before, kept), std::move(wanted), parallel(std::move(after_wanted)),
-                  after_where_planned(let_go, removals(node.name(), called, kept)));
+  for (const auto& [component, owned] : awaited)
+    after_wanted.push_back(after_where_planned(leaving(node, components, component).after, removals(node, components, owned, kept)));
+  return sequence(removals(node, components, before, kept), std::move(wanted), parallel(std::move(after_wanted)));
 }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
@@ -82,7 +87,7 @@ Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, S
     for (const std::string& tree : component->data(node.seen_by(*component)))
       data.push_back(absent(removal(node.name(), component->name(), "tree:" + tree), node.name(), "tree:" + tree));
   }
-  return sequence(std::move(stops), parallel(data), removals(node.name(), others, {}),
+  return sequence(std::move(stops), parallel(data), removals(node, components, others, {}),
                   absent(cleaned(node.name()), node.name(), "tree:/var/lib/pgcluster"));
 }
 

@@ -65,10 +65,10 @@ Resolved resolve_secrets(const std::map<std::string, SecretNeed>& needs, const T
 Steps secret_steps(const ClusterView& view, const std::map<std::string, SecretNeed>& needs);
 
 /// Steps that remove what a host owns and nobody keeps any more: units first, then packages, then files.
-Steps removals(const std::string& host, const std::vector<Owned>& owned, const std::set<std::string>& kept);
+Steps removals(const NodeView& node, const std::vector<ComponentPtr>& components, const std::vector<Owned>& owned, const std::set<std::string>& kept);
 /// `wanted`, and the removal of what the host owns and no step of `wanted` keeps. What may conflict goes first; a package of a component that stays
 /// goes last, and takes the lane.
-Steps with_removals(const NodeView& node, Steps wanted);
+Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& components, Steps wanted);
 /// All that the host owns, what the components keep for good, and our own state. The data comes before the last of what is owned: a plan that
 /// goes on after an interruption finds it again. The last step is cleaned().
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops);

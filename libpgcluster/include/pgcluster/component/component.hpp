@@ -88,6 +88,19 @@ struct NodeView {
   NodeView seen_by(const Component& asked) const;
 };
 
+/// When the steps of a component come among those of a host.
+enum class Turn {
+  first,   ///< before all others: they make the host what the others need
+  usual,   ///< beside those of other components
+  around,  ///< they open before the others begin, and close when the others are done, as a firewall's rules do
+};
+
+/// What must be heeded when a component leaves a host on which others stay.
+struct Leaving {
+  std::vector<StepRef> after{};  ///< what it owns is removed after these steps, where they are planned; empty: before all other steps
+  bool serves = true;            ///< whether somebody notices that its units stop
+};
+
 /// A part of the system. It describes itself: its steps, what it needs, how to see that it is well, and which data it keeps. Its functions are
 /// pure, and are called on the thread that plans.
 class Component {
@@ -103,6 +116,8 @@ class Component {
   virtual Needs needs(const NodeView&) const { return {}; }
   /// Questions that tell whether the component is well on the host, beside the state of its units. Under the same terms as needs().
   virtual std::vector<Probe> health(const NodeView&) const { return {}; }
+  virtual Turn turn() const { return Turn::usual; }
+  virtual Leaving leaving(const ClusterView&) const { return {}; }
   /// Paths of directories with data that only destroy and prune remove.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }
 };

@@ -85,7 +85,12 @@ std::optional<Refused> unknown_state(const Answers& answers, const std::vector<A
 Do program_call(const Answers& answers, const std::string& host, std::vector<std::string> words, const std::string& rules) {
   const Ask table = table_ask(host);
   words.insert(words.begin(), firewall_program_file);
-  Do call{.at = host, .what = Run{.argv = std::move(words), .input = rules, .touches = {table_resource}, .look = std::get<Exec>(table.what)}};
+  Do call{.at = host,
+          .what = Run{.argv = std::move(words),
+                      .input = rules,
+                      .touches = {table_resource},
+                      .look = std::get<Exec>(table.what),
+                      .name = "load the firewall's rules"}};
   if (const auto* now = answers.get<Output>(table); now && !answers.pending(table)) call.was = *now;
   return call;
 }
@@ -138,7 +143,11 @@ StepPtr rules_step(const NodeView& node) {
     std::vector<Do> todo;
     if (!loaded) todo.push_back(program_call(answers, host, {"try", patience}, wished));
     if (!loaded || now.tried)
-      todo.push_back({.at = host, .what = Run{.argv = {firewall_program_file, "confirm"}, .touches = {table_resource}, .reconnect = true}});
+      todo.push_back({.at = host,
+                      .what = Run{.argv = {firewall_program_file, "confirm"},
+                                  .touches = {table_resource},
+                                  .reconnect = true,
+                                  .name = "confirm the firewall's rules over a new connection"}});
     change.todo.insert(change.todo.begin(), todo.begin(), todo.end());
     return change;
   };
@@ -165,6 +174,8 @@ std::optional<Problem> table_problem(const Answer& answer) {
 class Firewall final : public Component {
  public:
   std::string name() const override { return "firewall"; }
+  Turn turn() const override { return Turn::around; }
+  Leaving leaving(const ClusterView&) const override { return {.serves = false}; }
 
   Needs needs(const NodeView& node) const override {
     if (!node.spec().firewall_enabled_at_boot) return {};
@@ -200,7 +211,7 @@ class Firewall final : public Component {
     }
     for (const TopologyHost& host : cluster.pruned) settled.push_back(cleaned(host.name));
     const auto done = [](const Answers&) -> Decision { return Done{}; };
-    return parallel(after_where_planned(open, gate(firewall::opened(), {.asks = {}, .decide = done})),
+    return parallel(after_where_planned(open, gate(opened(), {.asks = {}, .decide = done})),
                     after_where_planned(settled, gate(firewall_in_place, {.asks = {}, .decide = done})));
   }
 
@@ -218,7 +229,6 @@ class Firewall final : public Component {
 
 namespace firewall {
 
-StepRef opened() { return {{}, "firewall", "opened"}; }
 StepRef rules(const std::string& host) { return {host, "firewall", "rules"}; }
 
 }  // namespace firewall

@@ -20,8 +20,6 @@ std::string firewall_union(const std::string& present, const std::string& wished
 
 namespace firewall {
 
-/// What the new rules open is open on every host. Only plans of clusters with a firewall have this step.
-StepRef opened();
 /// The host has its rules, and a new connection has confirmed them.
 StepRef rules(const std::string& host);
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <sstream>
 
+#include <pgcluster/component/patroni.hpp>
+
 #include "component/certificates.hpp"
 #include "component/registry.hpp"
 #include "op/facts.hpp"
@@ -61,11 +63,12 @@ StepPtr directory_step(const NodeView& node, const pgbackrest::NumberedRepo& rep
                    " again, or name another path: the repository there stays with all its backups",
            .path = "pgbackrest_repos"}};
     if (std::holds_alternative<Absent>(answers[look]))
-      return Change{
-          .todo = {Do{.at = host,
-                      .what = Run{.argv = {"install", "-d", "-m", "0750", "-o", account, "-g", account, path}, .touches = {"file:" + path}}}},
-          .action = Action::create,
-          .reason = "there is no directory for the repository"};
+      return Change{.todo = {Do{.at = host,
+                                .what = Run{.argv = {"install", "-d", "-m", "0750", "-o", account, "-g", account, path},
+                                            .touches = {"file:" + path},
+                                            .name = "make the directory " + path}}},
+                    .action = Action::create,
+                    .reason = "there is no directory for the repository"};
     const auto* found = answers.get<File>(look);
     if (!found) return Later{path + " on " + host + " can be read"};
     if (found->kind == File::Kind::directory && found->owner == account) return Done{};
@@ -202,6 +205,13 @@ Probe backup_probe(const NodeView& node, const pgbackrest::NumberedRepo& repo, c
 class PgBackRest final : public Component {
  public:
   std::string name() const override { return "pgbackrest"; }
+
+  // PostgreSQL calls the program until its archive_command is another one.
+  Leaving leaving(const ClusterView& cluster) const override {
+    Leaving leaves;
+    for (const std::string& host : cluster.topology.database) leaves.after.push_back(patroni::live(host));
+    return leaves;
+  }
 
   Steps steps(const NodeView& node) const override {
     if (!takes_part(node)) return {};

@@ -16,7 +16,7 @@ using std::chrono::seconds;
 using View = std::shared_ptr<const ClusterView>;
 
 Run run(const ClusterView& view, const std::string& host, const std::vector<std::string>& words) {
-  return {.argv = command(view, host, words), .touches = {"backup:repositories"}, .slow = true};
+  return {.argv = command(view, host, words), .touches = {"backup:repositories"}, .slow = true, .name = "pgbackrest " + words.front()};
 }
 
 // Why the repositories cannot be used now: it may go away by itself.
@@ -156,13 +156,6 @@ Steps backup::make(const std::shared_ptr<const ClusterView>& view, const std::st
     if (const auto label = before.find(repo.name()); label != before.end())
       all.push_back(pgbackrest::backup_step(view, host, repo, type, label->second));
   return parallel(std::move(all));
-}
-
-std::vector<StepRef> backup::let_go(const ClusterView& view, const std::string& component) {
-  std::vector<StepRef> live;
-  if (component == "pgbackrest")
-    for (const std::string& name : view.topology.database) live.push_back(patroni::live(name));
-  return live;
 }
 
 StepRef backup::configured(const std::string& host) { return {host, "pgbackrest", "listens"}; }
