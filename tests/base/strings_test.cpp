@@ -45,3 +45,12 @@ TEST_CASE("only a leading ~ is the home directory") {
   CHECK(expand_home("~other/x") == "~other/x");
   CHECK(expand_home("/a/~") == "/a/~");
 }
+
+TEST_CASE("a shortened text ends with an ellipsis, and has whole characters only") {
+  CHECK(strings::shortened("abc", 3) == "abc");
+  CHECK(strings::shortened("abcdef", 5) == "ab…");
+  CHECK(strings::shortened("äöüß", 6) == "ä…");  // ö would end at the sixth byte, without its last one
+  CHECK(strings::shortened("abcdef", 1) == "…");
+  CHECK(strings::trimmed(" \t a b\r\n") == "a b");
+  CHECK(strings::trimmed(" \n").empty());
+}

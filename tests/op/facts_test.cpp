@@ -17,6 +17,8 @@ TEST_CASE("facts are read as they were answered") {
                     .clock = 1'700'000'000,
                     .interfaces = {{"lo", "127.0.0.1/8"}, {"host0", "10.77.0.11/24"}, {"host0", "fe80::1/64"}},
                     .default_interface = "host0",
+                    .devices = {"lo", "host0", "bond0.7"},
+                    .no_watchdog = true,
                     .masked = {"etcd.service", "patroni.service"},
                     .read_only = {"/usr"},
                     .writable = {"/", "/usr/local"},

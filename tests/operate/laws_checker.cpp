@@ -90,7 +90,7 @@ bool Witness::announced(const SimulatedAct& act) const {
         return planned(act.host + "/certificates/" + name.substr(0, name.find('.')) + step, false);
       }
     if (run->argv[0] == firewall_program_file) return planned(act.host + "/firewall/" + (run->argv[1] == "widen" ? "open" : "rules"), false);
-    if (run->argv[0].ends_with("systemd-sysctl")) return planned(act.host + "/system/sysctl", false);
+    if (run->argv.size() > 4 && run->argv[4].starts_with("/proc/sys/")) return planned(act.host + "/system/sysctl", false);
     return false;
   }
   for (const std::string& resource : act.resources) {

@@ -78,6 +78,29 @@ TEST_CASE("keys of sysctl_conf that a container cannot have, and huge pages that
   CHECK(node.message().empty());
 }
 
+TEST_CASE("an interface for the VIP that the host does not have") {
+  Node node;
+  node.spec.vip_interface = "eth9";
+  node.view = outline(node.spec, node.topology);
+  CHECK(node.message().empty());  // the host was not asked yet
+  node.facts.devices = {"lo", "eth0"};
+  CHECK(node.message().find("pg1 has no network interface eth9; it has lo, eth0; correct vip_interface") == 0);
+  node.facts.devices.emplace_back("eth9");
+  CHECK(node.message().empty());
+}
+
+TEST_CASE("a watchdog that is required, and is not there") {
+  Node node;
+  node.spec.patroni_watchdog_mode = WatchdogMode::required;
+  node.view = outline(node.spec, node.topology);
+  CHECK(node.message().empty());
+  node.facts.no_watchdog = true;
+  CHECK(node.message().find("patroni_watchdog_mode is required, and pg1 has no watchdog: its Patroni would never lead") == 0);
+  node.spec.patroni_watchdog_mode = WatchdogMode::automatic;
+  node.view = outline(node.spec, node.topology);
+  CHECK(node.message().empty());
+}
+
 TEST_CASE("what one host reaches of another: open and refused are reached, silent and forbidden are not") {
   const std::vector<Peer> peers{{"pg1", "10.77.0.11", "PostgreSQL", 5432, true},
                                 {"pg1", "10.77.0.11", "Patroni's REST API", 8008, true},

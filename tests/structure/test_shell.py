@@ -101,3 +101,18 @@ def test_a_unit_that_asks_its_program_for_the_command_line_takes_the_right_one(t
     program.chmod(0o755)
     line = re.search(r"^ExecStart=/bin/sh -c '(.*)'$", unit, re.M)[1].replace("/usr/local/bin/confd", str(program))
     assert subprocess.run(["sh", "-c", line], text=True, capture_output=True).stdout.split() == wanted
+
+
+def test_a_parameter_that_the_kernel_refuses_takes_the_others_back(tmp_path):
+    def set_all(*words):
+        return subprocess.run(["sh", SOURCE / "libpgcluster/src/component/system/kernel_settings.sh", *map(str, words)], text=True, capture_output=True)
+
+    first, second, refused = tmp_path / "first", tmp_path / "second", tmp_path / "refused"
+    for file in (first, second):
+        file.write_text("0 1\n")
+    refused.mkdir()
+    assert set_all(first, "5 6", second, "7").returncode == 0
+    assert (first.read_text(), second.read_text()) == ("5 6\n", "7\n")
+    failed = set_all(first, "1", second, "2", refused, "-5", tmp_path / "never", "3")
+    assert failed.returncode == 1 and failed.stderr == f"the kernel does not take '-5' in {refused}: Is a directory\n"
+    assert (first.read_text(), second.read_text()) == ("5 6\n", "7\n") and not (tmp_path / "never").exists()

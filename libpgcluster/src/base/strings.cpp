@@ -34,4 +34,18 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
   return parts;
 }
 
+std::string trimmed(std::string_view text) {
+  constexpr std::string_view white = " \t\r\n";
+  const auto begin = text.find_first_not_of(white);
+  return begin == std::string_view::npos ? std::string() : std::string(text.substr(begin, text.find_last_not_of(white) - begin + 1));
+}
+
+std::string shortened(std::string text, std::size_t bytes) {
+  constexpr std::string_view ellipsis = "…";
+  if (text.size() <= bytes) return text;
+  std::size_t end = bytes - std::min(bytes, ellipsis.size());
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end).append(ellipsis);
+}
+
 }  // namespace pgcluster::strings

@@ -13,5 +13,9 @@ std::string upper(std::string_view text);
 std::string plain(std::string_view text);
 /// Splits at any of the separators; empty parts are left out.
 std::vector<std::string> split(std::string_view text, std::string_view separators);
+/// Without white space at both ends.
+std::string trimmed(std::string_view text);
+/// At most `bytes` of UTF-8, whole characters, with "…" at the end where some are missing.
+std::string shortened(std::string text, std::size_t bytes);
 
 }  // namespace pgcluster::strings

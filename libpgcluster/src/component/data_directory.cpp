@@ -29,7 +29,7 @@ StepPtr data_directory_step(const NodeView& node, const std::string& component, 
     if (owner == wish.account) return Done{};
     std::vector<std::string> argv{"chown", wish.account + ":", directory};
     if (directory == wish.path) argv = {"install", "-d", "-m", "0700", "-o", wish.account, "-g", wish.account, directory};
-    return Change{.todo = {Do{.at = host, .what = Run{.argv = std::move(argv)}}},
+    return Change{.todo = {Do{.at = host, .what = Run{.argv = std::move(argv), .name = "give " + directory + " to " + wish.account}}},
                   .action = Action::update,
                   .reason = directory + " belongs to " + owner + ", and " + wish.account + " makes its data there"};
   };

@@ -28,7 +28,10 @@ StepPtr program_step(const NodeView& node, const std::string& component, const s
       d.what = Upload{.path = program_file, .source = binary.path, .sha256 = sha256, .mode = 0755};
       d.was = answer;
     } else {
-      d.what = Run{.argv = {"sh", "-c", shell::download, "sh", program_file, binary.url, sha256}, .touches = {"file:" + program_file}, .slow = true};
+      d.what = Run{.argv = {"sh", "-c", shell::download, "sh", program_file, binary.url, sha256},
+                   .touches = {"file:" + program_file},
+                   .slow = true,
+                   .name = "download " + binary.url};
     }
     return Change{.todo = {std::move(d)}, .action = found ? Action::update : Action::create, .reason = found ? "another version" : "not there"};
   };

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string_view>
 
+#include "base/strings.hpp"
 #include "op/overloaded.hpp"
 #include "op/shell.hpp"
 
@@ -52,13 +53,7 @@ std::string shown(const std::vector<std::string>& argv) {
   }
   for (char& c : text)
     if (c == '\n' || c == '\t') c = ' ';
-  if (text.size() > 100) {
-    text.resize(97);
-    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
-    if (!text.empty() && static_cast<unsigned char>(text.back()) >= 0xC0) text.pop_back();
-    text += "…";
-  }
-  return text;
+  return strings::shortened(std::move(text), 100);
 }
 
 std::string key(const Ask& ask) {

@@ -80,7 +80,7 @@ std::string describe(const Do& d) {
                           return (text.empty() ? "look at" : text) + " " + set.name;
                         },
                         [](const SetAccount& set) { return "account " + set.name; },
-                        [](const Run& run) { return "run " + shown(run.argv); },
+                        [](const Run& run) { return run.name.empty() ? "run " + shown(run.argv) : run.name; },
                         [](const Send& send) { return send.request.method + " " + send.request.url; },
                         [](const Remove& remove) {
                           switch (remove.kind) {

@@ -44,7 +44,7 @@ unsigned count(const std::string& list) {
 [[noreturn]] void unsupported(const std::string& host, const std::string& why) {
   throw Error(Failure{.code = Code::host_unsupported,
                       .message = "cannot tell what kind of machine this is: " + why,
-                      .hint = "pgcluster needs Debian with systemd; try `cat /etc/os-release` on the host",
+                      .hint = "pgcluster needs Debian or Ubuntu with systemd; try `cat /etc/os-release` on the host",
                       .host = host});
 }
 
@@ -135,6 +135,10 @@ Facts read_facts(const std::string& host, const std::vector<Answer>& answers) {
       if (const auto end = value.find(' '); end != std::string::npos) facts.interfaces.push_back({value.substr(0, end), value.substr(end + 1)});
     } else if (name == "route") {
       facts.default_interface = value;
+    } else if (name == "device") {
+      facts.devices.push_back(value);
+    } else if (name == "no_watchdog") {
+      facts.no_watchdog = true;
     }
   }
   if (facts.os_id.empty()) unsupported(host, "/etc/os-release says no ID");
@@ -158,6 +162,8 @@ std::vector<Answer> facts_answers(const Facts& facts) {
        << facts.nofile_limit << "\n";
   for (const auto& interface : facts.interfaces) text << "address " << interface.name << " " << interface.cidr << "\n";
   if (!facts.default_interface.empty()) text << "route " << facts.default_interface << "\n";
+  for (const std::string& device : facts.devices) text << "device " << device << "\n";
+  if (facts.no_watchdog) text << "no_watchdog 1\n";
   for (const std::string& unit : facts.masked) text << "masked " << unit << "\n";
   for (const std::string& mount : facts.read_only) text << "read_only " << mount << "\n";
   for (const std::string& mount : facts.writable) text << "writable " << mount << "\n";

@@ -84,7 +84,19 @@ $v
 END
 [ -n "$r" ] || r=$(ip -6 route show default 2>/dev/null)
 case " $r" in *' dev '*) r=" $r"; r=${r#* dev }; printf 'route %s\n' "${r%% *}" ;; esac
-[ ! -f /run/systemd/container ] || { read -r v </run/systemd/container; printf 'container %s\n' "$v"; }
+c=
+[ ! -f /run/systemd/container ] || { read -r c </run/systemd/container; printf 'container %s\n' "$c"; }
+while read -r dev _; do
+  case $dev in *:) printf 'device %s\n' "${dev%:}" ;; esac
+done </proc/net/dev
+# A container loads no modules.
+if [ ! -c /dev/watchdog ]; then
+  read -r v </proc/sys/kernel/osrelease
+  for f in "/lib/modules/$v/kernel/drivers/watchdog/softdog.ko"*; do
+    if [ -n "$c" ] || [ ! -e "$f" ]; then printf 'no_watchdog 1\n'; fi
+    break
+  done
+fi
 printf 'clock %s\n' "$(date +%s)"
 for f in /var/lib/pgcluster/secrets/*; do
   [ -f "$f" ] || continue

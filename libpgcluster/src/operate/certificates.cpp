@@ -148,7 +148,8 @@ StepPtr key_step(const NodeView& node, const CertificateNeed& need) {
     if (made != KeyOf::none && !old) return Done{};
     const std::string base = base_of(need);
     Run run{.argv = {"sh", "-c", shell::new_key, "sh", base, need.account, host.substr(0, 64)},
-            .touches = {"file:" + base + ".key.next", "file:" + base + ".csr"}};
+            .touches = {"file:" + base + ".key.next", "file:" + base + ".csr"},
+            .name = "make a key for " + need.name};
     const bool there = answers.get<File>(files.key);
     return Change{.todo = {Do{.at = host, .what = std::move(run)}},
                   .action = there ? Action::update : Action::create,
@@ -196,7 +197,8 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
       change.todo.push_back({.at = host,
                              .what = Run{.argv = {"sh", "-c", shell::take_certificate, "sh", base},
                                          .input = made,
-                                         .touches = {"file:" + base + ".key", "file:" + base + ".key.next", "file:" + file}}});
+                                         .touches = {"file:" + base + ".key", "file:" + base + ".key.next", "file:" + file},
+                                         .name = "put the new key and certificate of " + need.name + " in place"}});
     else
       change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
     change.diff = unified_diff(file, is ? words(is->subject, is->issuer, is->names, is->serves, is->asks) : "",

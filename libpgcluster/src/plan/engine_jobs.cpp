@@ -2,6 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/strings.hpp"
+#include "op/ask.hpp"
+#include "op/reason.hpp"
 #include "op/reconnects.hpp"
 #include "plan/engine.hpp"
 
@@ -234,10 +237,15 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     for (const Item& other : job.items)
       if (other.first == item.first && other.node != item.node && nodes_[other.node].failure) return block(item.node, other.node);
     const bool late = one.output.status == 124;
+    // A command with a name for people fails for a reason; of others the status is all that is known.
+    const auto* run = std::get_if<Run>(&d.what);
+    const std::string reason = run && !run->name.empty() ? reason_of(one.output) : "";
     Failure failure{.code = late ? Code::timed_out : Code::command_failed,
                     .message = describe(d) + (late ? " was ended after " + std::to_string(std::chrono::ceil<std::chrono::seconds>(d.limit).count()) +
                                                          " s, the limit of this step"
-                                                   : " failed with status " + std::to_string(one.output.status)),
+                                              : reason.empty()        ? " failed with status " + std::to_string(one.output.status)
+                                              : reason.front() == '(' ? " failed " + reason
+                                                                      : " failed: " + reason),
                     .hint = late ? "see on the host what it waits for, or why it is slow; an apply begins it anew" : "",
                     .host = job.host};
     if (one.failure) {
@@ -247,6 +255,11 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
     }
     if (!one.output.err.empty()) failure.causes.push_back(one.output.err);
     if (!one.output.out.empty() && one.output.err.empty()) failure.causes.push_back(one.output.out);
+    if (!reason.empty()) {
+      // What the message says in full is not said again.
+      std::erase_if(failure.causes, [&](const std::string& cause) { return strings::trimmed(cause) == reason; });
+      failure.causes.push_back("the command was: " + shown(run->argv));
+    }
     return fail(item.node, std::move(failure));
   }
   // The step is not reached yet, because a step before it is still settling. It decides anew when it is reached.

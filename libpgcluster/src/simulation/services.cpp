@@ -6,6 +6,7 @@
 
 #include "base/network.hpp"
 #include "component/consul/consul.hpp"
+#include "component/system/shell.hpp"
 #include "component/vip/vip.hpp"
 #include "simulation/services/balancer.hpp"
 #include "simulation/services/firewall.hpp"
@@ -58,11 +59,8 @@ class DebianModel final : public ServiceModel {
     if (argv[0] == "bash" && argv.size() >= 5 && argv[3] == "probe")
       return Output{.out = !knows(host, argv) && anybody_holds(argv[4]) ? "lladdr 02:00:00:00:00:01 REACHABLE\n" : ""};
     if (argv[0] == "grep") return Output{.out = kernel(host, argv)};
-    if (argv[0].ends_with("systemd-sysctl") && argv.size() == 2) {
-      std::istringstream lines(host.read(argv[1]) ? *host.read(argv[1]) : "");
-      for (std::string line; std::getline(lines, line);)
-        if (const auto at = line.find(" = "); at != std::string::npos && line[0] != '#')
-          host.write(proc_path(line.substr(0, at)), line.substr(at + 3) + "\n");
+    if (argv.size() > 2 && argv[2] == shell::kernel_settings) {
+      for (std::size_t i = 4; i + 1 < argv.size(); i += 2) host.write(argv[i], argv[i + 1] + "\n");
       return Output{};
     }
     return std::nullopt;
@@ -92,11 +90,6 @@ class DebianModel final : public ServiceModel {
   static Output shown(const std::string& vip, const std::string& lifetime) {
     return {.out = std::string("2: eth0    ") + (net::is_ipv6(vip) ? "inet6 " : "inet ") + net::single_address(vip) + " valid_lft " + lifetime +
                    " preferred_lft " + lifetime + "\n"};
-  }
-
-  static std::string proc_path(std::string key) {
-    for (char& c : key) c = c == '.' ? '/' : c == '/' ? '.' : c;
-    return "/proc/sys/" + key;
   }
 
   static std::string kernel(const SimulatedHost& host, const std::vector<std::string>& argv) {

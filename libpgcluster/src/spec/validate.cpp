@@ -13,6 +13,7 @@
 #include "spec/backups.hpp"
 #include "spec/balancing.hpp"
 #include "spec/consul.hpp"
+#include "spec/encodings.hpp"
 #include "spec/keys.hpp"
 #include "spec/parameters.hpp"
 #include "spec/passwords.hpp"
@@ -529,6 +530,7 @@ class Checker {
       if (name == reserved) error(key, "pgbouncer is the role that PgBouncer looks passwords up with", "write another name");
       if (name.starts_with("pg_")) error(key, "PostgreSQL keeps names that begin with pg_ for itself", "write another name");
     }
+    encodings::check(s, [this](const std::string& path, const std::string& message, const std::string& hint) { error(path, message, hint); });
     std::set<std::string> users;
     for (std::size_t i = 0; i < s.postgresql_users.size(); ++i) {
       const UserSpec& user = s.postgresql_users[i];

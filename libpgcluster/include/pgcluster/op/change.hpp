@@ -70,6 +70,7 @@ struct Run {
   /// It confirms a change that might have shut us out: it begins a program, which reaches the host over a new connection. If none can be made, it
   /// fails. Transport::local has no connections, and just runs it.
   bool reconnect = false;
+  std::string name{};  ///< what it does, for people ("Patroni's switchover on pg1"); empty: its command line is shown
   friend bool operator==(const Run&, const Run&) = default;
 };
 /// A request that changes something, sent by the controller to an API.

@@ -29,6 +29,8 @@ struct Facts {
   };
   std::vector<Interface> interfaces{};
   std::string default_interface{};
+  std::vector<std::string> devices{};    ///< all network interfaces, also those without an address: "eth0"
+  bool no_watchdog = false;              ///< neither /dev/watchdog is there nor the kernel's module softdog
   std::vector<std::string> masked{};     ///< units that somebody has masked in /etc: "etcd.service"
   std::vector<std::string> read_only{};  ///< mount points of read-only file systems: "/usr"
   std::vector<std::string> writable{};   ///< the other mount points, where there are read-only ones

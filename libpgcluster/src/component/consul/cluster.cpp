@@ -18,7 +18,7 @@ Run request(const Spec& spec, const std::string& method, const std::string& path
                                 "--retry-delay", "1",   "--retry-all-errors"};
   for (std::string& word : certificates::curl_options(spec, consul_certificate)) argv.push_back(std::move(word));
   argv.insert(argv.end(), {"-X", method, "--data-binary", "@-", consul_url(spec, path)});
-  return {.argv = std::move(argv), .input = body.dump(), .touches = {touches}};
+  return {.argv = std::move(argv), .input = body.dump(), .touches = {touches}, .name = "Consul's " + method + " " + path};
 }
 
 // What to do, by what the first server that answers has; empty: nothing.
@@ -54,7 +54,7 @@ Steps on_servers(const ClusterView& cluster, const std::string& name, const Host
 
 // The file's value is read only when Raft begins.
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
-  Run run{.argv = consul_environment(cluster.spec), .touches = {"consul:autopilot"}};
+  Run run{.argv = consul_environment(cluster.spec), .touches = {"consul:autopilot"}, .name = "have Consul keep dead servers"};
   run.argv.insert(run.argv.end(), {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
   return on_servers(cluster, "cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const OrderedJson& json) -> std::vector<std::pair<Run, std::string>> {

@@ -106,7 +106,9 @@ StepPtr consul_turn(const NodeView& node) {
         change->todo.push_back({.at = host, .what = SetUnit{consul_unit, SetUnit::Go::reload, {}}});
       else
         change->todo.push_back(
-            {.at = host, .what = Run{.argv = {"systemctl", "kill", "-s", "HUP", consul_unit}, .touches = {std::string("unit:") + consul_unit}}});
+            {.at = host,
+             .what = Run{
+                 .argv = {"systemctl", "kill", "-s", "HUP", consul_unit}, .touches = {std::string("unit:") + consul_unit}, .name = "reload Consul"}});
       change->action = Action::reload;
       change->impact = Impact::reload;
       change->reason = "all agents accept both protocols: this one now sends the wished one";

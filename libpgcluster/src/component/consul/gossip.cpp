@@ -47,7 +47,8 @@ void read_alive(const Answer& answer, std::set<std::string>& alive) {
 Run exchange(const ClusterView& cluster) {
   Run run{.argv = {"sh", "-c", shell::gossip_key, "sh", keyring, consul_url(cluster.spec, "/v1/operator/keyring")},
           .input = gossip_key(cluster),
-          .touches = {"consul:gossip"}};
+          .touches = {"consul:gossip"},
+          .name = "spread the new gossip key"};
   for (std::string& word : certificates::curl_options(cluster.spec, consul_certificate)) run.argv.push_back(std::move(word));
   return run;
 }

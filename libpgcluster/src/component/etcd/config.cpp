@@ -130,10 +130,11 @@ StepPtr etcd_close(const NodeView& node) {
         .todo = {}, .action = Action::restart, .impact = Impact::restart, .reason = "all clients have gone over: the former protocol is closed"};
     // In one program: between the two the others would not reach it.
     if (!named)
-      change.todo.push_back(
-          {.at = host,
-           .what = Run{.argv = etcdctl(*view, self, {"member", "update", member->id, "--peer-urls=" + url}), .touches = {"dcs:members"}},
-           .limit = std::chrono::seconds(60)});
+      change.todo.push_back({.at = host,
+                             .what = Run{.argv = etcdctl(*view, self, {"member", "update", member->id, "--peer-urls=" + url}),
+                                         .touches = {"dcs:members"},
+                                         .name = "tell etcd that " + self.name + " is reached by " + url},
+                             .limit = std::chrono::seconds(60)});
     change.todo.push_back({.at = host, .what = WriteFile{.path = env_file, .content = text}});
     change.todo.push_back({.at = host, .what = SetUnit{etcd_unit, SetUnit::Go::restart, {}}, .limit = std::chrono::seconds(120)});
     change.diff = unified_diff(env_file, found->content, text);

@@ -76,7 +76,7 @@ StepPtr space(const NodeView& node) {
     if (!node.cluster.leaves_out(name)) command.push_back(net::host_port(node.topology().host(name).address, node.spec().etcd_client_port));
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     if (!read_etcd_full(answers[alarms])) return Done{};
-    Run run{.argv = command, .touches = {"dcs:alarms"}};
+    Run run{.argv = command, .touches = {"dcs:alarms"}, .name = "remove old revisions from etcd"};
     return Change{
         .todo = {Do{.at = host, .what = std::move(run), .limit = std::chrono::minutes(5)}},
         .action = Action::run,

@@ -346,7 +346,7 @@ StepPtr haproxy_checked_file(const NodeView& node, const StepRef& name, const st
     // Without its certificate it would refuse any configuration.
     if (const std::string why = read_haproxy_check(answers[check]); !why.empty() && !answers.pending(check)) return haproxy_refuses(host, why);
     const auto& asked = std::get<Exec>(check.what);
-    Run once_more{.argv = asked.argv, .input = asked.input, .touches = touches};
+    Run once_more{.argv = asked.argv, .input = asked.input, .touches = touches, .name = "check the configuration of HAProxy"};
     change->todo.insert(change->todo.begin(), Do{.at = host, .what = std::move(once_more)});
     return decision;
   };

@@ -158,7 +158,8 @@ class Keepalived final : public Component {
     return {.packages = node.platform().keepalived.packages,
             .protocols = {{112, "VRRP"}},
             .units = {keepalived_unit},
-            .secrets = {{.name = secret_name}}};
+            .secrets = {{.name = secret_name}},
+            .findings = no_vip_interface(node)};
   }
 
  private:

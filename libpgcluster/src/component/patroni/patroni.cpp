@@ -12,6 +12,7 @@
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
+#include "component/postgresql/locales.hpp"
 #include "component/postgresql/networks.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
@@ -47,6 +48,16 @@ Steps etcd_leader_away(const NodeView& node) {
 }
 
 // With `huge_pages: on` PostgreSQL does not start where shared_buffers alone does not fit. A server that runs has its pages already.
+// Patroni does not lead without the watchdog that it requires.
+std::vector<Diagnostic> no_watchdog(const NodeView& node) {
+  if (node.spec().patroni_watchdog_mode != WatchdogMode::required || !node.facts.no_watchdog) return {};
+  return {{.message = "patroni_watchdog_mode is required, and " + node.name() + " has no watchdog: its Patroni would never lead",
+           .hint = node.facts.container.empty()
+                       ? "give it one (/dev/watchdog, or the kernel's module softdog), or write patroni_watchdog_mode: automatic"
+                       : "pass /dev/watchdog into the container, or write patroni_watchdog_mode: automatic",
+           .path = "patroni_watchdog_mode"}};
+}
+
 std::vector<Diagnostic> too_few_huge_pages(const NodeView& node) {
   const Facts& facts = node.facts;
   const Spec& spec = node.spec();
@@ -121,7 +132,8 @@ class Patroni final : public Component {
       return after_where_planned({certificates::ready(at.name(), patroni::certificate), certificates::ready(at.name(), patroni::server_certificate)},
                                  std::move(step));
     };
-    return sequence(patroni::foreign_step(view, node.host), no_server, installed, place,
+    const Steps locale = patroni::configured(*view, host) ? Steps() : locale_gate(node);
+    return sequence(patroni::foreign_step(view, node.host), locale, no_server, installed, place,
                     with_certificates(node, patroni::trial_step(view, node.host)), patroni::passwords_gate(view, node.host), std::move(files),
                     patroni::reload_step(view, node.host), patroni::loaded_gate(view, node.host), dcs,
                     turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
@@ -202,6 +214,7 @@ class Patroni final : public Component {
                             .starttls = "postgres"}});
     all.findings = too_few_huge_pages(node);
     for (Diagnostic& one : unknown_network(node)) all.findings.push_back(std::move(one));
+    for (Diagnostic& one : no_watchdog(node)) all.findings.push_back(std::move(one));
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)
       all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});

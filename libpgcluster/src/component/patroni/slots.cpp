@@ -112,7 +112,9 @@ StepPtr stream_step(const View& view, const TopologyHost& host) {
     // Whether it streams then is what the host's own gate looks at.
     if (runs && server.reloaded) return Done{};
     if (now.leader || !runs) return Later{host.name + " runs as a replica", Impact::none, Action::reload};
-    return Change{.todo = {Do{.at = host.name, .what = Run{.argv = tried(psql(*view, host.name, {"-c", "select pg_reload_conf()"}))}}},
+    return Change{.todo = {Do{.at = host.name,
+                              .what = Run{.argv = tried(psql(*view, host.name, {"-c", "select pg_reload_conf()"})),
+                                          .name = "reload PostgreSQL on " + host.name}}},
                   .action = Action::reload,
                   .reason = "it was refused before its slot was there, and waits"};
   };

@@ -204,17 +204,19 @@ Run rest_call(const ClusterView& view, const TopologyHost& host, const std::stri
   // Errors to where the answer goes: a person wants both.
   const std::vector<std::string> words{"-sS", "--fail-with-body", "--stderr", "-", "-K", "-"};
   const auto calls = certificates::calls(view, certificate, words, host.address, view.spec.patroni_restapi_port, {path});
-  if (calls.size() == 1) return {.argv = certificates::command(calls), .input = std::move(config)};
+  const std::string name = "Patroni's " + (path == "/config" ? "change of its settings" : path.substr(1)) + " on " + host.name;
+  if (calls.size() == 1) return {.argv = certificates::command(calls), .input = std::move(config), .name = name};
   // The request may be sent only once: a look tells by which scheme Patroni answers now.
   std::vector<std::string> argv{"sh", "-c", shell::rest_call, "sh", net::host_port(host.address, view.spec.patroni_restapi_port) + path};
   argv.insert(argv.end(), words.begin(), words.end());
-  return {.argv = std::move(argv), .input = std::move(config)};
+  return {.argv = std::move(argv), .input = std::move(config), .name = name};
 }
 
 Run copy_again(const ClusterView& view, const TopologyHost& host) {
   return {.argv = {"sh", "-c", shell::copy_again, "sh", postgresql_data_dir(view, host.name),
                    net::host_port(host.address, view.spec.patroni_restapi_port)},
-          .touches = {std::string("unit:") + unit_name}};
+          .touches = {std::string("unit:") + unit_name},
+          .name = "empty the data directory of " + host.name + " and have Patroni copy it again"};
 }
 
 }  // namespace pgcluster::patroni

@@ -88,7 +88,8 @@ StepPtr trial_step(const View& view, const TopologyHost& host) {
           .input = text,
           .touches = {std::string("file:") + verdict_path},
           .look = {},
-          .slow = true};
+          .slow = true,
+          .name = "try the settings on a throw-away server"};
   auto decide = [=, doubt = in_doubt(spec)](const Answers& answers) -> Decision {
     if (!doubt || runs_so(*view, host, answers.read(server, read_server))) return Done{};
     Change change{.todo = {Do{.at = host.name, .what = run, .was = {}, .limit = std::chrono::seconds(150)}},

@@ -8,6 +8,7 @@
 
 #include "base/joined.hpp"
 #include "base/strings.hpp"
+#include "component/postgresql/locales.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -87,11 +88,12 @@ std::string quiet(int version) {
 // The function finds nothing that somebody else made, not even in its caller's temporary schema.
 constexpr const char* search_config = "{\"search_path=pg_catalog, pg_temp\"}";
 
-Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches) {
+Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches, std::string name) {
   Run run{.argv = psql(*view, host.name, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
           .input = quiet(view->spec.postgresql_version) + script,
           .touches = {std::move(touches)},
-          .look = recovery_look(*view, host.name)};
+          .look = recovery_look(*view, host.name),
+          .name = std::move(name)};
   return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
 }
 
@@ -170,15 +172,13 @@ StepPtr roles_step(const View& view) {
     add_session_settings(*view, server, more, before, after, reason);
     script += more;
     if (reason.empty()) return Done{};
-    Change change = on_server(view, host, script + "commit;\n", "sql:roles");
+    Change change = on_server(view, host, script + "commit;\n", "sql:roles", "create or change the roles");
     change.todo.front().limit += std::chrono::milliseconds(50) * (view->spec.postgresql_users.size() + view->spec.postgresql_parameters.size());
     change.diff = unified_diff("roles", before, after);
     change.reason = std::move(reason);
     return change;
   });
 }
-
-Ask locale_ask(const TopologyHost& host) { return {host.name, Exec{.argv = {"locale", "-a"}}}; }
 
 // What a database was made with, and the spec says otherwise: nothing changes it.
 std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseState& is) {
@@ -198,13 +198,9 @@ std::optional<Refused> other_locale(const DatabaseSpec& wish, const DatabaseStat
 // A database opens on a replica only if its locale is there, too.
 std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpec& wish, const Answers& answers) {
   for (const TopologyHost* host : view.topology.with(Role::postgres)) {
-    const std::string* out = answers.out(locale_ask(*host));
-    if (!out) continue;
-    std::set<std::string> known{"c", "posix"};
-    std::istringstream lines(*out);
-    for (std::string line; std::getline(lines, line);) known.insert(strings::plain(line));
+    const auto known = read_locales(answers[locales_ask(host->name)]);
     for (const std::string& name : {wish.lc_collate, wish.lc_ctype})
-      if (!name.empty() && !known.contains(strings::plain(name)))
+      if (known && !name.empty() && !known->contains(strings::plain(name)))
         return Refused{
             {.message = host->name + " has no locale " + name + ", so the database " + wish.db + " could not be opened there",
              .hint = "make the locale on every database host (package locales, then locale-gen), or write one that `locale -a` lists there",
@@ -231,7 +227,7 @@ StepPtr databases_step(const View& view) {
   for (const DatabaseSpec& wish : view->spec.postgresql_databases)
     if (locales.empty() && !(wish.lc_collate.empty() && wish.lc_ctype.empty()))
       for (const TopologyHost* host : view->topology.with(Role::postgres))
-        if (!view->leaves_out(host->name)) locales.push_back(locale_ask(*host));
+        if (!view->leaves_out(host->name)) locales.push_back(locales_ask(host->name));
   auto decide = [view](const TopologyHost& host, const Server& server, const Answers& answers) -> Decision {
     std::string script, before, after, reason;
     for (const DatabaseSpec& wish : view->spec.postgresql_databases) {
@@ -260,7 +256,7 @@ StepPtr databases_step(const View& view) {
       append(reason, wish.db + (is_there ? " has another owner" : " is not there"));
     }
     if (reason.empty()) return Done{};
-    Change change = on_server(view, host, script, "sql:databases");
+    Change change = on_server(view, host, script, "sql:databases", "create or change the databases");
     // Each copies a template: some hundred are made in minutes, not in one.
     change.todo.front().limit += std::chrono::seconds(30) + std::chrono::seconds(5) * view->spec.postgresql_databases.size();
     change.diff = unified_diff("databases", before, after);
@@ -285,7 +281,7 @@ StepPtr search_step(const View& view) {
                                ";\nrevoke all on function public.user_search(text) from public;\n"
                                "grant execute on function public.user_search(text) to " +
                                sql_identifier(bouncer) + ";\ngrant usage on schema public to " + sql_identifier(bouncer) + ";\ncommit;\n";
-    Change change = on_server(view, host, script, "sql:roles");
+    Change change = on_server(view, host, script, "sql:roles", "create PgBouncer's function user_search");
     change.diff = unified_diff("user_search", found ? found->source + "\nmay be called by " + found->callers + "\n" : "",
                                std::string(search_source) + "\nmay be called by " + callers + "\n");
     change.reason = found ? "the function user_search, its grants or its schema's differ" : "there is no function user_search";

@@ -7,6 +7,7 @@
 #include "component/postgresql/networks.hpp"
 #include "component/registry.hpp"
 #include "component/sandbox.hpp"
+#include "component/system/shell.hpp"
 
 namespace pgcluster {
 namespace {
@@ -97,6 +98,7 @@ Steps sysctl(const NodeView& node) {
     for (std::string line; std::getline(lines, line);)
       if (const auto colon = line.find(':'); colon != std::string::npos) found[line.substr(0, colon)] = single_spaced(line.substr(colon + 1));
     std::string before, after;
+    std::vector<std::string> argv{"sh", "-c", shell::kernel_settings, "sh"};
     for (const Setting& one : wished) {
       const auto it = found.find(proc_path(one.key));
       if (it == found.end()) {
@@ -109,16 +111,19 @@ Steps sysctl(const NodeView& node) {
       if (it->second == single_spaced(one.value)) continue;
       before += one.key + " = " + it->second + "\n";
       after += one.key + " = " + one.value + "\n";
+      argv.push_back(proc_path(one.key));
+      argv.push_back(one.value);
     }
     if (after.empty()) return Done{};
-    return Change{.todo = {Do{.at = host, .what = Run{.argv = {"/usr/lib/systemd/systemd-sysctl", sysctl_file}}}},
+    return Change{.todo = {Do{.at = host, .what = Run{.argv = std::move(argv), .name = "set the kernel's parameters"}}},
                   .action = Action::update,
                   .diff = unified_diff("kernel settings", before, after),
                   .reason = "the kernel runs with other values (" + std::to_string(std::count(after.begin(), after.end(), '\n')) + " of " +
                             std::to_string(wished.size()) + ")"};
   };
-  return sequence(file(node.step("system", "sysctl-file"), node.name(), {.path = sysctl_file, .content = text}),
-                  make_step(node.step("system", "sysctl"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2)}));
+  // The file comes last: a value that the kernel refuses must not stand there for the next boot.
+  return sequence(make_step(node.step("system", "sysctl"), {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(2)}),
+                  file(node.step("system", "sysctl-file"), node.name(), {.path = sysctl_file, .content = text}));
 }
 
 Steps huge_pages(const NodeView& node) {
@@ -192,10 +197,12 @@ std::vector<Diagnostic> left_out(const NodeView& node) {
 class System final : public Component {
  public:
   std::string name() const override { return "system"; }
+  Turn turn() const override { return Turn::first; }
 
   Needs needs(const NodeView& node) const override {
     Needs all{.packages = {node.platform().network_tools}, .findings = left_out(node)};
-    if (certificates::wanted(node.spec())) all.secrets = {{.name = certificates::authority, .word = "ca", .authority = true, .files = node.spec().tls_ca}};
+    if (certificates::wanted(node.spec()))
+      all.secrets = {{.name = certificates::authority, .word = "ca", .authority = true, .files = node.spec().tls_ca}};
     return all;
   }
 

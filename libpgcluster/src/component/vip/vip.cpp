@@ -47,6 +47,15 @@ std::string vip_interface(const NodeView& node) {
                .host = node.name()});
 }
 
+std::vector<Diagnostic> no_vip_interface(const NodeView& node) {
+  const std::string& wished = node.spec().vip_interface;
+  const std::vector<std::string>& there = node.facts.devices;
+  if (wished.empty() || there.empty() || std::find(there.begin(), there.end(), wished) != there.end()) return {};
+  return {{.message = node.name() + " has no network interface " + wished + "; it has " + joined(there),
+           .hint = "correct vip_interface, or leave it out: then the interface that has the host's address carries the VIP",
+           .path = "vip_interface"}};
+}
+
 Ask vip_ask(const Spec& spec, const std::string& host) {
   return {host, Exec{.argv = {"ip", "-o", "address", "show", "to", spec.cluster_vip},
                      .about = {std::string("unit:") + vip_unit, std::string("unit:") + former_vip_unit, std::string("unit:") + keepalived_unit,

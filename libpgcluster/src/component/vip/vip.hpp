@@ -17,6 +17,8 @@ inline constexpr const char* keepalived_file = "/etc/keepalived/keepalived.conf"
 
 /// The interface that carries the VIP: of the spec, else the one in whose network the host's address lies, else the default route's.
 std::string vip_interface(const NodeView& node);
+/// A finding where the spec's interface is not there.
+std::vector<Diagnostic> no_vip_interface(const NodeView& node);
 /// The VIP on a host, as `ip -o address` shows it; nothing where it has it not.
 Ask vip_ask(const Spec& spec, const std::string& host);
 

@@ -160,7 +160,7 @@ class VipManager final : public Component {
   Needs needs(const NodeView& node) const override {
     if (!wanted(node.spec()) || !node.has(Role::postgres)) return {};
     // Python comes with Patroni, which depends on it: a step that installed it would own it, and remove Patroni along with it.
-    return {.packages = {node.platform().arping, "python3"}, .units = {unit}};
+    return {.packages = {node.platform().arping, "python3"}, .units = {unit}, .findings = no_vip_interface(node)};
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {
