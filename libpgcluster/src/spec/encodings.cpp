@@ -36,7 +36,7 @@ void check(const Spec& spec, const std::function<void(const std::string&, const 
                    near.empty() ? "write UTF8, or another one of PostgreSQL's table of character sets" : "did you mean " + std::string(near) + "?");
     }
     const std::string plain = strings::plain(used);
-    if (plain == "utf8" || plain == "unicode" || plain == "sqlascii") return;
+    if (plain.empty() || plain == "utf8" || plain == "unicode" || plain == "sqlascii") return;
     for (const std::string& locale : locales)
       if (strings::plain(locale).ends_with("utf8"))
         return error(path, used + " does not go with the locale " + locale + ", whose characters are UTF8",
