@@ -27,10 +27,16 @@ TEST_CASE("a host without the cluster's locale is refused before it gets data") 
   CHECK(std::get<Refused>(missing).why.path == "postgresql_locale");
   const Decision latin = locale_of("de_DE", "UTF8", known, {.out = "ISO-8859-1\n"});
   REQUIRE(is<Refused>(latin));
-  CHECK(std::get<Refused>(latin).why.message == "the locale de_DE of pg1 has the characters of ISO-8859-1, and postgresql_encoding is UTF8");
+  CHECK(std::get<Refused>(latin).why.message == "the locale de_DE has the characters of ISO-8859-1, and the encoding is UTF8");
   CHECK(is<Done>(locale_of("de_DE", "LATIN1", known, {.out = "ISO-8859-1\n"})));
   CHECK(is<Done>(locale_of("de_DE", "SQL_ASCII", known, {.out = "ISO-8859-1\n"})));
   CHECK(is<Done>(locale_of("en_US.UTF-8", "UTF8", {.status = 127}, {.status = 127})));
+}
+
+TEST_CASE("what a locale's name tells of its characters needs no question") {
+  const Decision decision = locale_of("C.UTF-8", "LATIN1", {}, {});
+  REQUIRE(is<Refused>(decision));
+  CHECK(std::get<Refused>(decision).why.message == "the locale C.UTF-8 has the characters of UTF-8, and the encoding is LATIN1");
 }
 
 TEST_CASE("libc's own locales need no question") {

@@ -29,28 +29,15 @@ bool known(const std::string& encoding) {
 }  // namespace
 
 void check(const Spec& spec, const std::function<void(const std::string&, const std::string&, const std::string&)>& error) {
-  const auto one = [&](const std::string& path, const std::string& encoding, const std::string& used, const std::vector<std::string>& locales) {
-    if (!encoding.empty() && !known(encoding)) {
-      const auto near = words::nearest(strings::upper(encoding), of_servers);
-      return error(path, "a PostgreSQL server has no encoding " + words::shown(encoding),
-                   near.empty() ? "write UTF8, or another one of PostgreSQL's table of character sets" : "did you mean " + std::string(near) + "?");
-    }
-    const std::string plain = strings::plain(used);
-    if (plain.empty() || plain == "utf8" || plain == "unicode" || plain == "sqlascii") return;
-    for (const std::string& locale : locales)
-      if (strings::plain(locale).ends_with("utf8"))
-        return error(path, used + " does not go with the locale " + locale + ", whose characters are UTF8",
-                     "write UTF8, or the locale C, which takes any encoding");
+  const auto one = [&](const std::string& path, const std::string& encoding) {
+    if (encoding.empty() || known(encoding)) return;
+    const auto near = words::nearest(strings::upper(encoding), of_servers);
+    error(path, "a PostgreSQL server has no encoding " + words::shown(encoding),
+          near.empty() ? "write UTF8, or another one of PostgreSQL's table of character sets" : "did you mean " + std::string(near) + "?");
   };
-  one("postgresql_encoding", spec.postgresql_encoding, spec.postgresql_encoding, {spec.postgresql_locale});
-  for (std::size_t i = 0; i < spec.postgresql_databases.size(); ++i) {
-    const DatabaseSpec& database = spec.postgresql_databases[i];
-    const auto or_else = [](const std::string& own, const std::string& others) { return own.empty() ? others : own; };
-    if (database.encoding.empty() && database.lc_collate.empty() && database.lc_ctype.empty()) continue;
-    one("postgresql_databases[" + std::to_string(i) + "]" + (database.encoding.empty() ? "" : ".encoding"), database.encoding,
-        or_else(database.encoding, spec.postgresql_encoding),
-        {or_else(database.lc_collate, spec.postgresql_locale), or_else(database.lc_ctype, spec.postgresql_locale)});
-  }
+  one("postgresql_encoding", spec.postgresql_encoding);
+  for (std::size_t i = 0; i < spec.postgresql_databases.size(); ++i)
+    one("postgresql_databases[" + std::to_string(i) + "].encoding", spec.postgresql_databases[i].encoding);
 }
 
 }  // namespace pgcluster::encodings

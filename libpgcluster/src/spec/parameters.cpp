@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <optional>
 #include <regex>
@@ -70,6 +71,25 @@ constexpr Barred kBarred[] = {
     {"default_transaction_read_only", "on", "Patroni and pgcluster could not create roles, databases and slots on the leader",
      "set it for the roles that need it: ALTER ROLE app SET default_transaction_read_only = on"},
     {"wal_level", "minimal", "replicas need replica or logical", "write replica or logical, or remove it"},
+};
+
+// Numbers that PostgreSQL takes, and with which Patroni's sessions or the replicas' would be ended again and again. In the unit of the setting.
+struct Bounds {
+  std::string_view name;
+  std::int64_t least, most;  // zero is always good: it turns the setting off
+  std::string_view why;
+  std::string_view instead;
+};
+constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+constexpr Bounds kBounds[] = {
+    {"post_auth_delay", 0, 0, "each connection would wait so long, Patroni's too, which gives up meanwhile",
+     "remove it: it is for debugging PostgreSQL"},
+    {"pre_auth_delay", 0, 0, "each connection would wait so long, Patroni's too, which gives up meanwhile",
+     "remove it: it is for debugging PostgreSQL"},
+    {"transaction_timeout", 10'000, any, "Patroni's own sessions would be ended, too",
+     "write 10s or more, or set it for the roles that need it: ALTER ROLE app SET transaction_timeout = '1s'"},
+    {"wal_receiver_timeout", 1'000, any, "replicas would lose their connection again and again", "write 1s or more"},
+    {"wal_sender_timeout", 1'000, any, "replicas would lose their connection again and again", "write 1s or more"},
 };
 
 struct Least {
@@ -163,6 +183,9 @@ void check_value(const server_settings::Definition& setting, const std::string& 
   const std::string meant = server_settings::canonical(setting, value).value_or("");
   for (const Barred& one : kBarred)
     if (one.name == lower && one.value == meant)
+      add(findings, path, words::shown(value) + " does not do: " + std::string(one.why), std::string(one.instead));
+  for (const Bounds& one : kBounds)
+    if (const std::int64_t number = std::atoll(meant.c_str()); one.name == lower && number != 0 && (number < one.least || number > one.most))
       add(findings, path, words::shown(value) + " does not do: " + std::string(one.why), std::string(one.instead));
   if (const auto least = std::find_if(std::begin(kLeast), std::end(kLeast), [&](const Least& l) { return l.name == lower; });
       least != std::end(kLeast) && std::atoll(meant.c_str()) < least->min)

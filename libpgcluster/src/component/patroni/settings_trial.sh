@@ -38,6 +38,14 @@ judged() { # VERDICT [FILE-WITH-REASON]
     grep -E '^(FATAL|PANIC|ERROR|LOG|WARNING|DETAIL|HINT): ' "$d/log" | grep -vE 'database system is shut down|could not load .*pg_hba.conf|starting PostgreSQL|redirecting|listening on'
   } >"$d/why" 2>/dev/null
   [ ! -s "$d/why" ] || judged bad "$d/why"
+  # The collector of logs starts with the real server only, which does not start without it.
+  value() { as "$b/postgres" -D "$d/data" -C "$1" 2>/dev/null; }
+  logs=$(value log_directory)
+  case $(value logging_collector) in on) ;; *) logs='' ;; esac
+  case $logs in /*) as test -w "$logs" || { [ ! -e "$logs" ] && as test -w "${logs%/*}/"; } || {
+    echo "log_directory: the account postgres cannot write to $logs" >"$d/why"
+    judged bad "$d/why"
+  } ;; esac
   as "$b/psql" -XAtqw -h "$d" -p 5432 -U "$super" -d postgres -c 'select 1' 2>"$d/why" || judged bad "$d/why"
   judged good
 } >/dev/null 2>&1

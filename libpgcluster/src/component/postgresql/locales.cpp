@@ -15,14 +15,6 @@ bool is_builtin(const std::string& locale) {
 
 Ask charmap_ask(const std::string& host, const std::string& locale) { return {host, Exec{.argv = {"env", "LC_ALL=" + locale, "locale", "charmap"}}}; }
 
-// Of UTF-8 only: the other encodings have a name of their own in PostgreSQL, and initdb compares them.
-std::string mismatch(const std::string& encoding, const std::string& charmap) {
-  const std::string wished = strings::plain(encoding), is = strings::plain(charmap);
-  if (wished == "sqlascii" || is.empty()) return {};
-  const bool unicode = wished == "utf8" || wished == "unicode";
-  return unicode == (is == "utf8") ? std::string() : strings::trimmed(charmap);
-}
-
 }  // namespace
 
 Ask locales_ask(const std::string& host) { return {host, Exec{.argv = {"locale", "-a"}}}; }
@@ -36,11 +28,26 @@ std::optional<std::set<std::string>> read_locales(const Answer& answer) {
   return known;
 }
 
+// Of UTF-8 only: other encodings have a name of their own in PostgreSQL, which initdb compares.
+std::optional<Refused> unfit_characters(const std::string& encoding, const std::string& locale, const std::string& charmap, const std::string& path) {
+  const std::string wished = strings::plain(encoding), is = strings::plain(charmap);
+  const bool unicode = wished == "utf8" || wished == "unicode";
+  if (wished.empty() || wished == "sqlascii" || is.empty() || unicode == (is == "utf8")) return std::nullopt;
+  return Refused{{.message = "the locale " + locale + " has the characters of " + strings::trimmed(charmap) + ", and the encoding is " + encoding,
+                  .hint = "choose a locale and an encoding that go together: C.UTF-8 and UTF8, or C and any encoding",
+                  .path = path}};
+}
+
+std::string charmap_by_name(const std::string& locale) { return strings::plain(locale).ends_with("utf8") ? "UTF-8" : ""; }
+
 Steps locale_gate(const NodeView& node) {
   const std::string& locale = node.spec().postgresql_locale;
   const std::string& encoding = node.spec().postgresql_encoding;
-  if (is_builtin(locale)) return {};
   const Ask locales = locales_ask(node.name()), charmap = charmap_ask(node.name(), locale);
+  const StepRef name = node.step("patroni", "locale");
+  if (const auto refused = unfit_characters(encoding, locale, charmap_by_name(locale), "postgresql_encoding"))
+    return gate(name, {.asks = {}, .decide = [refused](const Answers&) -> Decision { return *refused; }});
+  if (is_builtin(locale)) return {};
   auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
     const auto known = read_locales(answers[locales]);
     if (known && !known->contains(strings::plain(locale)))
@@ -48,14 +55,10 @@ Steps locale_gate(const NodeView& node) {
                       .hint = "make it on every database host (package locales, then locale-gen), or choose one that `locale -a` lists there",
                       .path = "postgresql_locale"}};
     const std::string* is = answers.out(charmap);
-    if (const std::string other = mismatch(encoding, is ? *is : ""); !other.empty())
-      return Refused{
-          {.message = "the locale " + locale + " of " + host + " has the characters of " + other + ", and postgresql_encoding is " + encoding,
-           .hint = "choose a locale and an encoding that go together: C.UTF-8 and UTF8, or C and any encoding",
-           .path = "postgresql_encoding"}};
+    if (auto refused = unfit_characters(encoding, locale, is ? *is : "", "postgresql_encoding")) return *std::move(refused);
     return Done{};
   };
-  return gate(node.step("patroni", "locale"), {.asks = {locales, charmap}, .decide = decide});
+  return gate(name, {.asks = {locales, charmap}, .decide = decide});
 }
 
 }  // namespace pgcluster

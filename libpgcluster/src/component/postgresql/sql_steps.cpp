@@ -209,6 +209,17 @@ std::optional<Refused> locale_missing(const ClusterView& view, const DatabaseSpe
   return std::nullopt;
 }
 
+std::optional<Refused> other_characters(const Spec& spec, const DatabaseSpec& wish) {
+  const auto or_else = [](const std::string& own, const std::string& others) { return own.empty() ? others : own; };
+  const std::string path = "postgresql_databases." + wish.db;
+  if (wish.encoding.empty() && wish.lc_collate.empty() && wish.lc_ctype.empty()) return std::nullopt;
+  for (const std::string& own : {wish.lc_collate, wish.lc_ctype}) {
+    const std::string locale = or_else(own, spec.postgresql_locale);
+    if (auto refused = unfit_characters(or_else(wish.encoding, spec.postgresql_encoding), locale, charmap_by_name(locale), path)) return refused;
+  }
+  return std::nullopt;
+}
+
 // CREATE DATABASE copies a template, to which nobody may be connected. It waits five seconds itself, and does not tell who it is.
 constexpr const char* template_is_free =
     "do $$ declare who text; begin\n"
@@ -236,8 +247,10 @@ StepPtr databases_step(const View& view) {
       const bool is_there = found != server.databases.end();
       if (is_there)
         if (auto refused = other_locale(wish, found->second)) return *std::move(refused);
-      if (!is_there)
+      if (!is_there) {
         if (auto refused = locale_missing(*view, wish, answers)) return *std::move(refused);
+        if (auto refused = other_characters(view->spec, wish)) return *std::move(refused);
+      }
       if (is_there && (wish.owner.empty() || found->second.owner == owner)) continue;
       if (is_there) {
         script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
