@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -156,6 +157,18 @@ class Cluster:
 
     def wait_healthy(self, seconds=90):
         return self.wait(lambda: (lambda s: s if s.get("healthy") else None)(self.status()), seconds, "that the cluster is healthy")
+
+    def assert_endpoints_answer(self, on=None):
+        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects, where only hosts know the names."""
+        endpoints, password = self.status()["endpoints"], self.password()
+        assert endpoints
+        for endpoint in endpoints:
+            asked = ["psql", endpoint["uri"].replace("postgresql://", "postgresql://postgres@", 1), "-XAtqwc", "select pg_is_in_recovery()"]
+            if on:
+                answer = self.inside(on, f"PGPASSWORD={shlex.quote(password)} {shlex.join(asked)} 2>&1", check=False)
+            else:
+                answer = self.lab("run", *asked, env=dict(os.environ, PGPASSWORD=password), check=False).strip()
+            assert answer == ("f" if endpoint["kind"] == "read-write" else "t"), f"{endpoint}: {answer}"
 
     def password(self, role="superuser"):
         return self.run("password", role).stdout.strip()

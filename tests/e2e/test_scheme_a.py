@@ -38,6 +38,7 @@ def assert_nothing_lost(cluster, lines):
 def test_fresh_hosts_become_a_healthy_cluster(cluster):
     cluster.run("check")
     cluster.apply("--log", str(cluster.folder / "apply.log"))
+    cluster.assert_endpoints_answer()
     events = [json.loads(line) for line in (cluster.folder / "apply.log").read_text().splitlines()]
     for host in cluster.hosts:
         told = [e["message"] for e in events if e["event"] == "step_progress" and e["host"] == host and e["message"].endswith(" %)")]
