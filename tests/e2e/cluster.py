@@ -99,7 +99,14 @@ class Cluster:
         self.apply()
         self.assert_converged()
 
+    def restart_a_replica(self):
+        """It comes back with what its files say by now."""
+        replica = next(member["name"] for member in self.status()["members"] if member["role"] != "leader")
+        self.inside(replica, "systemctl restart patroni")
+        self.wait_healthy()
+
     def argv(self, *args):
+        self.touched = True
         return [LAB, "-n", self.name, "run", *self.under, COMMAND, *args, "-f", str(self.file)]
 
     def run(self, *args, status=0):
