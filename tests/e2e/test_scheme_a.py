@@ -43,8 +43,6 @@ def test_fresh_hosts_become_a_healthy_cluster(cluster):
     for host in cluster.hosts:
         told = [e["message"] for e in events if e["event"] == "step_progress" and e["host"] == host and e["message"].endswith(" %)")]
         assert len(told) > 3 and any("npacking" in message for message in told), (host, told, "apt tells how far it is")
-    times = [e["at_ms"] / 1000 for e in events if "at_ms" in e]
-    assert max(b - a for a, b in zip(times, times[1:])) < 11.5, "nothing waits for longer without a word"
     status = cluster.wait_healthy()
     assert sorted(member["role"] for member in status["members"]) == ["leader", "replica", "replica"]
     assert [member["state"] for member in status["members"] if member["role"] == "replica"] == ["streaming", "streaming"]
