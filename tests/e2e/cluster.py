@@ -82,6 +82,10 @@ class Cluster:
         """The messages since boot of these programs; what was said before this call is in it."""
         return self.inside(host, "journalctl --sync && journalctl -b -o cat --no-pager -t " + " -t ".join(tags))
 
+    def processor(self, *units):
+        """{unit: {host: (now, seconds of processor that it has used)}}, its children included."""
+        return {unit: {host: (time.monotonic(), int(self.inside(host, f"systemctl show -P CPUUsageNSec {unit}")) / 1e9) for host in self.hosts} for unit in units}
+
     # The spec and the command.
 
     def write(self, **changes):
