@@ -47,10 +47,12 @@ class Cluster:
         self.hosts = list(HOSTS)
         self.file = self.folder / "cluster.yaml"
         self.under = []    # a program and its arguments, under which the command runs
+        self.touched = False    # since its hosts were made
 
     # The lab.
 
     def lab(self, *args, check=True, **options):
+        self.touched |= args[0] not in ("base", "up", "run")
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.STDOUT)
         done = subprocess.run([LAB, "-n", self.name, *args], text=True, **options)
@@ -60,6 +62,9 @@ class Cluster:
 
     def up(self, warm=False, options=()):
         self.down()
+        self.make_hosts(warm, options)
+
+    def make_hosts(self, warm, options):
         self.lab("base", *(["--warm"] if warm else []))
         self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []), *options)
         folder = self.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY; echo $PGCLUSTER_LAB_KNOWN_HOSTS").split()
@@ -68,11 +73,14 @@ class Cluster:
 
     def fresh(self, warm=False, options=()):
         """The same lab with hosts on which nothing was ever done."""
-        self.lab("down")
-        self.up(warm, options)
+        if self.touched:
+            self.lab("down")
+        self.touched = False
+        self.make_hosts(warm, options)
 
     def down(self):
         self.lab("down", check=False)
+        self.touched = False
 
     def inside(self, host, script, check=True):
         """A shell script in the host, also when its network is cut."""
