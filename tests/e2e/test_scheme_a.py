@@ -114,6 +114,7 @@ def test_max_connections_rises(cluster):
     leader = leader_of(cluster)
     cluster.spec["postgresql_parameters"]["max_connections"] = 120
     cluster.spec["postgresql_parameters"]["shared_buffers"] = "80MB"
+    cluster.spec["postgresql_parameters"] |= {"archive_mode": "off", "archive_command": "test ! -f /mnt/%f && cp \"%p\" /mnt/%f"}    # which the server then shows as "(disabled)"
     cluster.write()
     order = restarted_in_order(cluster, cluster.plan())
     assert [action for _, action in order] == ["restart", "restart", "switchover", "restart"], order
@@ -128,7 +129,7 @@ def test_max_connections_rises(cluster):
     # Each end of a server is a write that fails: PgBouncer keeps no session over it.
     assert len(outages(lines, 1, failed=True)) <= 1, "only the switchover interrupts"
     for host in ["10.77.0.11", "10.77.0.12", "10.77.0.13"]:
-        assert cluster.psql(host, "select current_setting('max_connections') || current_setting('shared_buffers')", port=5432) == "12080MB"
+        assert cluster.psql(host, "select current_setting('max_connections') || current_setting('shared_buffers') || current_setting('archive_command')", port=5432) == "12080MB(disabled)"
     assert leader_of(cluster) != leader
     cluster.wait_healthy()
     cluster.assert_converged()
@@ -137,6 +138,8 @@ def test_max_connections_rises(cluster):
 def test_max_connections_is_lowered_leader_first(cluster):
     leader = leader_of(cluster)
     cluster.spec["postgresql_parameters"]["max_connections"] = 90
+    for name in ("archive_mode", "archive_command"):
+        del cluster.spec["postgresql_parameters"][name]
     cluster.write()
     plan = cluster.plan()
     order = restarted_in_order(cluster, plan)
