@@ -125,6 +125,52 @@ TEST_CASE("haproxy: it serves when it has read its file, has the right servers, 
   CHECK(std::get<Later>(serves(page(mark, "master,pg1,0,UP\n"))).until == "HAProxy's servers are pg1, pg2, pg3 (it has pg1)");
 }
 
+TEST_CASE("haproxy: it serves when each port leads to the replicas that exist") {
+  Spec wished = balanced();
+  wished.synchronous_mode = true;
+  const std::string master = "master,pg1,0,UP\nmaster,pg2,0,DOWN\nmaster,pg3,0,DOWN\n", replicas = "replicas,pg2,0,UP\n",
+                    synchronous = "replicas_sync,pg2,0,UP\nreplicas_sync,pg3,0,DOWN\n",
+                    asynchronous = "replicas_async,pg2,0,DOWN\nreplicas_async,pg3,0,UP\n";
+  const auto replica = [](const std::string& more, long replayed = 5000000) {
+    return Output{.out = R"({"state":"running","role":"replica","xlog":{"replayed_location":)" + std::to_string(replayed) + "}" + more + "}"};
+  };
+  const Output leader{.out = R"({"state":"running","role":"primary","xlog":{"location":5000000}})"};
+  const std::string streams = R"(,"replication_state":"streaming")";
+  Output pg2 = replica(streams + R"(,"sync_standby":true)"), pg3 = replica(streams);
+  const auto awaited = [&](const std::string& rows) {
+    const ClusterView view = cluster(wished);
+    const Decision decision =
+        decide(steps(haproxy_component(), view, "pg1"), "pg1/haproxy/serves",
+               {{"pg1", ":8008/", leader}, {"pg2", ":8008/", pg2}, {"pg3", ":8008/", pg3}, {"pg1", ";csv", page(haproxy_mark(node(view)), rows)}});
+    return is<Done>(decision) ? "" : std::get<Later>(decision).until;
+  };
+  CHECK(awaited(master + replicas + synchronous + asynchronous) == "");
+  CHECK(awaited(master + synchronous + asynchronous) == "port 5001 leads to a replica (pg2, pg3)");
+  CHECK(awaited(master + replicas + asynchronous) == "port 5002 leads to a synchronous replica (pg2)");
+  CHECK(awaited(master + replicas + synchronous) == "port 5003 leads to an asynchronous replica (pg3)");
+  SUBCASE("a port without a replica is not awaited") {
+    pg2 = pg3 = replica(streams);
+    CHECK(awaited(master + replicas + asynchronous) == "");
+    pg2 = pg3 = replica(streams + R"(,"sync_standby":true)");
+    CHECK(awaited(master + replicas + synchronous) == "");
+  }
+  SUBCASE("nor one whose replica does not stream, or is far behind") {
+    pg3 = replica("");
+    CHECK(awaited(master + replicas + synchronous) == "");
+    pg3 = replica(streams, 3000000);
+    CHECK(awaited(master + replicas + synchronous) == "");
+  }
+  SUBCASE("nor a port that the spec turns off") {
+    wished.haproxy_listen_port.replicas_async = 0;
+    CHECK(awaited(master + replicas + synchronous) == "");
+  }
+  SUBCASE("a replica tagged noloadbalance is awaited as a synchronous one only") {
+    wished.hosts[1].patroni_tags = wished.hosts[2].patroni_tags = {{"noloadbalance", "true"}};
+    CHECK(awaited(master) == "port 5002 leads to a synchronous replica (pg2)");
+    CHECK(awaited(master + synchronous) == "");
+  }
+}
+
 TEST_CASE("haproxy: with confd its servers are Patroni's members, and who joins by this plan is waited for") {
   ClusterView view = cluster(balanced("/opt/confd"));
   for (auto& [host, facts] : view.facts) facts.owned = {{"file:/etc/patroni/config.yml", host + "/patroni/config"}};

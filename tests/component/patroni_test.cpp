@@ -368,6 +368,44 @@ TEST_CASE("synchronous_mode: only a synchronous replica takes over") {
   CHECK(std::get<Change>(decision).reason == "pg3 takes over before pg1 is restarted");
 }
 
+TEST_CASE("a replica is unfit to lead for the reasons that Patroni has") {
+  ClusterView view = cluster();
+  view.spec.patroni_maximum_lag_on_failover = 1000;
+  const TopologyHost& pg2 = view.topology.host("pg2");
+  const auto unfit = [&](const std::string& answer, std::optional<std::set<std::string>> synchronous = {}) {
+    const patroni::Members members{
+        {{&view.topology.host("pg1"), patroni::read_member(Output{.out = R"({"state":"running","role":"primary","xlog":{"location":5000}})"})},
+         {&pg2, patroni::read_member(Output{.out = answer})}},
+        std::move(synchronous)};
+    const std::string why = members.unfit(view, pg2);
+    CHECK(members.successor(view, view.topology.host("pg1")) == (why.empty() ? &pg2 : nullptr));
+    return why;
+  };
+  const auto replica = [](const std::string& more, int replayed = 5000) {
+    return R"({"state":"running","role":"replica","replication_state":"streaming","xlog":{"replayed_location":)" + std::to_string(replayed) + "}" +
+           more + "}";
+  };
+  const std::string tags = "its tags bar it from leading (nofailover, or failover_priority 0)";
+  CHECK(unfit(replica("")) == "");
+  CHECK(unfit("") == "its Patroni does not answer");
+  CHECK(unfit(R"({"state":"starting","role":"replica"})") == "it is starting, not streaming");
+  CHECK(unfit(R"({"state":"running","role":"replica","replication_state":"in archive recovery"})") == "it is in archive recovery, not streaming");
+  CHECK(unfit(replica("", 4000)) == "");
+  CHECK(unfit(replica("", 3999)) == "it is 1001 bytes behind the leader, and patroni_maximum_lag_on_failover is 1000");
+  CHECK(unfit(replica(R"(,"tags":{"nofailover":true})")) == tags);
+  CHECK(unfit(replica(R"(,"tags":{"failover_priority":0})")) == tags);
+  CHECK(unfit(replica(R"(,"tags":{"failover_priority":2})")) == "");
+  // In maintenance mode Patroni hands over to a member that is named, and pgcluster always names one.
+  CHECK(unfit(replica(R"(,"pause":true)")) == "");
+  CHECK(unfit(replica(R"(,"tags":{"nosync":true})")) == "");
+  view.spec.synchronous_mode = true;
+  CHECK(unfit(replica(R"(,"tags":{"nosync":true})")) == "it is not a synchronous standby");
+  CHECK(unfit(replica(R"(,"sync_standby":true)")) == "");
+  // The list in the DCS decides, and not the member's older view.
+  CHECK(unfit(replica(R"(,"sync_standby":true)"), {{"pg3"}}) == "it is not a synchronous standby");
+  CHECK(unfit(replica(""), {{"pg2"}}) == "");
+}
+
 TEST_CASE("what somebody has set by hand and we take back needs no restart") {
   World world;
   world.converged();

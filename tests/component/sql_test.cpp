@@ -101,6 +101,16 @@ TEST_CASE("a locale that one database host does not have is refused before the d
   CHECK(is<Change>(world.decide("cluster/patroni/databases")));
 }
 
+TEST_CASE("600 databases are one change, with time for each of them") {
+  World world;
+  for (int i = 0; i < 600; ++i) world.view.spec.postgresql_databases.push_back({.db = "tenant_" + std::to_string(i), .owner = "app"});
+  world.converged();
+  const Decision decision = world.decide("cluster/patroni/databases");
+  REQUIRE(is<Change>(decision));
+  REQUIRE(std::get<Change>(decision).todo.size() == 1);
+  CHECK(std::get<Change>(decision).todo.front().limit >= std::chrono::seconds(600 * 5));
+}
+
 TEST_CASE("roles with md5 passwords: the server that answers tells them, and few are named") {
   const Server server = read_server(Output{.out = R"({"recovery": false, "md5_roles": ["old", "odd \"name\""]})"});
   CHECK(server.md5_roles == std::vector<std::string>{"old", "odd \"name\""});

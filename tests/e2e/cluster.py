@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -17,6 +19,7 @@ HOSTS = ["pg1", "pg2", "pg3"]
 # Asks the etcd of the host itself, as an operator does.
 ETCDCTL = ("ETCDCTL_CACERT=/etc/pgcluster/tls/authority.crt ETCDCTL_CERT=/etc/pgcluster/tls/etcd.crt ETCDCTL_KEY=/etc/pgcluster/tls/etcd.key "
            "etcdctl --endpoints=https://127.0.0.1:2379")
+SILENCE = 11.5    # s: a command that waits prints what it sees every 10 s, and a busy machine adds some
 LONG = 1200    # s: what is waited for ends by itself, and how long it takes is not what is shown
 
 
@@ -44,10 +47,12 @@ class Cluster:
         self.hosts = list(HOSTS)
         self.file = self.folder / "cluster.yaml"
         self.under = []    # a program and its arguments, under which the command runs
+        self.touched = False    # since its hosts were made
 
     # The lab.
 
     def lab(self, *args, check=True, **options):
+        self.touched |= args[0] not in ("base", "up", "run")
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.STDOUT)
         done = subprocess.run([LAB, "-n", self.name, *args], text=True, **options)
@@ -57,6 +62,9 @@ class Cluster:
 
     def up(self, warm=False, options=()):
         self.down()
+        self.make_hosts(warm, options)
+
+    def make_hosts(self, warm, options):
         self.lab("base", *(["--warm"] if warm else []))
         self.lab("up", "--hosts", str(len(self.hosts)), "--owner", str(os.getpid()), *(["--warm"] if warm else []), *options)
         folder = self.lab("run", "sh", "-c", "echo $PGCLUSTER_LAB_KEY; echo $PGCLUSTER_LAB_KNOWN_HOSTS").split()
@@ -65,11 +73,14 @@ class Cluster:
 
     def fresh(self, warm=False, options=()):
         """The same lab with hosts on which nothing was ever done."""
-        self.lab("down")
-        self.up(warm, options)
+        if self.touched:
+            self.lab("down")
+        self.touched = False
+        self.make_hosts(warm, options)
 
     def down(self):
         self.lab("down", check=False)
+        self.touched = False
 
     def inside(self, host, script, check=True):
         """A shell script in the host, also when its network is cut."""
@@ -78,6 +89,10 @@ class Cluster:
     def journal(self, host, *tags):
         """The messages since boot of these programs; what was said before this call is in it."""
         return self.inside(host, "journalctl --sync && journalctl -b -o cat --no-pager -t " + " -t ".join(tags))
+
+    def processor(self, *units):
+        """{unit: {host: (now, seconds of processor that it has used)}}, its children included."""
+        return {unit: {host: (time.monotonic(), int(self.inside(host, f"systemctl show -P CPUUsageNSec {unit}")) / 1e9) for host in self.hosts} for unit in units}
 
     # The spec and the command.
 
@@ -98,19 +113,31 @@ class Cluster:
         self.apply()
         self.assert_converged()
 
+    def restart_a_replica(self):
+        """It comes back with what its files say by now."""
+        replica = next(member["name"] for member in self.status()["members"] if member["role"] != "leader")
+        self.inside(replica, "systemctl restart patroni")
+        self.wait_healthy()
+
     def argv(self, *args):
+        self.touched = True
         return [LAB, "-n", self.name, "run", *self.under, COMMAND, *args, "-f", str(self.file)]
 
     def run(self, *args, status=0):
-        done = subprocess.run(self.argv(*args), text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        """Whatever the command is, it is never silent for long."""
+        done, spoken = run_timed(self.argv(*args))
         if status is not None and done.returncode != status:
             raise AssertionError(f"pgcluster {' '.join(args)}: exit {done.returncode}, wanted {status}\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+        assert_no_silence(f"pgcluster {' '.join(args)}", spoken)
         return done
 
     def apply(self, *args, status=0):
+        """With a log of its events, which are never far apart either."""
+        log = Log(self, *([args[args.index("--log") + 1]] if "--log" in args else []))
         started = time.monotonic()
-        done = self.run("apply", "--yes", *args, status=status)
+        done = self.run("apply", "--yes", *args, *([] if "--log" in args else ["--log", str(log.file)]), status=status)
         print(f"apply {' '.join(args)}: {time.monotonic() - started:.1f} s")
+        log.assert_no_silence()
         return done
 
     def start_apply(self, *args):
@@ -156,6 +183,18 @@ class Cluster:
 
     def wait_healthy(self, seconds=90):
         return self.wait(lambda: (lambda s: s if s.get("healthy") else None)(self.status()), seconds, "that the cluster is healthy")
+
+    def assert_endpoints_answer(self, on=None):
+        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects, where only hosts know the names."""
+        endpoints, password = self.status()["endpoints"], self.password()
+        assert endpoints
+        for endpoint in endpoints:
+            asked = ["psql", endpoint["uri"].replace("postgresql://", "postgresql://postgres@", 1), "-XAtqwc", "select pg_is_in_recovery()"]
+            if on:
+                answer = self.inside(on, f"PGPASSWORD={shlex.quote(password)} {shlex.join(asked)} 2>&1", check=False)
+            else:
+                answer = self.lab("run", *asked, env=dict(os.environ, PGPASSWORD=password), check=False).strip()
+            assert answer == ("f" if endpoint["kind"] == "read-write" else "t"), f"{endpoint}: {answer}"
 
     def password(self, role="superuser"):
         return self.run("password", role).stdout.strip()
@@ -218,6 +257,63 @@ class Cluster:
                         samples.append((float(words[0]), float(words[1]), host, words[2] == "1"))
                 out.close()
             samples.sort()
+
+
+def run_timed(argv):
+    """(the command when it has ended, as subprocess.run gives it; [(when, line)] of what it printed, with its begin and its end)."""
+    spoken, texts = [(time.monotonic(), "(begin)")], ([], [])
+
+    def read(stream, lines):
+        for line in stream:
+            spoken.append((time.monotonic(), line.rstrip()))
+            lines.append(line)
+
+    with subprocess.Popen(argv, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        readers = [threading.Thread(target=read, args=pair, daemon=True) for pair in zip((process.stdout, process.stderr), texts)]
+        try:
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+        except BaseException:
+            process.kill()
+            raise
+    spoken.append((time.monotonic(), "(end)"))
+    return subprocess.CompletedProcess(argv, process.returncode, *("".join(lines) for lines in texts)), sorted(spoken)
+
+
+def assert_no_silence(what, spoken):
+    for (since, last), (until, following) in zip(spoken, spoken[1:]):
+        assert until - since < SILENCE, f"{what} was silent for {until - since:.1f} s, between\n{last}\nand\n{following}"
+
+
+class Log:
+    """The events of one command, as its --log has them."""
+
+    def __init__(self, cluster, file=None):
+        self.file = pathlib.Path(file or cluster.folder / f"{time.monotonic_ns()}.log")
+
+    def events(self):
+        lines = self.file.read_text().splitlines(keepends=True) if self.file.exists() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def waits(self, words, step=""):
+        return [e for e in self.events() if e["event"] == "step_waiting" and step in e["step"] and words in e["message"] + " " + e.get("seen", "")]
+
+    def expect(self, words, seconds, step=""):
+        end = time.monotonic() + seconds
+        while not (found := self.waits(words, step)):
+            assert time.monotonic() < end, (words, [e for e in self.events() if e["event"] == "step_waiting"], self.events()[-3:])
+            time.sleep(0.2)
+        return found[0]
+
+    def assert_no_silence(self):
+        assert_no_silence(str(self.file), [(e["at_ms"] / 1000, json.dumps(e)) for e in self.events() if "at_ms" in e])
+
+
+def shares(before, after):
+    """Percent of a core between two looks of Cluster.processor, by unit and host."""
+    return {unit: {host: round(100 * (used - before[unit][host][1]) / (at - before[unit][host][0]), 3) for host, (at, used) in hosts.items()} for unit, hosts in after.items()}
 
 
 def vip_intervals(samples):

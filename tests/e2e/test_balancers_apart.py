@@ -29,6 +29,7 @@ def program(tmp_path_factory):
 def test_balancers_have_nothing_of_the_database(cluster, program):
     cluster.write(with_haproxy_load_balancing=True, confd_binary=program, confd_interval=2, **TIMES, **{"host_" + host: {"roles": ["balancer"]} for host in BALANCERS})
     cluster.apply()
+    cluster.assert_endpoints_answer()
     status = cluster.wait_healthy()
     assert [member["name"] for member in status["members"]] == DATABASE and status["vip"]["holder"] in BALANCERS
     for host in BALANCERS:
@@ -98,6 +99,7 @@ def test_the_same_with_consul(cluster, tmp_path):
         cluster.inside(host, "rm /usr/bin/consul")
     cluster.write(dcs_type="consul", consul_binary=str(program), with_haproxy_load_balancing=True, **{"host_" + host: {"roles": ["balancer"]} for host in BALANCERS})
     cluster.apply()
+    cluster.assert_endpoints_answer()
     status = cluster.wait_healthy()
     assert status["vip"]["holder"] in BALANCERS
     assert Ports(cluster).right() == ""

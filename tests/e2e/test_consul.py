@@ -28,6 +28,7 @@ def consul(cluster):
 @pytest.fixture(scope="module")
 def deployed(consul):
     consul.apply()
+    consul.assert_endpoints_answer(on=APP)
     consul.wait_healthy()
     prepare_client(consul, APP)
     return consul

@@ -1,20 +1,34 @@
 """What a running cluster can and cannot become, on real hosts: keys, names, rights, secrets, and who may lead with synchronous_mode."""
 
+import base64
+import hashlib
+import hmac
 import json
 import os
 
 import pytest
-
 from cluster import VIP, address
 
 warm = True
 FORMER = {}
+# What a host's administrator may have set for all programs, or for root's.
+ENVIRONMENT = ("printf 'http_proxy=http://10.77.0.1:3128\\nHTTPS_PROXY=http://10.77.0.1:3128\\nPGHOST=localhost\\nPGPORT=1\\nPGOPTIONS=-cwork_mem=x\\n"
+               "PGUSER=nobody\\nPGSSLMODE=verify-full\\nPGSERVICE=none\\nLANG=xx_XX\\nLC_ALL=xx_XX\\nTZ=Asia/Tokyo\\nPOSIXLY_CORRECT=1\\nGREP_OPTIONS=-v\\n"
+               "ETCDCTL_API=2\\nETCDCTL_ENDPOINTS=http://10.77.0.1:1\\nCURL_HOME=/root\\n' >/etc/environment;"
+               "printf 'include\\nproxy = http://10.77.0.1:3128\\nmax-time = 1\\n' >/root/.curlrc; printf '\\\\set QUIET off\\n\\\\timing on\\n' >/root/.psqlrc;"
+               "printf 'echo hello; umask 0777; alias curl=false # pgcluster test\\n' >>/root/.bashrc")
+WITHOUT_ENVIRONMENT = "rm -f /root/.curlrc /root/.psqlrc; : >/etc/environment; sed -i '/pgcluster test/d' /root/.bashrc"
 
 
 @pytest.fixture(scope="module")
 def deployed(cluster):
+    for host in cluster.hosts:
+        cluster.inside(host, ENVIRONMENT)
     cluster.apply()
     cluster.wait_healthy()
+    cluster.assert_converged()
+    for host in cluster.hosts:
+        cluster.inside(host, WITHOUT_ENVIRONMENT)
     FORMER.update(cluster.described())
     return cluster
 
@@ -64,12 +78,53 @@ def test_names_rights_and_secrets_as_people_write_them(deployed):
     for words in ("the role team/app is no longer described", "the role O'Neil is no longer described", "the database Ärger/1 is no longer described"):
         assert words in warned, warned
     deployed.apply()
+    assert "no password of team/app is known" in deployed.run("password", "team/app", status=3).stderr
     assert sql("select rolsuper, rolcreatedb from pg_authid where rolname like 'Gr%'") == "f|f"
     for drop in ('drop database \\"Ärger/1\\"', 'drop role \\"team/app\\"', 'drop role \\"O\'Neil\\"', 'drop role \\"Größe \\"\\"7\\"\\"\\"'):
         sql(drop)
     deployed.write(postgresql_users=FORMER["postgresql_users"])
     deployed.apply()
     assert "no longer described" not in deployed.run("plan").stdout
+
+
+def verifier(password, salt=b"sixteen bytes 16", iterations=4096):
+    """As PostgreSQL keeps it."""
+    def hmac_of(key, text):
+        return hmac.digest(key, text, "sha256")
+
+    def base64_of(octets):
+        return base64.b64encode(octets).decode()
+
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    stored = hashlib.sha256(hmac_of(salted, b"Client Key")).digest()
+    return f"SCRAM-SHA-256${iterations}:{base64_of(salt)}${base64_of(stored)}:{base64_of(hmac_of(salted, b'Server Key'))}"
+
+
+def test_a_password_may_be_given_as_its_verifier(deployed):
+    deployed.write(postgresql_users=[*FORMER["postgresql_users"], {"name": "verified", "flags": "LOGIN", "password": verifier("secret")}])
+    deployed.apply()
+    deployed.assert_converged()
+    leader = address(deployed.status()["leader"])
+    for port in (5432, 6432):
+        for password, answer in (("secret", "verified"), ("another", None)):
+            said = deployed.lab("run", "psql", "-XAtwqc", "select current_user", "-h", leader, "-p", str(port), "-U", "verified", "-d", "app",
+                                env={**os.environ, "PGPASSWORD": password}, check=False).strip()
+            assert said == answer or (answer is None and "authentication failed" in said), (port, password, said)
+    deployed.psql(VIP, "drop role verified")
+
+
+def test_a_locale_of_the_leader_alone_is_refused(deployed):
+    leader = deployed.status()["leader"]
+    folder = "/usr/lib/locale/xx_XX.utf8"
+    deployed.inside(leader, f"cp -a /usr/lib/locale/C.utf8 {folder} && locale -a | grep xx_XX")
+    try:
+        deployed.write(postgresql_databases=[*FORMER["postgresql_databases"], {"db": "sorted", "owner": "app", "lc_collate": "xx_XX.UTF-8", "lc_ctype": "C.UTF-8"}])
+        for command in (["plan"], ["apply", "--yes"]):
+            refused = deployed.run(*command, status=3).stderr
+            assert "has no locale xx_XX.UTF-8, so the database sorted could not be opened there" in refused and "locale-gen" in refused, refused
+        assert deployed.psql(VIP, "select count(*) from pg_database where datname = 'sorted'") == "0"
+    finally:
+        deployed.inside(leader, f"rm -r {folder}")
 
 
 def test_a_password_past_its_end_opens_nothing(deployed):
@@ -132,10 +187,18 @@ def test_synchronous_switchovers_one_after_the_other(deployed):
     roles = [member["role"] for member in deployed.status()["members"]]
     assert "sync_standby" in roles, roles    # at once, not some time later
     leaders = [deployed.status()["leader"]]
-    for _ in range(5):
+    for _ in range(3):
         deployed.run("switchover", "--yes")
         leaders.append(deployed.status()["leader"])
     assert all(one != other for one, other in zip(leaders, leaders[1:])), leaders
+    # Nobody chooses a member that may not be synchronous.
+    barred = next(host for host in deployed.hosts if host != leaders[-1])
+    deployed.write(**{f"host_{barred}": {"patroni_tags": {"nosync": True}}})
+    deployed.apply()
+    done = deployed.run("switchover", "--to", barred, "--yes", status=3)
+    assert f"{barred} is not fit to lead: it is not a synchronous standby" in done.stderr and "fit to lead: pg" in done.stderr, done.stderr
+    deployed.run("switchover", "--yes")
+    assert deployed.status()["leader"] not in (barred, leaders[-1])
     # Who is not synchronous is refused, by the name of who is.
     deployed.wait(lambda: any(one["role"] == "sync_standby" for one in deployed.status()["members"]), what="a synchronous standby")
     plain = [one["name"] for one in deployed.status()["members"] if one["role"] == "replica"]
@@ -174,13 +237,9 @@ def changed_back(deployed):
 
 
 def test_the_environment_of_the_hosts_does_not_reach_into_ours(deployed, changed_back):
-    changed_back.append("rm -f /root/.curlrc /root/.psqlrc /root/.profile.d; : >/etc/environment; sed -i '/pgcluster test/d' /root/.bashrc")
+    changed_back.append(WITHOUT_ENVIRONMENT)
     for host in deployed.hosts:
-        deployed.inside(host, "printf 'http_proxy=http://10.77.0.1:3128\\nHTTPS_PROXY=http://10.77.0.1:3128\\nPGHOST=localhost\\nPGPORT=1\\nPGOPTIONS=-cwork_mem=x\\n"
-                              "PGUSER=nobody\\nPGSSLMODE=verify-full\\nPGSERVICE=none\\nLANG=xx_XX\\nLC_ALL=xx_XX\\nTZ=Asia/Tokyo\\nPOSIXLY_CORRECT=1\\nGREP_OPTIONS=-v\\n"
-                              "ETCDCTL_API=2\\nETCDCTL_ENDPOINTS=http://10.77.0.1:1\\nCURL_HOME=/root\\n' >/etc/environment;"
-                              "printf 'include\\nproxy = http://10.77.0.1:3128\\nmax-time = 1\\n' >/root/.curlrc; printf '\\\\set QUIET off\\n\\\\timing on\\n' >/root/.psqlrc;"
-                              "printf 'echo hello; umask 0777; alias curl=false # pgcluster test\\n' >>/root/.bashrc")
+        deployed.inside(host, ENVIRONMENT)
     deployed.assert_converged()
     assert deployed.status()["healthy"], deployed.status()
     deployed.write(postgresql_parameters={**FORMER["postgresql_parameters"], "work_mem": "7MB"}, pgbouncer_default_pool_size=7)
@@ -199,3 +258,16 @@ def test_a_host_that_admits_one_session_for_each_connection(deployed, changed_ba
     deployed.assert_converged()
     deployed.run("switchover", "--yes")
     deployed.wait_healthy()
+
+
+def test_all_members_restart_after_all_that_was_tried(deployed):
+    def started():
+        return {host: deployed.inside(host, "sed -n 3p /var/lib/postgresql/17/main/postmaster.pid") for host in deployed.hosts}
+
+    deployed.restart_a_replica()    # Patroni itself
+    before, leader = started(), deployed.status()["leader"]
+    deployed.run("restart", "--yes")
+    after = started()
+    assert all(after[host] > before[host] for host in deployed.hosts), (before, after)
+    assert deployed.wait_healthy()["leader"] == leader
+    deployed.assert_converged()

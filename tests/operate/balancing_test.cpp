@@ -62,7 +62,7 @@ TEST_CASE("scheme B: from empty hosts to a healthy cluster, and then nothing to 
   settled(fleet, spec);
   const Status status = read_status(spec, fleet.executor);
   CHECK(status.vip->holders.size() == 1);
-  CHECK(status.endpoints.size() == 4);
+  CHECK(status.endpoints.size() == 3);  // none of synchronous replicas
   CHECK(servers(fleet, "pg2") == std::vector<std::string>{"pg1", "pg2", "pg3"});
   // What PgBouncer still holds on a leader that was is cut.
   const std::string* program = fleet.executor.host("pg1").read("/usr/local/lib/pgcluster/role-change");

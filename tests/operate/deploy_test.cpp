@@ -196,7 +196,17 @@ TEST_CASE("the leader's host dies: another leads, and it comes back as a replica
   Fleet fleet;
   const Spec spec = spec_of(scheme_a());
   DEPLOY(fleet, spec);
+  fleet.executor.stop_unit(fleet.executor.host("pg3"), "patroni.service");
   fleet.executor.host("pg1").down = true;
+  const Status at_once = read_status(spec, fleet.executor);
+  CHECK(at_once.members.front().name == "pg1");
+  CHECK(at_once.members.front().state == "unreachable");
+  CHECK(at_once.members.back().state == "unknown");  // its host answers, and Patroni does not
+  CHECK(at_once.vip->unknown);
+  CHECK(at_once.vip->holders.empty());
+  CHECK(std::any_of(at_once.problems.begin(), at_once.problems.end(), [](const auto& one) { return one.what.cause == "vip_unknown"; }));
+  CHECK(at_once.text().find("10.77.0.100: its holder is unknown") != std::string::npos);
+  fleet.executor.start_unit(fleet.executor.host("pg3"), "patroni.service");
   fleet.executor.advance(1min);
   const Status without = read_status(spec, fleet.executor);
   CHECK(without.leader != "pg1");

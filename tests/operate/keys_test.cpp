@@ -17,6 +17,7 @@ struct KeyTrial {
 const std::string haproxy = "with_haproxy_load_balancing: true\ncluster_vip: 10.77.0.100\n";
 const std::string consul = "dcs_type: consul\n";
 const std::string spread = consul + "# over three datacenters\n";
+const std::string keeper = "pgbackrest_install: true\npgbackrest_repos: [{host: keeper}]\n";
 const std::string plain = "#";  // without the users and databases of the others
 const std::string users = "postgresql_users:\n  - {name: app}";
 
@@ -82,6 +83,8 @@ const std::map<std::string, std::vector<KeyTrial>> trials{
     {"tls_cert_valid_days", {{.after = "tls_cert_valid_days: 30"}}},
     {"firewall_enabled_at_boot",
      {{.after = "firewall_enabled_at_boot: true"}, {.before = "firewall_enabled_at_boot: true", .after = "firewall_enabled_at_boot: false"}}},
+    {"pgbackrest_stanza", {{.after = "pgbackrest_stanza: another", .with = keeper}}},
+    {"pgbackrest_schedule", {{.after = "pgbackrest_schedule: {full: Sat 03:00}", .with = keeper}}},
     {"sysctl_set", {{.before = "sysctl_set: false", .after = "sysctl_set: true"}, {.before = "sysctl_set: true", .after = "sysctl_set: false"}}},
     {"sysctl_conf", {{.after = "sysctl_conf: {vm.swappiness: 7}"}}},
     {"disable_thp", {{.before = "disable_thp: false", .after = "disable_thp: true"}, {.before = "disable_thp: true", .after = "disable_thp: false"}}},
@@ -118,9 +121,7 @@ const std::set<std::string_view> elsewhere{"consul_dns",
                                            "azure_subscription_id",
                                            "tls_ca",
                                            "pgbackrest_install",
-                                           "pgbackrest_stanza",
                                            "pgbackrest_repos",
-                                           "pgbackrest_schedule",
                                            "ssh",
                                            "hosts",
                                            "extra"};
@@ -132,6 +133,7 @@ std::string yaml(const std::string& line, const std::string& with) {
     text.erase(first, last + 1 - first);
   }
   if (line.starts_with("patroni_cluster_name:")) text.replace(0, text.find('\n'), line);
+  if (with == keeper) text += "  keeper: {address: 10.77.0.14, roles: [backup]}\n";
   if (line.starts_with("consul_layout:") || with == spread)
     for (const char* host : {"1", "2", "3"}) {
       const std::string address = std::string("address: 10.77.0.1") + host;

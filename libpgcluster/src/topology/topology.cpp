@@ -68,6 +68,23 @@ std::string multi_host_uri(const std::vector<const TopologyHost*>& hosts, int po
   return "postgresql://" + list + "/postgres?target_session_attrs=" + std::string(wanted) + (hosts.size() > 1 ? "&connect_timeout=3" : "");
 }
 
+// Whether a member of this kind exists while all hosts are up. A port or name without one never answers.
+bool ever_answers(EndpointKind kind, const Spec& spec, const Topology& topology) {
+  const std::size_t replicas = topology.database.empty() ? 0 : topology.database.size() - 1;
+  const std::size_t synchronous = spec.synchronous_mode ? std::min<std::size_t>(replicas, spec.synchronous_node_count) : 0;
+  switch (kind) {
+    case EndpointKind::read_write:
+      return true;
+    case EndpointKind::read_only:
+      return replicas > 0;
+    case EndpointKind::read_only_sync:
+      return synchronous > 0;
+    case EndpointKind::read_only_async:
+      return replicas > synchronous;
+  }
+  return false;
+}
+
 // Of balancers: each port leads to the right servers, so that any of them will do.
 std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topology) {
   const std::vector<const TopologyHost*> balancers = topology.with(Role::balancer);
@@ -78,7 +95,7 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
                                    {EndpointKind::read_only, ports.replicas},
                                    {EndpointKind::read_only_sync, ports.replicas_sync},
                                    {EndpointKind::read_only_async, ports.replicas_async}}) {
-    if (port == 0) continue;
+    if (port == 0 || !ever_answers(kind, spec, topology)) continue;
     const std::string wanted = found.empty() ? "read-write" : "any";
     if (spec.cluster_vip.empty())
       found.push_back({kind, balancers.front()->address, port, multi_host_uri(balancers, port, wanted)});
@@ -90,7 +107,7 @@ std::vector<Endpoint> balanced_endpoints(const Spec& spec, const Topology& topol
 }
 
 // Names that Consul keeps.
-std::vector<Endpoint> named_endpoints(const Spec& spec) {
+std::vector<Endpoint> named_endpoints(const Spec& spec, const Topology& topology) {
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string& cluster = spec.patroni_cluster_name;
   // Elsewhere than in the leader's own datacenter the plain name is empty.
@@ -104,8 +121,9 @@ std::vector<Endpoint> named_endpoints(const Spec& spec) {
   }
   std::vector<Endpoint> found;
   for (const auto& [kind, name] : names)
-    found.push_back({kind, name, port,
-                     "postgresql://" + net::host_port(name, port) + "/postgres?target_session_attrs=" + (found.empty() ? "read-write" : "any")});
+    if (ever_answers(kind, spec, topology))
+      found.push_back({kind, name, port,
+                       "postgresql://" + net::host_port(name, port) + "/postgres?target_session_attrs=" + (found.empty() ? "read-write" : "any")});
   return found;
 }
 
@@ -137,7 +155,7 @@ std::vector<Endpoint> endpoints(const Spec& spec, const Topology& topology) {
   if (spec.dcs_type != DcsType::consul) return addressed_endpoints(spec, topology);
   std::vector<Endpoint> found;
   if (with_haproxy(spec) || !spec.cluster_vip.empty()) found = addressed_endpoints(spec, topology);
-  for (Endpoint& one : named_endpoints(spec)) found.push_back(std::move(one));
+  for (Endpoint& one : named_endpoints(spec, topology)) found.push_back(std::move(one));
   return found;
 }
 
