@@ -114,7 +114,25 @@ WOULD_NOT_START = {
     "a locale that is not there": ({"lc_messages": "xx_XX.UTF-8"}, "xx_XX"),
     "more memory than there is": ({"shared_buffers": "4000GB"}, "shared memory"),
     "a group that is not there": ({"unix_socket_group": "nobody_here"}, "nobody_here"),
+    "a directory of logs that postgres cannot make": ({"logging_collector": "on", "log_directory": "/nope"}, "/nope"),
 }
+
+
+def test_what_the_hosts_cannot_take_is_refused_before_anything_changes(deployed):
+    """A kernel's parameter stands in no file for the next boot, and those that were set before it are what they were."""
+    def kernel():
+        return deployed.inside("pg2", "cat /proc/sys/net/core/somaxconn /etc/sysctl.d/90-pgcluster.conf")
+
+    before = kernel()
+    for changes, status, words in (
+            ({"sysctl_conf": {"net.core.somaxconn": "4096", "net.ipv4.tcp_fin_timeout": "soon"}}, 1, "the kernel does not take 'soon'"),
+            ({"vip_interface": "eth9"}, 3, "has no network interface eth9"),
+            ({"patroni_watchdog_mode": "required"}, 3, "has no watchdog")):
+        with trial(deployed, **changes):
+            done = deployed.apply(status=status)
+            assert words in done.stdout + done.stderr, done.stdout + done.stderr
+            assert deployed.status()["healthy"]
+            assert kernel() == before
 
 
 @pytest.mark.parametrize("kind", WOULD_NOT_START)
