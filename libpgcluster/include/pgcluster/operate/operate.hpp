@@ -119,6 +119,27 @@ struct BackupOptions {
 /// refused also where nothing is backed up.
 Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& options = {});
 
+/// What plan_restore takes. At most one of time, lsn, xid, name and backup; none: to the end of the archive.
+struct RestoreOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{900};      ///< for asking the hosts; a restore point or a transaction is looked for in all WAL
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
+  std::string time{};                      ///< "2026-11-30 09:00:00+01": with its zone
+  std::string lsn{};                       ///< "0/5000028"
+  std::string xid{};                       ///< a transaction, which is the last one
+  std::string name{};                      ///< of pg_create_restore_point()
+  std::string backup{};                    ///< a label: to the end of that backup
+  int timeline = 0;                        ///< 0: the present one, or the only one with such a place
+  bool keep_data = false;                  ///< the former data directories are renamed, not removed
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// Replaces the data of a running cluster by that of its backups, up to the target. Everything after the target is lost, but stays in the archive. It
+/// takes two plans: the first continues(), and one more call with the same options makes the second. A restore that was interrupted is finished by the
+/// same call. Throws as plan_deploy does; refused also where the target cannot be reached.
+Plan plan_restore(const Spec& spec, Executor& executor, const RestoreOptions& options = {});
+
 /// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
 Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 

@@ -6,6 +6,7 @@
 
 #include "component/certificates.hpp"
 #include "component/registry.hpp"
+#include "component/restore.hpp"
 #include "op/facts.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
@@ -166,6 +167,15 @@ Probe archiver_probe(const NodeView& node) {
           }};
 }
 
+Probe restore_probe(const NodeView& node) {
+  return {restore::note_ask(node.name()), [](const Answer& answer) -> std::optional<Problem> {
+            const auto note = restore::read_note(answer);
+            if (!note) return std::nullopt;
+            const Diagnostic told = restore::interrupted(*note);
+            return Problem{.cause = "restore_unfinished", .message = "a restore to " + note->target + " has not ended", .remedy = told.hint};
+          }};
+}
+
 Probe repositories_probe(const NodeView& node) {
   return {backup::repositories_ask(node.cluster, node.name()),
           [view = shared(node.cluster), host = node.name()](const Answer& answer) -> std::optional<Problem> {
@@ -223,6 +233,7 @@ class PgBackRest final : public Component {
     std::vector<Steps> all;
     for (const TopologyHost* host : backup::hosts(cluster))
       if (!cluster.leaves_out(host->name)) all.push_back(pgbackrest::first_steps(view, *host));
+    if (backup::wanted(cluster.spec)) all.push_back(pgbackrest::restored_steps(view));
     return parallel(std::move(all));
   }
 
@@ -255,7 +266,7 @@ class PgBackRest final : public Component {
   std::vector<Probe> health(const NodeView& node) const override {
     if (!takes_part(node)) return {};
     std::vector<Probe> all;
-    if (node.has(Role::postgres)) all.push_back(archiver_probe(node));
+    if (node.has(Role::postgres)) all.insert(all.end(), {archiver_probe(node), restore_probe(node)});
     if (!keeps(node)) return all;
     all.push_back(repositories_probe(node));
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
