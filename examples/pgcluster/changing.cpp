@@ -162,7 +162,7 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log, bool ask)
   return outcome(report);
 }
 
-enum class Asks { each_plan, once };
+enum class Asks { each_plan, once, never };
 
 int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Planner& planner, Asks asks = Asks::each_plan) {
   Log log(session);
@@ -170,7 +170,7 @@ int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Plan
     for (bool first = true;; first = false) {
       std::optional<pgcluster::Plan> plan;
       asking(session, spec, [&](const auto& options) { plan = planner(spec, session.executor, options); });
-      const int result = carry_out(session, *plan, log, first || asks == Asks::each_plan);
+      const int result = carry_out(session, *plan, log, asks == Asks::each_plan || (asks == Asks::once && first));
       if (result != status::ok || !plan->continues()) return result;
     }
   } catch (const pgcluster::Error& error) {
@@ -218,6 +218,10 @@ int operate(Session& session, const Planner& planner) { return plan_and_carry_ou
 
 int operate_as_one(Session& session, const Planner& planner) {
   return plan_and_carry_out(session, pgcluster::load_spec(session.arguments.spec), planner, Asks::once);
+}
+
+int operate_at_once(Session& session, const Planner& planner) {
+  return plan_and_carry_out(session, pgcluster::load_spec(session.arguments.spec), planner, Asks::never);
 }
 
 }  // namespace command

@@ -2,6 +2,7 @@
 
 #include "cluster.hpp"
 #include "component/registry.hpp"
+#include "component/restore.hpp"
 #include "operate/reach.hpp"
 #include "operate/view.hpp"
 
@@ -176,4 +177,61 @@ TEST_CASE("backups: a host that does not answer, or fails, is told") {
   CHECK(found.text().find("nothing") == std::string::npos);
   CHECK(read_status(spec, fleet.executor).text().find("there is none") == std::string::npos);
   CHECK_THROWS_AS(plan_backup(spec, fleet.executor), Error);
+}
+
+TEST_CASE("backups: a restore that was interrupted is not touched, and its end is part of an apply") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const auto view = outline(spec, resolve(spec));
+  const restore::Note note{.target = "lsn 0/5000028",
+                           .backup = "A",
+                           .repo = 1,
+                           .timeline = 1,
+                           .host = "pg1",
+                           .id = "17",
+                           .before = {{"repo1", read_backups(spec, fleet.executor).backups.back().label}}};
+  const auto hold = [&](bool held) {
+    for (const char* name : {"pg1", "pg2", "pg3"}) fleet.executor.host(name).write(restore::note_path, restore::note_text(*view, note, name, held));
+  };
+  hold(true);
+  try {
+    plan_deploy(spec, fleet.executor);
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+    CHECK(error.message() == "a restore to lsn 0/5000028 was interrupted");
+    CHECK(error.hint() == "run pgcluster restore --lsn '0/5000028' to go on");
+  }
+  CHECK(!read_status(spec, fleet.executor).healthy);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
+  hold(false);
+  const Plan last = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
+  CHECK(!last.continues());
+  REQUIRE(apply(last, fleet.executor).ok());
+  CHECK(read_backups(spec, fleet.executor).backups.size() == 2);
+  CHECK(!fleet.executor.host("pg1").files.contains(restore::note_path));
+  settled(fleet, spec);
+}
+
+TEST_CASE("backups: a restore to what is no target is refused") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  fleet.executor.clear_trace();
+  const auto refused = [&](const RestoreOptions& options) -> std::string {
+    try {
+      plan_restore(spec, fleet.executor, options);
+    } catch (const Error& error) {
+      CHECK(error.code() == Code::refused);
+      return error.message();
+    }
+    return {};
+  };
+  CHECK(refused({.time = "2026-11-30 09:00:00"}) == "the time 2026-11-30 09:00:00 has no zone");
+  CHECK(refused({.time = "soon"}) == "\"soon\" is no time");
+  CHECK(refused({.lsn = "5"}) == "\"5\" is no LSN");
+  CHECK(refused({.xid = "5x"}) == "\"5x\" is no transaction");
+  CHECK(refused({.lsn = "0/5", .name = "x"}) == "a restore has one target");
+  CHECK(fleet.executor.trace().empty());
 }

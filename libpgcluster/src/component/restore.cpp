@@ -14,12 +14,18 @@ namespace {
 
 constexpr const char* word(Kind kind) {
   switch (kind) {
-    case Kind::end: return "end";
-    case Kind::backup: return "backup";
-    case Kind::time: return "time";
-    case Kind::lsn: return "lsn";
-    case Kind::xid: return "xid";
-    case Kind::name: return "name";
+    case Kind::end:
+      return "end";
+    case Kind::backup:
+      return "backup";
+    case Kind::time:
+      return "time";
+    case Kind::lsn:
+      return "lsn";
+    case Kind::xid:
+      return "xid";
+    case Kind::name:
+      return "name";
   }
   return "";
 }
@@ -37,19 +43,24 @@ std::string Target::text() const { return word(kind) + (value.empty() ? std::str
 
 std::string Target::words() const {
   switch (kind) {
-    case Kind::end: return "the end of the archive";
-    case Kind::backup: return "the end of the backup " + value;
-    case Kind::time: return value;
-    case Kind::lsn: return "LSN " + value;
-    case Kind::xid: return "transaction " + value;
-    case Kind::name: return "the restore point " + value;
+    case Kind::end:
+      return "the end of the archive";
+    case Kind::backup:
+      return "the end of the backup " + value;
+    case Kind::time:
+      return value;
+    case Kind::lsn:
+      return "LSN " + value;
+    case Kind::xid:
+      return "transaction " + value;
+    case Kind::name:
+      return "the restore point " + value;
   }
   return {};
 }
 
 std::optional<ReadTime> read_time(const std::string& text) {
-  static const std::regex form(
-      R"( *(\d{4})-(\d\d)-(\d\d)[ T]+(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)? *(Z|z|UTC|([+-])(\d\d):?(\d\d)?)? *)");
+  static const std::regex form(R"( *(\d{4})-(\d\d)-(\d\d)[ T]+(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)? *(Z|z|UTC|([+-])(\d\d):?(\d\d)?)? *)");
   std::smatch m;
   if (!std::regex_match(text, m, form)) return std::nullopt;
   const auto number = [&](std::size_t i) { return m[i].matched ? std::stoi(m[i].str()) : 0; };

@@ -33,14 +33,14 @@ std::string time_text(std::int64_t micros);
 
 /// What each database host notes from before the first server stops until the cluster is restored.
 struct Note {
-  std::string target;  ///< Target::text()
-  std::string backup;  ///< label of the backup
-  int repo = 0;        ///< number of its repository
-  int timeline = 0;    ///< that the recovery follows
-  int newest = 0;      ///< the newest timeline in the archive
-  std::string host;    ///< where the backup is restored
-  std::string id;      ///< tells restores apart
-  bool keep = false;   ///< the former data is renamed
+  std::string target;                           ///< Target::text()
+  std::string backup;                           ///< label of the backup
+  int repo = 0;                                 ///< number of its repository
+  int timeline = 0;                             ///< that the recovery follows
+  int newest = 0;                               ///< the newest timeline in the archive
+  std::string host;                             ///< where the backup is restored
+  std::string id;                               ///< tells restores apart
+  bool keep = false;                            ///< the former data is renamed
   std::map<std::string, std::string> before{};  ///< the newest backup of each repository
   bool hold = false;                            ///< Patroni must not start on the host that has the note
 };

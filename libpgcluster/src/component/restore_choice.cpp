@@ -48,8 +48,7 @@ class Chooser {
       const int timeline = named != 0 ? named : first ? first->first : present_.timeline;
       path_ = wal::path_to(archive_, timeline);
       place_ = wal::read_lsn(one.stop_lsn).value_or(0);
-      if (!on_path(one))
-        refuse("timeline " + std::to_string(timeline) + " does not come from the backup " + one.label, "leave --timeline out");
+      if (!on_path(one)) refuse("timeline " + std::to_string(timeline) + " does not come from the backup " + one.label, "leave --timeline out");
       check_wal(one);
       return {.set = one, .timeline = timeline, .warnings = {}};
     }
@@ -66,26 +65,30 @@ class Chooser {
     return target_.kind == Kind::xid || target_.kind == Kind::name ? timeline_of_find() : present_.timeline;
   }
 
+  // How far the timeline goes that was left at the end of path_[i]: number of its last segment; 0 where nothing was written after the fork. Its last
+  // one ends at the fork after a switchover, and goes on where a restore forked.
+  std::uint64_t goes_on_to(std::size_t i) const {
+    const auto left = archive_.timelines.find(path_[i].timeline), next = archive_.timelines.find(path_[i + 1].timeline);
+    if (left == archive_.timelines.end() || next == archive_.timelines.end() || left->second.segments.empty()) return 0;
+    const bool restored = !next->second.forks.empty() && next->second.forks.back().reason != "no recovery target specified";
+    const std::uint64_t last = left->second.segments.rbegin()->first, fork = wal::segment_of(path_[i].end);
+    return last > fork || (last == fork && restored) ? last : 0;
+  }
+
   // A place after a fork, on the timeline that was left there, is also a place of the present timeline.
   void refuse_two_places() const {
-    for (const Stretch& one : path_) {
-      const auto left = archive_.timelines.find(one.timeline);
-      if (left == archive_.timelines.end() || one.timeline == present_.timeline || target_.lsn <= one.end || left->second.segments.empty()) continue;
-      if (left->second.segments.rbegin()->first >= wal::segment_of(target_.lsn) && target_.lsn <= present_.lsn)
-        refuse_branches(one, "LSN " + target_.value + " stands on two timelines");
-    }
+    for (std::size_t i = 0; i + 1 < path_.size(); ++i)
+      if (target_.lsn > path_[i].end && target_.lsn <= present_.lsn && goes_on_to(i) >= wal::segment_of(target_.lsn))
+        refuse_branches(path_[i], "LSN " + target_.value + " stands on two timelines");
   }
 
   // A time between a fork and the moment at which the restore forked: what was written then is on the timeline that was left.
   void refuse_two_pasts() const {
     for (std::size_t i = 0; i + 1 < path_.size(); ++i) {
-      const Stretch& one = path_[i];
-      const auto left = archive_.timelines.find(one.timeline), next = archive_.timelines.find(path_[i + 1].timeline);
-      if (left == archive_.timelines.end() || next == archive_.timelines.end() || left->second.segments.empty()) continue;
-      const std::uint64_t fork = wal::segment_of(one.end);
-      if (left->second.segments.rbegin()->first < fork) continue;  // nothing was left there
-      const std::int64_t from = time_before(one, next->second), to = next->second.begun * 1'000'000;
-      if (target_.micros >= from && target_.micros <= to) refuse_branches(one, target_.value + " is a time of two timelines");
+      if (goes_on_to(i) == 0) continue;
+      const wal::Timeline& next = archive_.timelines.at(path_[i + 1].timeline);
+      if (target_.micros >= time_before(path_[i], next) && target_.micros <= next.begun * 1'000'000)
+        refuse_branches(path_[i], target_.value + " is a time of two timelines");
     }
   }
 
@@ -127,7 +130,8 @@ class Chooser {
     if (target_.kind == Kind::xid || target_.kind == Kind::name) place_of_find();
     if (target_.kind == Kind::lsn) place_ = target_.lsn;
     if (target_.kind == Kind::time) {
-      const auto& segments = archive_.timelines.contains(timeline) ? archive_.timelines.at(timeline).segments : std::map<std::uint64_t, std::int64_t>();
+      const auto& segments =
+          archive_.timelines.contains(timeline) ? archive_.timelines.at(timeline).segments : std::map<std::uint64_t, std::int64_t>();
       const std::int64_t last = now ? present_.micros : segments.empty() ? 0 : (segments.rbegin()->second + 1) * 1'000'000;
       if (target_.micros >= last) too_late(time_text(last));
     } else if (place_ != 0) {
@@ -142,8 +146,7 @@ class Chooser {
       if (wal::leads_through(path_, one.timeline, one.lsn)) places.insert(one.lsn);
     if (places.empty()) not_found();
     if (places.size() > 1)
-      refuse("there are several of " + target_.words() + ": at " +
-                 joined(places, ", ", [](std::uint64_t lsn) { return wal::lsn_text(lsn); }),
+      refuse("there are several of " + target_.words() + ": at " + joined(places, ", ", [](std::uint64_t lsn) { return wal::lsn_text(lsn); }),
              "restore to one of these places: --lsn");
     place_ = *places.begin();
   }

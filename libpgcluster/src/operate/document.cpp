@@ -37,6 +37,7 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   }
   if (planner == "backup")
     return plan_backup(spec, executor, with_common(BackupOptions{.type = value_of<BackupType>(option("type")).value_or(BackupType::incr)}));
+  if (planner == "prove") return plan_prove(spec, executor, with_common(ProveOptions{.backup = option("backup")}));
   if (planner == "restore")
     return plan_restore(spec, executor,
                         with_common(RestoreOptions{.time = option("time"),

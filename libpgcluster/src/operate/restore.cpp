@@ -62,8 +62,9 @@ class Restoring {
     const auto note = noted();
     if (!note) return begin();
     if (note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline)) refuse_other(*note);
-    if (held_ == 0) return plan_deployment(spec_, executor_, {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll,
-                                                              .components = options_.components});
+    if (held_ == 0)
+      return plan_deployment(spec_, executor_,
+                             {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
     return finish(*note, true, !held_by(note->host));
   }
 
@@ -205,8 +206,8 @@ class Restoring {
   }
 
   void tell(const restore::Choice& choice, const backup::Repository& repository) {
-    warn("the cluster goes back to " + target_.words() + ", on timeline " + std::to_string(choice.timeline) + ", from the backup " + choice.set.label +
-         " in " + repository.name + " (ended " + restore::time_text(choice.set.stop * 1'000'000) + ")");
+    warn("the cluster goes back to " + target_.words() + ", on timeline " + std::to_string(choice.timeline) + ", from the backup " +
+         choice.set.label + " in " + repository.name + " (ended " + restore::time_text(choice.set.stop * 1'000'000) + ")");
     if (target_.kind != Kind::end || choice.timeline != present_.timeline)
       warn("everything that was written after it is lost to the cluster",
            "it stays in the archive, on timeline " + std::to_string(present_.timeline) + ", as long as the backups before it are kept");
@@ -220,8 +221,8 @@ class Restoring {
     PlanOptions plan = plan_options(options_);
     plan.warnings = std::move(warnings_);
     plan.origin = {.planner = "restore", .spec = dump(spec_, Secrets::references), .options = {}, .continues = true};
-    for (const auto& [key, value] : {std::pair{"time", &options_.time}, {"lsn", &options_.lsn}, {"xid", &options_.xid}, {"name", &options_.name},
-                                     {"backup", &options_.backup}})
+    for (const auto& [key, value] :
+         {std::pair{"time", &options_.time}, {"lsn", &options_.lsn}, {"xid", &options_.xid}, {"name", &options_.name}, {"backup", &options_.backup}})
       if (!value->empty()) plan.origin.options[key] = *value;
     if (options_.timeline != 0) plan.origin.options["timeline"] = std::to_string(options_.timeline);
     if (options_.keep_data) plan.origin.options["keep_data"] = "true";

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "component/certificates.hpp"
+#include "component/proof.hpp"
 #include "component/registry.hpp"
 #include "component/restore.hpp"
 #include "op/facts.hpp"
@@ -197,6 +198,16 @@ Probe repositories_probe(const NodeView& node) {
           }};
 }
 
+Probe proof_probe(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
+  return {proof::ask(node.cluster, node.name(), repo.name()), [name = repo.name()](const Answer& answer) -> std::optional<Problem> {
+            const std::vector<proof::Proof> all = proof::read(name, answer).all;
+            if (all.empty() || all.back().wrong.empty()) return std::nullopt;
+            return Problem{.cause = "proof_failed",
+                           .message = "the backup " + all.back().label + " in " + name + " was tried, and cannot be trusted: " + all.back().wrong,
+                           .remedy = "pgcluster backup --type full makes another one, pgcluster prove tries it"};
+          }};
+}
+
 Probe backup_probe(const NodeView& node, const pgbackrest::NumberedRepo& repo, const std::string& type) {
   const std::string unit = pgbackrest::backup_unit(repo, type);
   return {{node.name(), UnitOf{unit}}, [type, unit, repo = repo.name()](const Answer& answer) -> std::optional<Problem> {
@@ -221,9 +232,11 @@ class PgBackRest final : public Component {
     // The package's unit waits three seconds, to see whether the program dies.
     const WriteFile notes = unit_notes(server_wish(), {"/bin/kill -HUP $MAINPID"}, "ExecStartPost=\n");
     // The package starts its server at once, and without a configuration it dies again and again.
+    Steps proves;
+    if (node.has(Role::postgres)) proves = proof::prepared(node);
     return sequence(
         stranger_step(node), packages(step("packages"), node.name(), needs(node).packages, {pgbackrest::unit}),
-        parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node),
+        parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node), std::move(proves),
         after_where_planned({certificates::ready(node.name(), pgbackrest::certificate)}, service(step("service"), node.name(), server_wish())),
         listens(node));
   }
@@ -271,6 +284,7 @@ class PgBackRest final : public Component {
     all.push_back(repositories_probe(node));
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
       for (const char* type : {"full", "diff", "incr"}) all.push_back(backup_probe(node, repo, type));
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) all.push_back(proof_probe(node, repo));
     return all;
   }
 

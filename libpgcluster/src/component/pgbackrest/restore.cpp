@@ -41,8 +41,7 @@ StepPtr archived_step(const View& view, const Note& note) {
                     .action = Action::run,
                     .reason = "nothing that is written by now is lost to a later restore"};
     for (const TopologyHost* keeper : backup::hosts(*view))
-      for (const backup::Repository& repo :
-           backup::read_repositories(*view, keeper->name, answers[backup::repositories_ask(*view, keeper->name)]))
+      for (const backup::Repository& repo : backup::read_repositories(*view, keeper->name, answers[backup::repositories_ask(*view, keeper->name)]))
         if (repo.last_wal < line.substr(id.size() + 1))
           return Later{.until = until, .seen = repo.name + " has WAL up to " + (repo.last_wal.empty() ? "nothing" : repo.last_wal)};
     return Done{};
@@ -109,8 +108,7 @@ StepPtr recover_step(const Note& note) {
     if (running && running->active == "failed" && !is("failed")) change.failed = std::string(unit) + " has died (" + running->result + ")";
     return change;
   };
-  return make_step(step(host, "restore"),
-                   {.asks = {progress, state}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit)}});
+  return make_step(step(host, "restore"), {.asks = {progress, state}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit)}});
 }
 
 StepPtr start_step(const View& view, const Note& note) {
@@ -163,7 +161,8 @@ Steps prepared(const View& view, const Note& note) {
   std::vector<Steps> all;
   for (const std::string& host : view->topology.database)
     all.push_back(sequence(file(step(host, "restore-guard"), host, patroni::await_server_drop_in(*view, host)), note_step(view, note, host, true)));
-  Steps program = parallel(file(step(note.host, "restore-program"), note.host, {.path = program_path, .content = shell::restore, .mode = 0755}),
+  Steps program = parallel(file(step(note.host, "restore-program"), note.host,
+                                {.path = program_path, .content = std::string(shell::recovery) + shell::restore, .mode = 0755}),
                            file(step(note.host, "restore-unit"), note.host, unit_file()));
   return sequence(std::move(program), parallel(std::move(all)));
 }

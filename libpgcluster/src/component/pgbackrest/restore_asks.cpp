@@ -35,7 +35,9 @@ Place read_place(const Answer& answer) {
   return place;
 }
 
-Ask tool_ask(const ClusterView&, const std::string& host) { return {host, Exec{.argv = {"sh", "-c", shell::restore_look, "sh", "/var/lib/pgbackrest"}}}; }
+Ask tool_ask(const ClusterView&, const std::string& host) {
+  return {host, Exec{.argv = {"sh", "-c", shell::restore_look, "sh", "/var/lib/pgbackrest"}}};
+}
 
 int number_of(const ClusterView& view, const std::string& repo) {
   for (const pgbackrest::NumberedRepo& one : pgbackrest::repos(view.spec))
@@ -54,13 +56,14 @@ Ask archive_ask(const ClusterView& view, const std::string& host, const std::str
 }
 
 Ask present_ask(const ClusterView& view, const std::string& host) {
-  return {host, Exec{.argv = psql(view, host,
-                                  {"-c",
-                                   "select case when not pg_is_in_recovery() then json_build_object("
-                                   "'segment', pg_walfile_name(pg_current_wal_lsn()), 'lsn', pg_current_wal_lsn()::text,"
-                                   " 'micros', (extract(epoch from clock_timestamp()) * 1000000)::bigint,"
-                                   " 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots where slot_type = 'logical')) end"}),
-                     .about = {"unit:patroni.service"}}};
+  return {host,
+          Exec{.argv = psql(view, host,
+                            {"-c",
+                             "select case when not pg_is_in_recovery() then json_build_object("
+                             "'segment', pg_walfile_name(pg_current_wal_lsn()), 'lsn', pg_current_wal_lsn()::text,"
+                             " 'micros', (extract(epoch from clock_timestamp()) * 1000000)::bigint,"
+                             " 'slots', (select coalesce(json_agg(slot_name), '[]') from pg_replication_slots where slot_type = 'logical')) end"}),
+               .about = {"unit:patroni.service"}}};
 }
 
 Present read_present(const Answer& answer) {

@@ -5,7 +5,8 @@ refuse() {
   echo "$1: nothing was deleted" >&2
   exit 1
 }
-grep -qx hold "$note" && grep -qx "id $2" "$note" || refuse "this host has no restore of this kind"
+grep -qx hold "$note" || refuse "no restore holds this host"
+grep -qx "id $2" "$note" || refuse "another restore holds this host"
 ! systemctl is-active -q patroni.service || refuse "Patroni runs"
 if read -r server 2>/dev/null <"$1/postmaster.pid" && kill -0 "$server" 2>/dev/null; then
   [ "$(sed -n 's/^bin //p' "$note")/postgres" != "$(readlink "/proc/$server/exe")" ] || refuse "PostgreSQL (process $server) still runs"
