@@ -16,14 +16,14 @@ case $kind in
     ;;
 esac
 look() { # DIRECTORY SEGMENT WORD...
-  at=$1 segment=$2
+  at=$1 from=$2
   shift 2
-  as "$bin/pg_waldump" -p "$at" "$@" "$segment" 2>/dev/null |
+  as "$bin/pg_waldump" -p "$at" "$@" "$from" 2>/dev/null |
     grep -F "desc: $words" |
     while IFS= read -r line; do
       [ "$words" = COMMIT ] || [ "${line##*desc: RESTORE_POINT }" = "$value" ] || continue
       lsn=${line#*lsn: }
-      printf '%s %s\n' "$segment" "${lsn%%,*}"
+      printf '%s %s\n' "$from" "${lsn%%,*}"
     done
 }
 newest='' later=''
