@@ -69,7 +69,7 @@ def test_one_that_is_killed_leaves_nothing(deployed):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    cluster.inside(busy[0], "systemctl kill -s KILL 'pgcluster-prove-*'")
+    cluster.inside(busy[0], "systemctl kill --kill-whom=main -s KILL 'pgcluster-prove-*'")
     cluster.wait(lambda: "pgcluster-prove" not in cluster.inside(busy[0], "ls -A /var/lib/postgresql"), 30, "that its data has gone")
     cluster.wait_unlocked()
     prove(cluster, "--backup", label)

@@ -79,14 +79,20 @@ def test_to_a_time(deployed):
         mark(cluster, name)
     write(cluster, 400)
     mark(cluster, "lost")
+    # The restored data has the former ones.
+    cluster.run("rotate", "superuser", "replication", "app", "--yes")
+    password = cluster.password("app")
     before = len(json.loads(cluster.run("backups", "--json").stdout)["backups"])
     told = restore(cluster, "--time", cluster.marks["third"]["time"]).stdout
     assert "the cluster goes back to" in told and "is lost" in told and "on timeline 1" in told
     assert len(assert_restored(cluster, 300)["backups"]) == before + 1
+    assert password == cluster.password("app") and cluster.psql(VIP, "select 1", user="app") == "1"
 
 
-def test_to_an_lsn_before_the_first_restore(deployed):
+def test_to_an_lsn_before_the_first_restore_in_synchronous_mode(deployed):
     cluster = deployed
+    cluster.write(synchronous_mode=True)
+    cluster.apply()
     write(cluster, 350)
     mark(cluster, "later")
     restore(cluster, "--lsn", cluster.marks["second"]["lsn"])

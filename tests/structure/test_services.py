@@ -15,6 +15,7 @@ ALLOWED = {
     "src/executor/program/prelude_more.sh": "removes the directories of /etc/confd with the last file: no package owns them",
     "src/operate/deploy.cpp": "a cluster does not move to another DCS; it has begun when Patroni leads",
     "src/operate/members.cpp": "switchover, failover, restart, reinit, pause are Patroni's",
+    "src/operate/restore.cpp": "Patroni's leader is restored, and it must not be paused",
     "src/operate/status.cpp": "the members of the cluster are Patroni's",
 }
 NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|pgbackrest|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)

@@ -1,7 +1,6 @@
 // Planner of prove: which backup is tried, and where.
 #include <algorithm>
 
-#include "component/patroni/patroni.hpp"
 #include "component/proof.hpp"
 #include "component/restore.hpp"
 #include "operate/declared.hpp"
@@ -39,8 +38,8 @@ class Proving {
   void look() {
     std::map<std::string, std::vector<Ask>> asks;
     for (const TopologyHost* host : topology_.with(Role::postgres))
-      asks[host->name] = {patroni::member_ask(*view_, *host), restore::place_ask(*view_, host->name), restore::note_ask(host->name),
-                          restore::present_ask(*view_, host->name), proof::progress_ask(host->name)};
+      asks[host->name] = {restore::place_ask(*view_, host->name), restore::note_ask(host->name), restore::present_ask(*view_, host->name),
+                          proof::progress_ask(host->name)};
     for (const TopologyHost* host : backup::hosts(*view_)) {
       asks[host->name] = {backup::repositories_ask(*view_, host->name)};
       for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, Unreadable{}))
@@ -77,9 +76,8 @@ class Proving {
   // A replica that has the room; where there is none, the leader.
   std::string place(const backup::Backup& chosen) const {
     constexpr std::int64_t margin = 500'000'000;
-    const patroni::Members members = patroni::read_members(*view_, answers_);
     std::string leader, why = "no database host answers";
-    for (const auto& [host, member] : members.all) {
+    for (const TopologyHost* host : topology_.with(Role::postgres)) {
       if (restore::read_note(answers_[restore::note_ask(host->name)])) throw Error(Code::refused, "a restore is under way", "finish it first");
       const restore::Place room = restore::read_place(answers_[restore::place_ask(*view_, host->name)]);
       if (!room.answers) continue;
@@ -88,7 +86,7 @@ class Proving {
               " MB free, and the backup is " + std::to_string(chosen.whole_bytes / 1'000'000) + " MB";
         continue;
       }
-      if (!member.leads) return host->name;
+      if (!restore::read_present(answers_[restore::present_ask(*view_, host->name)]).leads) return host->name;
       leader = host->name;
     }
     if (leader.empty()) throw Error(Code::refused, why, "make room, and prove again");

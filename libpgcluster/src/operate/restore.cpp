@@ -161,7 +161,8 @@ class Restoring {
     const std::string version = restore::read_place(answers_[restore::place_ask(*view_, leader)]).tool;
     for (const backup::Repository& one : repositories_)
       if (const std::string other = restore::read_place(answers_[restore::tool_ask(*view_, one.host)]).tool; other != version)
-        refuse("pgBackRest is " + version + " on " + leader + " and " + other + " on " + one.host + ": they do not work together",
+        refuse("the tool that makes the backups is of version " + version + " on " + leader + " and of version " + other + " on " + one.host +
+                   ": they do not work together",
                "bring both to the same version", one.host);
   }
 

@@ -16,8 +16,8 @@ using std::chrono::hours;
 using std::chrono::seconds;
 using View = std::shared_ptr<const ClusterView>;
 
-constexpr const char* program_path = "/usr/local/lib/pgcluster/prove";
-constexpr const char* progress_path = "/var/lib/pgcluster/prove.progress";
+constexpr const char* prove_program = "/usr/local/lib/pgcluster/prove";
+constexpr const char* prove_progress = "/var/lib/pgcluster/prove.progress";
 constexpr std::size_t most_kept = 50;
 
 std::string unit_of(const std::string& repo, const std::string& label) { return "pgcluster-prove-" + repo + "@" + label + ".service"; }
@@ -32,7 +32,7 @@ WriteFile unit_file(const NodeView& node, const pgbackrest::NumberedRepo& repo) 
   const Spec& spec = node.spec();
   return {.path = "/etc/systemd/system/pgcluster-prove-" + repo.name() + "@.service",
           .content = std::string("[Unit]\nDescription=proves the backup %i of ") + spec.patroni_cluster_name + "\nAfter=network-online.target\n\n" +
-                     "[Service]\nType=oneshot\nExecStart=" + program_path + " %i " + std::to_string(repo.number) + " " + stanza_of(spec) + " " +
+                     "[Service]\nType=oneshot\nExecStart=" + prove_program + " %i " + std::to_string(repo.number) + " " + stanza_of(spec) + " " +
                      postgresql_bin_dir(node.cluster, node.name()) + " " + spec.patroni_superuser_username +
                      // Also after a kill: its data is as large as the cluster's.
                      "\nExecStopPost=/bin/rm -rf /var/lib/postgresql/.pgcluster-prove\nTimeoutStartSec=infinity\nNice=10\nIOSchedulingClass=idle\n"};
@@ -157,11 +157,11 @@ const Proof* newest_good(const std::vector<Proof>& proofs) {
   return best;
 }
 
-Ask progress_ask(const std::string& host) { return {host, FileOf{progress_path}}; }
+Ask progress_ask(const std::string& host) { return {host, FileOf{prove_progress}}; }
 
 Steps prepared(const NodeView& node) {
   std::vector<Steps> all{file(node.step("pgbackrest", "prove-program"), node.name(),
-                              {.path = program_path, .content = std::string(shell::recovery) + shell::prove, .mode = 0755})};
+                              {.path = prove_program, .content = std::string(shell::recovery) + shell::prove, .mode = 0755})};
   for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec()))
     all.push_back(file(node.step("pgbackrest", "prove-unit-" + repo.name()), node.name(), unit_file(node, repo)));
   return parallel(std::move(all));
