@@ -233,5 +233,48 @@ TEST_CASE("backups: a restore to what is no target is refused") {
   CHECK(refused({.lsn = "5"}) == "\"5\" is no LSN");
   CHECK(refused({.xid = "5x"}) == "\"5x\" is no transaction");
   CHECK(refused({.lsn = "0/5", .name = "x"}) == "a restore has one target");
+  CHECK(refused({.lsn = "0/4000101"}).find("is after the last WAL") != std::string::npos);
+  CHECK(refused({.backup = "D"}).find("there is no backup D in repo1") != std::string::npos);
+  CHECK(refused({.timeline = 4}) == "there is no timeline 4 in the archive");
   CHECK(fleet.executor.trace().empty());
+}
+
+TEST_CASE("backups: a restore stops the replicas first, and tells what is lost") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const Plan plan = plan_restore(spec, fleet.executor, {.lsn = "0/3000100", .keep_data = true});
+  CHECK(plan.continues());
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg2 stop", "pg3 stop", "pg1 stop", "pg1 run", "pg1 start", "pg2 remove", "pg3 remove"});
+  const std::string label = read_backups(spec, fleet.executor).backups.back().label;
+  CHECK(warns(plan, "goes back to LSN 0/3000100, on timeline 1, from the backup " + label + " in repo1"));
+  CHECK(warns(plan, "everything that was written after it is lost"));
+  CHECK(steps_of(plan).front() == "pg1/pgbackrest/restore-archived");
+  CHECK(plan_from_document(plan.document(), spec, fleet.executor).changes() == plan.changes());
+}
+
+TEST_CASE("backups: a proof runs on a replica's host, and what it found is shown") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const std::string label = read_backups(spec, fleet.executor).backups.back().label;
+  const Plan plan = plan_prove(spec, fleet.executor);
+  CHECK(disturbing(plan).empty());
+  CHECK(steps_of(plan) == std::vector<std::string>{"pg2/pgbackrest/prove", "keeper/pgbackrest/proven", "pg2/pgbackrest/verdict"});
+  CHECK_THROWS_WITH_AS(plan_prove(spec, fleet.executor, {.backup = "D"}), doctest::Contains("there is no backup D"), Error);
+  const auto kept = [&](const std::string& words) {
+    fleet.executor.host("keeper").write("/var/lib/pgbackrest.proven",
+                                        label + " " + std::to_string(fleet.executor.options().clock - 60) + " 42 " + words + "\n");
+  };
+  kept("ok");
+  Backups found = read_backups(spec, fleet.executor);
+  REQUIRE(found.proven);
+  CHECK(found.proven->seconds == 42);
+  CHECK(found.backups.back().proven);
+  CHECK(read_status(spec, fleet.executor).backup->proven_age_s == 60);
+  kept("pg_checksums: error: checksum verification failed");
+  found = read_backups(spec, fleet.executor);
+  CHECK(!found.proven);
+  CHECK(found.backups.back().unproven == "pg_checksums: error: checksum verification failed");
+  CHECK(!read_status(spec, fleet.executor).healthy);
 }
