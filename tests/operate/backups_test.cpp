@@ -188,6 +188,7 @@ TEST_CASE("backups: a restore that was interrupted is not touched, and its end i
                            .backup = "A",
                            .repo = 1,
                            .timeline = 1,
+                           .newest = 1,
                            .host = "pg1",
                            .id = "17",
                            .before = {{"repo1", read_backups(spec, fleet.executor).backups.back().label}}};
@@ -205,6 +206,14 @@ TEST_CASE("backups: a restore that was interrupted is not touched, and its end i
   }
   CHECK(!read_status(spec, fleet.executor).healthy);
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
+  // Only some hosts know of it yet: nothing was stopped, and nothing is restored.
+  fleet.executor.host("pg1").files.erase(restore::note_path);
+  CHECK(steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).back().find("restore-free") != std::string::npos);
+  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).size() == 7);
+  // After a failure another target may be named.
+  hold(true);
+  fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", "failed 17 PostgreSQL: FATAL\n");
+  CHECK(warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "goes back to LSN 0/3000100"));
   hold(false);
   const Plan last = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
   CHECK(!last.continues());

@@ -50,6 +50,10 @@ std::string note_text(const ClusterView& view, const Note& note, const std::stri
 std::optional<Note> read_note(const std::string& text);
 Ask note_ask(const std::string& host);
 std::optional<Note> read_note(const Answer& answer);
+/// How the program that restores stands, on the host of the note: a file.
+Ask progress_ask(const std::string& host);
+/// Whether it has given up: the target cannot be reached, or something is in its way.
+bool has_failed(const Note& note, const Answer& progress);
 /// What is said of a restore that has not ended.
 Diagnostic interrupted(const Note& note);
 /// The command line that goes on with it: "pgcluster restore --time '…'".

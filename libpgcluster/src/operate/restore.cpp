@@ -61,18 +61,22 @@ class Restoring {
     look();
     const auto note = noted();
     if (!note) return begin();
-    if (note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline)) refuse_other(*note);
-    if (held_ == 0)
+    const bool promoted = is_free(note->host);
+    if (note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline)) {
+      if (promoted || !restore::has_failed(*note, answers_[restore::progress_ask(note->host)])) refuse_other(*note);
+      return begin_again(*note);
+    }
+    if (held_ == 0 && promoted)
       return plan_deployment(spec_, executor_,
                              {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
-    return finish(*note, true, !held_by(note->host));
+    return finish(*note, true, promoted);
   }
 
  private:
   void look() {
     for (const TopologyHost* host : topology_.with(Role::postgres))
       asks_[host->name] = {restore::note_ask(host->name), patroni::member_ask(*view_, *host), restore::place_ask(*view_, host->name),
-                           restore::present_ask(*view_, host->name)};
+                           restore::present_ask(*view_, host->name), restore::progress_ask(host->name)};
     for (const TopologyHost* host : backup::hosts(*view_)) {
       asks_[host->name] = {backup::repositories_ask(*view_, host->name), restore::tool_ask(*view_, host->name)};
       for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, Unreadable{}))
@@ -87,9 +91,10 @@ class Restoring {
       for (std::size_t i = 0; i < answers.size(); ++i) answers_.set(asks_.at(name)[i], answers[i]);
   }
 
-  bool held_by(const std::string& host) const {
+  // The restored data may serve on the host. A host without a note has not been stopped yet.
+  bool is_free(const std::string& host) const {
     const auto note = restore::read_note(answers_[restore::note_ask(host)]);
-    return note && note->hold;
+    return note && !note->hold;
   }
 
   std::optional<Note> noted() {
@@ -110,25 +115,44 @@ class Restoring {
   }
 
   Plan begin() {
-    const std::string leader = the_leader();
+    Note note{.host = the_leader(), .keep = options_.keep_data};
+    note.id = std::to_string(present_.micros / 1'000'000);
     const backup::Repository repository = the_repository();
-    check_tools(leader);
-    const wal::Archive archive = wal::read_archive(answers_.out(restore::archive_ask(*view_, repository.host, repository.name)));
-    if (!archive.answers) refuse("the WAL of " + repository.name + " cannot be listed", "see pgcluster status", repository.host);
-    restore::Choice choice = restore::choose(repository, archive, present_, target_, options_.timeline, finds(leader, archive));
-    check_set(choice.set);
-    check_room(choice.set, leader);
-    tell(choice, repository);
-    Note note{.target = target_.text(),
-              .backup = choice.set.label,
-              .repo = restore::number_of(*view_, repository.name),
-              .timeline = choice.timeline,
-              .newest = std::max(present_.timeline, archive.timelines.empty() ? 0 : archive.timelines.rbegin()->first),
-              .host = leader,
-              .id = std::to_string(present_.micros / 1'000'000),
-              .keep = options_.keep_data};
     for (const backup::Repository& one : repositories_) note.before[one.name] = one.backups.empty() ? "" : one.backups.back().label;
+    const wal::Archive archive = archive_of(repository);
+    note.newest = std::max(present_.timeline, archive.timelines.empty() ? 0 : archive.timelines.rbegin()->first);
+    choose(note, repository, archive);
     return finish(note, false, false);
+  }
+
+  // The former target could not be reached after all. All servers are stopped, and the archive has all that they wrote.
+  Plan begin_again(Note note) {
+    const backup::Repository repository = the_repository();
+    const wal::Archive archive = archive_of(repository);
+    present_ = {.leads = true,
+                .timeline = note.newest,
+                .lsn = (wal::last_segment(archive, wal::path_to(archive, note.newest)) + 1) * wal::segment_bytes,
+                .micros = std::atoll(note.id.c_str()) * 1'000'000};
+    choose(note, repository, archive);
+    return finish(note, true, false);
+  }
+
+  wal::Archive archive_of(const backup::Repository& repository) const {
+    wal::Archive archive = wal::read_archive(answers_.out(restore::archive_ask(*view_, repository.host, repository.name)));
+    if (!archive.answers) refuse("the WAL of " + repository.name + " cannot be listed", "see pgcluster status", repository.host);
+    return archive;
+  }
+
+  void choose(Note& note, const backup::Repository& repository, const wal::Archive& archive) {
+    check_tools(note.host);
+    const restore::Choice choice = restore::choose(repository, archive, present_, target_, options_.timeline, finds(note.host, archive));
+    check_set(choice.set);
+    check_room(choice.set, note.host);
+    tell(choice, repository);
+    note.target = target_.text();
+    note.backup = choice.set.label;
+    note.repo = restore::number_of(*view_, repository.name);
+    note.timeline = choice.timeline;
   }
 
   std::string the_leader() {

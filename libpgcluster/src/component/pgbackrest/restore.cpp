@@ -169,6 +169,13 @@ Steps prepared(const View& view, const Note& note) {
 
 }  // namespace
 
+Ask progress_ask(const std::string& host) { return {host, FileOf{progress_path}}; }
+
+bool has_failed(const Note& note, const Answer& progress) {
+  const auto* file = std::get_if<File>(&progress);
+  return file && file->content.starts_with("failed " + note.id + " ");
+}
+
 Steps steps(const View& view, const Note& note, bool begun, bool promoted) {
   std::vector<Steps> stops, replicas;
   for (const std::string& host : view->topology.database) {
