@@ -105,7 +105,8 @@ struct Choice {
 Choice choose(const backup::Repository& repository, const wal::Archive& archive, const Present& present, const Target& target, int timeline,
               const std::vector<Found>& found);
 
-/// Refuses a deployment while a restore is under way, and makes the backup that ends it: see component/pgbackrest.
+/// From the running cluster to the restored leader, and replicas without data: a deployment does the rest. `begun`: the hosts have the note already,
+/// so what was written is archived. `promoted`: the restored data may serve.
 Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, bool begun, bool promoted);
 
 }  // namespace pgcluster::restore
