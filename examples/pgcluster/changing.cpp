@@ -121,7 +121,7 @@ void close(Session& session, const pgcluster::Report& report) {
   if (report.cancelled) session.console.tell("Run the same command again to continue.");
 }
 
-int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
+int carry_out(Session& session, const pgcluster::Plan& plan, Log& log, bool ask) {
   const Console& console = session.console;
   if (plan.empty()) {
     for (const pgcluster::Diagnostic& warning : plan.warnings()) console.tell(warning.text());
@@ -136,12 +136,13 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
     console.tell(plan.text(false, console.color_err()));
   else
     console.answer(plan.text(false, console.color_out()));
-  confirm(session, plan.changes().size());
+  if (ask) confirm(session, plan.changes().size());
   session.interrupt.check();
 
   std::optional<Progress> progress(std::in_place, console, plan);
   session.interrupt.tell = [&](const std::string& line) { progress->note(line); };
   pgcluster::ApplyOptions options;
+  options.deadline = std::chrono::hours(240);  // a backup or a restore of a large database takes its time; each step has a limit of its own
   options.stop = session.interrupt.token();
   options.poll = [&] {
     session.interrupt.poll();
@@ -161,13 +162,15 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log) {
   return outcome(report);
 }
 
-int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Planner& planner) {
+enum class Asks { each_plan, once, never };
+
+int plan_and_carry_out(Session& session, const pgcluster::Spec& spec, const Planner& planner, Asks asks = Asks::each_plan) {
   Log log(session);
   try {
-    for (;;) {
+    for (bool first = true;; first = false) {
       std::optional<pgcluster::Plan> plan;
       asking(session, spec, [&](const auto& options) { plan = planner(spec, session.executor, options); });
-      const int result = carry_out(session, *plan, log);
+      const int result = carry_out(session, *plan, log, asks == Asks::each_plan || (asks == Asks::once && first));
       if (result != status::ok || !plan->continues()) return result;
     }
   } catch (const pgcluster::Error& error) {
@@ -212,5 +215,13 @@ int destroy(Session& session) {
 }
 
 int operate(Session& session, const Planner& planner) { return plan_and_carry_out(session, pgcluster::load_spec(session.arguments.spec), planner); }
+
+int operate_as_one(Session& session, const Planner& planner) {
+  return plan_and_carry_out(session, pgcluster::load_spec(session.arguments.spec), planner, Asks::once);
+}
+
+int operate_at_once(Session& session, const Planner& planner) {
+  return plan_and_carry_out(session, pgcluster::load_spec(session.arguments.spec), planner, Asks::never);
+}
 
 }  // namespace command

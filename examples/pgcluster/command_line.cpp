@@ -333,6 +333,55 @@ void CommandLine::members() {
       .add_option("--type", a_.type, "full: all files; diff: what has changed since the last full one; incr: since the last one")
       ->check(CLI::IsMember({"full", "diff", "incr"}))
       ->capture_default_str();
+  CLI::App& restored = asks(
+      {"restore", "Replace the cluster's data by that of a backup and its WAL; loses what came later",
+       "Goes back to a moment: --time, --lsn, --xid, --name or --backup. Without one of these it replays all WAL that is archived. Archives what\n"
+       "was written until now, stops PostgreSQL everywhere, restores on the leader's host, lets it lead again, copies the replicas from it, and\n"
+       "makes a full backup. Refuses a target that cannot be reached before anything is stopped. If it is interrupted, run it again: it goes on.",
+       "  pgcluster restore -f cluster.yaml --time '2026-11-30 09:00:00+01'\n"
+       "  pgcluster restore -f cluster.yaml --name before-import --keep-data\n"
+       "  pgcluster restore -f cluster.yaml --backup 20261129-010003F",
+       changes},
+      [this](Session& session) {
+        return operate_as_one(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+          auto chosen = options_from<pgcluster::RestoreOptions>(options);
+          chosen.deadline = pgcluster::RestoreOptions().deadline;
+          chosen.time = a_.time, chosen.lsn = a_.lsn, chosen.xid = a_.xid, chosen.name = a_.name, chosen.backup = a_.backup;
+          chosen.timeline = a_.timeline, chosen.keep_data = a_.keep_data;
+          return pgcluster::plan_restore(spec, executor, chosen);
+        });
+      });
+  std::vector<CLI::Option*> targets{
+      restored.add_option("--time", a_.time, "A time with its zone")->type_name("TIME"),
+      restored.add_option("--lsn", a_.lsn, "A place in the WAL")->type_name("LSN"),
+      restored.add_option("--xid", a_.xid, "A transaction, which is the last one")->type_name("XID"),
+      restored.add_option("--name", a_.name, "A restore point that pg_create_restore_point() has made")->type_name("NAME"),
+      restored.add_option("--backup", a_.backup, "The end of a backup; backups shows their labels")->type_name("LABEL")};
+  for (CLI::Option* one : targets)
+    for (CLI::Option* other : targets)
+      if (one != other) one->excludes(other);
+  restored.add_option("--timeline", a_.timeline, "The timeline to follow, if there are several with this target")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  restored.add_flag("--keep-data", a_.keep_data, "Rename the former data directories instead of replacing their content");
+  CLI::App& proven =
+      add({"prove", "Prove that a backup can be restored",
+           "Restores the newest backup, or that of --backup, into a server of its own on a replica's host: without network, without archive,\n"
+           "with data of its own, which go afterwards. Looks through its tables, indexes and page checksums, and through the WAL since then.\n"
+           "Notes with the repository what was found and how long it took; backups and status show it.",
+           "  pgcluster prove -f cluster.yaml\n"
+           "  pgcluster prove -f cluster.yaml --backup 20261129-010003F",
+           "0 the backup is good, 1 it is damaged or WAL is missing, or it failed; 3 refused: locked, no such backup, or no room;\n"
+           "  64 wrong usage; 65 the spec is wrong; 130 cancelled"},
+          [this](Session& session) {
+            return operate_at_once(session, [&](const auto& spec, auto& executor, const OperateOptions& options) {
+              auto chosen = options_from<pgcluster::ProveOptions>(options);
+              chosen.backup = a_.backup;
+              return pgcluster::plan_prove(spec, executor, chosen);
+            });
+          });
+  proven.add_option("--backup", a_.backup, "Its label; backups shows them")->type_name("LABEL");
+  json(proven, "Print one event a line on stdout, the report last");
   asks({"rotate", "Replace generated passwords, keys and certificates",
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
         "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply. ca replaces the\n"

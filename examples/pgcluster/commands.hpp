@@ -22,8 +22,11 @@ struct Arguments {
   std::string role = "superuser";
   std::string format = "dot";
   std::vector<std::string> without;
-  std::string type = "incr";      ///< of a backup
-  std::vector<std::string> what;  ///< to rotate
+  std::string type = "incr";                 ///< of a backup
+  std::vector<std::string> what;             ///< to rotate
+  std::string time, lsn, xid, name, backup;  ///< up to where is restored
+  int timeline = 0;
+  bool keep_data = false;
   bool json = false;
   bool diff = false;
   bool detailed_exitcode = false;
@@ -61,6 +64,10 @@ Options options_from(const pgcluster::OperateOptions& all) {
 }
 using Planner = std::function<pgcluster::Plan(const pgcluster::Spec&, pgcluster::Executor&, const pgcluster::OperateOptions&)>;
 int operate(Session& session, const Planner& planner);
+/// The same for work of several plans that is confirmed as a whole, when the first one is shown.
+int operate_as_one(Session& session, const Planner& planner);
+/// The same for work that disturbs nobody, and is not confirmed.
+int operate_at_once(Session& session, const Planner& planner);
 
 /// The hosts of --without; throws Usage for one that is not in the spec.
 std::vector<std::string> without(const Arguments& arguments, const pgcluster::Spec& spec);

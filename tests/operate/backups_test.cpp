@@ -2,6 +2,7 @@
 
 #include "cluster.hpp"
 #include "component/registry.hpp"
+#include "component/restore.hpp"
 #include "operate/reach.hpp"
 #include "operate/view.hpp"
 
@@ -176,4 +177,113 @@ TEST_CASE("backups: a host that does not answer, or fails, is told") {
   CHECK(found.text().find("nothing") == std::string::npos);
   CHECK(read_status(spec, fleet.executor).text().find("there is none") == std::string::npos);
   CHECK_THROWS_AS(plan_backup(spec, fleet.executor), Error);
+}
+
+TEST_CASE("backups: a restore that was interrupted is not touched, and its end is part of an apply") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const auto view = outline(spec, resolve(spec));
+  const restore::Note note{.target = "lsn 0/5000028",
+                           .backup = "A",
+                           .repo = 1,
+                           .timeline = 1,
+                           .newest = 1,
+                           .host = "pg1",
+                           .id = "17",
+                           .before = {{"repo1", read_backups(spec, fleet.executor).backups.back().label}}};
+  const auto hold = [&](bool held) {
+    for (const char* name : {"pg1", "pg2", "pg3"}) fleet.executor.host(name).write(restore::note_path, restore::note_text(*view, note, name, held));
+  };
+  hold(true);
+  try {
+    plan_deploy(spec, fleet.executor);
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+    CHECK(error.message() == "a restore to lsn 0/5000028 was interrupted");
+    CHECK(error.hint() == "run pgcluster restore --lsn '0/5000028' to go on");
+  }
+  CHECK(!read_status(spec, fleet.executor).healthy);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
+  // Only some hosts know of it yet: nothing was stopped, and nothing is restored.
+  fleet.executor.host("pg1").files.erase(restore::note_path);
+  CHECK(steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).back().find("restore-free") != std::string::npos);
+  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).size() == 7);
+  // After a failure another target may be named.
+  hold(true);
+  fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", "failed 17 PostgreSQL: FATAL\n");
+  CHECK(warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "goes back to LSN 0/3000100"));
+  hold(false);
+  const Plan last = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
+  CHECK(!last.continues());
+  REQUIRE(apply(last, fleet.executor).ok());
+  CHECK(read_backups(spec, fleet.executor).backups.size() == 2);
+  CHECK(!fleet.executor.host("pg1").files.contains(restore::note_path));
+  settled(fleet, spec);
+}
+
+TEST_CASE("backups: a restore to what is no target is refused") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  fleet.executor.clear_trace();
+  const auto refused = [&](const RestoreOptions& options) -> std::string {
+    try {
+      plan_restore(spec, fleet.executor, options);
+    } catch (const Error& error) {
+      CHECK(error.code() == Code::refused);
+      return error.message();
+    }
+    return {};
+  };
+  CHECK(refused({.time = "2026-11-30 09:00:00"}) == "the time 2026-11-30 09:00:00 has no zone");
+  CHECK(refused({.time = "soon"}) == "\"soon\" is no time");
+  CHECK(refused({.lsn = "5"}) == "\"5\" is no LSN");
+  CHECK(refused({.xid = "5x"}) == "\"5x\" is no transaction");
+  CHECK(refused({.lsn = "0/5", .name = "x"}) == "a restore has one target");
+  CHECK(refused({.lsn = "0/4000101"}).find("is after the last WAL") != std::string::npos);
+  CHECK(refused({.backup = "D"}).find("there is no backup D in repo1") != std::string::npos);
+  CHECK(refused({.timeline = 4}) == "there is no timeline 4 in the archive");
+  CHECK(fleet.executor.trace().empty());
+}
+
+TEST_CASE("backups: a restore stops the replicas first, and tells what is lost") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const Plan plan = plan_restore(spec, fleet.executor, {.lsn = "0/3000100", .keep_data = true});
+  CHECK(plan.continues());
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg2 stop", "pg3 stop", "pg1 stop", "pg1 run", "pg1 start", "pg2 remove", "pg3 remove"});
+  const std::string label = read_backups(spec, fleet.executor).backups.back().label;
+  CHECK(warns(plan, "goes back to LSN 0/3000100, on timeline 1, from the backup " + label + " in repo1"));
+  CHECK(warns(plan, "everything that was written after it is lost"));
+  CHECK(steps_of(plan).front() == "pg1/pgbackrest/restore-archived");
+  CHECK(plan_from_document(plan.document(), spec, fleet.executor).changes() == plan.changes());
+}
+
+TEST_CASE("backups: a proof runs on a replica's host, and what it found is shown") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const std::string label = read_backups(spec, fleet.executor).backups.back().label;
+  const Plan plan = plan_prove(spec, fleet.executor);
+  CHECK(disturbing(plan).empty());
+  CHECK(steps_of(plan) == std::vector<std::string>{"pg2/pgbackrest/prove", "keeper/pgbackrest/proven", "pg2/pgbackrest/verdict"});
+  CHECK_THROWS_WITH_AS(plan_prove(spec, fleet.executor, {.backup = "D"}), doctest::Contains("there is no backup D"), Error);
+  const auto kept = [&](const std::string& words) {
+    fleet.executor.host("keeper").write("/var/lib/pgbackrest.proven",
+                                        label + " " + std::to_string(fleet.executor.options().clock - 60) + " 42 " + words + "\n");
+  };
+  kept("ok");
+  Backups found = read_backups(spec, fleet.executor);
+  REQUIRE(found.proven);
+  CHECK(found.proven->seconds == 42);
+  CHECK(found.backups.back().proven);
+  CHECK(read_status(spec, fleet.executor).backup->proven_age_s == 60);
+  kept("pg_checksums: error: checksum verification failed");
+  found = read_backups(spec, fleet.executor);
+  CHECK(!found.proven);
+  CHECK(found.backups.back().unproven == "pg_checksums: error: checksum verification failed");
+  CHECK(!read_status(spec, fleet.executor).healthy);
 }

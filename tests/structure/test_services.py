@@ -16,6 +16,7 @@ ALLOWED = {
     "src/operate/check.cpp": "a new host is no stranger to our own firewall",
     "src/operate/deploy.cpp": "a cluster does not move to another DCS; it has begun when Patroni leads",
     "src/operate/members.cpp": "switchover, failover, restart, reinit, pause are Patroni's",
+    "src/operate/restore.cpp": "Patroni's leader is restored, and it must not be paused",
     "src/operate/status.cpp": "the members of the cluster are Patroni's",
 }
 NAMES = re.compile(r"(?<![A-Za-z])(etcd|consul|patroni|pgbouncer|pgbackrest|firewall(?=_(?:file|unit|program)|::)|haproxy|confd|keepalived|vip[-_]manager|pgcluster[-_]vip)(?![a-z])", re.I)

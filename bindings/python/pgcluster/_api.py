@@ -121,6 +121,39 @@ def plan_backup(spec: Spec, executor: Executor, *, type: BackupType = BackupType
     return _core.plan_backup(spec, executor, dict(type=type, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
+def plan_prove(spec: Spec, executor: Executor, *, backup: str = "", components: Sequence[Component] = (),
+               stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+               poll: Callable[[], object] | None = None) -> Plan:
+    """Restores a backup into a server of its own on a replica's host, without network or archive, looks it through, and removes it. read_backups tells
+    afterwards what was found; the apply fails with NotConverged if something is wrong.
+
+    backup: its label; the newest one if it is empty
+
+    Raises RefusedError also if there is no such backup, or no room for it. Other options and errors are those of plan_deploy."""
+    return _core.plan_prove(spec, executor, dict(backup=backup, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def plan_restore(spec: Spec, executor: Executor, *, time: str = "", lsn: str = "", xid: str = "", name: str = "", backup: str = "", timeline: int = 0,
+                 keep_data: bool = False, components: Sequence[Component] = (),
+                 stop: StopSource | None = None, deadline: Seconds = 900, parallel: int = 32,
+                 poll: Callable[[], object] | None = None) -> Plan:
+    """Replaces the data of a running cluster by that of its backups, up to a target. Everything after it is lost, but stays in the archive.
+
+    time: with its zone, "2026-11-30 09:00:00+01"
+    lsn: a place in the WAL, "0/5000028"
+    xid: a transaction, which is the last one
+    name: a restore point that pg_create_restore_point() has made
+    backup: a label, to the end of that backup; without any of these five: to the end of the archive
+    timeline: the one to follow, if there are several with this target
+    keep_data: rename the former data directories
+
+    It takes two plans: apply each, and call again with the same options while plan.continues(). After an interruption, call again, too.
+
+    Raises RefusedError also if the target cannot be reached; nothing was stopped then. Other options and errors are those of plan_deploy."""
+    return _core.plan_restore(spec, executor, dict(time=time, lsn=lsn, xid=xid, name=name, backup=backup, timeline=timeline, keep_data=keep_data,
+                                                   components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
 def plan_switchover(spec: Spec, executor: Executor, *, to: str = "", components: Sequence[Component] = (),
                     stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                     poll: Callable[[], object] | None = None) -> Plan:
@@ -487,7 +520,7 @@ __all__ = [
     "host_of", "is_slow", "join", "journal_ask", "json", "key",
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_backup", "plan_deploy", "plan_destroy", "plan_failover",
-    "plan_from_document", "plan_pause", "plan_reinit", "plan_reload", "plan_restart", "plan_resume", "plan_rotate",
+    "plan_from_document", "plan_pause", "plan_prove", "plan_reinit", "plan_reload", "plan_restart", "plan_restore", "plan_resume", "plan_rotate",
     "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",

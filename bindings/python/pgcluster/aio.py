@@ -152,6 +152,8 @@ def _waiting(function: Callable[P, T]) -> Callable[P, Running[T]]:
 
 plan_deploy = _waiting(_api.plan_deploy)
 plan_backup = _waiting(_api.plan_backup)
+plan_prove = _waiting(_api.plan_prove)
+plan_restore = _waiting(_api.plan_restore)
 plan_rotate = _waiting(_api.plan_rotate)
 plan_switchover = _waiting(_api.plan_switchover)
 plan_failover = _waiting(_api.plan_failover)

@@ -39,6 +39,8 @@ void bind_operate(py::module_& m) {
   planner(m, "plan_deploy", &plan_deploy);
   planner(m, "plan_rotate", &plan_rotate);
   planner(m, "plan_backup", &plan_backup);
+  planner(m, "plan_prove", &plan_prove);
+  planner(m, "plan_restore", &plan_restore);
   planner(m, "plan_switchover", &plan_switchover);
   planner(m, "plan_failover", &plan_failover);
   planner(m, "plan_restart", &plan_restart);

@@ -3,7 +3,7 @@
 
 # The sub-commands; the options of one of them, one a line, each with the kind of its value; the kind of its other words.
 _pgcluster_commands() {
-  echo 'validate check plan status backups password graph schema apply destroy switchover failover restart reload reinit backup rotate pause resume help'
+  echo 'validate check plan status backups password graph schema apply destroy switchover failover restart reload reinit backup restore prove rotate pause resume help'
 }
 _pgcluster_options() {
   case $1 in
@@ -24,6 +24,8 @@ _pgcluster_options() {
     'reload') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
     'reinit') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--host host' '--no-color' ;;
     'backup') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--type full diff incr' '--no-color' ;;
+    'restore') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--time any' '--lsn any' '--xid any' '--name any' '--backup any' '--timeline any' '--keep-data' '--no-color' ;;
+    'prove') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--backup any' '--json' '--no-color' ;;
     'rotate') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'pause') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'resume') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;

@@ -23,12 +23,16 @@ StepRef known(const std::string& host);
 /// One backup in one repository.
 struct Backup {
   std::string label;
-  std::string type;             ///< full, diff, incr
-  std::string repo;             ///< name of the repository
-  std::int64_t start = 0;       ///< Unix time
-  std::int64_t stop = 0;        ///< Unix time; 0: unknown
-  std::int64_t size_bytes = 0;  ///< what it takes in the repository
-  bool error = false;           ///< pages with a wrong checksum were found
+  std::string type;              ///< full, diff, incr
+  std::string repo;              ///< name of the repository
+  std::int64_t start = 0;        ///< Unix time
+  std::int64_t stop = 0;         ///< Unix time; 0: unknown
+  std::int64_t size_bytes = 0;   ///< what it takes in the repository
+  bool error = false;            ///< pages with a wrong checksum were found
+  std::int64_t whole_bytes = 0;  ///< what a restore of it copies
+  std::string first_wal;         ///< the segment from which a recovery begins
+  std::string stop_lsn;          ///< where it is consistent
+  std::string version;           ///< major version of PostgreSQL
 };
 /// A repository as its host describes it.
 struct Repository {

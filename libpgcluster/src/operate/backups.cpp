@@ -1,5 +1,6 @@
 // Which backups there are, and the planner that makes one.
 #include "component/backup.hpp"
+#include "component/proof.hpp"
 
 #include <algorithm>
 
@@ -20,6 +21,7 @@ struct BackupScene {
   std::shared_ptr<const ClusterView> view;
   Hosts hosts;
   Observed observed;
+  Answers answers{};
 
   std::vector<backup::Repository> repositories() const {
     std::vector<backup::Repository> all;
@@ -41,13 +43,19 @@ BackupScene look_at_backups(const Spec& spec, Executor& executor, const OperateO
   BackupScene scene;
   scene.view = outline(spec, resolve(spec));
   std::map<std::string, std::vector<Ask>> asks;
-  for (const TopologyHost* host : backup::hosts(*scene.view)) asks[host->name].push_back(backup::repositories_ask(*scene.view, host->name));
+  for (const TopologyHost* host : backup::hosts(*scene.view)) {
+    asks[host->name].push_back(backup::repositories_ask(*scene.view, host->name));
+    for (const backup::Repository& repo : backup::read_repositories(*scene.view, host->name, Unreadable{}))
+      asks[host->name].push_back(proof::ask(*scene.view, host->name, repo.name));
+  }
   if (archivers)
     for (const TopologyHost* host : scene.view->topology.with(Role::postgres))
       asks[host->name].push_back(backup::archiver_ask(*scene.view, host->name));
   for (const auto& [name, host] : hosts_of(scene.view->topology))
     if (asks.contains(name)) scene.hosts.emplace(name, host).first->second.connect_timeout = std::chrono::seconds(5);
   scene.observed = observe(scene.hosts, asks, executor, plan_options(options));
+  for (const auto& [name, answers] : scene.observed.answers)
+    for (std::size_t i = 0; i < answers.size(); ++i) scene.answers.set(asks.at(name)[i], answers[i]);
   return scene;
 }
 
@@ -57,17 +65,26 @@ Backups read_backups(const Spec& spec, Executor& executor, const OperateOptions&
   const BackupScene scene = look_at_backups(spec, executor, options, true);
   Backups found;
   std::optional<std::int64_t> from, to;
+  std::int64_t proven_at = 0;
   for (const backup::Repository& repo : scene.repositories()) {
     const std::string problem = repo.problem.empty() && !repo.exists ? "it does not know the cluster yet" : repo.problem;
     found.repos.push_back({.name = repo.name, .type = repo.type, .host = repo.host, .ok = problem.empty(), .problem = problem});
+    const std::vector<proof::Proof> proofs = proof::read(repo.name, scene.answers[proof::ask(*scene.view, repo.host, repo.name)]).all;
+    if (const proof::Proof* good = proof::newest_good(proofs); good && good->at > proven_at) {
+      proven_at = good->at;
+      found.proven = Backups::Proven{.label = good->label, .at = x509::iso_time(good->at), .seconds = good->seconds};
+    }
     for (const backup::Backup& one : repo.backups) {
+      const auto proof = std::find_if(proofs.begin(), proofs.end(), [&](const proof::Proof& tried) { return tried.label == one.label; });
       found.backups.push_back({.label = one.label,
                                .type = one.type,
                                .repo = one.repo,
                                .start = x509::iso_time(one.start),
                                .stop = x509::iso_time(one.stop),
                                .size_bytes = one.size_bytes,
-                               .error = one.error});
+                               .error = one.error,
+                               .proven = proof != proofs.end() && proof->wrong.empty(),
+                               .unproven = proof != proofs.end() ? proof->wrong : ""});
       if (one.error || one.stop == 0) continue;
       from = std::min(from.value_or(one.stop), one.stop);
       to = std::max(to.value_or(one.stop), one.stop);

@@ -15,7 +15,11 @@ std::string Backups::text(bool color) const {
            "): " + (repo.ok ? paint("32", "ok") : paint("31", repo.problem)) + "\n";
   std::vector<std::vector<std::string>> rows{{"BACKUP", "TYPE", "REPOSITORY", "ENDED", "SIZE", ""}};
   for (const Backup& one : backups)
-    rows.push_back({one.label, one.type, one.repo, one.stop, table::bytes(one.size_bytes), one.error ? "damaged pages" : ""});
+    rows.push_back({one.label, one.type, one.repo, one.stop, table::bytes(one.size_bytes),
+                    one.error               ? "damaged pages"
+                    : !one.unproven.empty() ? "cannot be restored: " + one.unproven
+                    : one.proven            ? "proven"
+                                            : ""});
   if (!backups.empty()) out += "\n" + table::text(rows);
   out += "\n";
   rows.clear();
@@ -24,6 +28,8 @@ std::string Backups::text(bool color) const {
   rows.push_back({"last WAL archived", archived.age_s     ? std::to_string(*archived.age_s) + " s ago, at " + archived.last
                                        : archived.unknown ? "unknown"
                                                           : "never"});
+  rows.push_back({"last proven", proven ? proven->label + " at " + proven->at + ", in " + std::to_string(proven->seconds) + " s"
+                                        : "none; pgcluster prove tries to restore one"});
   if (archived.failed > 0) rows.push_back({"failed attempts", std::to_string(archived.failed)});
   return out + table::text(rows);
 }
@@ -45,12 +51,12 @@ std::string Backups::json() const {
                                {"stop", one.stop},
                                {"size_bytes", one.size_bytes},
                                {"error", one.error},
-                               {"proven", false}});  // nothing proves a backup yet
+                               {"proven", one.proven}});
   json["window"] = window ? Json{{"from", window->from}, {"to", window->to}} : Json(nullptr);
   json["archived"] = {{"last", archived.last.empty() ? Json(nullptr) : Json(archived.last)},
                       {"age_s", archived.age_s ? Json(*archived.age_s) : Json(nullptr)},
                       {"failed", archived.failed}};
-  json["proven"] = nullptr;
+  json["proven"] = proven ? Json{{"label", proven->label}, {"at", proven->at}, {"seconds", proven->seconds}} : Json(nullptr);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

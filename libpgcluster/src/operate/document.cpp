@@ -37,6 +37,16 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   }
   if (planner == "backup")
     return plan_backup(spec, executor, with_common(BackupOptions{.type = value_of<BackupType>(option("type")).value_or(BackupType::incr)}));
+  if (planner == "prove") return plan_prove(spec, executor, with_common(ProveOptions{.backup = option("backup")}));
+  if (planner == "restore")
+    return plan_restore(spec, executor,
+                        with_common(RestoreOptions{.time = option("time"),
+                                                   .lsn = option("lsn"),
+                                                   .xid = option("xid"),
+                                                   .name = option("name"),
+                                                   .backup = option("backup"),
+                                                   .timeline = std::atoi(option("timeline").c_str()),
+                                                   .keep_data = option("keep_data") == "true"}));
   if (planner == "destroy") return plan_destroy(spec, executor, own);
   if (planner == "switchover") return plan_switchover(spec, executor, leader);
   if (planner == "failover") return plan_failover(spec, executor, leader);

@@ -10,6 +10,7 @@
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
+#include "component/proof.hpp"
 #include "component/vip/vip.hpp"
 #include "operate/declared.hpp"
 #include "operate/reach.hpp"
@@ -275,6 +276,10 @@ class Reading {
       for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, reachable(host->name) ? answers_[ask] : Unreadable{})) {
         status_.backup->unknown = status_.backup->unknown || !repo.problem.empty();
         for (const backup::Backup& one : repo.backups) last = std::max(last, one.stop);
+        if (!reachable(host->name)) continue;
+        const proof::Proofs proofs = proof::read(repo.name, answers_[proof::ask(*view_, host->name, repo.name)]);
+        if (const proof::Proof* good = proof::newest_good(proofs.all); good && proofs.now != 0)
+          status_.backup->proven_age_s = std::min(status_.backup->proven_age_s.value_or(proofs.now - good->at), proofs.now - good->at);
       }
     }
     if (last > 0) status_.backup->last = x509::iso_time(last);

@@ -29,7 +29,8 @@ std::string Status::text(bool color) const {
   if (backup)
     rows.push_back(
         {"backup", (backup->last.empty() ? backup->unknown ? "unknown" : "there is none" : "the last ended at " + backup->last) +
-                       (backup->archived_age_s ? "; WAL was archived " + std::to_string(*backup->archived_age_s) + " s ago" : std::string())});
+                       (backup->archived_age_s ? "; WAL was archived " + std::to_string(*backup->archived_age_s) + " s ago" : std::string()) +
+                       (backup->proven_age_s ? "; the last proof is " + std::to_string(*backup->proven_age_s / 3600) + " h old" : std::string())});
   for (const Endpoint& endpoint : endpoints) rows.push_back({std::string(to_string(endpoint.kind)), endpoint.uri});
   out += table::text(rows);
   const auto line = [&](const char* color_code, const Finding& one) {
@@ -68,7 +69,7 @@ std::string Status::json() const {
   if (backup)
     json["backup"] = {{"last", backup->last.empty() ? Json(nullptr) : Json(backup->last)},
                       {"archived_age_s", backup->archived_age_s ? Json(*backup->archived_age_s) : Json(nullptr)},
-                      {"proven_age_s", nullptr}};  // nothing proves a backup yet
+                      {"proven_age_s", backup->proven_age_s ? Json(*backup->proven_age_s) : Json(nullptr)}};
   else
     json["backup"] = nullptr;
   json["hosts"] = Json::array();

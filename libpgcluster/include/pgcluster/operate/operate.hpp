@@ -119,6 +119,42 @@ struct BackupOptions {
 /// refused also where nothing is backed up.
 Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& options = {});
 
+/// What plan_restore takes. At most one of time, lsn, xid, name and backup; none: to the end of the archive.
+struct RestoreOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{900};      ///< for asking the hosts; a restore point or a transaction is looked for in all WAL
+  std::size_t parallel = 32;               ///< hosts at once
+  std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
+  std::string time{};                      ///< "2026-11-30 09:00:00+01": with its zone
+  std::string lsn{};                       ///< "0/5000028"
+  std::string xid{};                       ///< a transaction, which is the last one
+  std::string name{};                      ///< of pg_create_restore_point()
+  std::string backup{};                    ///< a label: to the end of that backup
+  int timeline = 0;                        ///< 0: the present one, or the only one with such a place
+  bool keep_data = false;                  ///< the former data directories are renamed, not removed
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// Replaces the data of a running cluster by that of its backups, up to the target. Everything after the target is lost, but stays in the archive. It
+/// takes two plans: the first continues(), and one more call with the same options makes the second. A restore that was interrupted is finished by
+/// the same call. Throws as plan_deploy does; refused also where the target cannot be reached.
+Plan plan_restore(const Spec& spec, Executor& executor, const RestoreOptions& options = {});
+
+/// What plan_prove takes.
+struct ProveOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};                                ///< for asking the hosts
+  std::size_t parallel = 32;                                         ///< hosts at once
+  std::function<void()> poll{};                                      ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};                            ///< the user's own, beside ours
+  std::string backup{};                                              ///< a label; empty: the newest one
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// Restores a backup into a server of its own on a replica's host, without network or archive, looks it through, and removes it. What was found is
+/// kept with the repository; the apply fails (not_converged) if something is wrong. Throws as plan_deploy does; refused also where there is no such
+/// backup, or no room for it.
+Plan plan_prove(const Spec& spec, Executor& executor, const ProveOptions& options = {});
+
 /// Removes all that is owned on all hosts, data included. Throws as plan_deploy does.
 Plan plan_destroy(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
@@ -163,6 +199,7 @@ struct Status {
     std::string last;                            ///< when the newest backup ended, as above; empty: there is none, or it is unknown
     std::optional<std::int64_t> archived_age_s;  ///< since WAL was archived last
     bool unknown = false;                        ///< a repository could not be read
+    std::optional<std::int64_t> proven_age_s{};  ///< since a backup was proven last; empty: never
   };
   /// A host, and what is wrong with it.
   struct Host {
@@ -216,6 +253,8 @@ struct Backups {
     std::string stop;
     std::int64_t size_bytes = 0;  ///< what it takes in the repository
     bool error = false;           ///< pages with a wrong checksum were found when it was made
+    bool proven = false;          ///< it was restored to try it, and nothing was wrong
+    std::string unproven{};       ///< what was wrong then; empty: nothing, or it was not tried
   };
   /// The times to which the cluster can be restored.
   struct Window {
@@ -229,10 +268,17 @@ struct Backups {
     std::int64_t failed = 0;              ///< attempts that failed
     bool unknown = false;                 ///< no leader answers
   };
+  /// The newest proof of a backup that found nothing wrong.
+  struct Proven {
+    std::string label;
+    std::string at;            ///< when it began
+    std::int64_t seconds = 0;  ///< how long the restore and all checks took
+  };
   std::vector<Repo> repos;
   std::vector<Backup> backups;
   std::optional<Window> window;
   Archived archived;
+  std::optional<Proven> proven{};
 
   /// For people; `color` adds ANSI colours.
   std::string text(bool color = false) const;

@@ -10,6 +10,7 @@
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/networks.hpp"
 #include "component/postgresql/postgresql.hpp"
+#include "component/restore.hpp"
 #include "component/sandbox.hpp"
 #include "spec/pg_hba.hpp"
 #include "spec/roles.hpp"
@@ -232,8 +233,9 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
   const std::string data = postgresql_data_dir(view, host), ready = postgresql_bin_dir(view, host) + "/pg_isready";
   const std::string& socket = view.platform(host).postgresql.socket_dir;
   return {.path = "/etc/systemd/system/patroni.service.d/60-pgcluster.conf",
-          .content = std::string("[Service]\nExecStartPre=-") + await_server_path + " " + data + " " + ready + " " + socket + " " +
-                     std::to_string(view.spec.postgresql_port) + "\n"};
+          // The note of a restore that has not ended: the data on this host is what the restore gives up.
+          .content = std::string("[Service]\nExecCondition=/bin/sh -c '! grep -qsx hold ") + restore::note_path + "'\nExecStartPre=-" +
+                     await_server_path + " " + data + " " + ready + " " + socket + " " + std::to_string(view.spec.postgresql_port) + "\n"};
 }
 
 ServiceWish etcd_leader_wish() {

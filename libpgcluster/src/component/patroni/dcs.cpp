@@ -21,7 +21,8 @@ using Json = nlohmann::json;
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
 
 // curl's words that ask each endpoint of etcd for keys, and then perhaps for its version.
-std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, bool version) {
+std::vector<std::vector<std::string>> etcd_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, const char* path,
+                                                 bool version) {
   // A balancer on a host of its own shows confd's certificate: it has none of Patroni's.
   const char* shown = std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end() ? certificate : "confd";
   std::vector<std::vector<std::string>> all;
@@ -29,7 +30,7 @@ std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const
     const auto each = [&](const std::vector<std::string>& words, const char* path) {
       return certificates::calls(view, shown, words, view.topology.host(name).address, view.spec.etcd_client_port, {path});
     };
-    auto range = each({"-sf", "-m", "3", "--connect-timeout", "1", "-d", body}, "/v3/kv/range");
+    auto range = each({"-sf", "-m", "3", "--connect-timeout", "1", "-d", body}, path);
     const auto then = each({"--next", "-sf", "-m", "3"}, "/version");
     for (std::size_t i = 0; i < range.size(); ++i) {
       if (version) range[i].insert(range[i].end(), then[i].begin(), then[i].end());
@@ -37,6 +38,10 @@ std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const
     }
   }
   return all;
+}
+
+std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, bool version) {
+  return etcd_calls(view, host, body, "/v3/kv/range", version);
 }
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
@@ -112,6 +117,52 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
 
 const std::string& dcs_client_package(const NodeView& node) {
   return node.spec().dcs_type == DcsType::consul ? node.platform().patroni_consul : node.platform().patroni_etcd;
+}
+
+namespace {
+
+constexpr const char* forgotten[] = {"leader", "status", "history", "failover", "sync"};
+
+// The names of all keys of the cluster.
+Ask keys_ask(const ClusterView& view, const TopologyHost& host) {
+  const std::vector<std::string> about{"dcs:keys", "unit:patroni.service"};
+  if (on_consul(view)) {
+    Ask ask = consul_key_ask(view, host, "?keys");
+    std::get<Exec>(ask.what).about = about;
+    return ask;
+  }
+  const std::string prefix = "/service/" + view.spec.patroni_cluster_name;
+  const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
+  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, false)), .about = about, .limit = std::chrono::seconds(20)}};
+}
+
+Do forget(const ClusterView& view, const TopologyHost& host, const std::string& key) {
+  Run run{.touches = {"dcs:keys"}};
+  const std::string name = "service/" + view.spec.patroni_cluster_name + "/" + key;
+  if (on_consul(view)) {
+    run.argv = consul_environment(view.spec);
+    run.argv.insert(run.argv.end(), {"consul", "kv", "delete", name});
+  } else {
+    run.argv = first_answer(etcd_calls(view, host, R"({"key":")" + to_base64("/" + name) + R"("})", "/v3/kv/deleterange", false));
+  }
+  return {.at = host.name, .what = std::move(run)};
+}
+
+}  // namespace
+
+StepPtr forget_step(const std::shared_ptr<const ClusterView>& view, const std::string& name, const StepRef& step) {
+  const TopologyHost host = view->topology.host(name);
+  const Ask keys = keys_ask(*view, host);
+  auto decide = [=](const Answers& answers) -> Decision {
+    const auto known = read_member_names(answers[keys]);
+    if (!known) return Later{.until = "the DCS answers", .at_most = Impact::none, .action = Action::remove};
+    Change change{.todo = {}, .action = Action::remove, .reason = "what the DCS knows of the former data"};
+    for (const char* key : forgotten)
+      if (std::binary_search(known->begin(), known->end(), key)) change.todo.push_back(forget(*view, host, key));
+    if (change.todo.empty()) return Done{};
+    return change;
+  };
+  return make_step(step, {.asks = {keys}, .decide = decide, .settle = std::chrono::seconds(60)});
 }
 
 Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {

@@ -81,6 +81,9 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
 const std::string& dcs_client_package(const NodeView& node);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
+/// Makes the DCS forget who led, the history of timelines, and the synchronous standbys: the data is replaced by older data. The cluster's settings
+/// and its system identifier stay. `host` asks the DCS; no Patroni may run.
+StepPtr forget_step(const std::shared_ptr<const ClusterView>& view, const std::string& host, const StepRef& name);
 Ask unit_ask(const Spec& spec, const TopologyHost& host);
 /// Whether the answer to unit_ask() shows that Patroni has failed and will not start again by itself.
 bool died(const Spec& spec, const Answers& answers, const TopologyHost& host);

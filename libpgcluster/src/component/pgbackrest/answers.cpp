@@ -21,15 +21,27 @@ std::string last_line(const std::string& text) {
   return text.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1) + 1);
 }
 
-Backup read_backup(const Json& json, const std::string& repo) {
-  const Json& times = json_read::at(json, "timestamp");
+// A database of the list is the one that a backup names.
+bool of_database(const Json& one, const Json& named) {
+  return json_read::number(one, "id") == json_read::number(named, "id") && json_read::number(one, "repo-key") == json_read::number(named, "repo-key");
+}
+
+Backup read_backup(const Json& json, const std::string& repo, const Json& databases) {
+  const Json &times = json_read::at(json, "timestamp"), &database = json_read::at(json, "database");
+  std::string version;
+  for (const Json& one : databases)
+    if (of_database(one, database)) version = json_read::text(one, "version");
   return {.label = json_read::text(json, "label"),
           .type = json_read::text(json, "type"),
           .repo = repo,
           .start = json_read::number(times, "start"),
           .stop = json_read::number(times, "stop"),
           .size_bytes = json_read::number(json_read::at(json_read::at(json, "info"), "repository"), "delta"),
-          .error = json_read::flag(json, "error")};
+          .error = json_read::flag(json, "error"),
+          .whole_bytes = json_read::number(json_read::at(json, "info"), "size"),
+          .first_wal = json_read::text(json_read::at(json, "archive"), "start"),
+          .stop_lsn = json_read::text(json_read::at(json, "lsn"), "stop"),
+          .version = version};
 }
 
 bool of_repo(const Json& json, int number) { return json_read::number(json_read::at(json, "database"), "repo-key") == number; }
@@ -47,7 +59,7 @@ void read_into(Repository& repo, int number, const Json& stanza) {
   for (const Json& one : json_read::list(stanza, "archive"))
     if (of_repo(one, number)) repo.last_wal = json_read::text(one, "max");
   for (const Json& one : json_read::list(stanza, "backup"))
-    if (of_repo(one, number)) repo.backups.push_back(read_backup(one, repo.name));
+    if (of_repo(one, number)) repo.backups.push_back(read_backup(one, repo.name, json_read::list(stanza, "db")));
   const Json& lock = json_read::at(json_read::at(json_read::at(stanza, "status"), "lock"), "backup");
   repo.running = json_read::flag(lock, "held");
   repo.all_bytes = json_read::number(lock, "size");

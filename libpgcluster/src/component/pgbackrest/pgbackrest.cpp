@@ -7,7 +7,9 @@
 #include <pgcluster/component/patroni.hpp>
 
 #include "component/certificates.hpp"
+#include "component/proof.hpp"
 #include "component/registry.hpp"
+#include "component/restore.hpp"
 #include "op/facts.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
@@ -169,6 +171,15 @@ Probe archiver_probe(const NodeView& node) {
           }};
 }
 
+Probe restore_probe(const NodeView& node) {
+  return {restore::note_ask(node.name()), [](const Answer& answer) -> std::optional<Problem> {
+            const auto note = restore::read_note(answer);
+            if (!note) return std::nullopt;
+            const Diagnostic told = restore::interrupted(*note);
+            return Problem{.cause = "restore_unfinished", .message = "a restore to " + note->target + " has not ended", .remedy = told.hint};
+          }};
+}
+
 Probe repositories_probe(const NodeView& node) {
   return {backup::repositories_ask(node.cluster, node.name()),
           [view = shared(node.cluster), host = node.name()](const Answer& answer) -> std::optional<Problem> {
@@ -187,6 +198,16 @@ Probe repositories_probe(const NodeView& node) {
                     .remedy = "its log in /var/log/pgbackrest names them: repair the database, and make a full backup"};
             }
             return std::nullopt;
+          }};
+}
+
+Probe proof_probe(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
+  return {proof::ask(node.cluster, node.name(), repo.name()), [name = repo.name()](const Answer& answer) -> std::optional<Problem> {
+            const std::vector<proof::Proof> all = proof::read(name, answer).all;
+            if (all.empty() || all.back().wrong.empty()) return std::nullopt;
+            return Problem{.cause = "proof_failed",
+                           .message = "the backup " + all.back().label + " in " + name + " was tried, and cannot be trusted: " + all.back().wrong,
+                           .remedy = "pgcluster backup --type full makes another one, pgcluster prove tries it"};
           }};
 }
 
@@ -221,9 +242,11 @@ class PgBackRest final : public Component {
     // The package's unit waits three seconds, to see whether the program dies.
     const WriteFile notes = unit_notes(server_wish(), {"/bin/kill -HUP $MAINPID"}, "ExecStartPost=\n");
     // The package starts its server at once, and without a configuration it dies again and again.
+    Steps proves;
+    if (node.has(Role::postgres)) proves = proof::prepared(node);
     return sequence(
         stranger_step(node), packages(step("packages"), node.name(), needs(node).packages, {pgbackrest::unit}),
-        parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node),
+        parallel(file(step("config"), node.name(), config), file(step("unit"), node.name(), notes)), repository_steps(node), std::move(proves),
         after_where_planned({certificates::ready(node.name(), pgbackrest::certificate)}, service(step("service"), node.name(), server_wish())),
         listens(node));
   }
@@ -233,6 +256,7 @@ class PgBackRest final : public Component {
     std::vector<Steps> all;
     for (const TopologyHost* host : backup::hosts(cluster))
       if (!cluster.leaves_out(host->name)) all.push_back(pgbackrest::first_steps(view, *host));
+    if (backup::wanted(cluster.spec)) all.push_back(pgbackrest::restored_steps(view));
     return parallel(std::move(all));
   }
 
@@ -265,11 +289,12 @@ class PgBackRest final : public Component {
   std::vector<Probe> health(const NodeView& node) const override {
     if (!takes_part(node)) return {};
     std::vector<Probe> all;
-    if (node.has(Role::postgres)) all.push_back(archiver_probe(node));
+    if (node.has(Role::postgres)) all.insert(all.end(), {archiver_probe(node), restore_probe(node)});
     if (!keeps(node)) return all;
     all.push_back(repositories_probe(node));
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
       for (const char* type : {"full", "diff", "incr"}) all.push_back(backup_probe(node, repo, type));
+    for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) all.push_back(proof_probe(node, repo));
     return all;
   }
 

@@ -43,5 +43,7 @@ WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const st
 
 /// The repositories of the host know the cluster, and have WAL of it; then its first backup.
 Steps first_steps(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);
+/// The end of a restore, once the cluster and a new backup stand. Refused while the restore is under way.
+Steps restored_steps(const std::shared_ptr<const ClusterView>& view);
 
 }  // namespace pgcluster::pgbackrest

@@ -6,6 +6,7 @@
 #include "base/joined.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/pgbackrest/pgbackrest.hpp"
+#include "component/restore.hpp"
 #include "spec/roles.hpp"
 
 namespace pgcluster {
@@ -105,12 +106,33 @@ std::string progress(const std::vector<backup::Repository>& repositories) {
   return {};
 }
 
+// The note of a restore that waits for its last backup; none where nobody restores.
+std::optional<restore::Note> note_of(const ClusterView& view, const Answers& answers) {
+  std::optional<restore::Note> found;
+  for (const std::string& name : view.topology.database)
+    if (auto note = restore::read_note(answers[restore::note_ask(name)])) found = std::move(note);
+  return found;
+}
+
+std::vector<Ask> note_asks(const ClusterView& view) {
+  std::vector<Ask> asks;
+  for (const std::string& name : view.topology.database)
+    if (!view.leaves_out(name)) asks.push_back(restore::note_ask(name));
+  return asks;
+}
+
 // A backup in one repository: the first one, or one that is newer than the one of this label.
 StepPtr backup_step(const View& view, const std::string& host, const NumberedRepo& numbered, const std::string& type,
-                    const std::optional<std::string>& before) {
+                    const std::optional<std::string>& asked) {
   const std::string unit = backup_unit(numbered, type), name = numbered.name();
   const Ask info = backup::repositories_ask(*view, host), state{host, UnitOf{unit}};
+  std::vector<Ask> asks{info, state};
+  if (!asked)
+    for (Ask& ask : note_asks(*view)) asks.push_back(std::move(ask));
   auto decide = [=](const Answers& answers) -> Decision {
+    std::optional<std::string> before = asked;
+    if (!asked)
+      if (const auto note = note_of(*view, answers)) before = note->before.contains(name) ? note->before.at(name) : std::string();
     const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
     const auto repo = std::find_if(repositories.begin(), repositories.end(), [&](const backup::Repository& one) { return one.name == name; });
     const auto* running = answers.get<Unit>(state);
@@ -128,13 +150,43 @@ StepPtr backup_step(const View& view, const std::string& host, const NumberedRep
       return Later{.until = until, .at_most = Impact::none, .action = Action::run};
     return Change{.todo = {Do{.at = host, .what = SetUnit{unit, SetUnit::Go::start, std::nullopt}}},
                   .action = Action::run,
-                  .reason = before ? "asked for" : "there is no backup yet"};
+                  .reason = asked    ? "asked for"
+                            : before ? "the cluster was restored: its next backups need a new full one"
+                                     : "there is no backup yet"};
   };
   return make_step(StepRef{host, "pgbackrest", "backup-" + name},
-                   {.asks = {info, state}, .decide = decide, .settle = std::chrono::hours(48), .evidence = {journal_ask(host, unit)}});
+                   {.asks = asks, .decide = decide, .settle = std::chrono::hours(48), .evidence = {journal_ask(host, unit)}});
+}
+
+// A cluster whose data is replaced at the moment is not touched. Afterwards, the note goes last.
+StepPtr note_step(const std::string& host) {
+  const Ask ask = restore::note_ask(host);
+  auto decide = [=](const Answers& answers) -> Decision {
+    const auto note = restore::read_note(answers[ask]);
+    if (!note) return Done{};
+    if (note->hold) return Refused{restore::interrupted(*note)};
+    Change change{.todo = {}, .action = Action::remove, .reason = "the cluster is restored"};
+    for (const char* more : {".progress", ".switched", ""})
+      change.todo.push_back({.at = host, .what = Remove{Remove::Kind::file, restore::note_path + std::string(more)}});
+    return change;
+  };
+  return make_step(StepRef{host, "pgbackrest", "restored"}, {.asks = {ask}, .decide = decide});
 }
 
 }  // namespace
+
+Steps restored_steps(const View& view) {
+  std::vector<StepRef> waits;
+  for (const TopologyHost* host : backup::hosts(*view))
+    for (const NumberedRepo& repo : repos(view->spec, host->name))
+      if (!view->leaves_out(host->name)) waits.push_back({host->name, "pgbackrest", "backup-" + repo.name()});
+  for (const std::string& name : view->topology.database)
+    if (!view->leaves_out(name)) waits.push_back(patroni::member(name));
+  std::vector<Steps> all;
+  for (const std::string& name : view->topology.database)
+    if (!view->leaves_out(name)) all.push_back(note_step(name));
+  return after(waits, parallel(std::move(all)));
+}
 
 Steps first_steps(const View& view, const TopologyHost& host) {
   std::vector<StepRef> reach{backup::configured(host.name), patroni::leader()}, live{patroni::settings()};

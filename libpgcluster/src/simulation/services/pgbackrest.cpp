@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "component/pgbackrest/pgbackrest.hpp"
+#include "component/pgbackrest/shell.hpp"
 
 namespace pgcluster {
 namespace {
@@ -108,6 +109,7 @@ std::string PgBackRestModel::info(const SimulatedHost& host) {
                                 {"type", one.type},
                                 {"database", database},
                                 {"error", false},
+                                {"lsn", {{"start", "0/2000028"}, {"stop", "0/3000050"}}},
                                 {"archive", {{"start", "000000010000000000000002"}, {"stop", "000000010000000000000003"}}},
                                 {"info", {{"size", 31084720}, {"delta", 31084720}, {"repository", {{"delta", 3774616}}}}},
                                 {"timestamp", {{"start", one.start}, {"stop", one.stop}}}});
@@ -142,6 +144,23 @@ std::optional<Output> PgBackRestModel::exec(SimulatedHost& host, const std::vect
     return Output{.out = kept.system_id.empty() ? "" : kept.passphrase.empty() ? "[backres" : "Salted__"};
   }
   if (argv.size() > 5 && argv[0] == "setpriv" && argv[4] == "pgbackrest") return call(host, argv[5].starts_with("--stanza=") ? argv.at(6) : argv[5]);
+  if (argv.size() > 3 && argv[1] == "-c" && argv[2] == shell::restore_look)
+    return Output{.out = "free 100000000\nused 40000\n" + std::string(host.packages.contains("pgbackrest") ? "tool 2.55.1\n" : "tool \n")};
+  if (argv.size() > 3 && argv[1] == "-c" && argv[2] == shell::archive_list)
+    return repositories_[host.name].archives ? Output{.out = "wal 000000010000000000000002 1700000000\nwal 000000010000000000000003 1700000001\n"}
+                                             : Output{.status = 1};
+  if (argv.size() > 4 && argv[1] == "-c" && argv[2] == shell::proofs) {
+    const std::string* kept = host.read(argv[4]);
+    return Output{.out = std::to_string(fleet_->options().clock) + "\n" + (kept ? *kept : "")};
+  }
+  if (argv.size() > 5 && argv[0] == "setpriv" && argv.back().find("pg_current_wal_lsn") != std::string::npos) {
+    if (!patroni_->view(host.name).leads) return Output{.out = "\n"};
+    return Output{.out = Json{{"segment", "000000010000000000000004"},
+                              {"lsn", "0/4000100"},
+                              {"micros", (fleet_->options().clock + 3600) * 1'000'000},
+                              {"slots", Json::array()}}
+                             .dump()};
+  }
   if (argv.size() > 5 && argv[0] == "setpriv" && argv.back().find("pg_stat_archiver") != std::string::npos) {
     const PatroniModel::View view = patroni_->view(host.name);
     if (!view.serves) return Output{.status = 2, .err = "psql: error: connection to server on socket failed\n"};

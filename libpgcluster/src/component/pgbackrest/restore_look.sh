@@ -1,0 +1,20 @@
+# shellcheck shell=sh
+# What a restore has to know of a database host: DATA-DIRECTORY. Prints "free KIB", "used KIB"; "fixed WHY" where the directory cannot be renamed; and
+# "tool VERSION" of pgBackRest.
+free=$(df -Pk "$(dirname "$1")" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+[ ! -d "$1" ] || free=$(df -Pk "$1" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+echo "free $free"
+used=$(du -skx "$1/" 2>/dev/null)
+echo "used ${used%%[!0-9]*}"
+if [ -L "$1" ]; then
+  echo "fixed $1 is a link"
+elif grep -qF " $1 " /proc/self/mountinfo; then
+  echo "fixed $1 is a file system of its own"
+elif [ -L "$1/pg_wal" ]; then
+  echo "fixed its WAL stands elsewhere, by a link"
+else
+  for one in "$1/pg_tblspc"/*; do
+    [ ! -e "$one" ] || { echo "fixed it has tablespaces elsewhere"; break; }
+  done
+fi
+echo "tool $(pgbackrest version 2>/dev/null | sed 's/^pgBackRest //')"

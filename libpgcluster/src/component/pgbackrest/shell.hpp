@@ -1,0 +1,16 @@
+#pragma once
+
+/// Shell files, embedded by the build: shell::NAME is NAME.sh, which says what it takes.
+namespace pgcluster::shell {
+
+extern const char* const archive_list;
+extern const char* const find_target;
+extern const char* const proofs;
+extern const char* const prove;     ///< a program on the host, after `recovery`
+extern const char* const recovery;  ///< the beginning of programs on the host
+extern const char* const restore;   ///< a program on the host, after `recovery`
+extern const char* const restore_look;
+extern const char* const set_aside;
+extern const char* const switch_wal;
+
+}  // namespace pgcluster::shell

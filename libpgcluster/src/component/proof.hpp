@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "component/backup.hpp"
+
+// Backups that were restored to see whether they can be, whichever tool made them. The component of the tool implements this.
+namespace pgcluster::proof {
+
+/// One proof of a backup.
+struct Proof {
+  std::string label;
+  std::string repo;
+  std::int64_t at = 0;  ///< when it began, Unix time
+  std::int64_t seconds = 0;
+  std::string wrong;  ///< empty: nothing
+};
+/// The proofs of a repository as its host keeps them, the oldest first, one for each backup; and the host's clock.
+struct Proofs {
+  std::int64_t now = 0;  ///< 0: the host did not say
+  std::vector<Proof> all;
+};
+Ask ask(const ClusterView& view, const std::string& host, const std::string& repo);
+Proofs read(const std::string& repo, const Answer& answer);
+/// The newest one that found nothing wrong; null where there is none.
+const Proof* newest_good(const std::vector<Proof>& proofs);
+
+/// On each database host: the program, and the unit that runs it.
+Steps prepared(const NodeView& node);
+/// Proves the backup on this database host, notes what was found with the repository, and fails if something is wrong. `missing`: a WAL file that a
+/// later recovery would lack. `before`, `progress`: what was proven already, and the first line of the answer to progress_ask() when the plan is
+/// made.
+Steps steps(const std::shared_ptr<const ClusterView>& view, const std::string& host, const backup::Repository& repository, const std::string& label,
+            const std::string& missing, const Proofs& before, const std::string& progress);
+/// How the last proof on the host has ended, or stands: a file.
+Ask progress_ask(const std::string& host);
+
+}  // namespace pgcluster::proof
