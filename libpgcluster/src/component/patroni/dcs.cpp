@@ -137,11 +137,11 @@ Ask keys_ask(const ClusterView& view, const TopologyHost& host) {
 }
 
 Do forget(const ClusterView& view, const TopologyHost& host, const std::string& key) {
-  Run run{.touches = {"dcs:keys"}};
+  Run run{.touches = {"dcs:keys"}, .name = "remove the key " + key + " of the former data from the DCS"};
   const std::string name = "service/" + view.spec.patroni_cluster_name + "/" + key;
   if (on_consul(view)) {
     run.argv = consul_environment(view.spec);
-    run.argv.insert(run.argv.end(), {"consul", "kv", "delete", name});
+    run.argv.insert(run.argv.end(), {consul_program(view.spec), "kv", "delete", name});
   } else {
     run.argv = first_answer(etcd_calls(view, host, R"({"key":")" + to_base64("/" + name) + R"("})", "/v3/kv/deleterange", false));
   }

@@ -37,7 +37,10 @@ StepPtr archived_step(const View& view, const Note& note) {
   auto decide = [=, id = note.id](const Answers& answers) -> Decision {
     const std::string line = content(answers, switched), until = "all WAL up to now is archived";
     if (!line.starts_with(id + " "))
-      return Change{.todo = {Do{.at = host, .what = Run{.argv = argv, .touches = {std::string("file:") + switched_path, "backup:repositories"}}}},
+      return Change{.todo = {Do{.at = host,
+                                .what = Run{.argv = argv,
+                                            .touches = {std::string("file:") + switched_path, "backup:repositories"},
+                                            .name = "switch to another WAL file"}}},
                     .action = Action::run,
                     .reason = "nothing that is written by now is lost to a later restore"};
     for (const TopologyHost* keeper : backup::hosts(*view))
@@ -146,7 +149,8 @@ StepPtr clear_step(const View& view, const Note& note, const std::string& host) 
     return Change{.todo = {Do{.at = host,
                               .what = Run{.argv = {"sh", "-c", shell::set_aside, "sh", data, note.id, note.keep ? "yes" : "no"},
                                           .touches = {"file:" + data + "/PG_VERSION"},
-                                          .slow = true},
+                                          .slow = true,
+                                          .name = (note.keep ? "rename " : "remove ") + data},
                               .limit = hours(1)}},
                   .action = Action::remove,
                   .impact = Impact::data,
