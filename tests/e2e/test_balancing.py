@@ -8,7 +8,7 @@ import time
 
 import pytest
 from balancing import TIMES, Ports, assert_nothing_lost, confd, holder, leftovers, processes, servers
-from cluster import LAB, VIP, assert_one_holder, outages
+from cluster import LAB, VIP, assert_one_holder, outages, shares
 from test_scheme_a import leader_of
 
 warm = True
@@ -96,6 +96,7 @@ def test_confd_itself(program):
 
 def test_a_switchover_takes_every_port_and_session_along(cluster, ports):
     target = next(member["name"] for member in cluster.status()["members"] if member["role"] == "sync_standby")
+    used = cluster.processor("keepalived")
     with cluster.client("sitters", VIP, "5000", "5", environment={"PGPASSWORD": cluster.password()}) as lines:
         cluster.wait(lambda: ports.ask(5000, "select count(*) from pg_stat_activity where application_name = 'sitter'") == "5", 60, "that all sessions are there")
         for host in cluster.hosts:    # the sessions are older than the process that would cut them
@@ -112,6 +113,7 @@ def test_a_switchover_takes_every_port_and_session_along(cluster, ports):
         cluster.wait(right, 60, "that each port is right again")
         print(f"every port was right in a look that began {looks[-1] - moved:.1f} s after the switchover")
         time.sleep(max(0, moved + 11 - time.time()))    # a session that stayed would say so
+    print("percent of a core, with the check of HAProxy each second:", shares(used, cluster.processor("keepalived")))
     cut = [line for line in lines if "cut" in line]
     late = [line for line in lines if line.get("replica") and line["at"] > moved + 10]
     assert {line["session"] for line in lines} == set(range(5)) and len(cut) == 5 and not late, (cut, late)

@@ -1,7 +1,8 @@
 """Each key of the spec, changed on a running cluster under a writer and changed back: what docs/configuration.md says of it happens, and nothing else.
 Keys of which it says the same are changed together, to save time; tests/operate/keys_test.cpp changes each by itself on the simulated fleet.
 
-Settings of PostgreSQL have tests/e2e/test_settings.py; hosts, ssh and clouds have files of their own; a container has no huge pages to turn off (disable_thp)."""
+Settings of PostgreSQL have tests/e2e/test_settings.py; hosts, ssh, clouds, backups, confd and authorities have files of their own; without postgresql_superuser_remote
+the writer of this file could not connect (tests/e2e/test_who_may_connect.py); a container has no huge pages to turn off (disable_thp)."""
 
 import re
 
@@ -49,15 +50,18 @@ COMMON = [
     ("etc_hosts", False, {}),
     ("patroni_watchdog_mode", "off", {}),
     ("tls_cert_valid_days", 30, {}),
+    ("patroni_superuser_password", "a new one: 'quoted\"", {}),
+    ("firewall_enabled_at_boot", True, {}),
 ]
 FIXED = [
-    ("patroni_cluster_name", "another"), ("postgresql_version", 16), ("postgresql_port", 5433), ("postgresql_encoding", "LATIN1"),
+    ("patroni_cluster_name", "another"), ("postgresql_version", 16), ("postgresql_version", 18), ("postgresql_port", 5433), ("postgresql_encoding", "LATIN1"),
     ("postgresql_locale", "C"), ("postgresql_data_checksums", False), ("patroni_superuser_username", "admin"),
     ("patroni_replication_username", "copier"), ("patroni_restapi_port", 8009),
 ]
 ETCD = [("dcs_type", "consul"), ("etcd_client_port", 3379), ("etcd_peer_port", 3380)]
 CONSUL = [("dcs_type", "etcd"), ("consul_datacenter", "elsewhere")]
-VIP_KEYS = [("cluster_vip", "10.77.0.101", {})]
+VIP_KEYS = [("cluster_vip", "10.77.0.101", {}), ("vip_interface", "second0", {})]
+CONSUL_KEYS = [("consul_encrypt_key", "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", {})]
 BALANCED = [
     ("haproxy_listen_port", {"replicas_direct": 5011}, {}),
     ("haproxy_maxconn", {"master": 77}, {}),
@@ -76,13 +80,13 @@ def begun(cluster):
     return {(host, line.split()[0].removesuffix(".service")): line.split()[1:] for host in cluster.hosts for line in cluster.inside(host, asked).splitlines()}
 
 
-def applied(cluster, announced):
-    """Applies the spec under a writer at the leader. Whatever the plan did not announce to restart runs on, and without one nobody waits."""
+def applied(cluster, announced, password):
+    """Applies the spec under a writer at the leader, who knows the present password. Whatever the plan did not announce to restart runs on, and without one nobody waits."""
     before = begun(cluster)
     leader = cluster.status()["leader"]
     restarted = {(change["host"], change["component"]) for change in announced if change["impact"] not in ("none", "reload")}
     restarted |= {(host, "vip-manager") for host, component in restarted if component == "patroni"}    # its unit is part of Patroni's
-    with cluster.writer(address(leader), 5432) as lines:
+    with cluster.client("writer", address(leader), "5432", environment={"PGPASSWORD": password}) as lines:
         cluster.apply()
     after = begun(cluster)
     for (host, unit), start in before.items():
@@ -109,7 +113,7 @@ def grouped(entries):
 
 
 def change(cluster, keys, more):
-    former = {name: cluster.spec.get(name) for name in (*keys, *more)}
+    former, password = {name: cluster.spec.get(name) for name in (*keys, *more)}, cluster.password()
     [said] = {TABLE[key] for key in keys}
     if more:
         cluster.write(**more)
@@ -120,9 +124,10 @@ def change(cluster, keys, more):
     for one in announced:
         impact = {"none": "live", "reload": "reload"}.get(one["impact"], "restart")
         assert ORDER.index(impact) <= ORDER.index(said), f"{keys}, {said} by the table: {one}"
-    applied(cluster, announced)
+    applied(cluster, announced, password)
+    password = cluster.password()
     cluster.write(**{key: former[key] for key in keys})
-    applied(cluster, cluster.plan()["changes"])
+    applied(cluster, cluster.plan()["changes"], password)
     if more:
         cluster.write(**former)
         cluster.apply()
@@ -145,6 +150,8 @@ def refused(cluster, keys):
 
 @pytest.fixture(scope="module")
 def deployed(cluster):
+    for host in cluster.hosts:
+        cluster.inside(host, "ip link add second0 type veth peer name second1 && ip link set second0 up && ip link set second1 up")    # for vip_interface
     cluster.write(**TIMES)
     cluster.apply()
     cluster.wait_healthy()
@@ -184,7 +191,7 @@ def discovered(cluster):
     return cluster
 
 
-@pytest.mark.parametrize("keys,more", grouped(one for one in COMMON if one[0].startswith(("patroni_r", "failsafe", "synchronous_mode", "postgresql_pg_hba"))))
+@pytest.mark.parametrize("keys,more", grouped([one for one in COMMON if one[0].startswith(("patroni_r", "failsafe", "synchronous_mode", "postgresql_pg_hba"))] + CONSUL_KEYS))
 def test_scheme_c(discovered, keys, more):
     change(discovered, keys, more)
 

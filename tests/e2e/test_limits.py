@@ -166,8 +166,6 @@ def test_a_switchover_that_waits_for_a_fit_replica_says_why(deployed):
 def test_a_host_that_does_not_answer_is_named_while_it_is_asked(deployed):
     cluster = deployed
     leader = cluster.status()["leader"]
-    silent, other = [host for host in cluster.hosts if host != leader]
-    cluster.inside(silent, "kill -STOP $(systemctl show -P MainPID patroni)")
     cluster.lab("freeze", leader)
     try:
         started = time.monotonic()
@@ -176,8 +174,7 @@ def test_a_host_that_does_not_answer_is_named_while_it_is_asked(deployed):
         done = cluster.run("plan", status=1)
     finally:
         cluster.lab("thaw", leader)
-        cluster.inside(silent, "kill -CONT $(systemctl show -P MainPID patroni)")
-    assert {member["name"]: member["state"] for member in status["members"]} == {leader: "unreachable", silent: "unknown", other: "streaming"}, status
+    assert {member["name"]: member["state"] for member in status["members"]} == {host: "unreachable" if host == leader else "streaming" for host in cluster.hosts}, status
     assert [problem["cause"] for problem in status["problems"] if problem["cause"].startswith("vip")] == ["vip_unknown"], status
     assert status["vip"] == {"address": VIP, "holder": None, "holders": []}
     assert f"asking 3 hosts (10 s); {leader} connects to root@{address(leader)}:22" in done.stderr, done.stderr

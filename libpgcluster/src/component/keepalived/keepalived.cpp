@@ -28,6 +28,14 @@ int router_id(const Spec& spec) {
   return vip ? vip->bytes[vip->v6 ? 15 : 3] : 0;
 }
 
+// Adverts go from address to address, so they need the interface of the host's own address. Another one may lead to no peer, and then each host would
+// hold the VIP.
+std::string advert_interface(const NodeView& node) {
+  for (const Facts::Interface& one : node.facts.interfaces)
+    if (net::without_prefix(one.cidr) == node.host.address) return one.name;
+  return vip_interface(node);
+}
+
 Text config_text(const NodeView& node) {
   const Spec& spec = node.spec();
   const std::string& vip = spec.cluster_vip;
@@ -43,6 +51,7 @@ Text config_text(const NodeView& node) {
       peers += "        " + host->address + "\n";
     unicast = unicast && net::is_ipv6(host->address) == net::is_ipv6(vip);
   }
+  const std::string adverts = unicast && !peers.empty() ? advert_interface(node) : interface;
   // Peers are named: many networks carry no multicast. Whoever has it keeps it when another comes back. A high priority makes the wait for a
   // silent holder short: three adverts and (256 - priority) / 256 s.
   Text text = fmt::format(R"({}global_defs {{
@@ -72,7 +81,7 @@ vrrp_instance pgcluster {{
     advert_int 1
 )",
                           header, node.name(), net::is_ipv6(vip) ? 3 : 2, check_file, spec.haproxy_listen_port.stats, spec.haproxy_listen_port.master,
-                          interface, router_id(spec), std::max(1, 250 - place));
+                          adverts, router_id(spec), std::max(1, 250 - place));
   if (unicast && !peers.empty()) text += "    unicast_src_ip " + node.host.address + "\n    unicast_peer {\n" + peers + "    }\n";
   // Version 3, which IPv6 needs, knows no passwords.
   if (!net::is_ipv6(vip)) {
@@ -82,6 +91,7 @@ vrrp_instance pgcluster {{
     text += password;
     text += "\n    }\n";
   }
+  if (adverts != interface) text += "    track_interface {\n        " + interface + "\n    }\n";
   text += "    virtual_ipaddress {\n        " + net::single_address(vip) + " dev " + interface +
           "\n    }\n    track_script {\n        haproxy\n    }\n}\n";
   return text;
