@@ -14,19 +14,19 @@ warm = True
 
 DOCS = SOURCE / "docs/security.md"
 STRANGER = str(SOURCE / "tests/e2e/stranger.py")
-HEAD = "| port | who listens | in the clear | TLS without a certificate | TLS with a stranger's certificate | why that is right |\n|---|---|---|---|---|---|\n"
+HEAD = "| port | service | without TLS | TLS without a certificate | TLS with a certificate of another authority | reason |\n|---|---|---|---|---|---|\n"
 
 # Why a port may answer at all. A port that is not here must refuse a stranger in all three ways.
 REASONS = {
     "sshd": "ssh has its own encryption and keys",
     "PostgreSQL": "clients log in by password (SCRAM), encrypted only",
     "PgBouncer": "clients log in by password (SCRAM), encrypted only",
-    "Consul's gossip": "answers encrypted, by a key that the stranger does not have",
-    "Patroni": "health checks need no certificate; what changes something needs one of the cluster, and the password",
-    "HAProxy": "leads to PgBouncer or PostgreSQL, which have the TLS and ask for the password",
-    "HAProxy's statistics": "who shows no certificate of the cluster gets only /haproxy-ok, for health checks",
+    "Consul's gossip": "answers are encrypted with a key that the client does not have",
+    "Patroni": "health checks need no certificate; requests that change something need a certificate of the cluster and the password",
+    "HAProxy": "forwards to PgBouncer or PostgreSQL, which handle TLS and the password",
+    "HAProxy's statistics": "without a certificate of the cluster, a client gets only /haproxy-ok, for health checks",
 }
-NO_STANDBY = "leads to synchronous replicas: this cluster has none, so HAProxy closes the connection"
+NO_STANDBY = "forwards to synchronous replicas: this cluster has none, so HAProxy closes the connection"
 # Ports that another kind of client uses than the program's other ports.
 APART = {("HAProxy", 7000): "HAProxy's statistics", ("Consul", 8301): "Consul's gossip", ("Consul", 8302): "Consul's gossip"}
 PROGRAMS = {"sshd": "sshd", "systemd": "sshd", "postgres": "PostgreSQL", "pgbouncer": "PgBouncer", "patroni": "Patroni", "etcd": "etcd", "haproxy": "HAProxy", "consul": "Consul"}

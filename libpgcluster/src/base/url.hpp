@@ -12,7 +12,7 @@ std::string host_port(const std::string& address, int port);
 std::string http_url(const std::string& address, int port, const std::string& path = {});
 /// RFC 3986: every byte but the unreserved ones as "%2F".
 std::string url_encoded(const std::string& text);
-/// The text that url_encoded() made this of; what is no such code stays as it is.
+/// The inverse of url_encoded(). A "%" that is not followed by two hexadecimal digits is kept.
 std::string url_decoded(const std::string& text);
 
 }  // namespace pgcluster::net

@@ -45,15 +45,15 @@ class CloudSession {
   /// The vendor's address, or what the spec, PGCLUSTER_CLOUD_ENDPOINT or a variable of the vendor's own put in its place. No slash at the end.
   std::string endpoint(const std::string& vendors, const char* variable = nullptr) const;
 
-  /// Called for each attempt, just before it: adds who asks.
+  /// Called just before each attempt; adds the credentials to the request.
   void authorize_by(std::function<void(HttpRequest&)> authorize) { authorize_ = std::move(authorize); }
 
-  /// An answer with a status below 300, or one of `also`; tried again after a failure where the request may be repeated. Throws Error.
+  /// Returns the response if its status is below 300 or one of `also`. Retries after a failure if the request may be repeated. Throws Error.
   HttpResponse call(HttpRequest request, const std::vector<int>& also = {});
-  /// The same with JSON; without a request body if `body` is null. An empty answer is null; one that is not JSON is an Error.
+  /// The same with JSON; without a request body if `body` is null. Returns null for an empty response. Throws Error if the response is not JSON.
   nlohmann::json json(const std::string& method, const std::string& url, const nlohmann::json& body = nullptr, const std::vector<int>& also = {});
-  /// A request that creates something, and must not be repeated blindly: if its answer is lost, `found` tells whether it was carried out. nullopt if
-  /// it was carried out, but its answer is lost.
+  /// Sends a request that creates something and must not be repeated blindly. If the response is lost, `found` checks whether the request was carried
+  /// out. Returns nullopt if it was.
   std::optional<HttpResponse> create(const HttpRequest& request, const std::function<bool()>& found, const std::vector<int>& also = {});
 
   /// Waits until `done` returns true. Throws Error (timed_out) with `what` in its message.
@@ -64,7 +64,7 @@ class CloudSession {
   std::string token(const std::string& key, const std::function<std::pair<std::string, long>()>& get);
 
   const std::string& name() const noexcept { return access_.name; }
-  /// What the API said, as an Error.
+  /// The response of the API as an Error.
   Error refusal(const HttpRequest& request, const HttpResponse& response) const;
 
  private:

@@ -19,7 +19,7 @@ std::string file_of(const std::string& name, const char* kind) { return "/etc/pg
 Wire find_wire(const ClusterView& view) {
   if (view.facts.empty()) return Wire::unknown;
   const auto settled = [](const Facts& facts) { return owns(facts, std::string("file:") + settled_file); };
-  // Only units that serve or ask over a network count: others of ours may run before the host has its marker file.
+  // Consider only units that use the network. pgcluster's other units may already run on a host that does not have the marker file yet.
   const auto runs = [](const Facts& facts) {
     constexpr const char* units[] = {"etcd", "consul", "patroni", "pgbouncer", "haproxy", "confd"};
     return std::any_of(std::begin(units), std::end(units), [&](const char* unit) { return owns(facts, "unit:" + std::string(unit) + ".service"); });

@@ -4,8 +4,8 @@ namespace pgcluster {
 
 bool has_private_mounts(const Facts& facts) { return facts.container != "lxc"; }
 
-// Directives of systemd 252 and later only. ProcSubset=pid is not among them: Go reads /proc/sys/net/core/somaxconn for the backlog of its listeners.
-// Nor PrivateUsers: hosts that forbid user namespaces would not start the unit.
+// Uses only directives that systemd 252 supports. Omits ProcSubset=pid, because Go reads /proc/sys/net/core/somaxconn for the backlog of its
+// listeners, and PrivateUsers, because the unit would not start on hosts that forbid user namespaces.
 std::string sandbox_lines(const Facts& facts, const Sandbox& needs) {
   std::string text = "NoNewPrivileges=yes\nCapabilityBoundingSet=" + needs.capabilities + "\nRestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX" +
                      (needs.families.empty() ? "" : " " + needs.families) +

@@ -12,14 +12,14 @@ namespace {
 
 using std::chrono::seconds;
 
-// The cluster as it is when one of these planners begins.
+// The state of the cluster when one of these planners starts.
 struct Scene {
   std::shared_ptr<const ClusterView> view;
   Hosts hosts;
   std::vector<const TopologyHost*> hosts_that_answer;
-  patroni::Members members;  ///< of all database hosts; those that cannot be asked do not answer
+  patroni::Members members;  ///< of all database hosts; answers is false for unreachable ones
   std::string leader;
-  std::shared_ptr<const ClusterView> asked_by{};  ///< whose hosts `members` points to
+  std::shared_ptr<const ClusterView> asked_by{};  ///< keeps the hosts alive to which `members` points
   std::map<std::string, Error> lost{};            ///< why a host could not be asked
 
   const Spec& spec() const { return view->spec; }

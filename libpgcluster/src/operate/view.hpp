@@ -85,13 +85,13 @@ struct LeftCloud {
 };
 /// The clouds that had balancers of the cluster at the last apply, and that the spec no longer names.
 std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts);
-/// The cloud of the spec, if its load balancers are wanted.
+/// The cloud of the spec, if its load balancers are enabled; otherwise empty.
 std::vector<KnownCloud> own_cloud(const Spec& spec, const Topology& topology);
 
-/// How to reach a host that left the spec: by what the cluster's file tells, with the keys of a host that is still there.
+/// How to connect to a host that left the spec: its address from the cluster's file, and the ssh keys of a host that is still in the spec.
 HostAccess access_of(const KnownHost& left, const Topology& topology);
 
-/// The planner of a plan's document, by name.
+/// Runs the planner of this name with the options from a plan document.
 Plan plan_by_name(const std::string& planner, const std::map<std::string, std::string>& options, const Spec& spec, Executor& executor,
                   const OperateOptions& own);
 

@@ -209,7 +209,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
   ask_all(hosts, open, projection, executor, options);
   decide_all(data->nodes, projection);
 
-  // The asks of an order take one more round. They are put only for groups of which a member is disturbed.
+  // The asks of an order cost one more round trip. Send them only for groups in which a step disturbs a member.
   std::map<std::string, std::vector<AskPtr>> order_asks;
   Questions more;
   for (const PlanNode& node : data->nodes) {

@@ -14,7 +14,7 @@ class __attribute__((visibility("hidden"))) SimulatedExecutor::Impl {
   Impl(SimulatedExecutor& self, SimulatedOptions options) : self_(self), options_(std::move(options)) {}
 
   SimulatedHost& host(const std::string& name);
-  /// Throws where it is down or frozen, or we are cancelled.
+  /// Throws if the host is down or frozen, or if the executor was cancelled.
   SimulatedHost& reach(const HostAccess& access);
   SimulatedTime local(const SimulatedHost& host) const { return std::max(now_, host.busy_until); }
   bool lock_alive(const SimulatedHost& host) const;
@@ -30,12 +30,12 @@ class __attribute__((visibility("hidden"))) SimulatedExecutor::Impl {
   Output exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input);
   // simulated_units.cpp
   SimulatedUnit* unit(SimulatedHost& host, const std::string& name);
-  void ripen(SimulatedHost& host);  ///< what is activating and whose time has come is active
+  void ripen(SimulatedHost& host);  ///< makes units active that are activating and whose start time has passed
   void start(SimulatedHost& host, const std::string& name);
   void stop(SimulatedHost& host, const std::string& name);
   void reload(SimulatedHost& host, const std::string& name);
   std::optional<SimulatedPackage> package(const std::string& name) const;
-  /// Empty, or why it cannot be.
+  /// Installs the package. Returns an error message in apt's words, or an empty string.
   std::string install(SimulatedHost& host, const std::string& name);
   void purge(SimulatedHost& host, const std::string& name);
   void reboot(SimulatedHost& host);

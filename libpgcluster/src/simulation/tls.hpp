@@ -20,15 +20,15 @@ struct Endpoints {
   TlsFiles tls{};
 };
 
-/// The files that curl's options name.
+/// The TLS files in the options of a curl command.
 TlsFiles curl_files(const std::vector<std::string>& words);
-/// Those of the certificate of that name, as scripts on the hosts use them.
+/// The TLS files of the certificate of that name, at the paths that scripts on the hosts use.
 TlsFiles host_files(const std::string& name);
 
-/// The status with which curl ends before it connects to an https URL: 60 where it trusts no authority of ours, 77 where the authority's file is not
-/// there, 58 where the certificate or its key is not. 0: it connects.
+/// The exit status of curl for an https URL, as far as these files decide it: 60 if it does not trust the cluster's authority, 77 if the file of the
+/// authority does not exist, 58 if the certificate or its key does not exist; 0 if it can connect.
 int tls_status(const SimulatedHost& host, const TlsFiles& files);
-/// The first of these files that is not on the host; empty where all are, or none is named.
+/// The first of these files that does not exist on the host; empty if all exist, or if no file is given.
 std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files);
 
 /// The programs openssl and mv, as the steps of certificates call them; empty for every other command.

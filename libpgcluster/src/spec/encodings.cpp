@@ -8,8 +8,8 @@
 namespace pgcluster::encodings {
 namespace {
 
-// Those of the table "PostgreSQL Character Sets" in PostgreSQL's manual that a server can have. PostgreSQL compares names by their letters and
-// digits.
+// The encodings of the table "PostgreSQL Character Sets" in PostgreSQL's manual that a server supports. PostgreSQL compares only the letters and
+// digits of a name.
 const std::vector<std::string_view> of_servers{"EUC_CN",        "EUC_JP",     "EUC_JIS_2004", "EUC_KR",  "EUC_TW",  "ISO_8859_5", "ISO_8859_6",
                                                "ISO_8859_7",    "ISO_8859_8", "KOI8R",        "KOI8U",   "LATIN1",  "LATIN2",     "LATIN3",
                                                "LATIN4",        "LATIN5",     "LATIN6",       "LATIN7",  "LATIN8",  "LATIN9",     "LATIN10",

@@ -5,15 +5,17 @@
 
 #include <pgcluster/spec/spec.hpp>
 
-// The keys that a running cluster cannot take by an apply (Effect::fixed in the table of keys): what the cluster began with stands in a file of its
-// database hosts.
+// Keys whose value an apply cannot change on a running cluster (Effect::fixed in the table of keys). A file on the database hosts records the values
+// with which the cluster was created.
 namespace pgcluster {
 
-/// The content of that file: a line for each fixed key. What `recorded`, an earlier content or "", says in other words of the same meaning stays.
+/// The content of that file, with a line for each fixed key. `recorded` is its earlier content, or "". A recorded value that is only another spelling
+/// of the spec's value is kept.
 std::string begun_with(const Spec& spec, const std::string& recorded);
-/// Whether a cluster with this record has archive_mode on: it began so, or was backed up since. Earlier versions left it off.
+/// Whether a cluster with this record runs with archive_mode on: since its creation, or since backups were enabled. Earlier versions created clusters
+/// with archive_mode off.
 bool began_archiving(const std::string& recorded);
-/// The fixed keys of the spec that differ from `recorded`: what the cluster has, what the spec says, and the way to get there.
+/// A finding for each fixed key whose value in the spec differs from `recorded`: both values, and how to get the value of the spec.
 std::vector<Diagnostic> fixed_differences(const Spec& spec, const std::string& recorded);
 
 }  // namespace pgcluster

@@ -23,8 +23,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Major version of PostgreSQL, which the hosts' package repositories must have. Debian 13 has 17.", range(10, 18), Effect::fixed,
        "deploy a cluster of the new version beside this one, and move the data there (pg_dump, or logical replication)"},
       {"postgresql_port", &S::postgresql_port, "TCP port of PostgreSQL.", port(), Effect::fixed,
-       "clients connect to PgBouncer, HAProxy or the cloud's balancers: their ports can be changed. Else deploy a cluster with the new port, and "
-       "move the data there"},
+       "if clients connect to PgBouncer, HAProxy or the cloud's balancers, change the port of these instead. Otherwise deploy a cluster with the new "
+       "port, and move the data there"},
       {"postgresql_parameters", &S::postgresql_parameters,
        "PostgreSQL settings for all members, as in postgresql.conf. A removed setting returns to its default.", like(Format::parameters),
        Effect::restart},
@@ -32,9 +32,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
        Effect::reload},
       {"database_allowed_networks", &S::database_allowed_networks,
        "Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the networks of the interfaces that have the "
-       "hosts' "
-       "addresses. The hosts of the cluster may always connect. So may each client of HAProxy, because it comes from the balancer's address, unless "
-       "firewall_enabled_at_boot is true.",
+       "hosts' addresses. The hosts of the cluster may always connect. Clients of HAProxy may always connect, too, because they come from the "
+       "balancer's address, unless firewall_enabled_at_boot is true.",
        like(Format::network), Effect::reload},
       {"postgresql_superuser_remote", &S::postgresql_superuser_remote,
        "Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and from the cluster's hosts, unless a line of "
@@ -76,14 +75,14 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "that it "
        "does not know, such as search_path.",
        like(Format::identifier), Effect::reload},
-      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing, "Run HAProxy, which leads clients to the leader or to replicas by the port.",
-       Rule{}, Effect::restart},
+      {"with_haproxy_load_balancing", &S::with_haproxy_load_balancing,
+       "Run HAProxy, which routes clients to the leader or to replicas, depending on the port.", Rule{}, Effect::restart},
       {"haproxy_listen_port", &S::haproxy_listen_port, "TCP ports of HAProxy.", Rule{}, Effect::reload},
       {"haproxy_maxconn", &S::haproxy_maxconn, "Maximum numbers of connections through HAProxy, capped by LimitNOFILE of its unit.", Rule{},
        Effect::reload},
       {"haproxy_timeout", &S::haproxy_timeout, "Time after which HAProxy closes an idle session.", Rule{}, Effect::reload},
       {"haproxy_extra", &S::haproxy_extra, "Additional sections, appended unchanged to haproxy.cfg.", like(Format::lines), Effect::reload},
-      {"confd_install", &S::confd_install, "Run confd, which adapts HAProxy's servers to the members of Patroni. Needs confd_binary.", Rule{},
+      {"confd_install", &S::confd_install, "Run confd, which keeps HAProxy's server list in step with Patroni's members. Needs confd_binary.", Rule{},
        Effect::reload},
       {"confd_binary", &S::confd_binary, "Program of confd, built with etcd's v3 API: a path on the controller, or url and sha256.", Rule{},
        Effect::restart},
@@ -219,7 +218,7 @@ const std::vector<Key<HostSpec>>& of<HostSpec>() {
   static const std::vector<Key<HostSpec>> keys{
       {"address", &H::address, "IP address for the traffic between the hosts.", needed(Format::ip)},
       {"datacenter", &H::datacenter, "Datacenter of the host, default dc1.", {.format = Format::word, .fallback = "dc1"}},
-      {"roles", &H::roles, "What the host does. Without roles it is a database node."},
+      {"roles", &H::roles, "Roles of the host. A host without roles is a database host."},
       {"patroni_tags", &H::patroni_tags, "Patroni's tags of this member.", like(Format::tags)},
       {"cloud_id", &H::cloud_id, "The cloud's ID of this server. Without it, the server is found by address or name.", like(Format::word)},
       {"ssh", &H::ssh, "How ssh reaches this host, where it differs from the cluster."},
@@ -237,7 +236,8 @@ const std::vector<Key<HaproxyPorts>>& of<HaproxyPorts>() {
       {"replicas", &P::replicas, "Port that leads to all replicas; 0: none.", optional},
       {"replicas_sync", &P::replicas_sync, "Port that leads to synchronous replicas; 0: none.", optional},
       {"replicas_async", &P::replicas_async, "Port that leads to asynchronous replicas; 0: none.", optional},
-      {"stats", &P::stats, "Port of HAProxy's statistics (HTTP), which apply and the check of the VIP read.", port()},
+      {"stats", &P::stats,
+       "Port of HAProxy's statistics (HTTPS, or HTTP with tls_cert_generate: false), which apply and the health check of the VIP read.", port()},
       {"master_direct", &P::master_direct, "Port that leads to the leader's PostgreSQL, not through PgBouncer; 0: none.", optional},
       {"replicas_direct", &P::replicas_direct, "Port that leads to PostgreSQL of all replicas, not through PgBouncer; 0: none.", optional},
       {"replicas_sync_direct", &P::replicas_sync_direct, "Port that leads to PostgreSQL of synchronous replicas, not through PgBouncer; 0: none.",
@@ -351,10 +351,10 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
       {"port", &S::port, "TCP port of sshd, default 22.", {.min = 1, .max = 65535, .fallback = "22"}},
       {"private_key",
        &S::private_key,
-       "Path of a private key, or several. Without it, the keys of the agent and the usual files.",
+       "Path of a private key, or several. Default: the keys of the agent and the usual files.",
        {.format = Format::path, .one_or_many = true}},
       {"passphrase", &S::passphrase, "Passphrase of encrypted private keys that the agent does not have."},
-      {"password", &S::password, "Password of the user, tried after the keys. Only the host itself gets it, never a jump host."},
+      {"password", &S::password, "Password of the user, tried after the keys. It is sent to the host itself only, never to a jump host."},
       {"sudo_password", &S::sudo_password, "Password of the user for sudo. Without it, sudo must not ask for one."},
       {"known_hosts",
        &S::known_hosts,
@@ -366,12 +366,12 @@ const std::vector<Key<SshSpec>>& of<SshSpec, Spec>() {
        {.fallback = "strict"}},
       {"jump",
        &S::jump,
-       "Jump hosts, one or several in order, each as `ssh -J` takes it; none: connect directly. All use the same keys.",
+       "Jump hosts, one or several in order, each in the notation of `ssh -J`; none: connect directly. All use the same keys.",
        {.format = Format::hop, .one_or_many = true}},
       {"config",
        &S::config,
-       "Path of an ssh_config, default ~/.ssh/config. It supplies what is not set here for hosts and jump hosts that are written as names (ssh.host: "
-       "db1), never for IP addresses; none: read no file.",
+       "Path of an ssh_config, default ~/.ssh/config. It supplies settings that are missing here, but only for hosts and jump hosts that are given "
+       "by name (ssh.host: db1), not by IP address; none: read no file.",
        {.format = Format::path_or_none, .fallback = "~/.ssh/config"}},
       {"transport",
        &S::transport,

@@ -57,17 +57,17 @@ struct Rule {
   std::string_view fallback{};  ///< the default where the member itself is empty
 };
 
-/// What an apply does with another value of a key, where the cluster runs already.
+/// The effect of an apply that changes the key on a running cluster.
 enum class Effect {
-  none,     ///< nothing on the hosts: pgcluster itself heeds it, or only what is yet to be made
-  live,     ///< takes it without a reload or restart of what serves
-  reload,   ///< what serves takes it with a reload
-  restart,  ///< what serves is restarted, one host at a time; for settings of PostgreSQL, those that need it
-  fixed,    ///< refuses: Key::way tells how to get there
+  none,     ///< no change on the hosts: only pgcluster itself uses the key, or it affects only objects that are created later
+  live,     ///< is applied without a reload or restart of any service
+  reload,   ///< is applied with a reload of the service
+  restart,  ///< is applied with a restart of the service, one host at a time; for PostgreSQL settings, only if they need a restart
+  fixed,    ///< is refused; Key::way describes how to get the new value
 };
 std::string_view to_string(Effect effect) noexcept;
 
-/// The words that a key of a choice takes.
+/// The values that a key with a fixed set of values accepts.
 template <Choice E>
 std::vector<std::string_view> words(const Rule& rule) {
   if (!rule.words.empty()) return rule.words;

@@ -229,7 +229,7 @@ void check_together(const Spec& spec, const std::map<std::string, std::string>& 
 }  // namespace
 
 void check_parameters(const Spec& spec, std::vector<Diagnostic>& findings) {
-  // PostgreSQL's: words with dots between them.
+  // PostgreSQL's form of a parameter name: identifiers separated by dots.
   static const std::regex name_form("[A-Za-z_][A-Za-z0-9_$]*(\\.[A-Za-z_][A-Za-z0-9_$]*)*");
   std::set<std::string> seen;
   std::map<std::string, std::string> meant;  // of the good ones

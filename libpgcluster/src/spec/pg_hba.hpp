@@ -29,22 +29,23 @@ struct HbaLine {
 /// As PostgreSQL reads it. Empty for a line with too few fields, or a quote without its end.
 std::optional<HbaLine> parse_hba(const std::string& text);
 std::string to_string(const HbaLine& line);
-/// A name as a field of a line has it: in quotes, so that it is never a keyword.
+/// A name as a field of a line: quoted, so that it is never read as a keyword.
 std::string hba_name(const std::string& name);
 
-/// The first lines of pg_hba.conf, without which there is no cluster: by the Unix sockets, and from the addresses of members and of other hosts.
+/// The first lines of pg_hba.conf, which the cluster needs to work: connections through the Unix sockets, and from the addresses of members and of
+/// other hosts.
 std::vector<std::string> internal_hba_lines(const Spec& spec, const std::vector<std::string>& members, const std::vector<std::string>& others);
 
-/// Whether each connection that matches `later` matches `earlier`, too. A line that PostgreSQL decides by the roles of its groups, or by a file,
-/// counts as covered by one with the same words only.
+/// Whether every connection that matches `later` also matches `earlier`. PostgreSQL resolves +group and @file at run time, so such a field is only
+/// covered by an equal field or by `all`.
 bool covers(const HbaLine& earlier, const HbaLine& later);
 
-/// The line that keeps the superuser out where `line` lets in everybody, and so the superuser: the same connections, but for this role only. Empty
-/// where the line names the role, or rejects.
+/// If `line` admits the superuser without naming it (all, +group, /regex): a line that rejects the same connections for the superuser only. Empty if
+/// `line` names the superuser, rejects, or is local.
 std::optional<HbaLine> without_superuser(const HbaLine& line, const std::string& superuser);
 
-/// What PgBouncer's own file of rules has for a line of pg_hba.conf. It knows fewer words. `lost` tells what it does not know, or that it refuses
-/// logins that PostgreSQL takes; empty: nothing.
+/// The lines of PgBouncer's rules file for a line of pg_hba.conf. PgBouncer supports fewer keywords. `lost` describes a part that PgBouncer does not
+/// support, or logins that PostgreSQL accepts and PgBouncer rejects; empty if there is none.
 struct PoolerRules {
   std::vector<HbaLine> lines;
   std::string lost;

@@ -141,7 +141,7 @@ Json record(const std::vector<Key<Owner>>& known) {
           } else {
             one.update(type(defaults.*member, key.rule));
           }
-          // A key with a default of its own may be left out.
+          // A key that has a default value is not required.
           if (key.rule.required && defaults.*member == Value{}) json["required"].push_back(key.name);
         },
         key.member);

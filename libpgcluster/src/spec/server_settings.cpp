@@ -98,7 +98,7 @@ double factor_of(std::string_view unit) {
 }
 bool of_memory(const Definition& setting) { return setting.unit.ends_with('B'); }
 
-// PostgreSQL's convert_to_base_unit().
+// Converts a value like PostgreSQL's convert_to_base_unit().
 template <std::size_t N>
 std::optional<double> converted(double value, std::string_view unit, double base, const std::array<Unit, N>& units) {
   for (std::size_t i = 0; i < N; ++i) {

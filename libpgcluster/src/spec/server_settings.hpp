@@ -42,13 +42,13 @@ struct Wrong {
 };
 std::optional<Wrong> wrong(const Definition& setting, std::string_view value);
 
-/// Whether two values of the setting are the same to the server.
+/// Whether the server treats two values of the setting as equal.
 bool same(int version, std::string_view name, std::string_view a, std::string_view b);
-/// The value in a spelling that Patroni reads, too: its readers know less than the server's.
+/// The value in a spelling that Patroni's parser accepts, too; it accepts fewer spellings than the server.
 std::string plain(int version, std::string_view name, std::string_view value);
-/// Whether the setting is kept as text: a text, or one of an extension, whose type nobody knows.
+/// Whether the value is kept as text: for settings of type text, and for settings of extensions, whose type is not known.
 bool is_text(int version, std::string_view name);
-/// The name as the server spells it; that of an extension's as it is.
+/// The name as the server spells it; the name of an extension's setting is returned unchanged.
 std::string spelled(int version, std::string_view name);
 
 }  // namespace pgcluster::server_settings

@@ -36,9 +36,9 @@ Node scalar(std::string text, bool plain);
 /// Adds an entry to a map.
 void add(Node& map, std::string key, Node value);
 
-/// Block style, ending in a newline.
+/// The map as text in block style, with a newline at the end.
 std::string print(const Node& map);
-/// JSON where no node has a tag; tags stay as they are.
+/// The node as text in flow style. This is JSON if no node has a tag; tags are kept.
 std::string flow(const Node& node);
 /// Whether some YAML reader takes a plain scalar for something else than a string: a number, a boolean of YAML 1.1, null, a time.
 bool ambiguous(std::string_view text);

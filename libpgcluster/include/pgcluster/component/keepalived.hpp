@@ -9,7 +9,7 @@ namespace pgcluster::keepalived {
 
 /// Keepalived's unit runs. Planned for each balancer, if cluster_vip is set with HAProxy.
 inline StepRef service(const std::string& host) { return {host, "keepalived", "service"}; }
-/// vip-manager has given up the VIP on every host. Planned if Keepalived is.
+/// The component vip-manager (pgcluster-vip.service) has released the VIP on every host. Planned if Keepalived is.
 inline StepRef released() { return {"", "keepalived", "released"}; }
 /// One balancer holds the VIP. Planned if Keepalived is.
 inline StepRef held() { return {"", "keepalived", "held"}; }

@@ -7,7 +7,7 @@
 /// References to the steps of the component vip-manager that other components may wait for.
 namespace pgcluster::vip_manager {
 
-/// vip-manager's unit runs. Planned for each database host, if cluster_vip is set without HAProxy.
+/// The unit pgcluster-vip.service runs. Planned for each database host, if cluster_vip is set without HAProxy.
 inline StepRef service(const std::string& host) { return {host, "vip-manager", "service"}; }
 /// Keepalived has given up the VIP on every host. Planned if vip-manager is.
 inline StepRef released() { return {"", "vip-manager", "released"}; }

@@ -33,18 +33,19 @@ class Executor {
   virtual ~Executor() = default;
 
   /// Runs the program: each Do in order until one fails or has drifted, then the asks. Connects if necessary.
-  /// The failure of a Do or an ask is part of the result. Throws Error if the host cannot be reached or the connection breaks
-  /// (host_unreachable, auth_failed, host_key_*, sudo_denied, host_unsupported, connection_lost, timed_out, cancelled).
+  /// A failed Do or ask is reported in the result. Throws Error if the host cannot be reached or the connection breaks (host_unreachable,
+  /// auth_failed, host_key_*, sudo_denied, host_unsupported, connection_lost, timed_out, cancelled).
   virtual ProgramResult run(const HostAccess& host, const Program& program) = 0;
 
-  /// Takes the lock of the host. Returns the holder if another apply has it, nullopt if it is ours now.
+  /// Takes the lock of the host. Returns nullopt if this apply now holds the lock, otherwise the apply that holds it.
   virtual std::optional<LockHolder> lock(const HostAccess& host, const LockHolder& us) = 0;
   /// Keeps our lock for another 30 s. Throws Error (connection_lost) if it is gone.
   virtual void beat(const HostAccess& host) = 0;
   /// Releases our lock, if we hold it. A host that cannot be reached releases it by itself within 30 s.
   virtual void unlock(const HostAccess& host) noexcept = 0;
 
-  /// Makes every call that waits for a host, and every later call until resume(), throw Error (cancelled) soon. May be called on any thread.
+  /// Cancels: soon, every call that is waiting for a host throws Error (cancelled), and so does every later call until resume(). May be called on any
+  /// thread.
   virtual void cancel() noexcept {}
   /// Ends cancel(): calls reach hosts again. May be called on any thread.
   virtual void resume() noexcept {}

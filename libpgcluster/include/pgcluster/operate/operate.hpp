@@ -40,15 +40,15 @@ struct DeployOptions {
   std::size_t parallel = 32;               ///< hosts at once
   std::function<void()> poll{};            ///< called on the calling thread at least every 100 ms
   std::vector<ComponentPtr> components{};  ///< the user's own, beside ours
-  bool prune = false;                      ///< also remove what stands on hosts that left the spec, data included; refused where one leads
-  /// Hosts of the spec that are planned as if they were down. Nothing connects to them or locks them, their steps stay pending and stand in a
-  /// warning, and the DCS counts them as lost: refused where it has no quorum left, or would lose it by a restart. With prune also hosts that left
-  /// the spec and are gone for good: they are forgotten.
+  bool prune = false;                      ///< also clean hosts that left the spec, data included; refused if one of them leads
+  /// Hosts of the spec to treat as down. They are neither connected to nor locked. A warning lists their steps, which stay pending. The DCS counts
+  /// them as lost: the plan is refused if the DCS would have no quorum, or would lose it by a restart. With prune, also hosts that left the spec and
+  /// no longer exist: they are removed from the cluster's records.
   std::vector<std::string> without{};
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
 
-/// What it takes to make the hosts as the spec describes them; empty where they are. Observes, changes nothing.
+/// Plans the changes that make the hosts match the spec; the plan is empty if they match already. Reads from the hosts, and changes nothing.
 /// Throws Error: spec_invalid, refused, or a host's own (host_unreachable, auth_failed, …).
 Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& options = {});
 

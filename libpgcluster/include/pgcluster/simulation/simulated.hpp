@@ -55,11 +55,11 @@ struct SimulatedHost {
   bool frozen = false;  ///< timed_out
   bool cloud = false;   ///< a cloud's API: its load balancers are files, /load-balancers/NAME
 
-  /// Content of a regular file; null where there is none.
+  /// Content of a regular file; null if there is no such file.
   const std::string* read(const std::string& path) const;
   /// Makes or replaces a regular file of root's.
   void write(const std::string& path, std::string content, unsigned mode = 0644);
-  /// Whether the unit is active; false where it is not there.
+  /// Whether the unit is active; false if there is no such unit.
   bool active(const std::string& unit) const;
 };
 
@@ -69,7 +69,7 @@ class SimulatedExecutor;
 /// `now` is the host's time, ahead of the executor's while the host is busy.
 class ServiceModel {
  public:
-  /// What becomes of a unit that is started.
+  /// The outcome of starting a unit.
   struct Start {
     std::optional<std::chrono::milliseconds> takes{};  ///< empty: as SimulatedOptions say
     std::string dies{};                                ///< not empty: it fails, and this is its journal

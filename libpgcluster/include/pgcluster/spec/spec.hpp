@@ -32,11 +32,12 @@ struct SshSpec {
   std::optional<int> port{};
   /// Name or address that ssh connects to instead of the host's address.
   std::optional<std::string> host{};
-  /// Path of a private key, or several. Without it, the keys of the agent and the usual files.
+  /// Path of a private key, or several. Default: the keys of the agent and the usual files.
   std::vector<std::string> private_key{};
   /// Passphrase of encrypted private keys that the agent does not have.
   SpecSecret passphrase{};
-  /// Password of the user, tried after the keys. Only the host itself gets it, never a jump host.
+  /// Password of the user, tried after the keys. It is sent to the host itself only, never to a
+  /// jump host.
   SpecSecret password{};
   /// Password of the user for sudo. Without it, sudo must not ask for one.
   SpecSecret sudo_password{};
@@ -45,12 +46,12 @@ struct SshSpec {
   /// strict, the default: refuse a host whose key is not known. accept-new: trust it and save its
   /// key. A changed key is always refused.
   std::optional<HostKeyPolicy> host_key{};
-  /// Jump hosts, one or several in order, each as `ssh -J` takes it; none: connect directly. All
-  /// use the same keys.
+  /// Jump hosts, one or several in order, each in the notation of `ssh -J`; none: connect directly.
+  /// All use the same keys.
   std::vector<std::string> jump{};
-  /// Path of an ssh_config, default ~/.ssh/config. It supplies what is not set here for hosts and
-  /// jump hosts that are written as names (ssh.host: db1), never for IP addresses; none: read no
-  /// file.
+  /// Path of an ssh_config, default ~/.ssh/config. It supplies settings that are missing here, but
+  /// only for hosts and jump hosts that are given by name (ssh.host: db1), not by IP address; none:
+  /// read no file.
   std::optional<std::string> config{};
   /// libssh2, the default: built in. openssh: the system's ssh client, for FIDO keys, certificates,
   /// GSSAPI and old RSA keys. local: no ssh, the host is this machine.
@@ -66,7 +67,7 @@ struct HostSpec {
   std::string address;
   /// Datacenter of the host, default dc1.
   std::string datacenter{};
-  /// What the host does. Without roles it is a database node.
+  /// Roles of the host. A host without roles is a database host.
   std::vector<Role> roles{};
   /// Patroni's tags of this member.
   std::vector<std::pair<std::string, std::string>> patroni_tags{};
@@ -118,7 +119,8 @@ struct HaproxyPorts {
   int replicas_sync = 5002;
   /// Port that leads to asynchronous replicas; 0: none.
   int replicas_async = 5003;
-  /// Port of HAProxy's statistics (HTTP), which apply and the check of the VIP read.
+  /// Port of HAProxy's statistics (HTTPS, or HTTP with tls_cert_generate: false), which apply and
+  /// the health check of the VIP read.
   int stats = 7000;
   /// Port that leads to the leader's PostgreSQL, not through PgBouncer; 0: none.
   int master_direct = 0;
@@ -151,13 +153,13 @@ struct HaproxyTimeout {
 
 /// A program that is not installed as a package: a file on the controller, or a download of the hosts.
 struct BinarySpec {
-  /// Path of the program on the controller. It excludes url and sha256.
+  /// Path of the program on the controller. Must not be combined with url and sha256.
   std::string path{};
   /// URL that the hosts download the program from.
   std::string url{};
   /// SHA-256 of the download, in hexadecimal.
   std::string sha256{};
-  /// Whether there is a program at all.
+  /// Whether a program is configured.
   bool given() const noexcept { return !path.empty() || !url.empty(); }
   friend bool operator==(const BinarySpec&, const BinarySpec&) = default;
 };
@@ -170,7 +172,7 @@ struct TlsCa {
   /// Path of its private key (PEM, without a passphrase) on the controller. It is read when
   /// certificates are signed, and never copied to a host.
   std::string key{};
-  /// Whether there is one at all.
+  /// Whether an authority is configured.
   bool given() const noexcept { return !certificate.empty() || !key.empty(); }
   friend bool operator==(const TlsCa&, const TlsCa&) = default;
 };
@@ -222,8 +224,8 @@ struct Spec {
   std::vector<std::string> postgresql_pg_hba{};
   /// Networks whose hosts may connect to PostgreSQL and PgBouncer, like 10.77.0.0/24. Default: the
   /// networks of the interfaces that have the hosts' addresses. The hosts of the cluster may always
-  /// connect. So may each client of HAProxy, because it comes from the balancer's address, unless
-  /// firewall_enabled_at_boot is true.
+  /// connect. Clients of HAProxy may always connect, too, because they come from the balancer's
+  /// address, unless firewall_enabled_at_boot is true.
   std::vector<std::string> database_allowed_networks{};
   /// Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and
   /// from the cluster's hosts, unless a line of postgresql_pg_hba names it; through PgBouncer not
@@ -270,7 +272,7 @@ struct Spec {
   /// Startup parameters of clients that PgBouncer ignores. Default: extra_float_digits, geqo. It
   /// rejects a connection with any other parameter that it does not know, such as search_path.
   std::vector<std::string> pgbouncer_ignore_startup_parameters{"extra_float_digits", "geqo"};
-  /// Run HAProxy, which leads clients to the leader or to replicas by the port.
+  /// Run HAProxy, which routes clients to the leader or to replicas, depending on the port.
   bool with_haproxy_load_balancing = false;
   /// TCP ports of HAProxy.
   HaproxyPorts haproxy_listen_port{};
@@ -280,7 +282,8 @@ struct Spec {
   HaproxyTimeout haproxy_timeout{};
   /// Additional sections, appended unchanged to haproxy.cfg.
   std::string haproxy_extra{};
-  /// Run confd, which adapts HAProxy's servers to the members of Patroni. Needs confd_binary.
+  /// Run confd, which keeps HAProxy's server list in step with Patroni's members. Needs
+  /// confd_binary.
   bool confd_install = true;
   /// Program of confd, built with etcd's v3 API: a path on the controller, or url and sha256.
   BinarySpec confd_binary{};

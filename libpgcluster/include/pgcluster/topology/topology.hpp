@@ -34,10 +34,10 @@ enum class EndpointKind {
 /// The word of the kind: "read-only-sync".
 std::string_view to_string(EndpointKind kind) noexcept;
 
-/// Where clients connect. Where there is no single address for a kind, the URI names all database hosts and libpq chooses among them;
-/// `address` is then the first of them: for read-write the preferred leader, for read-only a host that is probably a replica.
-/// With load balancing they are those of the balancers, or of the VIP that one of these holds. With Consul `address` is a name in DNS; names stand
-/// beside balancers and VIP, and in place of a list of hosts.
+/// Where clients connect. If a kind has no single address, the URI lists all database hosts, and libpq chooses one; `address` is then the first of
+/// them: for read-write the preferred leader, for read-only a host that is probably a replica. With load balancing, the addresses are those of the
+/// balancers, or the VIP that one of them holds. With Consul, `address` is a DNS name. The DNS names are listed in addition to balancers or a VIP,
+/// but replace a list of hosts.
 struct Endpoint {
   EndpointKind kind;
   std::string address;
@@ -46,7 +46,7 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-/// A spec resolved: who does what, what it survives, where clients go. A value.
+/// The resolved spec, as a value: the roles of the hosts, the failures that the cluster survives, and the endpoints for clients.
 struct Topology {
   std::string cluster;
   std::vector<TopologyHost> hosts;  ///< in the spec's order
@@ -58,9 +58,9 @@ struct Topology {
   std::optional<HostAccess> cloud;   ///< the API of cloud_provider, by a name that no host can have
   std::vector<Diagnostic> warnings;  ///< also the doubtful things that validate() finds in the spec
 
-  /// How many DCS members must run for the DCS to decide.
+  /// The number of DCS members that must run for the DCS to have a quorum.
   std::size_t quorum() const noexcept { return dcs_members.size() / 2 + 1; }
-  /// How many DCS members may be lost.
+  /// The number of DCS members that may fail.
   std::size_t tolerates() const noexcept { return dcs_members.empty() ? 0 : dcs_members.size() - quorum(); }
   const TopologyHost& host(std::string_view name) const;  ///< throws Error (internal) where there is none
   /// The hosts that have the role, in the spec's order; they live as long as the topology.

@@ -1,4 +1,5 @@
-// Consul's names: an agent checks the services of its host, and tells the servers, which answer for the names.
+// The DNS names of Consul. Each agent runs the health checks of its host and sends the results to the servers. The names resolve by the servers'
+// results.
 #include <fmt/format.h>
 
 #include <pgcluster/component/patroni.hpp>
@@ -46,7 +47,7 @@ std::optional<Problem> read_consul_names(const std::string& host, const Answer& 
   for (const auto& [id, check] : agent.items()) {
     if (json_read::text(check, "ServiceID").empty()) continue;
     const std::string name = json_read::text(check, "Name"), here = json_read::text(check, "Status");
-    // Before its first run a check is critical, and without an output.
+    // Before its first run, a check is critical and has no output.
     if (here == "critical" && json_read::text(check, "Output").empty())
       return Problem{.cause = "names_not_current",
                      .message = fmt::format("Consul's agent has not run its check \"{}\" yet, so that names may not lead to {}", name, host),

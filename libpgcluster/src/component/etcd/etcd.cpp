@@ -107,17 +107,17 @@ class Etcd final : public Component {
     if (topology.dcs_type != DcsType::etcd) return {};
     if (!is_member(node)) return guest(node);
     ServiceWish wish{.unit = etcd_unit, .settle = etcd_patience};
-    // etcd tells systemd that it has started only when it has a quorum.
+    // etcd reports to systemd that it has started only when there is a quorum.
     for (const std::string& member : topology.dcs_members) wish.brought_by.steps.push_back({member, "etcd", "service"});
     wish.brought_by.enough = topology.quorum();
     wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
-    // A new certificate counts from the next connection on, but whom etcd trusts is read when it starts.
+    // etcd uses a new certificate for the next connection, but reads the authorities that it trusts only when it starts.
     if (certificates::wanted(node.spec())) wish.start_files.emplace_back(certificates::authority_file);
     const Steps files = parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish)));
     const Steps installed = packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit});
     const StepRef ready = certificates::ready(node.name(), "etcd");
-    // A new member's files come before its package: where the host reboots in between, its etcd must not begin a cluster of its own. One that runs is
-    // told of certificates only when they are there.
+    // Write the files of a new member before its package is installed: if the host reboots in between, etcd must not start a cluster of its own.
+    // Configure certificates on a running member only after the files exist.
     const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned({ready}, files)) : sequence(files, installed);
     return sequence(before, data_directory(node),
                     rolling("etcd", node.name(), etcd_restart_order(node.cluster),
@@ -168,7 +168,7 @@ class Etcd final : public Component {
   }
 
  private:
-  // Once all clients have gone over.
+  // Closes the former protocol (plain or TLS) after all clients have switched to the new one.
   static Steps closing(const NodeView& node) {
     if (!certificates::goes_over(node.cluster)) return {};
     std::vector<StepRef> gone_over;

@@ -12,10 +12,11 @@ constexpr const char* firewall_unit = "pgcluster-firewall.service";
 constexpr const char* firewall_file = "/etc/pgcluster/firewall.nft";
 constexpr const char* firewall_program_file = "/usr/local/lib/pgcluster/firewall";
 
-/// The table inet pgcluster of a host: what its components need, ssh at these ports, and nothing else.
+/// The table inet pgcluster of a host: accepts the traffic that its components need and ssh at these ports, and drops the rest.
 std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports);
 
-/// Rules that accept all that either accepts; `wished` itself where it accepts all that `present` does. Both are of firewall_rules().
+/// Rules that accept everything that `present` or `wished` accepts; equal to `wished` if it accepts everything that `present` does. Both must come
+/// from firewall_rules().
 std::string firewall_union(const std::string& present, const std::string& wished);
 
 namespace firewall {

@@ -259,23 +259,23 @@ WriteFile etcd_leader_unit_file(const NodeView& node) {
 }
 
 std::vector<std::string> certificate_reloads(const std::string& data_dir) {
-  // Patroni reads its certificate again only with a signal that finds no other change in its configuration: so it gets a second one. PostgreSQL gets
-  // a signal from Patroni only where its settings have changed.
+  // Patroni reloads its certificate only on a SIGHUP that finds no other change in its configuration, so send a second one. Patroni signals
+  // PostgreSQL only if settings have changed, so send PostgreSQL its own SIGHUP.
   return {"/bin/kill -HUP $MAINPID", "-/bin/sh -c 'sleep 1; kill -HUP \"$MAINPID\"'",
           "-/bin/sh -c 'read -r server <" + data_dir + "/postmaster.pid && kill -HUP \"$$server\"'"};
 }
 
-// PostgreSQL is Patroni's child, and runs what users give it: archive_command, COPY … PROGRAM, callbacks, extensions, PAM. So nothing stands here
-// that
-// - sets NoNewPrivileges, or implies it, as all filters of system calls and address families, Protect(KernelTunables, KernelModules, KernelLogs,
-// Clock,
-//   Hostname)=, Restrict…= and PrivateDevices= do where the unit has a User=: sudo and pam_unix's helper would not work any more;
-// - hides places: data directories, tablespaces and archives may be anywhere, also in /home (ProtectHome), and files for COPY and sockets in /tmp
-//   (PrivateTmp). /usr/local stays writable: PostgreSQL built from source lives there;
-// - forbids to make code (MemoryDenyWriteExecute): jit does;
-// - hides other accounts' processes (ProtectProc): extensions that monitor show them;
-// - removes shared memory (RemoveIPC), or limits what sudo may want for commands of that kind: the capabilities that are taken away change the
-//   machine itself.
+// PostgreSQL is a child process of Patroni, and runs commands of users: archive_command, COPY … PROGRAM, callbacks, extensions, PAM. Therefore this
+// sandbox does not
+// - set NoNewPrivileges, directly or by implication: sudo and pam_unix's helper would stop working. In a unit with User=, it is implied by all
+//   filters of system calls and address families, Protect(KernelTunables, KernelModules, KernelLogs, Clock, Hostname)=, Restrict…= and
+//   PrivateDevices=;
+// - hide directories: data directories, tablespaces and archives may be anywhere, also in /home (ProtectHome), and files for COPY and sockets may be
+//   in /tmp (PrivateTmp). /usr/local stays writable, because PostgreSQL that was built from source is installed there;
+// - forbid executable memory that is writable (MemoryDenyWriteExecute): the JIT compiler needs it;
+// - hide processes of other accounts (ProtectProc): monitoring extensions show them;
+// - remove shared memory (RemoveIPC), or drop capabilities that sudo may need for such commands. The capabilities that are dropped are those that
+//   change the machine itself.
 std::string server_sandbox(const Facts& facts) {
   std::string text =
       "CapabilityBoundingSet=~CAP_AUDIT_CONTROL CAP_AUDIT_READ CAP_BLOCK_SUSPEND CAP_BPF CAP_MAC_ADMIN CAP_MAC_OVERRIDE CAP_PERFMON CAP_SYSLOG "
@@ -285,7 +285,7 @@ std::string server_sandbox(const Facts& facts) {
 }
 
 WriteFile drop_in(const Spec& spec, const Facts& facts) {
-  // Root for the watchdog only; without a device Patroni goes on without one, which mode "automatic" means.
+  // Only this command runs as root, for the watchdog. Without a device, Patroni continues without a watchdog if the mode is "automatic".
   std::string lines;
   if (spec.patroni_watchdog_mode != WatchdogMode::off)
     lines += "ExecStartPre=-+/bin/sh -c 'modprobe -q softdog; [ ! -c /dev/watchdog ] || chown postgres /dev/watchdog'\n";

@@ -73,7 +73,7 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
   return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
 }
 
-// Whom Patroni trusts as its DCS, and what it shows to it.
+// The TLS lines of Patroni's DCS section: the authority that it trusts, and its client certificate and key.
 std::string certificate_lines() {
   return std::string("  cacert: \"") + certificates::authority_file + "\"\n  cert: \"" + certificates::certificate_file(certificate) +
          "\"\n  key: \"" + certificates::key_file(certificate) + "\"\n";
@@ -83,8 +83,8 @@ std::string certificate_lines() {
 
 std::string dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
-    // No health checks: a session must end by its TTL only, because gossip declares a host dead long before its PostgreSQL has stopped. The agent's
-    // configuration registers the services, not Patroni.
+    // Use no health checks for the session: it must end only by its TTL, because gossip declares a host dead long before its PostgreSQL has stopped.
+    // Patroni does not register services; the agent's configuration does.
     std::string out = "consul:\n  host: \"127.0.0.1:" + std::to_string(consul_api_port(view.spec)) + "\"\n  register_service: false\n  checks: []\n";
     if (certificates::wanted(view.spec)) out += "  scheme: https\n" + certificate_lines();
     if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
@@ -197,7 +197,7 @@ Json etcd_key(const Answer& answer) {
   return range.is_object() && range.contains("header") && !json_read::text(version, "etcdcluster").starts_with("3.0.") ? range : nullptr;
 }
 
-// The value of the one key that was asked for, empty where there is none; nothing where the DCS does not say.
+// The value of the key that was asked for; an empty string if the key does not exist, nullopt if the DCS does not answer.
 std::optional<std::string> key_value(const Answer& answer) {
   if (const auto [status, keys] = consul_key(answer); status != 0)
     return status == 200 ? from_base64(json_read::text(keys[0], "Value")).value_or("") : std::string();

@@ -22,13 +22,13 @@ bool never_synchronous(const TopologyHost& host) {
   });
 }
 
-// A replica that may be a synchronous standby.
+// Whether the member is a replica that may become a synchronous standby.
 bool may_stand_by(const ClusterView& view, const TopologyHost& host, const Member& member) {
   return !member.leads && !view.leaves_out(host.name) && !never_synchronous(host);
 }
 
-// The decision of a step that waits for a Patroni which has died; none if it has not. A Patroni that died repeatedly and runs now may stay up:
-// the cause may have been mended since.
+// The decision of a step that waits for a Patroni that has died; nullopt if it has not died. A Patroni that died repeatedly but runs now may stay up,
+// because the cause may have been fixed.
 std::optional<Decision> death(const ClusterView& view, const Answers& answers, const TopologyHost& host) {
   if (!died(view.spec, answers, host)) return std::nullopt;
   const std::string message = std::string(unit_name) + " on " + host.name + " has died";
@@ -65,7 +65,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const Ask look{host.name,
                  Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(*view, host.name),
                                std::string("file:") + config_path, std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
-  // Ask it anyway: equal questions to fresh and to deployed hosts make equal programs.
+  // The answer is not needed here, but asking keeps the programs for fresh and for deployed hosts equal.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
   auto decide = [=, host = host.name](const Answers& answers) -> Decision {
@@ -76,7 +76,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
     for (std::string kind, value, line; std::getline(lines, line);) {
       kind = line.substr(0, 4);
       value = line.size() > 5 ? line.substr(5) : "";
-      // The data of this very cluster, on a host that has lost its own list.
+      // The data belongs to this cluster, but the host has lost its list of owned resources.
       if (kind == "data" && !value.empty() && value == system_id) return Done{};
       if (kind == "data")
         return Refused{

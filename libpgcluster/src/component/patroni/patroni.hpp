@@ -61,23 +61,24 @@ bool begins(const ClusterView& view);
 inline constexpr const char* certificate = "patroni";
 inline constexpr const char* server_certificate = "postgresql";
 
-/// Its REST API as the cluster's wished way has it: "https://10.77.0.11:8008".
+/// The base URL of the host's Patroni REST API, with the scheme that the spec asks for: "https://10.77.0.11:8008".
 std::string rest_base(const Spec& spec, const TopologyHost& host);
-/// A member's own word and the cluster's settings as it has them: GET /patroni and GET /config by one curl, one JSON after the other.
+/// Asks a member for its own state and for the cluster's settings: GET /patroni and GET /config by one curl, which prints one JSON after the other.
 Ask member_ask(const ClusterView& view, const TopologyHost& host);
-/// Of all database hosts; with synchronous_mode also sync_ask(), which read_members() heeds.
+/// member_ask() for all database hosts; with synchronous_mode also sync_ask(), which read_members() uses.
 std::vector<Ask> member_asks(const ClusterView& view);
-/// The DCS's list of synchronous standbys, by which Patroni decides who may lead. What a member says of itself is up to loop_wait old.
+/// Asks the DCS for the list of synchronous standbys, by which Patroni decides who may lead. A member's own report may be up to loop_wait old.
 Ask sync_ask(const ClusterView& view, const TopologyHost& host);
-/// Their names; empty where the DCS does not say.
+/// The names of the synchronous standbys; nullopt if the DCS does not answer.
 std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
 std::string dcs_section(const ClusterView& view);
 /// The log of the DCS's process on the host, if it has one, to explain why it does not answer.
 std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host);
-/// What makes it answer on the host: the host's own member or agent, and while nobody has initialised the cluster all members.
+/// The steps after which the DCS answers on the host: those of the host's own member or agent, and of all members while the cluster is new or
+/// switches to TLS or back.
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
-/// The package by which Patroni speaks to it.
+/// The package with Patroni's client for the DCS.
 const std::string& dcs_client_package(const NodeView& node);
 /// The cluster's initialize key, from a DCS that answers with a quorum behind it.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);

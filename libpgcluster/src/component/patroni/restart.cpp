@@ -40,8 +40,8 @@ struct Need {
   std::string why;
 };
 
-// What PostgreSQL on the host needs. `later`: it will need a restart, but its Patroni has not taken over the settings yet, and would
-// start it with the old ones.
+// Whether PostgreSQL on the host needs a restart. `later`: it needs one, but its Patroni has not applied the new settings yet, and would start it
+// with the old ones.
 Need need(const ClusterView& view, const TopologyHost& host, const Members& members, const Server& server) {
   const Member& member = members.of(host);
   if (!member.answers || !server.answers) return {Need::What::unknown, {}};
@@ -63,8 +63,8 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   const bool settled = diff.known && !diff.parameters;
   if (names.empty()) {
     if (!member.pending_restart) return {};
-    // A change of the DCS that is about to be taken back leaves nothing pending; and Patroni may still say so of a server that it has
-    // restarted while it read its own file.
+    // Ignore a pending restart for settings that this plan changes back in the DCS. Patroni may also still report one for a server that it restarted
+    // while it was reading its own file.
     const bool nothing = !member.pending.empty() && std::all_of(member.pending.begin(), member.pending.end(),
                                                                 [&](const std::string& name) { return server.settings.contains(name); });
     if (nothing) return {};
@@ -76,8 +76,8 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   return {settled && announced ? Need::What::now : Need::What::later, why};
 }
 
-// What the server's control file says of the parameters that a replica must not have less of than it has replayed from its leader. Patroni
-// starts a replica with those where they are higher, whatever the settings say.
+// Asks the control file for the parameters that must not be lower on a replica than on its leader, with the values from the WAL replayed so far.
+// Patroni starts a replica with these values if they are higher than the settings.
 Ask control_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name, Exec{.argv = {postgresql_bin_dir(view, host.name) + "/pg_controldata", "-D", postgresql_data_dir(view, host.name)},
                           .about = {"unit:patroni.service"}}};

@@ -1,5 +1,5 @@
-// A new replica streams at once. Its leader makes slots for the members that it sees in the DCS once a round, every loop_wait seconds; PostgreSQL,
-// refused without a slot, asks again after 5 s (wal_retrieve_retry_interval), or when its settings are loaded anew.
+// Lets a new replica stream at once. The leader creates slots for the members that it finds in the DCS only once per loop_wait. PostgreSQL is refused
+// without a slot, and retries after 5 s (wal_retrieve_retry_interval) or when its settings are reloaded.
 #include <algorithm>
 #include <cstdio>
 #include <optional>
@@ -35,7 +35,7 @@ bool makes_slot(const ClusterView& view, const std::string& host) {
 
 namespace {
 
-// Who may lead: in a cluster that begins the host that begins it, so that many hosts do not all ask each other.
+// The members that may lead. In a new cluster this is only the host that initialises it, so that many hosts do not all query each other.
 std::vector<const TopologyHost*> candidates(const ClusterView& view) {
   if (begins(view)) return {&first_host(view)};
   std::vector<const TopologyHost*> all;
@@ -43,7 +43,7 @@ std::vector<const TopologyHost*> candidates(const ClusterView& view) {
   return all;
 }
 
-// Patroni does all of this by itself, only later: what goes wrong with it is no reason to fail.
+// Runs the command and ignores its failure: Patroni does the same by itself, only later.
 std::vector<std::string> tried(const std::vector<std::string>& argv) {
   std::vector<std::string> all{"sh", "-c", shell::tried, "sh"};
   all.insert(all.end(), argv.begin(), argv.end());
@@ -61,7 +61,8 @@ std::vector<Ask> asks(const View& view, const TopologyHost& host) {
   return all;
 }
 
-// How far a new replica is: what it waits for, or where it has no slot yet, or neither: it may ask for WAL.
+// The progress of a new replica: what it waits for (`otherwise`), or the leader on which it has no slot yet (`leader`). If neither is set, it may
+// request WAL.
 struct Standing {
   std::optional<Decision> otherwise{};
   const TopologyHost* leader = nullptr;
@@ -93,7 +94,7 @@ StepPtr slot_step(const View& view, const TopologyHost& host) {
   auto decide = [view, host](const Answers& answers) -> Decision {
     const Standing now = standing(view, host, answers, Action::run);
     if (!now.leader) return now.otherwise.value_or(Done{});
-    // Taking away what is not there changes nothing, and the leader begins its next round.
+    // Removing a key that does not exist changes nothing, but makes the leader start its next round.
     Run run = rest_call(*view, *now.leader, "PATCH", "/config", R"({"pgcluster":null})", 20);
     run.argv = tried(run.argv);
     return Change{.todo = {Do{.at = now.leader->name, .what = std::move(run)}},

@@ -27,7 +27,7 @@ std::uint64_t file_limit(const NodeView& node) {
   return std::min(wanted, node.facts.nofile_limit);
 }
 
-// Each client takes a file, and so does each connection to PostgreSQL: a tenth is kept for those.
+// Each client and each connection to PostgreSQL uses a file descriptor. Reserve a tenth of the limit for the connections to PostgreSQL.
 std::uint64_t max_clients(const NodeView& node) {
   const std::uint64_t limit = file_limit(node);
   return std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(1, node.spec().pgbouncer_max_client_conn)), limit - limit / 10);
@@ -38,7 +38,7 @@ WriteFile secret_file(const NodeView& node, const std::string& path, Text conten
   return {.path = path, .content = std::move(content), .mode = 0640, .owner = account, .group = account};
 }
 
-// All that a reload takes over.
+// All settings that a reload applies.
 Text main_text(const NodeView& node) {
   const Spec& spec = node.spec();
   std::string text = "; Written by pgcluster.\n[databases]\n* = host=";

@@ -54,10 +54,10 @@ bool archives_by_library(const Spec& spec) {
 }  // namespace
 
 Pairs postgresql_parameters(const ClusterView& view) {
-  // The smallest host decides: any of them may lead, and a replica must offer what its leader does.
+  // Size for the host with the least memory: any host may become leader, and these parameters must not be lower on a replica than on its leader.
   const std::uint64_t megabytes = least_memory(view) >> 20;
   const auto mb = [](std::uint64_t amount) { return std::to_string(std::max<std::uint64_t>(amount, 128)) + "MB"; };
-  // A connection costs memory even where it is idle; what is not spent on shared_buffers allows one for about 8 MB.
+  // An idle connection also needs memory. Beside shared_buffers there is room for about one connection per 8 MB of the host's memory.
   const std::uint64_t connections = std::clamp<std::uint64_t>(megabytes / 8 / 50 * 50, 100, 1000);
   Pairs all{{"max_connections", std::to_string(connections)},
             {"superuser_reserved_connections", "5"},

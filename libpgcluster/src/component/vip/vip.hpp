@@ -9,7 +9,8 @@ namespace pgcluster {
 
 inline constexpr const char* vip_unit = "pgcluster-vip.service";
 inline constexpr const char* vip_unit_file = "/etc/systemd/system/pgcluster-vip.service";
-/// Our unit of releases up to 0.1, under the name that Debian's vip-manager2 has for its own: it is ours only on hosts where `owned` names it.
+/// The name of pgcluster's VIP unit in early versions. Debian's vip-manager2 uses the same name: the unit belongs to pgcluster only on hosts where
+/// `owned` lists it.
 inline constexpr const char* former_vip_unit = "vip-manager.service";
 inline constexpr const char* former_vip_unit_file = "/etc/systemd/system/vip-manager.service";
 inline constexpr const char* keepalived_unit = "keepalived.service";
@@ -19,13 +20,13 @@ inline constexpr const char* keepalived_file = "/etc/keepalived/keepalived.conf"
 std::string vip_interface(const NodeView& node);
 /// A finding where the spec's interface is not there.
 std::vector<Diagnostic> no_vip_interface(const NodeView& node);
-/// The VIP on a host, as `ip -o address` shows it; nothing where it has it not.
+/// Asks for the VIP on a host, in the output of `ip -o address`; the output is empty if the host does not have it.
 Ask vip_ask(const Spec& spec, const std::string& host);
 
 /// The hosts, in order, the one that holds the VIP last.
 Order vip_holder_last(const Spec& spec, const std::vector<std::string>& hosts);
 
-/// Who keeps the VIP, and who would if the spec were of the other scheme.
+/// The component that manages the VIP, and the component that would manage it in the other scheme (A or B).
 struct VipKeeper {
   std::string component;  ///< "vip-manager"
   std::string unit;       ///< "pgcluster-vip.service"
@@ -37,11 +38,12 @@ struct VipKeeper {
   bool lease = false;                           ///< the address has a lifetime: a permanent one is not pgcluster's
 };
 
-/// VipKeeper::free: before the address is used for the first time, whether a stranger has it. What makes a host take another address waits for it.
+/// VipKeeper::free: before the VIP is used for the first time, checks that no other host has it. Steps that configure another VIP on a host wait for
+/// this.
 Steps vip_free(const ClusterView& cluster, const VipKeeper& keeper);
-/// VipKeeper::released: the other scheme's keeper has given the address up on every host. Before this the keeper must not start.
+/// VipKeeper::released: the component of the other scheme has released the VIP on every host. The new component must not start before this.
 Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper);
-/// VipKeeper::held: one host has it.
+/// VipKeeper::held: exactly one host has the VIP.
 Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper);
 
 }  // namespace pgcluster

@@ -74,12 +74,12 @@ class Socket {
   std::atomic<bool> shut_ = false;
 };
 
-/// The connection broke or could not be made; the caller decides which Error that is.
+/// Thrown if the connection broke or could not be made. The caller converts it to the Error that fits.
 struct Broken {
   std::string why;
 };
 
-/// sshd opens no further session on this connection, which goes on.
+/// Thrown if sshd refuses another session on this connection. The connection itself stays usable.
 struct NoSession : Broken {};
 
 /// sshd closed the connection before its banner (MaxStartups, PerSourcePenalties). A later try may succeed.

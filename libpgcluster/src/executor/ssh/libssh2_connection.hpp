@@ -31,9 +31,9 @@ class SshConnection final : public Connection {
   class Stream {
    public:
     virtual ~Stream() = default;
-    /// Sends bytes and returns how many; 0: none at the moment. Throws Broken.
+    /// Sends bytes and returns their number; 0 if none can be sent at the moment. Throws Broken.
     virtual std::size_t take(std::string_view bytes) = 0;
-    /// The available bytes, without waiting. Throws Broken.
+    /// Returns the bytes that are available, without waiting. Throws Broken.
     virtual Channel::Read come() = 0;
   };
   /// Throws Error (host_unreachable).

@@ -30,7 +30,7 @@ std::optional<std::string> take_string(std::string_view& bytes) {
   return found;
 }
 
-// Before 1.11 libssh2 signs with RSA only by SHA-1, which OpenSSH rejects since 8.8.
+// libssh2 before 1.11 makes RSA signatures only with SHA-1, which OpenSSH rejects since 8.8.
 bool rsa_works() { return libssh2_version(0x010b00) != nullptr; }
 
 std::string last_error(LIBSSH2_SESSION* session) {

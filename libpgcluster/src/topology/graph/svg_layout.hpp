@@ -86,9 +86,9 @@ inline constexpr int tag = 16;
 inline constexpr int legend_sample = 28;
 }  // namespace metric
 
-/// Whether its ports stand below its name rather than beside it.
+/// Whether the ports of the service are drawn below its name rather than beside it.
 bool in_two_lines(const Service& service);
-/// Of its box.
+/// The height of the service's box.
 int height_of(const Service& service);
 
 }  // namespace pgcluster::graphs
