@@ -302,7 +302,7 @@ TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at")
   CHECK(one("host all app 10.0.0.0/33 scram-sha-256").find("its length goes from 0 to 32; write like 10.0.0.0/32") != std::string::npos);
   CHECK(one("host all app fd00::/129 md5").find("from 0 to 128") != std::string::npos);
   CHECK(one("host all app 10.0.0.1 md5").find("has no length; write 10.0.0.1/32") != std::string::npos);
-  CHECK(one("host all app 10.0.0.1 255.255.255.255 md5") == "");
+  CHECK(one("hostssl all app 10.0.0.1 255.255.255.255 md5") == "");
   CHECK(one("host all app 10.0.0.256/32 md5").find("is not a network") != std::string::npos);
   CHECK(one("host all app 10.0.0.0/8 scram-sha256").find("did you mean scram-sha-256?") != std::string::npos);
   CHECK(one("host all app 10.0.0.0/8 peer").find("Unix socket") != std::string::npos);
@@ -312,10 +312,26 @@ TEST_CASE("lines of pg_hba.conf that PostgreSQL would refuse, or never look at")
   CHECK(one("local all postgres trust").find("never matches: \"local all postgres peer\"") != std::string::npos);
   CHECK(one("host replication replicator 10.77.0.12/32 reject").find("never matches") != std::string::npos);
   CHECK(one("host all all 10.77.0.12/32 reject").find("warning: postgresql_pg_hba[0]: does not keep out postgres and replicator of pg2") == 0);
-  for (const char* good : {"host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer",
-                           "local all app scram-sha-256", "host \"my db\",other app 10.0.0.0/8 md5 # those", "hostssl sameuser all all scram-sha-256",
-                           "host replication backup 10.77.0.12/32 scram-sha-256", "hostgssenc all all .example.org gss"})
+  for (const char* good :
+       {"host all monitor 127.0.0.1/32 trust", "host all app 10.77.0.12/32 reject", "local all postgres peer", "local all app scram-sha-256",
+        "hostssl \"my db\",other app 10.0.0.0/8 md5 # those", "hostssl sameuser all all scram-sha-256",
+        "hostssl replication backup 10.77.0.12/32 scram-sha-256", "hostgssenc all all .example.org gss"})
     CHECK(one(good) == "");
+}
+
+TEST_CASE("lines of pg_hba.conf that admit connections without TLS") {
+  const auto of = [](const std::string& line, bool tls) {
+    return found([&](Spec& s) {
+      s.postgresql_pg_hba = {line};
+      s.tls_cert_generate = tls;
+    });
+  };
+  CHECK(of("host all app 10.0.0.0/8 scram-sha-256", true) == "warning: postgresql_pg_hba[0]: also admits connections without TLS; write hostssl\n");
+  CHECK(of("hostnossl all app all scram-sha-256", true) == "warning: postgresql_pg_hba[0]: admits connections without TLS; write hostssl\n");
+  for (const char* good : {"hostssl all app 10.0.0.0/8 scram-sha-256", "host all app 10.0.0.0/8 reject", "host all app 127.0.0.1/32 scram-sha-256",
+                           "host all app ::1/128 scram-sha-256", "local all app scram-sha-256"})
+    CHECK(of(good, true) == "");
+  CHECK(of("host all app 10.0.0.0/8 scram-sha-256", false).find("admits") == std::string::npos);
 }
 
 TEST_CASE("lines of pg_hba.conf that another hides") {
@@ -362,7 +378,7 @@ TEST_CASE("lines of pg_hba.conf that PgBouncer cannot hold") {
   CHECK(one("hostssl all app 10.0.0.0/8 cert").find("by cert") != std::string::npos);
   CHECK(one("local all app peer").find("keeps clients of PgBouncer out") != std::string::npos);
   CHECK(found([](Spec& s) {
-          s.postgresql_pg_hba = {"local all app peer", "host all @people samenet ldap"};
+          s.postgresql_pg_hba = {"local all app peer", "hostssl all @people samenet ldap"};
           s.pgbouncer_install = false;
         }) == "");
 }

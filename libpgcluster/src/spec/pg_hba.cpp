@@ -261,6 +261,16 @@ PoolerRules pooler_rules(const HbaLine& line) {
   return rules;
 }
 
+namespace {
+
+// Over a network: a host's own loopback needs no encryption.
+bool admits_plain(const HbaLine& line) {
+  if (line.type != "host" && line.type != "hostnossl") return false;
+  return line.method != "reject" && !line.address.starts_with("127.") && !line.address.starts_with("::1") && line.address != "samehost";
+}
+
+}  // namespace
+
 void check_pg_hba(const Spec& spec, std::vector<Diagnostic>& findings) {
   // The lines before this one, and how they are written.
   std::vector<std::pair<HbaLine, std::string>> before;
@@ -310,6 +320,8 @@ void check_pg_hba(const Spec& spec, std::vector<Diagnostic>& findings) {
       warning("does not keep out " + spec.patroni_superuser_username + " and " + spec.patroni_replication_username + " of " + host +
                   ": Patroni needs them between the database hosts",
               "leave it so; it holds for all other roles");
+    if (spec.tls_cert_generate && admits_plain(*line))
+      warning(line->type == "host" ? "also admits connections without TLS" : "admits connections without TLS", "write hostssl");
     if (!spec.pgbouncer_install) continue;
     if (const PoolerRules rules = pooler_rules(*line); !rules.lost.empty())
       warning(rules.lost, rules.lines.empty() ? "write names and networks where clients of PgBouncer are meant, too"
