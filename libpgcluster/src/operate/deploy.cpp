@@ -36,15 +36,14 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
   const std::string wanted(to_string(topology.dcs_type));
   const std::string other(to_string(topology.dcs_type == DcsType::etcd ? DcsType::consul : DcsType::etcd));
   const auto moved = [&](const std::string& name) {
-    return Error(
-        {.code = Code::refused,
-         .message = name + " runs " + other + " for this cluster, and dcs_type is " + wanted,
-         .hint = "write dcs_type: " + other + " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " +
-                 wanted +
-                 " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
-                 "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or restore a backup into "
-                 "a new cluster",
-         .host = name});
+    return Error({.code = Code::refused,
+                  .message = name + " runs " + other + " for this cluster, and dcs_type is " + wanted,
+                  .hint = "write dcs_type: " + other +
+                          " again: a running cluster is not moved to another DCS. By hand it takes: pgcluster pause; a " + wanted +
+                          " on hosts or ports of its own; on every member, Patroni stopped, /etc/patroni/config.yml pointed to it, and Patroni "
+                          "started, the leader first, so that it takes over its running server; the old DCS removed; resume. Or deploy a cluster "
+                          "with the other DCS, and move the data there",
+                  .host = name});
   };
   for (const auto& [name, fact] : facts)
     if (owns(fact, "unit:" + other + ".service") && !owns(fact, "unit:" + wanted + ".service")) throw moved(name);
