@@ -28,6 +28,8 @@ TlsFiles host_files(const std::string& name);
 /// The status with which curl ends before it connects to an https URL: 60 where it trusts no authority of ours, 77 where the authority's file is not
 /// there, 58 where the certificate or its key is not. 0: it connects.
 int tls_status(const SimulatedHost& host, const TlsFiles& files);
+/// The common name of the certificate that a client on the host shows; empty where it has none.
+std::string common_name(const SimulatedHost& host, const TlsFiles& files);
 /// The first of these files that is not on the host; empty where all are, or none is named.
 std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files);
 

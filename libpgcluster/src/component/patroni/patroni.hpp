@@ -72,14 +72,14 @@ Ask sync_ask(const ClusterView& view, const TopologyHost& host);
 /// Their names; empty where the DCS does not say.
 std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
-std::string dcs_section(const ClusterView& view);
+Text dcs_section(const ClusterView& view);
 /// The log of the DCS's process on the host, if it has one, to explain why it does not answer.
 std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host);
 /// What makes it answer on the host: the host's own member or agent, and while nobody has initialised the cluster all members.
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package by which Patroni speaks to it.
 const std::string& dcs_client_package(const NodeView& node);
-/// The cluster's initialize key, from a DCS that answers with a quorum behind it.
+/// The cluster's initialize key, from a DCS that answers with a quorum behind it; or what the host's own Patroni tells of its cluster, if it runs.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 Ask unit_ask(const Spec& spec, const TopologyHost& host);
 /// Whether the answer to unit_ask() shows that Patroni has failed and will not start again by itself.
@@ -123,7 +123,7 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer);
 enum class Initialized { no, yes, unknown };
 Initialized read_initialized(const Answer& answer);
 /// The cluster's system identifier; empty while it is not known.
-std::string read_system_id(const Answer& answer);
+std::string read_system_id(const ClusterView& view, const Answer& answer);
 
 /// All members as they are now.
 struct Members {
