@@ -61,7 +61,7 @@ TEST_CASE("confd: its restart disturbs nobody, and it comes after haproxy's pack
   CHECK(std::get<Change>(restart).action == Action::restart);
   CHECK_FALSE(disturbs(std::get<Change>(restart).impact));
   const Steps both = parallel(Steps(make_step("pg1/haproxy/packages", {})), all);
-  const auto before = both.before("pg1/confd/program");
+  const auto before = both.before("pg1/confd/packages");
   CHECK(std::find(before.begin(), before.end(), "pg1/haproxy/packages") != before.end());
 }
 

@@ -207,6 +207,109 @@ TEST_CASE("etcd: database hosts that are no members can ask it all the same") {
   CHECK(ask.at == "pg4");
   for (const std::string& member : view.topology.dcs_members) {
     const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
-    CHECK(std::find(words.begin(), words.end(), certificates::url(view.spec, view.topology.host(member).address, 2379, "/v3/cluster/member/list")) != words.end());
+    CHECK(std::find(words.begin(), words.end(), certificates::url(view.spec, view.topology.host(member).address, 2379, "/v3/cluster/member/list")) !=
+          words.end());
   }
+}
+
+namespace {
+
+// Members that run and have users, as pg1 keeps Patroni's password after so many rotations.
+ClusterView with_users(int rotations = 0) {
+  ClusterView view = cluster(spec());
+  view.secrets[etcd_password_secret] = {etcd_password_secret, "a password"};
+  if (rotations > 0) view.rotations[etcd_password_secret] = rotations;
+  for (auto& [host, facts] : view.facts)
+    facts.owned = {encrypted,
+                   {"unit:etcd.service", host + "/etcd/service"},
+                   {"file:/etc/pgcluster/tls/etcd-root.key", host + "/certificates/etcd-root"},
+                   {"file:/var/lib/pgcluster/etcd-users", host + "/etcd/users-mark"}};
+  return view;
+}
+
+// etcd 3.5.16 said so.
+const Output closed{.out = R"({"code":3, "message":"etcdserver: user name is empty"})"};
+const Output open{.out = R"({"header":{"cluster_id":"12101053776118486841", "revision":"3", "raft_term":"3"}})"};
+Output users(const char* names) { return {.out = names}; }
+constexpr const char* all_users = "patroni@postgres-cluster\nreader@postgres-cluster\nroot\n";
+
+Decision decide_users(const ClusterView& view, const Answer& list, const Answer& range, std::vector<Bent> more = {}) {
+  more.insert(more.end(), {{"pg1", "etcdctl", list}, {"pg1", "/v3/kv/range", range}});
+  return decide(etcd_component()->cluster_steps(view), "cluster/etcd/users", more);
+}
+
+}  // namespace
+
+TEST_CASE("etcd: its users are there, or one script makes all of them") {
+  const ClusterView view = with_users();
+  CHECK(is<Done>(decide_users(view, users(all_users), closed)));
+  for (const char* some : {"root\n", "reader@postgres-cluster\nroot\n", "patroni@postgres-cluster\nroot\n", ""})
+    CHECK(is<Change>(decide_users(view, users(some), closed)));
+  CHECK(is<Change>(decide_users(view, users(all_users), open)));
+  // The script ended early.
+  CHECK(is<Change>(decide_users(view, users((std::string("making@postgres-cluster\n") + all_users).c_str()), closed)));
+  CHECK(is<Later>(decide_users(view, Output{.status = 1}, Output{.status = 28})));
+  const Decision made = decide_users(view, users(""), open);
+  const auto& run = std::get<Run>(std::get<Change>(made).todo.at(0).what);
+  CHECK(run.input.masked().find("a password") == std::string::npos);
+  CHECK(run.input.reveal() == "a password\n");
+  for (const std::string& word : run.argv) CHECK(word.find("a password") == std::string::npos);
+}
+
+TEST_CASE("etcd: each new password of Patroni's belongs to the other one of two users, and the former one goes") {
+  CHECK(etcd_patroni_user(with_users()) == "patroni@postgres-cluster");
+  CHECK(etcd_patroni_user(with_users(1)) == "patroni2@postgres-cluster");
+  CHECK(etcd_patroni_user(with_users(2)) == "patroni@postgres-cluster");
+  const ClusterView view = with_users(1);
+  CHECK(is<Change>(decide_users(view, users(all_users), closed)));
+  const auto former = [&](const char* names) {
+    return decide(etcd_component()->cluster_steps(view), "cluster/etcd/former-user", {{"pg1", "etcdctl", users(names)}});
+  };
+  CHECK(is<Done>(former("patroni2@postgres-cluster\nreader@postgres-cluster\nroot\n")));
+  const Decision gone = former("patroni2@postgres-cluster\npatroni@postgres-cluster\nreader@postgres-cluster\nroot\n");
+  CHECK(std::get<Run>(std::get<Change>(gone).todo.at(0).what).argv.back() == "patroni@postgres-cluster");
+  // A Patroni that is left out may still need it.
+  ClusterView without = view;
+  without.without = {"pg3"};
+  CHECK(etcd_component()->cluster_steps(without).nodes().size() == 1);
+}
+
+TEST_CASE("etcd: users are not made where Patroni could not ask for the members any more") {
+  const ClusterView view = with_users();
+  const auto versions = [&](const char* etcd, const char* patroni) {
+    return decide_users(view, users(""), open, {{"pg2", "etcd-server", Package{etcd}}, {"pg3", "patroni", Package{patroni}}});
+  };
+  CHECK(is<Change>(versions("3.5.16-4", "4.0.7-1")));
+  CHECK(is<Change>(versions("3.5.27-1", "4.0.7-1")));
+  CHECK(is<Change>(versions("3.5.28-1", "4.0.8-1")));
+  CHECK(is<Change>(versions("3.6.9-1", "4.1.1-1")));
+  CHECK(is<Refused>(versions("3.5.28-1", "4.0.7-1")));
+  CHECK(is<Refused>(versions("3.6.9-1", "4.1.0-1")));
+  CHECK(is<Refused>(versions("3.4.42-1", "3.3.8-1")));
+  const std::string told = message(versions("3.5.28-1", "4.0.7-1"));
+  CHECK(told.find("etcd 3.5.28-1 on pg2") != std::string::npos);
+  CHECK(told.find("Patroni 4.0.7-1 on pg3") != std::string::npos);
+}
+
+TEST_CASE("etcd: a cluster that began without users stays so, and is warned of; one that gives up TLS lets in everybody first") {
+  ClusterView view = with_users();
+  CHECK(etcd_has_users(view));
+  CHECK(without_etcd_users({view, view.topology.host("pg1"), view.facts.at("pg1")}).empty());
+  ClusterView plain = view;
+  plain.spec.tls_cert_generate = false;
+  const Steps steps = etcd_component()->cluster_steps(plain);
+  CHECK(is<Done>(decide(steps, "cluster/etcd/users", {{"pg1", "/v3/kv/range", open}})));
+  const Decision opened = decide(steps, "cluster/etcd/users", {{"pg1", "/v3/kv/range", closed}});
+  CHECK(std::get<Run>(std::get<Change>(opened).todo.at(0).what).argv.back() == "disable");
+  // Back to TLS before all of that was done: its users go all the same.
+  for (auto& [host, facts] : view.facts) facts.owned.pop_back();
+  CHECK_FALSE(etcd_has_users(view));
+  CHECK(is<Change>(decide(etcd_component()->cluster_steps(view), "cluster/etcd/users", {{"pg1", "/v3/kv/range", closed}})));
+  for (auto& [host, facts] : view.facts) facts.owned.pop_back();
+  const ClusterView& without = view;
+  CHECK(etcd_component()->cluster_steps(without).empty());
+  const auto warned = without_etcd_users({without, without.topology.host("pg1"), without.facts.at("pg1")});
+  REQUIRE(warned.size() == 1);
+  CHECK(warned.front().severity == Severity::warning);
+  CHECK(without_etcd_users({without, without.topology.host("pg2"), without.facts.at("pg2")}).empty());
 }

@@ -177,7 +177,7 @@ TEST_CASE("haproxy: with confd its servers are Patroni's members, and who joins 
   const std::string mark = haproxy_mark(node(view));
   const auto serves = [&](const Answer& members) {
     return decide(steps(haproxy_component(), view, "pg1"), "pg1/haproxy/serves",
-                  {{"pg1", ";csv", page(mark, "master,pg1,0,UP\nmaster,pg2,0,DOWN\n")}, {"pg1", "range_end", members}});
+                  {{"pg1", ";csv", page(mark, "master,pg1,0,UP\nmaster,pg2,0,DOWN\n")}, {"pg1", "/members/", members}});
   };
   CHECK(is<Done>(serves(two_members)));  // pg3 is described, and down: its key is gone
   CHECK(std::get<Later>(serves(Output{.status = 1})).until == "etcd says who Patroni's members are");

@@ -146,7 +146,7 @@ struct World {
     if (const auto* file = std::get_if<FileOf>(&ask.what)) return file_of(ask.at, file->path);
     const auto& argv = std::get<Exec>(ask.what).argv;
     if (view.spec.synchronous_mode && ask == patroni::sync_ask(view, view.topology.host(ask.at))) return synchronous();
-    if (!first_call(argv).empty()) return initialize;
+    if (ask == patroni::initialize_ask(view, view.topology.host(ask.at)) || !first_call(argv).empty()) return initialize;
     if (argv[0] == "locale") return locales.contains(ask.at) ? Answer(Output{.out = locales.at(ask.at)}) : Answer(Output{.status = 1});
     if (argv[0] == "sh") return Output{.out = said.contains(step) ? said.at(step) : ""};
     if (!installed) return Output{.status = 127};

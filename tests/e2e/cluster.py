@@ -16,8 +16,8 @@ LAB = str(SOURCE / "tests/lab/lab")
 COMMAND = os.environ.get("PGCLUSTER_COMMAND", str(SOURCE / "build/release/bin/pgcluster"))
 VIP = "10.77.0.100"
 HOSTS = ["pg1", "pg2", "pg3"]
-# Asks the etcd of the host itself, as an operator does.
-ETCDCTL = ("ETCDCTL_CACERT=/etc/pgcluster/tls/authority.crt ETCDCTL_CERT=/etc/pgcluster/tls/etcd.crt ETCDCTL_KEY=/etc/pgcluster/tls/etcd.key "
+# Asks the etcd of the host itself, as an operator does: as its root.
+ETCDCTL = ("ETCDCTL_CACERT=/etc/pgcluster/tls/authority.crt ETCDCTL_CERT=/etc/pgcluster/tls/etcd-root.crt ETCDCTL_KEY=/etc/pgcluster/tls/etcd-root.key "
            "etcdctl --endpoints=https://127.0.0.1:2379")
 SILENCE = 11.5    # s: a command that waits prints what it sees every 10 s, and a busy machine adds some
 LONG = 1200    # s: what is waited for ends by itself, and how long it takes is not what is shown

@@ -99,7 +99,7 @@ def test_certificates_under_clients(deployed):
     cluster.assert_converged()
     cluster.wait_healthy()
     keys = {host: set(cluster.inside(host, "sha256sum /etc/pgcluster/tls/*.key | cut -d' ' -f1").split()) for host in cluster.hosts}
-    assert all(len(one) == 4 for one in keys.values()) and len(set().union(*keys.values())) == 12
+    assert all(len(one) == 5 for one in keys.values()) and len(set().union(*keys.values())) == 15
     # Every program starts anew, one host after the other: each with its new key.
     for host in cluster.hosts:
         cluster.inside(host, "systemctl restart etcd patroni pgbouncer")

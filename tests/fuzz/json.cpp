@@ -30,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 1:
       patroni::read_initialized(answer);
-      patroni::read_system_id(answer);
+      patroni::read_system_id(view, answer);
       break;
     case 2:
       patroni::compare_settings(view, text);

@@ -258,3 +258,58 @@ TEST_CASE("rotate: what cannot be replaced is refused with the way") {
   Spec plain = spec_of(scheme_a(3, "tls_cert_generate: false\n"));
   CHECK_THROWS_WITH_AS(plan_rotate(plain, fleet.executor, {.what = {"certificates"}}), doctest::Contains("has no certificates"), Error);
 }
+
+namespace {
+
+std::set<std::string> users_of(Fleet& fleet) {
+  std::set<std::string> all;
+  for (const auto& [name, user] : fleet.etcd->cluster_of("pg1")->users.users) all.insert(name);
+  return all;
+}
+bool lets_in_users_only(Fleet& fleet) { return fleet.etcd->cluster_of("pg1")->users.enabled; }
+
+}  // namespace
+
+TEST_CASE("rotate: etcd, and killed at each of its changes the next apply ends it") {
+  Rotating whole;
+  CHECK(lets_in_users_only(whole));
+  CHECK(users_of(whole) == std::set<std::string>{"root", "reader@test", "patroni@test"});
+  for (const char* now : {"patroni2@test", "patroni@test"}) {
+    const Plan plan = whole.plan({"etcd"});
+    CHECK_MESSAGE(disturbing(plan).empty(), plan.text());
+    APPLY(whole, plan);
+    settled(whole, whole.spec);
+    HEALTHY(whole, whole.spec);
+    CHECK(users_of(whole) == std::set<std::string>{"root", "reader@test", now});
+    CHECK(whole.kept("patroni_etcd_password").size() == 1);
+  }
+  bool killed = true;
+  for (std::size_t nth = 1; killed; ++nth) {
+    CAPTURE(nth);
+    Rotating fleet;
+    killed = killed_at(fleet, fleet.plan({"etcd"}), nth, nth % 2 == 0);
+    fleet.executor.advance(std::chrono::seconds(60));
+    apply_it(fleet, fleet.spec);
+    settled(fleet, fleet.spec);
+    HEALTHY(fleet, fleet.spec);
+    CHECK(users_of(fleet).size() == 3);
+  }
+}
+
+TEST_CASE("etcd's users go before a cluster gives up TLS, and a cluster that has done so gets none") {
+  Rotating fleet;
+  Spec plain = fleet.spec;
+  plain.tls_cert_generate = false;
+  apply_it(fleet, plain);
+  settled(fleet, plain);
+  HEALTHY(fleet, plain);
+  CHECK_FALSE(lets_in_users_only(fleet));
+  const Plan back = plan_deploy(fleet.spec, fleet.executor);
+  CHECK(std::any_of(back.warnings().begin(), back.warnings().end(),
+                    [](const Diagnostic& one) { return one.message.starts_with("etcd has no users"); }));
+  APPLY(fleet, back);
+  settled(fleet, fleet.spec);
+  HEALTHY(fleet, fleet.spec);
+  CHECK_FALSE(lets_in_users_only(fleet));
+  not_rotated(fleet, {"etcd"}, "no host of this cluster has etcd");
+}

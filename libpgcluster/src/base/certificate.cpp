@@ -133,9 +133,9 @@ std::string key_text(EVP_PKEY* key) {
   return written("write a key", [&](BIO* out) { return PEM_write_bio_PKCS8PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr); });
 }
 
-void add_name(X509_NAME* subject, const std::string& name) {
-  if (X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()), -1,
-                                 0) != 1)
+void add_name(X509_NAME* subject, const std::string& name, const char* field = "CN") {
+  if (X509_NAME_add_entry_by_txt(subject, field, MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(name.data()), static_cast<int>(name.size()),
+                                 -1, 0) != 1)
     fail("name a certificate " + name);
 }
 
@@ -160,7 +160,7 @@ void name_alternatives(X509* certificate, const std::set<std::string>& names) {
 }
 
 // A certificate of version 3 with a random serial number and nothing signed yet.
-Cert begin(const std::string& name, EVP_PKEY* key, std::int64_t not_before, std::int64_t not_after) {
+Cert begin(const std::string& name, EVP_PKEY* key, std::int64_t not_before, std::int64_t not_after, bool nameless = false) {
   Cert made(X509_new());
   unsigned char serial[16];
   if (!made || RAND_bytes(serial, sizeof serial) != 1) fail("make a certificate");
@@ -170,7 +170,7 @@ Cert begin(const std::string& name, EVP_PKEY* key, std::int64_t not_before, std:
   if (!number || !BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(made.get())) || X509_set_version(made.get(), 2) != 1 || !from || !until ||
       X509_set1_notBefore(made.get(), from.get()) != 1 || X509_set1_notAfter(made.get(), until.get()) != 1 || X509_set_pubkey(made.get(), key) != 1)
     fail("make a certificate");
-  add_name(X509_get_subject_name(made.get()), name);
+  add_name(X509_get_subject_name(made.get()), name, nameless ? "O" : "CN");
   return made;
 }
 
@@ -318,6 +318,8 @@ std::string request_key(std::string_view request) {
   return found ? key_digest(X509_REQ_get0_pubkey(found.get())) : std::string();
 }
 
+std::string subject(const Wish& wish) { return (wish.nameless ? "O=" : "CN=") + wish.name; }
+
 std::string issue(std::string_view authority, std::string_view request, const Wish& wish) {
   const Key key = private_key(authority);
   const auto issuers = certificates(authority);
@@ -325,7 +327,7 @@ std::string issue(std::string_view authority, std::string_view request, const Wi
   if (!key || issuers.empty()) throw Error(Code::internal, "there is no authority to sign a certificate with");
   if (!asked) throw Error(Code::internal, "there is no request for a certificate, or its signature is wrong");
   X509* issuer = issuers.front().get();
-  const Cert made = begin(wish.name, X509_REQ_get0_pubkey(asked.get()), wish.not_before, wish.not_after);
+  const Cert made = begin(wish.name, X509_REQ_get0_pubkey(asked.get()), wish.not_before, wish.not_after, wish.nameless);
   if (X509_set_issuer_name(made.get(), X509_get_subject_name(issuer)) != 1) fail("make a certificate");
   extend(made.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
   extend(made.get(), issuer, NID_key_usage, "critical,digitalSignature");

@@ -62,11 +62,14 @@ std::string request_key(std::string_view request);
 struct Wish {
   std::string name;             ///< the common name
   std::set<std::string> names;  ///< as in Certificate
+  bool nameless = false;        ///< no common name: `name` is the organization
   bool serves = true;
   bool asks = false;
   std::int64_t not_before = 0;
   std::int64_t not_after = 0;
 };
+/// The subject of such a certificate, as Certificate has it.
+std::string subject(const Wish& wish);
 /// Signs a request: of the request itself only the public key is used. The certificate, then those between it and the root; what follows below the
 /// root is left out. Throws Error (internal).
 std::string issue(std::string_view authority, std::string_view request, const Wish& wish);

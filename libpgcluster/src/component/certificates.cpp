@@ -54,6 +54,12 @@ std::vector<StepRef> closings(const Topology& topology) {
 
 StepRef unsettled(const std::string& host) { return removal(host, "certificates", std::string("file:") + settled_file); }
 
+std::vector<StepRef> before_unsettled(const Topology& topology) {
+  std::vector<StepRef> all;
+  for (const TopologyHost& host : topology.hosts) all.push_back(etcd::unmarked(host.name));
+  return all;
+}
+
 void declare(const NodeView& node, Needs& needs, std::vector<CertificateNeed> certificates) {
   if (!wanted(node.spec())) return;
   needs.packages.push_back(node.platform().openssl);

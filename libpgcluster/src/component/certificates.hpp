@@ -38,8 +38,10 @@ std::string key_file(const std::string& name);
 
 /// On every host, the steps that close the former protocol. Planned while the cluster goes over.
 std::vector<StepRef> closings(const Topology& topology);
-/// The removal of that file, the first step where a cluster gives up TLS.
+/// The removal of that file, one of the first steps where a cluster gives up TLS.
 StepRef unsettled(const std::string& host);
+/// On every host, what goes even before that file.
+std::vector<StepRef> before_unsettled(const Topology& topology);
 
 /// Adds to what a component needs: these certificates, and openssl, which makes their keys. Nothing where nothing is encrypted.
 void declare(const NodeView& node, Needs& needs, std::vector<CertificateNeed> certificates);

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# The output of the first curl that succeeds with all of its URLs: WORD... -- WORD... It says nothing of those that fail.
+# The output of the first curl that succeeds with all of its URLs: WORD... -- WORD... What begins with no option is another command. It says nothing of those
+# that fail.
 call() {
   n=$1
   shift
@@ -10,7 +11,10 @@ call() {
     set -- "$@" "$w"
   done
   shift "$all"
-  exec curl "$@" --fail-early
+  case $1 in
+    -*) exec curl "$@" --fail-early ;;
+    *) exec "$@" ;;
+  esac
 }
 while [ $# -gt 0 ]; do
   n=0

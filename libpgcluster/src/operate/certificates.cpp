@@ -75,7 +75,7 @@ std::string alternative(const std::string& name) { return net::is_ip(name) ? "IP
 
 x509::Wish wish_of(const NodeView& node, const CertificateNeed& need, std::int64_t authority_end) {
   const std::int64_t now = *node.cluster.derived(now_of);
-  x509::Wish wish{.name = node.name(), .serves = need.serves, .asks = need.asks};
+  x509::Wish wish{.name = need.user.empty() ? node.name() : need.user, .nameless = need.nameless, .serves = need.serves, .asks = need.asks};
   wish.not_before = now - hour;
   wish.not_after = std::min(now + node.spec().tls_cert_valid_days * day, authority_end);
   std::vector<std::string> names{node.name(), node.host.address};
@@ -104,7 +104,7 @@ std::string ends(std::int64_t end) { return "less than a third of its time is le
 std::string wrong(const x509::Certificate& is, const std::string& pem, const x509::Wish& wish, const Authority& authority, std::int64_t now,
                   std::int64_t valid_days) {
   if (!x509::is_issued_by(pem, authority.signer)) return "another authority has signed it (" + is.issuer + ")";
-  if (is.subject != "CN=" + wish.name || is.names != wish.names) return "its names differ";
+  if (is.subject != x509::subject(wish) || is.names != wish.names) return "its names differ";
   if (is.serves != wish.serves || is.asks != wish.asks) return "its usage differs";
   if (is.not_before > now) return "it is not valid yet";
   // An authority that ends soon cannot give more than it has left.
@@ -202,7 +202,7 @@ StepPtr certificate_step(const NodeView& node, const CertificateNeed& need) {
     else
       change.todo.push_back({.at = host, .what = WriteFile{.path = file, .content = made}});
     change.diff = unified_diff(file, is ? words(is->subject, is->issuer, is->names, is->serves, is->asks) : "",
-                               words("CN=" + wish.name, authority->certificate.subject, wish.names, wish.serves, wish.asks));
+                               words(x509::subject(wish), authority->certificate.subject, wish.names, wish.serves, wish.asks));
     return change;
   };
   return make_step(certificates::ready(node.name(), need.name),
@@ -313,7 +313,8 @@ Steps settle_steps(const NodeView& node) {
   }
   const std::string note = std::string("file:") + certificates::settled_file;
   const Steps unsettled = owns(node.facts, note) ? Steps(absent(certificates::unsettled(node.name()), node.name(), note)) : Steps();
-  return parallel(unsettled, after_where_planned(closed, parallel(std::move(files))));
+  return parallel(after_where_planned(certificates::before_unsettled(node.topology()), unsettled),
+                  after_where_planned(closed, parallel(std::move(files))));
 }
 
 }  // namespace pgcluster

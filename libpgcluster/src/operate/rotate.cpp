@@ -90,7 +90,11 @@ Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& opti
                 "the hosts are not as the spec describes them: " + std::to_string(first.changes().size()) +
                     (first.changes().size() == 1 ? " change is pending" : " changes are pending"),
                 "plan shows them. Apply them first, so that this plan has nothing but what is replaced");
+  const bool renews = all.secrets.contains(certificates::rotated);
   Plan plan = plan_deployment(spec, executor, deploy, std::move(all));
+  if (plan.empty() && !renews)
+    throw Error(Code::refused, "nothing would be replaced: no host of this cluster has " + joined(options.what),
+                "a cluster that began without it, such as one whose etcd has no users, goes on without it");
   if (plan.empty())
     throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show",
                 "set the clocks of the hosts");

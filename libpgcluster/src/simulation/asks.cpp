@@ -23,7 +23,7 @@ bool current(const SimulatedHost& host, const std::optional<std::map<std::string
   });
 }
 
-// Of first_answer(): the words of each curl.
+// Of first_answer(): the words of each curl or other command.
 std::vector<std::vector<std::string>> all_calls(const std::vector<std::string>& argv) {
   std::vector<std::vector<std::string>> calls;
   if (first_call(argv).empty()) return calls;
@@ -86,7 +86,7 @@ Answer SimulatedExecutor::Impl::answer(SimulatedHost& host, const Ask& ask) {
 Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std::string>& argv, const Text& input) {
   if (const auto calls = all_calls(argv); !calls.empty()) {
     for (std::vector<std::string> call : calls) {
-      call.insert(call.begin(), "curl");
+      if (call.front().starts_with('-')) call.insert(call.begin(), "curl");
       if (Output output = exec(host, call, input); output.status == 0) return {.out = std::move(output.out)};
     }
     return {.status = 1};

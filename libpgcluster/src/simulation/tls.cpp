@@ -59,6 +59,12 @@ int tls_status(const SimulatedHost& host, const TlsFiles& files) {
   return missing_file(host, {files.certificate, files.key}).empty() ? 0 : 58;
 }
 
+std::string common_name(const SimulatedHost& host, const TlsFiles& files) {
+  const std::string* pem = host.read(files.certificate);
+  const auto certificate = pem ? x509::read(*pem) : std::nullopt;
+  return certificate && certificate->subject.starts_with("CN=") ? certificate->subject.substr(3) : std::string();
+}
+
 std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files) {
   const auto it = std::find_if(files.begin(), files.end(), [&](const std::string& file) { return !file.empty() && !host.read(file); });
   return it == files.end() ? "" : *it;

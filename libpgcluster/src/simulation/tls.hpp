@@ -28,6 +28,8 @@ TlsFiles host_files(const std::string& name);
 /// The exit status of curl for an https URL, as far as these files decide it: 60 if it does not trust the cluster's authority, 77 if the file of the
 /// authority does not exist, 58 if the certificate or its key does not exist; 0 if it can connect.
 int tls_status(const SimulatedHost& host, const TlsFiles& files);
+/// The common name of the certificate that a client on the host shows; empty if it has none.
+std::string common_name(const SimulatedHost& host, const TlsFiles& files);
 /// The first of these files that does not exist on the host; empty if all exist, or if no file is given.
 std::string missing_file(const SimulatedHost& host, const std::vector<std::string>& files);
 

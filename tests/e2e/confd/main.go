@@ -7,9 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -61,12 +63,98 @@ func transport(found map[string][]string) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{own}}}, nil
+	return &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{RootCAs: pool, Certificates: []tls.Certificate{own}}}, nil
+}
+
+// A field of a protocol buffer: its number, and bytes.
+func field(number byte, value []byte) []byte {
+	return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(value))), value...)
+}
+
+// The fields of a message that are bytes, in their order.
+func fields(message []byte, take func(number uint64, value []byte)) error {
+	for len(message) > 0 {
+		tag, size := binary.Uvarint(message)
+		if size <= 0 {
+			return errors.New("no protocol buffer")
+		}
+		message = message[size:]
+		number, size := binary.Uvarint(message)
+		if size <= 0 {
+			return errors.New("no protocol buffer")
+		}
+		message = message[size:]
+		if tag&7 != 2 {
+			continue
+		}
+		if number > uint64(len(message)) {
+			return errors.New("no protocol buffer")
+		}
+		take(tag>>3, message[:number])
+		message = message[number:]
+	}
+	return nil
+}
+
+// As confd's client of etcd speaks: gRPC, by which etcd knows it by the name of its certificate.
+func membersByGrpc(client http.Client, node, prefix string, end []byte) ([]pair, error) {
+	message := append(field(1, []byte(prefix)), field(2, end)...)
+	request, err := http.NewRequest("POST", node+"/etcdserverpb.KV/Range", bytes.NewReader(append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(message))), message...)))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/grpc")
+	request.Header.Set("TE", "trailers")
+	answer, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return nil, err
+	}
+	for _, from := range []http.Header{answer.Header, answer.Trailer} {
+		if status := from.Get("Grpc-Status"); status != "" && status != "0" {
+			return nil, errors.New(from.Get("Grpc-Message"))
+		}
+	}
+	if len(body) < 5 {
+		return nil, errors.New("no answer")
+	}
+	var pairs []pair
+	err = fields(body[5:], func(number uint64, value []byte) {
+		if number != 2 {
+			return
+		}
+		var one pair
+		_ = fields(value, func(part uint64, text []byte) {
+			if part == 1 {
+				one.Key = string(text)
+			} else if part == 5 {
+				one.Value = string(text)
+			}
+		})
+		pairs = append(pairs, one)
+	})
+	sort.Slice(pairs, func(i, j int) bool { return pairs[i].Key < pairs[j].Key })
+	return pairs, err
 }
 
 func members(client http.Client, nodes []string, prefix string) ([]pair, error) {
 	end := []byte(prefix)
 	end[len(end)-1]++
+	if client.Transport != nil {
+		var last error = errors.New("no nodes")
+		for _, node := range nodes {
+			pairs, err := membersByGrpc(client, node, prefix, end)
+			if err == nil {
+				return pairs, nil
+			}
+			last = err
+		}
+		return nil, last
+	}
 	body := fmt.Sprintf(`{"key":%q,"range_end":%q}`, base64.StdEncoding.EncodeToString([]byte(prefix)), base64.StdEncoding.EncodeToString(end))
 	var last error = errors.New("no nodes")
 	for _, node := range nodes {

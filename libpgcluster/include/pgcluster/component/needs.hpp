@@ -58,6 +58,8 @@ struct CertificateNeed {
   bool serves = true;                ///< the program shows it to its clients
   bool asks = false;                 ///< the program shows it to servers that it connects to
   std::vector<std::string> names{};  ///< names and addresses by which clients reach the program, beside the host's own
+  std::string user{};                ///< its common name, where servers take it for a user's; empty: the host's name
+  bool nameless = false;             ///< it has no common name: a server takes its client by a password only, and refuses names
   std::string after = "packages";    ///< the component's step that brings the account and openssl
   int port = 0;                      ///< where its clients see it; 0: nowhere, or not by every host that has it
   std::string starttls{};            ///< what a client says before TLS begins there: "postgres"; empty: nothing

@@ -120,9 +120,12 @@ class Confd final : public Component {
                      .settle = std::chrono::seconds(30)};
     if (certificates::wanted(node.spec()))
       wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file(certificate)});
+    const std::vector<std::string> packages = needs(node).packages;
+    const Steps installed = packages.empty() ? Steps() : Steps(pgcluster::packages(step("packages"), host, packages));
     return after(
         {haproxy::packages(host)},
-        sequence(parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
+        sequence(installed,
+                 parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
@@ -142,7 +145,11 @@ class Confd final : public Component {
     if (!node.has(Role::balancer) || !with_confd(node.spec())) return {};
     Needs all{.units = {unit}};
     // openssl and the account come with HAProxy, for which confd waits anyway.
-    if (certificates::wanted(node.spec())) all.certificates = {{.name = certificate, .serves = false, .asks = true, .after = "template"}};
+    if (certificates::wanted(node.spec())) {
+      all.certificates = {{.name = certificate, .serves = false, .asks = true, .after = "template"}};
+      if (node.topology().dcs_type == DcsType::etcd) all.packages.push_back(node.platform().etcd_client);
+      if (etcd_has_users(node.cluster)) all.certificates.front().user = etcd_reader(node.spec());
+    }
     if (const std::string& path = node.spec().confd_binary.path; !path.empty()) all.programs.push_back({"confd_binary", path});
     return all;
   }

@@ -79,6 +79,8 @@ Environment environment(const NodeView& node, bool open = false) {
     set("ETCD_LISTEN_PEER_URLS", (certificates::wanted(spec) ? "http://" : "https://") + peers);
     all.kept = "ETCD_LISTEN_PEER_URLS";  // as the others know it, whichever way the cluster has turned meanwhile
   }
+  // Passwords of its users are 32 random letters: a costly digest makes them no safer, and each login dearer.
+  if (etcd_has_users(node.cluster)) all.now.emplace_back("ETCD_BCRYPT_COST", "4");
   // etcd rejects clients and peers without a certificate of the authority.
   if (tls)
     for (const std::string prefix : {"ETCD_", "ETCD_PEER_"}) {

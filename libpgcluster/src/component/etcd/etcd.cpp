@@ -113,18 +113,21 @@ class Etcd final : public Component {
     wish.start_files = {node.platform().etcd.config, "/etc/systemd/system/etcd.service.d/50-pgcluster.conf"};
     // etcd uses a new certificate for the next connection, but reads the authorities that it trusts only when it starts.
     if (certificates::wanted(node.spec())) wish.start_files.emplace_back(certificates::authority_file);
-    const Steps files = parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish)));
+    Steps files = parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish)));
     const Steps installed = packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit});
-    const StepRef ready = certificates::ready(node.name(), "etcd");
+    if (!etcd_has_users(node.cluster)) files = after_where_planned({etcd::users()}, std::move(files));
+    const std::vector<StepRef> ready{certificates::ready(node.name(), "etcd"), certificates::ready(node.name(), etcd_root_certificate)};
     // Write the files of a new member before its package is installed: if the host reboots in between, etcd must not start a cluster of its own.
     // Configure certificates on a running member only after the files exist.
-    const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned({ready}, files)) : sequence(files, installed);
-    return sequence(before, data_directory(node),
+    const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned(ready, files)) : sequence(files, installed);
+    return sequence(etcd_users_mark(node), before, data_directory(node),
                     rolling("etcd", node.name(), etcd_restart_order(node.cluster),
-                            sequence(after_where_planned({ready}, service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
+                            sequence(after_where_planned(ready, service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
                                      healthy(node, etcd::healthy(node.name())))),
                     makes_space(node) ? Steps(space(node)) : Steps(), closing(node));
   }
+
+  Steps cluster_steps(const ClusterView& cluster) const override { return etcd_user_steps(cluster); }
 
   Needs needs(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd) return {};
@@ -138,7 +141,13 @@ class Etcd final : public Component {
               .directories = {packaged.data},
               .least = {{packaged.packages.front(), "3.4"}}};  // the first whose gateway is /v3
     all.packages = std::move(packages);
-    certificates::declare(node, all, {{.name = "etcd", .account = packaged.account, .asks = true, .port = node.spec().etcd_client_port}});
+    const bool users = etcd_has_users(node.cluster), root = users || owns_etcd_root(node.facts);
+    std::vector<CertificateNeed> own{
+        {.name = "etcd", .account = packaged.account, .asks = true, .nameless = users, .port = node.spec().etcd_client_port}};
+    // The account of etcd's process could read its data anyway.
+    if (root) own.push_back({.name = etcd_root_certificate, .account = packaged.account, .serves = false, .asks = true, .user = "root"});
+    certificates::declare(node, all, std::move(own));
+    all.findings = without_etcd_users(node);
     return all;
   }
 

@@ -1,9 +1,10 @@
 # shellcheck shell=sh
 # Makes room in etcd, whose database has reached its quota: ADDRESS:PORT... of its members. It removes old revisions, gives the room back at each member,
 # and clears the alarm, so that etcd accepts writes again.
-tls=/etc/pgcluster/tls scheme=http
+tls=/etc/pgcluster/tls scheme=http own=etcd
+[ ! -e "$tls/etcd-root.crt" ] || own=etcd-root # where etcd has users
 if [ -e "$tls/etcd.crt" ]; then
-  export ETCDCTL_CACERT="$tls/authority.crt" ETCDCTL_CERT="$tls/etcd.crt" ETCDCTL_KEY="$tls/etcd.key"
+  export ETCDCTL_CACERT="$tls/authority.crt" ETCDCTL_CERT="$tls/$own.crt" ETCDCTL_KEY="$tls/$own.key"
   # While a cluster goes over, members may speak plainly.
   [ ! -e /var/lib/pgcluster/encrypted ] && ETCDCTL_API=3 etcdctl --command-timeout=5s --endpoints="http://$1" endpoint status >/dev/null 2>&1 || scheme=https
 fi

@@ -4,6 +4,7 @@
 namespace pgcluster::shell {
 
 extern const char* const free_space;
+extern const char* const make_users;
 extern const char* const own_member;
 
 }  // namespace pgcluster::shell

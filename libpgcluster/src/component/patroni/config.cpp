@@ -73,7 +73,8 @@ Text head_with(const ClusterView& view, const TopologyHost& host, const Secret& 
   out += "  authentication:\n    username: " + quoted(spec.patroni_restapi_username) + "\n    password: ";
   out += quoted(view.secret("patroni_restapi_password"));
   if (tls) out += "\n\nctl:\n  " + own + std::string("  cacert: \"") + certificates::authority_file + "\"";
-  out += "\n\n" + dcs_section(view);
+  out += "\n\n";
+  out += dcs_section(view);
   out += "\npostgresql:\n  listen: \"" + listen_addresses(spec, host) + ":" + port + "\"\n  connect_address: \"" +
          net::host_port(host.address, spec.postgresql_port) + "\"\n  use_unix_socket: true\n";
   out += "  data_dir: " + quoted(postgresql_data_dir(view, host.name)) + "\n  bin_dir: " + quoted(postgresql_bin_dir(view, host.name)) +

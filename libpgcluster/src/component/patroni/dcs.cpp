@@ -10,6 +10,7 @@
 #include "component/consul/consul.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "op/answer_json.hpp"
 #include "op/ask.hpp"
 
@@ -19,6 +20,39 @@ namespace {
 using Json = nlohmann::json;
 
 bool on_consul(const ClusterView& view) { return view.topology.dcs_type == DcsType::consul; }
+
+// Whether etcd may have users: then nobody else may read a key.
+bool may_have_users(const ClusterView& view) { return !on_consul(view) && certificates::wanted(view.spec); }
+
+// Each endpoint of etcd, in each way that it may speak.
+std::vector<std::string> etcd_urls(const ClusterView& view) {
+  std::vector<std::string> all;
+  for (const std::string& name : view.topology.dcs_members)
+    for (const std::string scheme : certificates::schemes(view))
+      all.push_back(scheme + "://" + net::host_port(view.topology.host(name).address, view.spec.etcd_client_port));
+  return all;
+}
+
+// The same as etcd_calls(), as Patroni's user.
+std::vector<std::string> keys_as_patroni(const ClusterView& view, const std::string& body, const char* path) {
+  std::vector<std::string> argv{"sh", "-c", shell::etcd_key, "sh", path, body, view.spec.patroni_cluster_name, certificate};
+  for (std::string& url : etcd_urls(view)) argv.push_back(std::move(url));
+  return argv;
+}
+
+// Names of keys, as the reader: by etcdctl, because etcd takes a certificate's name through gRPC only.
+Exec names_as_reader(const ClusterView& view, const std::string& prefix) {
+  std::vector<std::vector<std::string>> calls;
+  for (const std::string& url : etcd_urls(view)) {
+    std::vector<std::string> call{"etcdctl", "--command-timeout=3s", "--dial-timeout=1s", "--endpoints=" + url};
+    if (url.starts_with("https:"))
+      call.insert(call.end(), {"--cacert", certificates::authority_file, "--cert", certificates::certificate_file("confd"), "--key",
+                               certificates::key_file("confd")});
+    call.insert(call.end(), {"get", "--prefix", "--keys-only", "-w", "json", prefix});
+    calls.push_back(std::move(call));
+  }
+  return {.argv = first_answer(calls), .limit = std::chrono::seconds(20)};
+}
 
 // curl's words that ask each endpoint of etcd for keys, and then perhaps for its version.
 std::vector<std::vector<std::string>> etcd_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, const char* path,
@@ -40,8 +74,10 @@ std::vector<std::vector<std::string>> etcd_calls(const ClusterView& view, const 
   return all;
 }
 
+constexpr const char* range = "/v3/kv/range";
+
 std::vector<std::vector<std::string>> range_calls(const ClusterView& view, const TopologyHost& host, const std::string& body, bool version) {
-  return etcd_calls(view, host, body, "/v3/kv/range", version);
+  return etcd_calls(view, host, body, range, version);
 }
 
 // The body and the status of a key of Consul's. Reading is consistent: an answer means that there is a quorum.
@@ -70,7 +106,11 @@ Ask key_ask(const ClusterView& view, const TopologyHost& host, const std::string
     return ask;
   }
   const std::string body = R"({"key":")" + to_base64("/service/" + view.spec.patroni_cluster_name + "/" + key) + R"("})";
-  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, true)), .about = std::move(about), .limit = std::chrono::seconds(20)}};
+  Exec exec{.argv = may_have_users(view) ? keys_as_patroni(view, body, range) : first_answer(range_calls(view, host, body, true)),
+            .limit = std::chrono::seconds(20)};
+  about.emplace_back("dcs:users");
+  exec.about = std::move(about);
+  return {host.name, std::move(exec)};
 }
 
 // The TLS lines of Patroni's DCS section: the authority that it trusts, and its client certificate and key.
@@ -81,7 +121,7 @@ std::string certificate_lines() {
 
 }  // namespace
 
-std::string dcs_section(const ClusterView& view) {
+Text dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
     // Use no health checks for the session: it must end only by its TTL, because gossip declares a host dead long before its PostgreSQL has stopped.
     // Patroni does not register services; the agent's configuration does.
@@ -90,10 +130,15 @@ std::string dcs_section(const ClusterView& view) {
     if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
     return out;
   }
-  std::string out = "etcd3:\n  hosts:\n";
+  Text out = "etcd3:\n  hosts:\n";
   for (const std::string& name : view.topology.dcs_members)
     out += "    - \"" + net::host_port(view.topology.host(name).address, view.spec.etcd_client_port) + "\"\n";
   if (certificates::wanted(view.spec)) out += "  protocol: https\n" + certificate_lines();
+  if (etcd_has_users(view)) {
+    out += "  username: \"" + etcd_patroni_user(view) + "\"\n  password: \"";
+    out += view.secret(etcd_password_secret);
+    out += "\"\n";
+  }
   return out;
 }
 
@@ -112,6 +157,7 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   // Patroni uses a new DCS only when it has seen all of its members.
   if (begins(view) || certificates::goes_over(view))
     for (const std::string& member : members) steps.push_back(healthy(member));
+  if (!on_consul(view) && etcd_has_users(view)) steps.push_back(etcd::users());
   return steps;
 }
 
@@ -125,7 +171,7 @@ constexpr const char* forgotten[] = {"leader", "status", "history", "failover", 
 
 // The names of all keys of the cluster.
 Ask keys_ask(const ClusterView& view, const TopologyHost& host) {
-  const std::vector<std::string> about{"dcs:keys", "unit:patroni.service"};
+  const std::vector<std::string> about{"dcs:keys", "dcs:users", "unit:patroni.service"};
   if (on_consul(view)) {
     Ask ask = consul_key_ask(view, host, "?keys");
     std::get<Exec>(ask.what).about = about;
@@ -133,7 +179,9 @@ Ask keys_ask(const ClusterView& view, const TopologyHost& host) {
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name;
   const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
-  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, false)), .about = about, .limit = std::chrono::seconds(20)}};
+  return {host.name, Exec{.argv = may_have_users(view) ? keys_as_patroni(view, body, range) : first_answer(range_calls(view, host, body, false)),
+                          .about = about,
+                          .limit = std::chrono::seconds(20)}};
 }
 
 Do forget(const ClusterView& view, const TopologyHost& host, const std::string& key) {
@@ -143,7 +191,9 @@ Do forget(const ClusterView& view, const TopologyHost& host, const std::string& 
     run.argv = consul_environment(view.spec);
     run.argv.insert(run.argv.end(), {consul_program(view.spec), "kv", "delete", name});
   } else {
-    run.argv = first_answer(etcd_calls(view, host, R"({"key":")" + to_base64("/" + name) + R"("})", "/v3/kv/deleterange", false));
+    const char* path = "/v3/kv/deleterange";
+    const std::string body = R"({"key":")" + to_base64("/" + name) + R"("})";
+    run.argv = may_have_users(view) ? keys_as_patroni(view, body, path) : first_answer(etcd_calls(view, host, body, path, false));
   }
   return {.at = host.name, .what = std::move(run)};
 }
@@ -173,12 +223,23 @@ Ask member_names_ask(const ClusterView& view, const TopologyHost& host) {
   }
   const std::string prefix = "/service/" + view.spec.patroni_cluster_name + "/members";
   const std::string body = R"({"key":")" + to_base64(prefix + "/") + R"(","range_end":")" + to_base64(prefix + "0") + R"(","keys_only":true})";
-  return {host.name, Exec{.argv = first_answer(range_calls(view, host, body, false)),
-                          .about = {"dcs:initialize", "unit:patroni.service"},
-                          .limit = std::chrono::seconds(20)}};
+  Exec exec = may_have_users(view) ? names_as_reader(view, prefix + "/")
+                                   : Exec{.argv = first_answer(range_calls(view, host, body, false)), .limit = std::chrono::seconds(20)};
+  exec.about = {"dcs:initialize", "unit:patroni.service"};
+  return {host.name, std::move(exec)};
 }
 
-Ask initialize_ask(const ClusterView& view, const TopologyHost& host) { return key_ask(view, host, "initialize", {"dcs:initialize"}); }
+Ask initialize_ask(const ClusterView& view, const TopologyHost& host) {
+  Ask ask = key_ask(view, host, "initialize", {"dcs:initialize"});
+  if (!may_have_users(view)) return ask;
+  // A Patroni that runs knows it, too, and needs no login of ours.
+  auto& exec = std::get<Exec>(ask.what);
+  auto calls = certificates::calls(view, certificate, {"-sf", "-m", "3"}, host.address, view.spec.patroni_restapi_port, {"/patroni"});
+  calls.push_back(std::move(exec.argv));
+  exec.argv = first_answer(calls);
+  exec.about.emplace_back("unit:patroni.service");
+  return ask;
+}
 
 Ask sync_ask(const ClusterView& view, const TopologyHost& host) {
   return key_ask(view, host, "sync", {"dcs:initialize", "dcs:config", "unit:patroni.service"});
@@ -207,9 +268,13 @@ std::optional<std::string> key_value(const Answer& answer) {
   return found.empty() ? std::string() : from_base64(json_read::text(found[0], "value")).value_or("");
 }
 
+// The system identifier as a Patroni that runs tells it; empty in an answer of the DCS.
+std::string patronis_id(const Answer& answer) { return json_read::text(json_of(answer), "database_system_identifier"); }
+
 }  // namespace
 
 Initialized read_initialized(const Answer& answer) {
+  if (!patronis_id(answer).empty()) return Initialized::yes;
   const auto value = key_value(answer);
   if (!value) return Initialized::unknown;
   // Without a value it stands while a member tries to begin the cluster.
@@ -224,7 +289,10 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
     std::sort(names.begin(), names.end());
     return names;
   }
-  const Json json = json_of(answer);
+  const auto* output = std::get_if<Output>(&answer);
+  std::istringstream in(output && output->status == 0 ? output->out : "");
+  Json json;
+  json_read::read(in, json);  // what follows is the version
   if (!json.is_object() || !json.contains("header")) return std::nullopt;
   for (const Json& one : json_read::list(json, "kvs")) {
     const std::string key = from_base64(json_read::text(one, "key")).value_or("");
@@ -234,7 +302,11 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer) 
   return names;
 }
 
-std::string read_system_id(const Answer& answer) { return key_value(answer).value_or(""); }
+std::string read_system_id(const ClusterView& view, const Answer& answer) {
+  if (const std::string id = patronis_id(answer); !id.empty())
+    return read_member(answer).scope == view.spec.patroni_cluster_name ? id : std::string();
+  return key_value(answer).value_or("");
+}
 
 std::optional<std::set<std::string>> read_sync(const Answer& answer) {
   const auto value = key_value(answer);

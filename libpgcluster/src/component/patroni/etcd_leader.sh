@@ -10,8 +10,25 @@ case $2 in
     ask() { curl -q --noproxy '*' --cacert "$tls/authority.crt" --cert "$tls/etcd.crt" --key "$tls/etcd.key" -sf -m 3 "$@"; }
     ;;
 esac
+# As etcd's root, where it has users.
+ctl() { ETCDCTL_API=3 etcdctl --command-timeout=3s --endpoints="$1" --cacert "$tls/authority.crt" --cert "$tls/etcd-root.crt" --key "$tls/etcd-root.key" "$2" "$3"; }
+away() {
+  case $(ctl "$1" endpoint status) in *', true, false, '*) ;; *) return ;; esac
+  ctl "$1" member list | sed -n 's/^\([0-9a-f]*\), started, .*, \(https[^,]*\), false$/\1 \2/p' |
+    while read -r member url; do
+      [ "$url" != "$1" ] || continue
+      ask -o /dev/null "$url/health" || continue
+      ctl "$1" move-leader "$member" >/dev/null || continue
+      echo "etcd's leadership moved to $url"
+      return
+    done
+}
 move() {
   ask -o /dev/null "$1/primary" || return
+  if [ -e "${tls-}/etcd-root.crt" ]; then
+    away "$2"
+    return
+  fi
   status=$(ask -d '{}' "$2/v3/maintenance/status")
   self=${status#*\"member_id\":\"} self=${self%%\"*}
   case $status in *"\"leader\":\"$self\""*) ;; *) return ;; esac

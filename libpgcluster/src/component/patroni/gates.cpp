@@ -72,7 +72,7 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
     const std::string* found = answers.out(look);
     if (!found) return Done{};
     std::istringstream lines(*found);
-    const std::string system_id = read_system_id(answers[initialize]);
+    const std::string system_id = read_system_id(*view, answers[initialize]);
     for (std::string kind, value, line; std::getline(lines, line);) {
       kind = line.substr(0, 4);
       value = line.size() > 5 ? line.substr(5) : "";

@@ -11,6 +11,7 @@
 #include "component/backup.hpp"
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
+#include "component/etcd/etcd.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
 #include "component/postgresql/locales.hpp"
 #include "component/postgresql/networks.hpp"
@@ -105,6 +106,8 @@ class Patroni final : public Component {
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
+    // Patroni that runs logs in with another password only when etcd knows it.
+    if (patroni::configured(*view, host)) files = after_where_planned({etcd::users()}, std::move(files));
     // Clients of Patroni and PostgreSQL, and the DCS, must accept both protocols first.
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
@@ -204,9 +207,11 @@ class Patroni final : public Component {
               .secrets = {{"patroni_superuser_password", spec.patroni_superuser_password, {"superuser", spec.patroni_superuser_username}},
                           {"patroni_replication_password", spec.patroni_replication_password, {"replication", spec.patroni_replication_username}},
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
+    const bool users = etcd_has_users(node.cluster);
+    if (users) all.secrets.push_back({.name = etcd_password_secret, .word = "etcd"});
     const std::string& account = platform.postgresql.account;
     certificates::declare(node, all,
-                          {{.name = patroni::certificate, .account = account, .asks = true, .port = spec.patroni_restapi_port},
+                          {{.name = patroni::certificate, .account = account, .asks = true, .nameless = users, .port = spec.patroni_restapi_port},
                            {.name = patroni::server_certificate,
                             .account = account,
                             .names = certificates::client_names(node),

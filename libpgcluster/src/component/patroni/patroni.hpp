@@ -72,7 +72,7 @@ Ask sync_ask(const ClusterView& view, const TopologyHost& host);
 /// The names of the synchronous standbys; nullopt if the DCS does not answer.
 std::optional<std::set<std::string>> read_sync(const Answer& answer);
 /// Patroni's section about its DCS.
-std::string dcs_section(const ClusterView& view);
+Text dcs_section(const ClusterView& view);
 /// The log of the DCS's process on the host, if it has one, to explain why it does not answer.
 std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host);
 /// The steps after which the DCS answers on the host: those of the host's own member or agent, and of all members while the cluster is new or
@@ -80,7 +80,7 @@ std::vector<Ask> dcs_evidence(const ClusterView& view, const TopologyHost& host)
 std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host);
 /// The package with Patroni's client for the DCS.
 const std::string& dcs_client_package(const NodeView& node);
-/// The cluster's initialize key, from a DCS that answers with a quorum behind it.
+/// The cluster's initialize key, from a DCS that answers with a quorum behind it; or what the host's own Patroni tells of its cluster, if it runs.
 Ask initialize_ask(const ClusterView& view, const TopologyHost& host);
 /// Makes the DCS forget who led, the history of timelines, and the synchronous standbys: the data is replaced by older data. The cluster's settings
 /// and its system identifier stay. `host` asks the DCS; no Patroni may run.
@@ -127,7 +127,7 @@ std::optional<std::vector<std::string>> read_member_names(const Answer& answer);
 enum class Initialized { no, yes, unknown };
 Initialized read_initialized(const Answer& answer);
 /// The cluster's system identifier; empty while it is not known.
-std::string read_system_id(const Answer& answer);
+std::string read_system_id(const ClusterView& view, const Answer& answer);
 
 /// All members as they are now.
 struct Members {

@@ -5,6 +5,7 @@ namespace pgcluster::shell {
 
 extern const char* const await_server;  ///< a program on the host
 extern const char* const copy_again;
+extern const char* const etcd_key;
 extern const char* const etcd_leader;  ///< a program on the host
 extern const char* const foreign_server;
 extern const char* const making_server;

@@ -65,7 +65,7 @@ StepPtr stanza_step(const View& view, const TopologyHost& host) {
     const bool told =
         begun == patroni::Initialized::yes || (begins && (begun == patroni::Initialized::no || !initialize || answers.pending(*initialize)));
     if (told) {
-      if (auto refused = stranger(*view, repositories, patroni::read_system_id(key))) return *refused;
+      if (auto refused = stranger(*view, repositories, patroni::read_system_id(*view, key))) return *refused;
     } else if (begins) {
       return Later{.until = "the DCS tells the system identifier of the cluster", .at_most = Impact::none, .action = Action::run};
     }

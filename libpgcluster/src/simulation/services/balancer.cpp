@@ -139,6 +139,20 @@ std::string BalancerModel::page(const SimulatedHost& host) {
   return out;
 }
 
+// As etcdctl get --prefix --keys-only -w json does.
+Output BalancerModel::members_by_etcdctl(const SimulatedHost& host, const std::vector<std::string>& argv) {
+  if (!host.packages.contains("etcd-client")) return {.status = 127, .err = "etcdctl: command not found\n"};
+  Endpoints endpoints{.tls = curl_files(argv)};
+  for (const std::string& word : argv)
+    if (const std::string option = "--endpoints="; word.starts_with(option)) endpoints.urls.push_back(word.substr(option.size()));
+  const std::string& prefix = argv.back();
+  const auto members = patroni_->members(host.name, endpoints, prefix.substr(9, prefix.find('/', 9) - 9));
+  if (!members) return {.status = 1, .err = "Error: etcdserver: permission denied\n"};
+  nlohmann::json answer{{"header", {{"revision", 1}}}};
+  for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", to_base64(prefix + name)}});
+  return {.out = answer.dump()};
+}
+
 std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
   if (argv[0] == "curl" && argv.back().ends_with("/;csv")) {
     if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
@@ -163,6 +177,7 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
     for (const auto& [name, address] : *members) answer["kvs"].push_back({{"key", to_base64(prefix + name)}});
     return Output{.out = answer.dump()};
   }
+  if (argv[0] == "etcdctl" && argv.back().ends_with("/members/")) return members_by_etcdctl(host, argv);
   static const std::string kv = "/v1/kv/service/";
   const auto at = argv.back().find(kv);
   if ((argv[0] == "curl" || !first_call(argv).empty()) && at != std::string::npos && argv.back().find("/members/?keys") != std::string::npos) {

@@ -31,6 +31,7 @@ class BalancerModel final : public ServiceModel {
  private:
   bool serves(const SimulatedHost& host) const;
   void render(SimulatedHost& host);
+  Output members_by_etcdctl(const SimulatedHost& host, const std::vector<std::string>& argv);
   std::string page(const SimulatedHost& host);
 
   std::shared_ptr<PatroniModel> patroni_;

@@ -8,6 +8,8 @@
 #include "base/json.hpp"
 #include "component/certificates.hpp"
 #include "component/etcd/etcd.hpp"
+#include "component/etcd/shell.hpp"
+#include "component/patroni/shell.hpp"
 #include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
 #include "simulation/url.hpp"
@@ -20,6 +22,7 @@ using namespace std::chrono_literals;
 
 constexpr const char* members_path = "/v3/cluster/member/list";
 constexpr const char* range_path = "/v3/kv/range";
+constexpr const char* health_path = "/health";
 constexpr const char* data_file = "/var/lib/etcd/default/member/snap/db";
 
 std::map<std::string, std::string> environment(const SimulatedHost& host) {
@@ -62,8 +65,8 @@ GatewayCall gateway_call(const std::vector<std::string>& argv) {
       call.key = json_read::text(body, "key");
       call.range_end = json_read::text(body, "range_end");
     }
-    for (const char* known : {members_path, range_path})
-      if (argv[i].ends_with(known)) {
+    for (const char* known : {members_path, range_path, health_path})
+      if (argv[i].ends_with(known) && argv[i] == origin_of(argv[i]) + known) {
         call.path = known;
         call.endpoints.urls.push_back(origin_of(argv[i]));
       }
@@ -186,6 +189,20 @@ EtcdModel::Cluster* EtcdModel::reach(const SimulatedHost& from, const Endpoints&
   return nullptr;
 }
 
+// As the gateway has it: etcd with users takes no certificate that has a name.
+EtcdModel::Cluster* EtcdModel::reach_by_password(const SimulatedHost& from, const Endpoints& endpoints, const std::string& user,
+                                                 const std::string& password, const std::string& key, bool write) {
+  Cluster* cluster = reach(from, endpoints);
+  if (!cluster || !cluster->users.enabled) return cluster;
+  const bool in = common_name(from, endpoints.tls).empty() && cluster->users.lets_in(user, password) && cluster->users.may(user, key, write);
+  return in ? cluster : nullptr;
+}
+
+EtcdModel::Cluster* EtcdModel::reach_by_name(const SimulatedHost& from, const Endpoints& endpoints, const std::string& key) {
+  Cluster* cluster = reach(from, endpoints);
+  return cluster && cluster->users.may(common_name(from, endpoints.tls), key, false) ? cluster : nullptr;
+}
+
 EtcdModel::Health EtcdModel::health(const std::string& host) {
   const Cluster* cluster = of(fleet_->host(host));
   if (!cluster) return {};
@@ -223,38 +240,82 @@ Output EtcdModel::members(const Cluster& cluster) {
 
 // As own_member.sh does: ADDRESS/PORT ADDRESS:PORT WORD…
 Output EtcdModel::own_member(SimulatedHost& host, const std::vector<std::string>& argv) {
-  const TlsFiles files = host_files("etcd");
+  TlsFiles files = host_files("etcd");
+  if (const TlsFiles root = host_files(etcd_root_certificate); host.read(root.certificate)) files = root;
   const bool settled = host.read(certificates::settled_file);
   Cluster* cluster = settled || host.read(files.certificate) ? reach(host, {{"https://" + argv[5]}, files}) : nullptr;
   if (!cluster && !settled) cluster = reach(host, {{"http://" + argv[5]}});
-  if (cluster && argv.size() > 9 && argv[6] == "member" && argv[7] == "update") {
+  const std::vector<std::string> words(argv.begin() + 6, argv.end());
+  if (cluster && host.packages.contains("etcd-client") && !words.empty() && (words[0] == "user" || words[0] == "role" || words[0] == "auth"))
+    return cluster->users.command(common_name(host, files), words);
+  if (cluster && words.size() > 3 && words[0] == "member" && words[1] == "update") {
     for (Member& member : cluster->members)
-      if (hexadecimal(number_of(cluster->id + member.name)) == argv[8]) member.peer_url = argv[9].substr(argv[9].find('=') + 1);
+      if (hexadecimal(number_of(cluster->id + member.name)) == words[2]) member.peer_url = words[3].substr(words[3].find('=') + 1);
     return {};
   }
+  if (cluster && words.size() > 1 && words[0] == "member" && words[1] == "list") return members(*cluster);
+  if (cluster && !words.empty() && words[0] == "alarm") return {.out = "{}"};
   return ctl(host, argv, cluster);
 }
 
-std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string&) {
+// ADDRESS:PORT CLUSTER READER USER, and the password.
+Output EtcdModel::make_users(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
+  const TlsFiles files = host_files(etcd_root_certificate);
+  Cluster* cluster = host.packages.contains("etcd-client") ? reach(host, {{"https://" + argv[4]}, files}) : nullptr;
+  if (!cluster) return {.status = 1, .err = "etcdctl user add: context deadline exceeded\n"};
+  return cluster->users.make(common_name(host, files), argv[5], argv[6], argv[7], input.substr(0, input.find('\n')));
+}
+
+// As etcd_key.sh does for /v3/kv/range: PATH BODY CLUSTER CERTIFICATE URL…
+Output EtcdModel::patronis_key(const SimulatedHost& host, const std::vector<std::string>& argv) {
+  if (!host.packages.contains("curl")) return {.status = 1, .err = "sh: 1: curl: not found\n"};
+  const Json body = json_read::parse(argv[5]);
+  const std::string key = from_base64(json_read::text(body, "key")).value_or(""), end = from_base64(json_read::text(body, "range_end")).value_or("");
+  const std::string* secret = host.read(std::string("/var/lib/pgcluster/secrets/") + etcd_password_secret);
+  const std::string kept = secret ? *secret : "", mark = "\n# rotated ";
+  const auto at = kept.find(mark);
+  const bool second = at != std::string::npos && std::stoi(kept.substr(at + mark.size())) % 2 == 1;
+  const Endpoints endpoints{{argv.begin() + 8, argv.end()}, host_files(argv[7])};
+  const Cluster* cluster = reach_by_password(host, endpoints, (second ? "patroni2@" : "patroni@") + argv[6], kept.substr(0, at), key, false);
+  return cluster ? range(*cluster, key, end) : Output{.status = 1};
+}
+
+Output EtcdModel::range(const Cluster& cluster, const std::string& key, const std::string& end) {
+  Json answer{{"header", {{"revision", "1"}}}};
+  for (auto it = cluster.keys.lower_bound(key); it != cluster.keys.end() && (it->first == key || it->first < end); ++it)
+    answer["kvs"].push_back(Json{{"key", to_base64(it->first)}, {"value", to_base64(it->second)}});
+  return {.out = answer.dump()};
+}
+
+Output EtcdModel::gateway(const SimulatedHost& host, const GatewayCall& call, const std::vector<std::string>& argv) {
+  const Cluster* cluster = reach(host, call.endpoints);
+  if (!cluster) {
+    const int status = call.endpoints.urls[0].starts_with("https:") ? tls_status(host, call.endpoints.tls) : 0;
+    return {.status = status != 0 ? status : 28};
+  }
+  if (call.path == health_path) return {.out = R"({"health":"true","reason":""})"};
+  const bool fails = std::find(argv.begin(), argv.end(), "-sf") != argv.end();  // on an HTTP error
+  const auto refused = [&](const char* why) { return fails ? Output{.status = 22} : Output{.out = why}; };
+  if (cluster->users.enabled && !common_name(host, call.endpoints.tls).empty())
+    return refused("CommonName of client sending a request against gateway will be ignored and not used as expected\n");
+  if (call.path == members_path) return members(*cluster);
+  if (cluster->users.enabled) return refused(R"({"code":3, "message":"etcdserver: user name is empty"})");
+  return range(*cluster, from_base64(call.key).value_or(""));
+}
+
+std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
   const auto own = [&]() -> Cluster* {
     Cluster* cluster = of(host);
     return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
-  if (argv[0] == "etcdctl") return ctl(host, argv, own());
-  if (argv[0] == "bash" && argv.size() > 5 && argv[3] == "etcdctl") return own_member(host, argv);
+  if (argv[0] == "etcdctl" && argv.back().find("/members/") == std::string::npos) return ctl(host, argv, own());
+  if (argv[0] == "bash" && argv.size() > 6 && argv[3] == "etcdctl") return own_member(host, argv);
+  if (argv[0] == "sh" && argv.size() > 7 && argv[2] == shell::make_users) return make_users(host, argv, input);
+  if (argv[0] == "sh" && argv.size() > 8 && argv[2] == shell::etcd_key && argv[4] == "/v3/kv/range") return patronis_key(host, argv);
   const GatewayCall call = gateway_call(argv);
   if (call.path.empty() || !call.range_end.empty()) return std::nullopt;  // Patroni's members are the other models' matter
   if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
-  const Cluster* cluster = reach(host, call.endpoints);
-  if (!cluster) {
-    const int status = call.endpoints.urls[0].starts_with("https:") ? tls_status(host, call.endpoints.tls) : 0;
-    return Output{.status = status != 0 ? status : 28};
-  }
-  if (call.path == members_path) return members(*cluster);
-  Json answer{{"header", {{"revision", "1"}}}};
-  if (const auto it = cluster->keys.find(from_base64(call.key).value_or("")); it != cluster->keys.end())
-    answer["kvs"] = Json::array({Json{{"key", call.key}, {"value", to_base64(it->second)}}});
-  return Output{.out = answer.dump()};
+  return gateway(host, call, argv);
 }
 
 }  // namespace pgcluster

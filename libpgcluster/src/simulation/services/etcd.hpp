@@ -6,9 +6,12 @@
 
 #include <pgcluster/simulation/simulated.hpp>
 
+#include "simulation/services/etcd_users.hpp"
 #include "simulation/tls.hpp"
 
 namespace pgcluster {
+
+struct GatewayCall;
 
 /// etcd on a simulated fleet: who is a member follows from the hosts' environment files and data directories.
 class EtcdModel final : public ServiceModel {
@@ -24,6 +27,7 @@ class EtcdModel final : public ServiceModel {
     std::string token;
     std::vector<Member> members;
     std::map<std::string, std::string> keys{};
+    EtcdUsers users{};
     std::size_t quorum() const { return members.size() / 2 + 1; }
   };
 
@@ -36,11 +40,18 @@ class EtcdModel final : public ServiceModel {
 
   /// The cluster that answers a program of this host with a quorum at one of these endpoints; null where none does.
   Cluster* reach(const SimulatedHost& from, const Endpoints& endpoints);
+  /// The same by the JSON gateway, for a program that logs in and then uses this key.
+  Cluster* reach_by_password(const SimulatedHost& from, const Endpoints& endpoints, const std::string& user, const std::string& password,
+                             const std::string& key, bool write);
+  /// The same by gRPC, for a program that reads this key and is known by its certificate.
+  Cluster* reach_by_name(const SimulatedHost& from, const Endpoints& endpoints, const std::string& key);
   /// How many members of the host's cluster serve, and how many it takes; both 0 where the host has no member.
   struct Health {
     std::size_t serving = 0, quorum = 0, members = 0;
   };
   Health health(const std::string& host);
+  /// The cluster of the host's member; null where it has none.
+  const Cluster* cluster_of(const std::string& host) { return of(fleet_->host(host)); }
   /// How often a member was made on the host.
   int made(const std::string& host) const;
 
@@ -57,7 +68,11 @@ class EtcdModel final : public ServiceModel {
   Cluster* of(const SimulatedHost& host);
   Output ctl(SimulatedHost& host, const std::vector<std::string>& words, Cluster* cluster);
   Output own_member(SimulatedHost& host, const std::vector<std::string>& argv);
+  Output make_users(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input);
+  Output patronis_key(const SimulatedHost& host, const std::vector<std::string>& argv);
+  Output gateway(const SimulatedHost& host, const GatewayCall& call, const std::vector<std::string>& argv);
   static Output members(const Cluster& cluster);
+  static Output range(const Cluster& cluster, const std::string& key, const std::string& end = {});
 
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, Cluster> clusters_;  // by id

@@ -166,7 +166,8 @@ EtcdModel::Cluster* PatroniModel::dcs_of(const std::string& host, const Member& 
   for (int i = 0; member.config.contains("etcd3.hosts." + std::to_string(i)); ++i)
     endpoints.urls.push_back((protocol.empty() ? "http" : protocol) + "://" + value_of(member.config, "etcd3.hosts." + std::to_string(i)));
   endpoints.tls = {value_of(member.config, "etcd3.cacert"), value_of(member.config, "etcd3.cert"), value_of(member.config, "etcd3.key")};
-  return etcd_->reach(fleet_->host(host), endpoints);
+  return etcd_->reach_by_password(fleet_->host(host), endpoints, value_of(member.config, "etcd3.username"), value_of(member.config, "etcd3.password"),
+                                  "/service/" + value_of(member.config, "scope") + "/", true);
 }
 
 PatroniModel::Cluster* PatroniModel::cluster_of(const Member& member) {

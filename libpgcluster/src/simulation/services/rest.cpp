@@ -68,6 +68,7 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
   const bool leads = cluster->leader == host.name || member.phase == Phase::first_roles;
   json["state"] = "running";
   json["server_version"] = 170006;
+  if (const std::string id = system_id_of(host.name); !id.empty()) json["database_system_identifier"] = id;
   json["postmaster_start_time"] = member.started;
   json["timeline"] = cluster->timeline;
   json["xlog"] = leads ? Json{{"location", 67108864}} : Json{{"received_location", 67108864}, {"replayed_location", 67108864}};
@@ -85,7 +86,9 @@ std::string PatroniModel::state(SimulatedHost& host, SimulatedTime now) {
 std::optional<std::vector<std::pair<std::string, std::string>>> PatroniModel::members(const std::string& asking, const Endpoints& endpoints,
                                                                                       const std::string& scope) {
   const bool own_agent = endpoints.urls == std::vector<std::string>{"http://127.0.0.1:8500"};
-  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach(fleet_->host(asking), endpoints) : consul_ ? consul_->reach(asking) : nullptr;
+  const EtcdModel::Cluster* dcs = !own_agent ? etcd_->reach_by_name(fleet_->host(asking), endpoints, "/service/" + scope + "/members/")
+                                  : consul_  ? consul_->reach(asking)
+                                             : nullptr;
   if (!dcs) return std::nullopt;
   std::vector<std::pair<std::string, std::string>> found;
   for (auto& [host, member] : members_) {
