@@ -91,6 +91,22 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
         },
         Steps());
   }
+  Turn turn() const override {
+    return from_library<Turn>(
+        [&] {
+          const py::function found = override_of("turn");
+          return found ? load<Turn>(found(), about("turn")) : Turn::usual;
+        },
+        Turn::usual);
+  }
+  Leaving leaving(const ClusterView& cluster) const override {
+    return from_library<Leaving>(
+        [&] {
+          const py::function found = override_of("leaving");
+          return found ? load<Leaving>(found(remembered(cluster)), about("leaving")) : Leaving();
+        },
+        Leaving());
+  }
   Needs needs(const NodeView& node) const override { return of_node<Needs>("needs", node); }
   std::vector<Probe> health(const NodeView& node) const override { return of_node<std::vector<Probe>>("health", node); }
   std::vector<std::string> data(const NodeView& node) const override { return of_node<std::vector<std::string>>("data", node); }
@@ -258,6 +274,11 @@ void bind_components(py::module_& m) {
       .def(
           "cluster_steps", [](const Component& self, const View& cluster) { return self.cluster_steps(*cluster.in_library); }, py::arg("cluster"),
           "Work that is nobody's own.")
+      .def(
+          "turn", [](const Component& self) { return give(self.turn()); }, "When its steps come among those of a host.")
+      .def(
+          "leaving", [](const Component& self, const View& cluster) { return give(self.leaving(*cluster.in_library)); }, py::arg("cluster"),
+          "What must be heeded when it leaves a host on which others stay.")
       .def(
           "needs", [](const Component& self, py::handle node) { return give(self.needs(node_from(node))); }, py::arg("node"),
           "What it needs on the host, as data.")

@@ -157,11 +157,13 @@ StepPtr reload_step(const View& view, const TopologyHost& host) {
 StepPtr loaded_gate(const View& view, const TopologyHost& host) {
   const Ask ask = server_ask(*view, host);
   const Ask unit = unit_ask(view->spec, host);
+  const std::string round = std::to_string(view->spec.patroni_loop_wait);
   auto decide = [=, mark = config_mark(*view, host), name = host.name](const Answers& answers) -> Decision {
     const Server& server = answers.read(ask, read_server);
     // A server that does not run will start with the file; one whose file is about to change is looked at again when it has.
     if (!server.answers || server.config == mark || answers.pending(unit)) return Done{};
-    return Later{"Patroni has read " + std::string(config_path) + " on " + name};
+    return Later{.until = "Patroni has read " + std::string(config_path) + " on " + name,
+                 .seen = "PostgreSQL still runs with the former settings: Patroni reads a changed file in its next round, within " + round + " s"};
   };
   return gate(loaded(host.name),
               {.asks = {ask, unit}, .decide = decide, .settle = seconds(2 * view->spec.patroni_loop_wait + 60), .evidence = {journal(host.name)}});
