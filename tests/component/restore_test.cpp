@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <pgcluster/base/error.hpp>
+
+#include "component/pgbackrest/shell.hpp"
 
 using namespace pgcluster;
 using namespace pgcluster::restore;
@@ -155,6 +158,16 @@ TEST_CASE("restore: what cannot be reached is refused") {
   hole.timelines[1].segments.erase(4);
   CHECK(says(chosen(at_lsn(0x5000000), 0, {}, hole), "the WAL file 000000010000000000000004 is missing"));
   CHECK(chosen({}, 0, {}, hole) == "C on 3");
+}
+
+TEST_CASE("restore: the programs on the hosts are whole") {
+  const std::string begin = shell::recovery, server = shell::server_in + std::string("\n");
+  for (const std::string& program : {begin + server + shell::restore, begin + shell::prove, server + shell::set_aside}) {
+    FILE* sh = popen("sh -n", "w");
+    REQUIRE(sh);
+    REQUIRE(std::fwrite(program.data(), 1, program.size(), sh) == program.size());
+    CHECK(pclose(sh) == 0);
+  }
 }
 
 TEST_CASE("restore: the note that hosts keep") {

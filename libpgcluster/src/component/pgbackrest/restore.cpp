@@ -153,17 +153,17 @@ StepPtr clear_step(const View& view, const Note& note, const std::string& host) 
     if (std::holds_alternative<Absent>(answers[ask])) return Done{};
     // Its data is new where nothing holds it any more.
     if (const auto found = read_note(answers[held]); !answers.pending(held) && (!found || !found->hold)) return Done{};
-    return Change{
-        .todo = {Do{.at = host,
-                    .what = Run{.argv = {"sh", "-c", std::string(shell::server_in) + shell::set_aside, "sh", data, note.id, note.keep ? "yes" : "no"},
-                                .touches = {"file:" + data + "/PG_VERSION"},
-                                .slow = true,
-                                .name = (note.keep ? "rename " : "remove ") + data},
-                    .limit = hours(24)}},
-        .action = Action::remove,
-        .impact = Impact::data,
-        .reason = note.keep ? "the former data is renamed (.before-" + note.id + "); the replica is copied from the leader"
-                            : "the former data goes; the replica is copied from the leader"};
+    return Change{.todo = {Do{.at = host,
+                              .what = Run{.argv = {"sh", "-c", shell::server_in + std::string("\n") + shell::set_aside, "sh", data, note.id,
+                                                   note.keep ? "yes" : "no"},
+                                          .touches = {"file:" + data + "/PG_VERSION"},
+                                          .slow = true,
+                                          .name = (note.keep ? "rename " : "remove ") + data},
+                              .limit = hours(24)}},
+                  .action = Action::remove,
+                  .impact = Impact::data,
+                  .reason = note.keep ? "the former data is renamed (.before-" + note.id + "); the replica is copied from the leader"
+                                      : "the former data goes; the replica is copied from the leader"};
   };
   return make_step(step(host, "restore-clear"), {.asks = {ask, held}, .decide = decide, .settle = seconds(60)});
 }
@@ -177,9 +177,10 @@ Steps prepared(const View& view, const Note& note) {
   std::vector<Steps> others;
   for (const std::string& host : view->topology.database)
     if (host != note.host) others.push_back(held(host));
-  Steps program = parallel(file(step(note.host, "restore-program"), note.host,
-                                {.path = program_path, .content = std::string(shell::recovery) + shell::server_in + shell::restore, .mode = 0755}),
-                           file(step(note.host, "restore-unit"), note.host, unit_file()));
+  Steps program =
+      parallel(file(step(note.host, "restore-program"), note.host,
+                    {.path = program_path, .content = std::string(shell::recovery) + shell::server_in + "\n" + shell::restore, .mode = 0755}),
+               file(step(note.host, "restore-unit"), note.host, unit_file()));
   return sequence(std::move(program), held(note.host), parallel(std::move(others)));
 }
 
