@@ -203,6 +203,15 @@ TEST_CASE("backups: a restore that was interrupted is not touched, and its end i
   CHECK(steps_of(anew).front() == "pg1/pgbackrest/restore-archived");
   CHECK(warns(anew, "goes back to LSN 0/3000100"));
   const auto progress = [&](const std::string& line) { fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", line + "\n"); };
+  // Planned anew after another member had taken over, and interrupted again: the newest plan counts.
+  restore::Note newer = note;
+  newer.id = "18";
+  newer.host = "pg2";
+  fleet.executor.host("pg2").write(restore::note_path, restore::note_text(*view, newer, "pg2", true));
+  fleet.executor.host("pg2").write("/var/lib/pgcluster/restore.progress", "copying 18 the backup A\n");
+  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).at(2) == "pg2 stop");
+  fleet.executor.host("pg2").files.erase("/var/lib/pgcluster/restore.progress");
+  hold(true);
   progress("copying 17 the backup A");
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/5000028", .keep_data = true}), doctest::Contains("begun without --keep-data"),

@@ -97,23 +97,19 @@ class Restoring {
       for (std::size_t i = 0; i < answers.size(); ++i) answers_.set(asks_.at(name)[i], answers[i]);
   }
 
-  // The note that counts is that of the host that is restored: it is written first, and goes last. Others may be older, where a restore was planned
-  // anew. Those that are left without it are of a restore that has ended.
+  // The note that counts is that of the host that is restored: it is written first, and goes last. Where a restore was planned anew, others may be
+  // older (an id is the time of the plan). Notes that are left without it are of a restore that has ended.
   std::optional<Note> noted() {
     std::optional<Note> own, left;
     for (const std::string& host : topology_.database)
       if (const auto note = restore::read_note(answers_[restore::note_ask(host)])) {
+        ids_.insert(note->id);
         if (note->hold) held_.insert(host);
         std::optional<Note>& known = note->host == host ? own : left;
-        if (known && known->id != note->id) ambiguous_.insert(host);
-        known = note;
+        if (!known || known->id < note->id) known = note;
       }
-    if (own) {
-      if (left && left->id != own->id && !held_.contains(own->host)) ambiguous_.insert(own->host);
-      return own;
-    }
-    has_ended_ = left.has_value();
-    return left;
+    has_ended_ = left && !own;
+    return own ? own : left;
   }
 
   // The host of the server that takes writes; empty where none does.
@@ -129,10 +125,9 @@ class Restoring {
   }
 
   Stage stage_of(const Note& note) const {
-    if (!ambiguous_.empty())
-      refuse(joined(ambiguous_) + " has the note of another restore", "see " + std::string(restore::note_path) + " on the database hosts",
-             *ambiguous_.begin());
     if (!has_ended_ && held_.contains(note.host)) return Stage::begun;
+    if (ids_.size() > 1)
+      refuse("the database hosts have notes of different restores", "see " + std::string(restore::note_path) + " on them", note.host);
     const std::string serves = serving();
     if (!serves.empty() && !held_.contains(serves)) return Stage::serves;
     if (has_ended_)
@@ -379,7 +374,8 @@ class Restoring {
   std::vector<backup::Repository> repositories_{};
   restore::Present present_{};
   std::vector<Diagnostic> warnings_{};
-  std::set<std::string> held_{}, ambiguous_{};  // hosts
+  std::set<std::string> held_{};  // hosts
+  std::set<std::string> ids_{};   // of the notes
   bool has_ended_ = false;
 };
 
