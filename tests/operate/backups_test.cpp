@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cluster.hpp"
+#include "component/proof.hpp"
 #include "component/registry.hpp"
 #include "component/restore.hpp"
 #include "operate/reach.hpp"
@@ -306,7 +307,7 @@ TEST_CASE("backups: a restore takes no backup that prove has found broken, and n
   CHECK(!warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "was never proven"));
   const Spec wider = with_keeper(std::string(backups_on) + "postgresql_parameters: {work_mem: 32MB}\n");
   CHECK(warns(plan_restore(wider, fleet.executor, {.lsn = "0/3000100"}), "changes that were not applied yet"));
-  const Spec other = with_keeper(std::string(backups_on) + "postgresql_version: 16\n");
+  const Spec other = with_keeper("pgbackrest_install: true\npgbackrest_repos: [{host: keeper, cipher_pass: another}]\n");
   CHECK_THROWS_AS(plan_restore(other, fleet.executor, {.lsn = "0/3000100"}), Error);
 }
 
@@ -358,6 +359,21 @@ TEST_CASE("backups: a proof runs on a replica's host, and what it found is shown
   CHECK(disturbing(plan).empty());
   CHECK(steps_of(plan) == std::vector<std::string>{"pg2/pgbackrest/prove", "keeper/pgbackrest/proven", "pg2/pgbackrest/verdict"});
   CHECK_THROWS_WITH_AS(plan_prove(spec, fleet.executor, {.backup = "D"}), doctest::Contains("there is no backup D"), Error);
+  // What the host lacks is no verdict on the backup.
+  const auto view = outline(spec, resolve(spec));
+  const Answer ended = File{.content = "untried " + label + " 1700000000 5 pgBackRest: [049]: unable to connect\n"};
+  for (const Steps::Node& one : proof::steps(view, "pg2", {.name = "repo1", .host = "keeper"}, label, "", {}, "").nodes()) {
+    Answers answers;
+    for (const Ask& ask : one.step->asks()) answers.set(ask, Absent{});
+    answers.set(proof::progress_ask("pg2"), ended);
+    const Decision decision = one.step->decide(answers);
+    if (one.step->name() != "pg2/pgbackrest/verdict") {
+      CHECK_MESSAGE(std::holds_alternative<Done>(decision), one.step->name());
+    } else {
+      REQUIRE(std::holds_alternative<Refused>(decision));
+      CHECK(std::get<Refused>(decision).why.message.find("could not be tried on pg2") != std::string::npos);
+    }
+  }
   const auto kept = [&](const std::string& words) {
     fleet.executor.host("keeper").write("/var/lib/pgbackrest.proven",
                                         label + " " + std::to_string(fleet.executor.options().clock - 60) + " 42 " + words + "\n");

@@ -46,7 +46,8 @@ WriteFile unit_file(const NodeView& node, const pgbackrest::NumberedRepo& repo) 
 struct Progress {
   std::string line, state;
   Proof proof;
-  bool ended() const { return state == "proven" || state == "failed"; }
+  bool untried() const { return state == "untried"; }
+  bool ended() const { return state == "proven" || state == "failed" || untried(); }
 };
 Progress read_progress(const Answer& answer, const std::string& repo) {
   Progress found;
@@ -98,6 +99,7 @@ StepPtr record_step(const View& view, const std::string& host, const backup::Rep
     Progress now = read_progress(answers[progress], repo.name);
     if (!now.ended() || now.proof.label != label || now.line == progress_before)
       return Later{.until = "the backup is proven", .at_most = Impact::none, .action = Action::update};
+    if (now.untried()) return Done{};
     if (now.proof.wrong.empty() && !missing.empty()) now.proof.wrong = wal_missing + missing + " is missing";
     std::string content;
     std::vector<Proof> all = before.all;
@@ -119,6 +121,10 @@ StepPtr verdict_gate(const View& view, const backup::Repository& repo, const std
   auto decide = [=, name = repo.name, keeper = repo.host, cluster = view->spec.patroni_cluster_name](const Answers& answers) -> Decision {
     const Progress now = read_progress(answers[progress], name);
     if (!now.ended() || now.proof.label != label || now.line == before) return Later{"the backup " + label + " is proven"};
+    if (now.untried())
+      return Refused{{.message = "the backup " + label + " in " + name + " could not be tried on " + host + ": " + now.proof.wrong,
+                      .hint = "this says nothing of the backup: mend the cause, and prove again"},
+                     Code::not_converged};
     const std::string hint = "make a full backup now (pgcluster backup --type full), and prove that one";
     if (!now.proof.wrong.empty())
       return Refused{{.message = "the backup " + label + " in " + name + " on " + keeper + " cannot be restored: " + now.proof.wrong, .hint = hint},
