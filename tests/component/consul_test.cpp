@@ -1,5 +1,7 @@
 #include "component/consul/consul.hpp"
 
+#include "component/patroni/patroni.hpp"
+
 #include "parts.hpp"
 
 using namespace pgcluster;
@@ -297,6 +299,25 @@ TEST_CASE("consul: federated, the home's catalog knows the hosts of the others, 
   CHECK(is<Later>(state(Output{.status = 7})));
   CHECK(message(state(said(R"(["service/postgres-cluster/leader"])"))).find("federated datacenters do not share their KV") != std::string::npos);
   for (const Steps::Node& one : together(cluster(consul_spec())).nodes()) CHECK(one.step->name().find("catalog") == std::string::npos);
+}
+
+TEST_CASE("consul: federated, what the DCS knows of the former data is removed where the cluster's state is") {
+  const auto removed = [](const Spec& wished) {
+    const auto view = std::make_shared<const ClusterView>(cluster(wished));
+    const StepPtr step = patroni::forget_step(view, "pg3", {"", "pgbackrest", "restore-dcs"});
+    Answers answers;
+    answers.set(step->asks().at(0),
+                said(R"(["service/postgres-cluster/leader","service/postgres-cluster/members/pg1","service/postgres-cluster/sync"])"));
+    const Decision decision = step->decide(answers);
+    const Change& change = changed(decision);
+    REQUIRE(change.todo.size() == 2);
+    // What comes after it waits until they were seen to have gone.
+    CHECK(std::get<Run>(change.todo[1].what).slow);
+    const auto& argv = std::get<Run>(change.todo[0].what).argv;
+    return argv.at(argv.size() - 2) + " " + argv.back();
+  };
+  CHECK(removed(federated()) == "-datacenter=dc1 service/postgres-cluster/leader");
+  CHECK(removed(consul_spec()) == "delete service/postgres-cluster/leader");
 }
 
 TEST_CASE("consul: *.consul by the resolver that the host uses") {

@@ -2,7 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdio>
 #include <pgcluster/base/error.hpp>
+
+#include "component/pgbackrest/shell.hpp"
 
 using namespace pgcluster;
 using namespace pgcluster::restore;
@@ -117,6 +120,31 @@ TEST_CASE("restore: a restore point chooses its timeline itself") {
   CHECK(says(chosen(at_name(), 3, {{1, 0x8000000}}), "is not in the WAL"));
 }
 
+TEST_CASE("restore: a record is one, though the next timeline begins with a copy of it") {
+  CHECK(chosen(at_name(), 0, {{2, 0x9000150}, {3, 0x9000150}}) == "A on 3");
+  CHECK(chosen(at_name(), 0, {{3, 0x9000150}}) == "A on 3");
+}
+
+TEST_CASE("restore: the timelines of a time are those that served then") {
+  // From before the fork of 1 and 2, a second restore has made 4.
+  wal::Archive archive = two_restores();
+  archive.timelines[4] = {.begun = noon + 400,
+                          .forks = {{.parent = 1, .at = 0x5000100, .reason = "before " + time_text((noon + 40) * 1'000'000)}},
+                          .segments = {{5, noon + 410}}};
+  const Present now{.leads = true, .timeline = 4, .lsn = 0x6000000, .micros = (noon + 1000) * 1'000'000};
+  const Target target = at_time(310);
+  CHECK_THROWS_WITH_AS(choose(repository(), archive, now, target, 0, {}), doctest::Contains("two timelines: 3, which"), Error);
+  CHECK(choose(repository(), archive, now, target, 4, {}).timeline == 4);
+}
+
+TEST_CASE("restore: a gap in the histories would give a timeline's number again") {
+  wal::Archive archive = two_restores();
+  archive.timelines[2].begun = 0;
+  CHECK(says(chosen(at_time(30), 1, {}, archive), "the history of timeline 2 is missing"));
+  CHECK(says(chosen({.kind = Kind::backup, .value = "B"}, 0, {}, archive), "the history of timeline 2 is missing"));
+  CHECK(chosen({}, 0, {}, archive) == "C on 3");
+}
+
 TEST_CASE("restore: what cannot be reached is refused") {
   CHECK(says(chosen(at_time(10)), "is before the end of the oldest backup, A"));
   CHECK(says(chosen(at_lsn(0x2000000)), "is before the end of the oldest backup, A"));
@@ -132,23 +160,25 @@ TEST_CASE("restore: what cannot be reached is refused") {
   CHECK(chosen({}, 0, {}, hole) == "C on 3");
 }
 
+TEST_CASE("restore: the programs on the hosts are whole") {
+  const std::string begin = shell::recovery, server = shell::server_in + std::string("\n");
+  for (const std::string& program : {begin + server + shell::restore, begin + shell::prove, server + shell::set_aside}) {
+    FILE* sh = popen("sh -n", "w");
+    REQUIRE(sh);
+    REQUIRE(std::fwrite(program.data(), 1, program.size(), sh) == program.size());
+    CHECK(pclose(sh) == 0);
+  }
+}
+
 TEST_CASE("restore: the note that hosts keep") {
   ClusterView view;
   view.spec.patroni_cluster_name = "test";
-  const Note note{.target = "name it's hold",
-                  .backup = "A",
-                  .repo = 1,
-                  .timeline = 3,
-                  .newest = 4,
-                  .host = "pg1",
-                  .id = "17",
-                  .before = {{"repo1", "C"}, {"repo2", ""}}};
+  const Note note{.target = "name it's hold", .backup = "A", .repo = 1, .timeline = 3, .newest = 4, .host = "pg1", .id = "17"};
   for (const bool hold : {true, false}) {
     const auto read = read_note(note_text(view, note, "pg2", hold));
     REQUIRE(read);
     CHECK(read->target == note.target);
     CHECK(read->hold == hold);
-    CHECK(read->before == note.before);
     CHECK(read->timeline == 3);
   }
   CHECK(command(note) == "pgcluster restore --name 'it'\\''s hold'");

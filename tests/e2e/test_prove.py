@@ -72,6 +72,11 @@ def test_one_that_is_killed_leaves_nothing(deployed):
     cluster.inside(busy[0], "systemctl kill --kill-whom=main -s KILL 'pgcluster-prove-*'")
     cluster.wait(lambda: "pgcluster-prove" not in cluster.inside(busy[0], "ls -A /var/lib/postgresql"), 30, "that its data has gone")
     cluster.wait_unlocked()
+    # While another one runs on the host, a proof takes nothing from it, and says nothing of the backup.
+    cluster.inside(busy[0], "mkdir /var/lib/postgresql/.pgcluster-prove; systemd-run -q --unit other-proof flock /run/pgcluster-prove.lock sleep 600; sleep 0.5")
+    assert "did not begin" in prove(cluster, "--backup", label, status=1).stderr
+    assert "pgcluster-prove" in cluster.inside(busy[0], "systemctl stop other-proof; ls -A /var/lib/postgresql")
+    assert "cannot be restored" not in cluster.run("backups").stdout
     prove(cluster, "--backup", label)
     assert backups(cluster)["backups"][0]["proven"]
     assert_nothing_left(cluster)

@@ -19,7 +19,7 @@ def deployed(cluster):
     cluster.lab("add", KEEPER, "--warm")
     cluster.hosts.append(KEEPER)
     cluster.write(host_pg4={"roles": ["backup"]}, pgbackrest_install=True, pgbackrest_repos=[{"type": "posix", "host": KEEPER, "retention_full": 9}],
-                  pgbackrest_schedule={"full": "", "diff": "", "incr": ""})
+                  pgbackrest_schedule={"full": "", "diff": "", "incr": ""}, postgresql_parameters={"log_error_verbosity": "verbose"})
     cluster.apply()
     cluster.wait_healthy()
     cluster.psql(VIP, "create table numbers (n int primary key, at timestamptz default clock_timestamp())")
@@ -120,7 +120,7 @@ def test_what_cannot_be_reached_is_refused_before_anything_is_stopped(deployed):
         ("--lsn", "FF/0"): "after the last WAL",
         ("--lsn", "nowhere"): "is no LSN",
         ("--backup", "20200101-000000F"): "there is no backup 20200101-000000F",
-        ("--name", "nobody's"): "is not in the WAL",
+        ("--name", "nobody's"): "with ' or",
         ("--xid", "4000000"): "is not in the WAL",
         ("--xid", "one"): "is no transaction",
         ("--timeline", "77"): "there is no timeline 77",
@@ -149,7 +149,10 @@ def test_killed_the_next_command_goes_on(deployed, phase, long):
     mark(cluster, "killed_" + phase)
     write(cluster, count + 50)
     leader = cluster.status()["leader"]
-    args = ("restore", "--yes", "--name", "killed_" + phase)
+    # The last restore has ended with a backup of these rows.
+    target = "backup" if phase == "clear" else "name"
+    value = json.loads(cluster.run("backups", "--json").stdout)["backups"][-1]["label"] if phase == "clear" else "killed_" + phase
+    args = ("restore", "--yes", "--" + target, value)
     process = subprocess.Popen(cluster.argv(*args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     note = "/var/lib/pgcluster/restore"
     reached = f"grep -q '^id ' {note} && ! grep -qx hold {note}" if phase == "clear" else f"grep -q ^{phase} {note}.progress"
@@ -163,7 +166,7 @@ def test_killed_the_next_command_goes_on(deployed, phase, long):
             assert "inactive" in cluster.inside(host, "systemctl start patroni; sleep 1; systemctl is-active patroni || :")
     cluster.wait_unlocked()
     refused = cluster.run("apply", "--yes", status=3).stderr
-    assert f"a restore to name killed_{phase} was interrupted" in refused and "pgcluster restore --name" in refused
+    assert f"a restore to {target} {value} was interrupted" in refused and f"pgcluster restore --{target}" in refused
     assert "was interrupted" in restore(cluster, "--time", "2026-01-01 00:00:00Z", status=3).stderr
     restore(cluster, *args[2:])
     assert_restored(cluster, count)

@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cluster.hpp"
+#include "component/proof.hpp"
 #include "component/registry.hpp"
 #include "component/restore.hpp"
 #include "operate/reach.hpp"
@@ -184,14 +185,7 @@ TEST_CASE("backups: a restore that was interrupted is not touched, and its end i
   const Spec spec = with_keeper(backups_on);
   apply_it(fleet, spec);
   const auto view = outline(spec, resolve(spec));
-  const restore::Note note{.target = "lsn 0/5000028",
-                           .backup = "A",
-                           .repo = 1,
-                           .timeline = 1,
-                           .newest = 1,
-                           .host = "pg1",
-                           .id = "17",
-                           .before = {{"repo1", read_backups(spec, fleet.executor).backups.back().label}}};
+  const restore::Note note{.target = "lsn 0/5000028", .backup = "A", .repo = 1, .timeline = 1, .newest = 1, .host = "pg1", .id = "17"};
   const auto hold = [&](bool held) {
     for (const char* name : {"pg1", "pg2", "pg3"}) fleet.executor.host(name).write(restore::note_path, restore::note_text(*view, note, name, held));
   };
@@ -205,22 +199,116 @@ TEST_CASE("backups: a restore that was interrupted is not touched, and its end i
     CHECK(error.hint() == "run pgcluster restore --lsn '0/5000028' to go on");
   }
   CHECK(!read_status(spec, fleet.executor).healthy);
-  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
-  // Only some hosts know of it yet: nothing was stopped, and nothing is restored.
-  fleet.executor.host("pg1").files.erase(restore::note_path);
-  CHECK(steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).back().find("restore-free") != std::string::npos);
-  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).size() == 7);
-  // After a failure another target may be named.
+  // Nothing was stopped yet: another target is as good, and what was written meanwhile is archived.
+  const Plan anew = plan_restore(spec, fleet.executor, {.lsn = "0/3000100", .keep_data = true});
+  CHECK(steps_of(anew).front() == "pg1/pgbackrest/restore-archived");
+  CHECK(warns(anew, "goes back to LSN 0/3000100"));
+  const auto progress = [&](const std::string& line) { fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", line + "\n"); };
+  // Planned anew after another member had taken over, and interrupted again: the newest plan counts.
+  restore::Note newer = note;
+  newer.id = "18";
+  newer.host = "pg2";
+  fleet.executor.host("pg2").write(restore::note_path, restore::note_text(*view, newer, "pg2", true));
+  fleet.executor.host("pg2").write("/var/lib/pgcluster/restore.progress", "copying 18 the backup A\n");
+  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})).at(2) == "pg2 stop");
+  fleet.executor.host("pg2").files.erase("/var/lib/pgcluster/restore.progress");
   hold(true);
-  fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", "failed 17 PostgreSQL: FATAL\n");
+  progress("copying 17 the backup A");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/6000000"}), doctest::Contains("was interrupted"), Error);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/5000028", .keep_data = true}), doctest::Contains("begun without --keep-data"),
+                       Error);
+  const Plan on = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
+  CHECK(disturbing(on).size() == 7);
+  CHECK(warns(on, "the restore to lsn 0/5000028 goes on"));
+  // After a failure another target may be named.
+  progress("failed 17 PostgreSQL: FATAL");
   CHECK(warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "goes back to LSN 0/3000100"));
+  progress("done 17 timeline 2");
   hold(false);
+  // One that only builds on the former backups is not enough.
+  fleet.pgbackrest->repository("keeper").timeline = 2;
+  REQUIRE(apply(plan_backup(spec, fleet.executor, {.type = BackupType::incr}), fleet.executor).ok());
   const Plan last = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
   CHECK(!last.continues());
   REQUIRE(apply(last, fleet.executor).ok());
-  CHECK(read_backups(spec, fleet.executor).backups.size() == 2);
+  CHECK(read_backups(spec, fleet.executor).backups.size() == 3);
+  CHECK(read_backups(spec, fleet.executor).backups.back().type == "full");
   CHECK(!fleet.executor.host("pg1").files.contains(restore::note_path));
   settled(fleet, spec);
+}
+
+TEST_CASE("backups: a restore that has ended is never done again") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const auto view = outline(spec, resolve(spec));
+  const restore::Note note{.target = "lsn 0/5000028", .backup = "A", .repo = 1, .timeline = 1, .newest = 1, .host = "pg1", .id = "17"};
+  const auto keep = [&](const std::string& name, bool held) {
+    fleet.executor.host(name).write(restore::note_path, restore::note_text(*view, note, name, held));
+  };
+  const auto has = [&](const std::string& name) { return fleet.executor.host(name).files.contains(restore::note_path); };
+  fleet.pgbackrest->repository("keeper").timeline = 2;
+  keep("pg1", false);
+  keep("pg2", false);
+  keep("pg3", true);
+  fleet.executor.host("pg3").write("/var/lib/postgresql/17/main/PG_VERSION", "17\n");
+  // A replica that is free again is not in the way of another.
+  CHECK(disturbing(plan_restore(spec, fleet.executor, {.lsn = "0/5000028"})) == std::vector<std::string>{"pg3 remove"});
+  // The leader's note waits for the host that is left out.
+  fleet.executor.host("pg3").down = true;
+  apply_it(fleet, spec, {.without = {"pg3"}});
+  CHECK(has("pg1"));
+  CHECK(!has("pg2"));
+  // Also without it, only what was missed is made up for.
+  fleet.executor.host("pg3").down = false;
+  fleet.executor.host("pg1").files.erase(restore::note_path);
+  fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", "done 17 timeline 2\n");
+  CHECK_THROWS_WITH_AS(plan_deploy(spec, fleet.executor), doctest::Contains("was interrupted"), Error);
+  const Plan plan = plan_restore(spec, fleet.executor, {.lsn = "0/5000028"});
+  CHECK(disturbing(plan) == std::vector<std::string>{"pg3 remove"});
+  CHECK(steps_of(plan) == std::vector<std::string>{"pg3/pgbackrest/restore-clear", "pg3/pgbackrest/restore-free"});
+}
+
+TEST_CASE("backups: nothing is held before the last WAL is in the repository") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const Plan plan = plan_restore(spec, fleet.executor, {.lsn = "0/3000100"});
+  fleet.executor.clear_trace();
+  const Report report = apply(plan, fleet.executor);  // its archive stays behind
+  CHECK(!report.ok());
+  CHECK_MESSAGE(report.text().find("has WAL up to 000000010000000000000003") != std::string::npos, report.text());
+  for (const char* name : {"pg1", "pg2", "pg3"}) CHECK(!fleet.executor.host(name).files.contains(restore::note_path));
+  settled(fleet, spec);
+}
+
+TEST_CASE("backups: a version that is not known is not another one") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  fleet.executor.host("pg1").packages.erase("pgbackrest");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), doctest::Contains("does not say its version on pg1"), Error);
+}
+
+TEST_CASE("backups: a restore takes no backup that prove has found broken, and nothing is stopped that could not be deployed again") {
+  Fleet fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  const std::string label = read_backups(spec, fleet.executor).backups.back().label;
+  const auto kept = [&](const std::string& words) {
+    fleet.executor.host("keeper").write("/var/lib/pgbackrest.proven", label + " 1700000000 42 " + words + "\n");
+  };
+  CHECK(warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "was never proven"));
+  kept("pgBackRest: checksum");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), doctest::Contains(("cannot be restored: " + label).c_str()), Error);
+  kept("the WAL file 000000010000000000000009 is missing");
+  CHECK(!plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}).empty());
+  kept("ok");
+  CHECK(!warns(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}), "was never proven"));
+  const Spec wider = with_keeper(std::string(backups_on) + "postgresql_parameters: {work_mem: 32MB}\n");
+  CHECK(warns(plan_restore(wider, fleet.executor, {.lsn = "0/3000100"}), "changes that were not applied yet"));
+  const Spec other = with_keeper("pgbackrest_install: true\npgbackrest_repos: [{host: keeper, cipher_pass: another}]\n");
+  CHECK_THROWS_AS(plan_restore(other, fleet.executor, {.lsn = "0/3000100"}), Error);
 }
 
 TEST_CASE("backups: a restore to what is no target is refused") {
@@ -271,6 +359,21 @@ TEST_CASE("backups: a proof runs on a replica's host, and what it found is shown
   CHECK(disturbing(plan).empty());
   CHECK(steps_of(plan) == std::vector<std::string>{"pg2/pgbackrest/prove", "keeper/pgbackrest/proven", "pg2/pgbackrest/verdict"});
   CHECK_THROWS_WITH_AS(plan_prove(spec, fleet.executor, {.backup = "D"}), doctest::Contains("there is no backup D"), Error);
+  // What the host lacks is no verdict on the backup.
+  const auto view = outline(spec, resolve(spec));
+  const Answer ended = File{.content = "untried " + label + " 1700000000 5 pgBackRest: [049]: unable to connect\n"};
+  for (const Steps::Node& one : proof::steps(view, "pg2", {.name = "repo1", .host = "keeper"}, label, "", {}, "").nodes()) {
+    Answers answers;
+    for (const Ask& ask : one.step->asks()) answers.set(ask, Absent{});
+    answers.set(proof::progress_ask("pg2"), ended);
+    const Decision decision = one.step->decide(answers);
+    if (one.step->name() != "pg2/pgbackrest/verdict") {
+      CHECK_MESSAGE(std::holds_alternative<Done>(decision), one.step->name());
+    } else {
+      REQUIRE(std::holds_alternative<Refused>(decision));
+      CHECK(std::get<Refused>(decision).why.message.find("could not be tried on pg2") != std::string::npos);
+    }
+  }
   const auto kept = [&](const std::string& words) {
     fleet.executor.host("keeper").write("/var/lib/pgbackrest.proven",
                                         label + " " + std::to_string(fleet.executor.options().clock - 60) + " 42 " + words + "\n");

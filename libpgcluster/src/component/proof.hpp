@@ -18,6 +18,8 @@ struct Proof {
   std::int64_t seconds = 0;
   std::string wrong;  ///< empty: nothing
 };
+/// How `wrong` begins where the backup itself is good.
+inline constexpr const char* wal_missing = "the WAL file ";
 /// The proofs of a repository as its host keeps them, the oldest first, one for each backup; and the host's clock.
 struct Proofs {
   std::int64_t now = 0;  ///< 0: the host did not say

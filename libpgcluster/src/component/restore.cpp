@@ -97,7 +97,6 @@ std::string note_text(const ClusterView& view, const Note& note, const std::stri
   line("newest", std::to_string(note.newest));
   line("host", note.host);
   line("keep", note.keep ? "yes" : "no");
-  for (const auto& [repo, label] : note.before) line("before", repo + " " + label);
   line("stanza", stanza_of(view.spec));
   line("superuser", view.spec.patroni_superuser_username);
   line("data", postgresql_data_dir(view, host));
@@ -119,7 +118,6 @@ std::optional<Note> read_note(const std::string& text) {
     if (key == "newest") note.newest = std::atoi(value.c_str());
     if (key == "host") note.host = value;
     if (key == "keep") note.keep = value == "yes";
-    if (key == "before") note.before[value.substr(0, value.find(' '))] = value.substr(std::min(value.find(' '), value.size() - 1) + 1);
     if (key == "hold") note.hold = true;
   }
   if (note.id.empty() || note.target.empty()) return std::nullopt;

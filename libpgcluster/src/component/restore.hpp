@@ -33,16 +33,15 @@ std::string time_text(std::int64_t micros);
 
 /// What each database host notes from before the first server stops until the cluster is restored.
 struct Note {
-  std::string target;                           ///< Target::text()
-  std::string backup;                           ///< label of the backup
-  int repo = 0;                                 ///< number of its repository
-  int timeline = 0;                             ///< that the recovery follows
-  int newest = 0;                               ///< the newest timeline in the archive
-  std::string host;                             ///< where the backup is restored
-  std::string id;                               ///< tells restores apart
-  bool keep = false;                            ///< the former data is renamed
-  std::map<std::string, std::string> before{};  ///< the newest backup of each repository
-  bool hold = false;                            ///< Patroni must not start on the host that has the note
+  std::string target;  ///< Target::text()
+  std::string backup;  ///< label of the backup
+  int repo = 0;        ///< number of its repository
+  int timeline = 0;    ///< that the recovery follows
+  int newest = 0;      ///< the newest timeline in the archive
+  std::string host;    ///< where the backup is restored
+  std::string id;      ///< tells restores apart
+  bool keep = false;   ///< the former data is renamed
+  bool hold = false;   ///< Patroni must not start on the host that has the note
 };
 inline constexpr const char* note_path = "/var/lib/pgcluster/restore";
 /// The note, and what the program of this host needs beside it.
@@ -54,6 +53,8 @@ std::optional<Note> read_note(const Answer& answer);
 Ask progress_ask(const std::string& host);
 /// Whether it has given up: the target cannot be reached, or something is in its way.
 bool has_failed(const Note& note, const Answer& progress);
+/// Whether it has come so far that it may have changed data.
+bool has_begun(const Note& note, const Answer& progress);
 /// What is said of a restore that has not ended.
 Diagnostic interrupted(const Note& note);
 /// The command line that goes on with it: "pgcluster restore --time '…'".
@@ -62,14 +63,19 @@ std::string command(const Note& note);
 /// What a database host must have for a restore.
 struct Place {
   bool answers = false;
-  std::int64_t free_bytes = 0, used_bytes = 0;
-  std::string fixed;  ///< why its data directory cannot be renamed; empty: it can
-  std::string tool;   ///< version of the program that restores
+  std::int64_t free_bytes = 0;
+  std::int64_t work_bytes = 0;  ///< free where a proof makes its copy
+  std::string fixed;            ///< why its data directory cannot be renamed; empty: it can
+  std::string tool;             ///< version of the program that restores
 };
 Ask place_ask(const ClusterView& view, const std::string& host);
 Place read_place(const Answer& answer);
-/// The version of the tool on a host with repositories, as Place::tool has it.
-Ask tool_ask(const ClusterView& view, const std::string& host);
+/// What the data directory takes. May take minutes.
+Ask used_ask(const ClusterView& view, const std::string& host);
+std::int64_t read_used(const Answer& answer);
+/// The version of the tool on a host with repositories, as Place::tool has it; empty where it does not say.
+Ask tool_ask(const std::string& host);
+std::string read_tool(const Answer& answer);
 
 /// WAL in the repository of this name on its host.
 Ask archive_ask(const ClusterView& view, const std::string& host, const std::string& repo);
@@ -105,8 +111,9 @@ struct Choice {
 Choice choose(const backup::Repository& repository, const wal::Archive& archive, const Present& present, const Target& target, int timeline,
               const std::vector<Found>& found);
 
-/// From the running cluster to the restored leader, and replicas without data: a deployment does the rest. `begun`: the hosts have the note already,
-/// so what was written is archived. `promoted`: the restored data may serve.
-Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, bool begun, bool promoted);
+/// How far a restore has come: not begun; all servers are to be stopped, and what they wrote is archived; the restored data may serve; it serves.
+enum class Stage { none, begun, promoted, serves };
+/// From there to the restored leader, and replicas without data: a deployment does the rest. The present timeline is needed where nothing has begun.
+Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, Stage stage, int present_timeline = 0);
 
 }  // namespace pgcluster::restore

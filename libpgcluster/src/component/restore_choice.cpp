@@ -20,20 +20,47 @@ class Chooser {
  public:
   Chooser(const backup::Repository& repository, const wal::Archive& archive, const Present& present, const Target& target,
           const std::vector<Found>& found)
-      : repository_(repository), archive_(archive), present_(present), target_(target), found_(found) {}
+      : repository_(repository), archive_(archive), present_(present), target_(target) {
+    for (const Found& one : found) {
+      const Found first = first_of(one);
+      if (std::find(found_.begin(), found_.end(), first) == found_.end()) found_.push_back(first);
+    }
+  }
 
   Choice choose(int named) {
     check_timeline(named);
-    if (target_.kind == Kind::backup) return of_backup(named);
+    if (target_.kind == Kind::backup) {
+      const Choice choice = of_backup(named);
+      check_numbers(wal::read_segment(choice.set.first_wal).value_or(std::pair{choice.timeline, 0}).first);
+      return choice;
+    }
     const int timeline = named != 0 ? named : the_timeline();
     path_ = wal::path_to(archive_, timeline);
     check_end(timeline);
     Choice choice{.set = newest_before(), .timeline = timeline, .warnings = {}};
     check_wal(choice.set);
+    check_numbers(timeline);
     return choice;
   }
 
  private:
+  // A timeline begins with a copy of what the one before it had in the segment of the fork: the record is the same one.
+  Found first_of(Found found) const {
+    const std::vector<Stretch> path = wal::path_to(archive_, found.timeline);
+    if (const int before = wal::timeline_at(path, found.lsn); before != found.timeline) found.timeline = before;
+    return found;
+  }
+
+  // PostgreSQL takes the number after the last one whose history it finds, without a gap.
+  void check_numbers(int timeline) const {
+    if (archive_.timelines.empty()) return;
+    for (int number = timeline + 1; number <= archive_.timelines.rbegin()->first; ++number)
+      if (const auto one = archive_.timelines.find(number); one == archive_.timelines.end() || one->second.begun == 0)
+        refuse("the history of timeline " + std::to_string(number) + " is missing in " + repository_.name +
+                   ": the restored cluster would take a number that was used already",
+               "restore on a later timeline; --timeline names one");
+  }
+
   void check_timeline(int named) const {
     if (named == 0 || named == present_.timeline || archive_.timelines.contains(named)) return;
     std::set<std::string> known{std::to_string(present_.timeline)};
@@ -84,6 +111,17 @@ class Chooser {
 
   // A time between a fork and the moment at which the restore forked: what was written then is on the timeline that was left.
   void refuse_two_pasts() const {
+    // Timelines from which the present one does not come: an earlier restore went back to before them.
+    for (const auto& [number, timeline] : archive_.timelines) {
+      const bool on_path = std::any_of(path_.begin(), path_.end(), [number = number](const Stretch& one) { return one.timeline == number; });
+      if (on_path || timeline.begun == 0 || timeline.segments.empty()) continue;
+      std::int64_t last = 0;
+      for (const auto& [segment, archived] : timeline.segments) last = std::max(last, archived);
+      if (target_.micros < timeline.begun * 1'000'000 || target_.micros > (last + 1) * 1'000'000) continue;
+      const std::string there = std::to_string(number), here = std::to_string(present_.timeline);
+      refuse(target_.value + " is a time of two timelines: " + there + ", which a restore has left, and " + here + ", the present one",
+             "name one: --timeline " + there + " for what was written then, --timeline " + here + " for what the present cluster came from");
+    }
     for (std::size_t i = 0; i + 1 < path_.size(); ++i) {
       if (goes_on_to(i) == 0) continue;
       const wal::Timeline& next = archive_.timelines.at(path_[i + 1].timeline);
@@ -201,7 +239,7 @@ class Chooser {
   const wal::Archive& archive_;
   const Present& present_;
   const Target& target_;
-  const std::vector<Found>& found_;
+  std::vector<Found> found_{};
   std::vector<Stretch> path_{};
   std::uint64_t place_ = 0;
 };

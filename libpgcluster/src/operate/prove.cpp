@@ -81,9 +81,9 @@ class Proving {
       if (restore::read_note(answers_[restore::note_ask(host->name)])) throw Error(Code::refused, "a restore is under way", "finish it first");
       const restore::Place room = restore::read_place(answers_[restore::place_ask(*view_, host->name)]);
       if (!room.answers) continue;
-      if (room.free_bytes < chosen.whole_bytes + margin) {
-        why = "no database host has room for it: " + host->name + " has " + std::to_string(room.free_bytes / 1'000'000) +
-              " MB free, and the backup is " + std::to_string(chosen.whole_bytes / 1'000'000) + " MB";
+      if (room.work_bytes < chosen.whole_bytes + margin) {
+        why = "no database host has room for it: " + host->name + " has " + std::to_string(room.work_bytes / 1'000'000) +
+              " MB free in /var/lib/postgresql, and the backup is " + std::to_string(chosen.whole_bytes / 1'000'000) + " MB";
         continue;
       }
       if (!restore::read_present(answers_[restore::present_ask(*view_, host->name)]).leads) return host->name;

@@ -2,9 +2,11 @@
 #include "component/restore.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/joined.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/proof.hpp"
 #include "operate/declared.hpp"
 #include "operate/deployment.hpp"
 #include "operate/view.hpp"
@@ -14,6 +16,7 @@ namespace {
 
 using restore::Kind;
 using restore::Note;
+using restore::Stage;
 using restore::Target;
 
 [[noreturn]] void refuse(std::string message, std::string hint, std::string host = {}) {
@@ -43,6 +46,8 @@ Target target_of(const RestoreOptions& options) {
     refuse("\"" + options.xid + "\" is no transaction", "write its number, as pg_current_xact_id() shows it");
   if (!options.xid.empty()) return {.kind = Kind::xid, .value = options.xid};
   if (options.name.find('\n') != std::string::npos) refuse("a restore point's name has one line", "see pg_create_restore_point()");
+  if (options.name.find_first_of("'\\") != std::string::npos)
+    refuse("a restore point with ' or \\ in its name cannot be named to the tool that restores", "restore to its time (--time) or its LSN (--lsn)");
   if (!options.name.empty()) return {.kind = Kind::name, .value = options.name};
   if (!options.backup.empty()) return {.kind = Kind::backup, .value = options.backup};
   return {};
@@ -60,16 +65,16 @@ class Restoring {
   Plan plan() {
     look();
     const auto note = noted();
-    if (!note) return begin();
-    const bool promoted = is_free(note->host);
-    if (note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline)) {
-      if (promoted || !restore::has_failed(*note, answers_[restore::progress_ask(note->host)])) refuse_other(*note);
-      return begin_again(*note);
-    }
-    if (held_ == 0 && promoted)
-      return plan_deployment(spec_, executor_,
-                             {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
-    return finish(*note, true, promoted);
+    if (!note || untouched(*note)) return begin();
+    const Stage stage = stage_of(*note);
+    const bool other = note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline);
+    if (other && (stage != Stage::begun || !restore::has_failed(*note, answers_[restore::progress_ask(note->host)]))) refuse_other(*note);
+    check_keep(*note);
+    if (other) return begin_again(*note);
+    if (stage == Stage::serves && held_.empty()) return deployment();
+    if (stage == Stage::begun) check_left(*note);
+    warn("the restore to " + note->target + " goes on, from the backup " + note->backup + " on timeline " + std::to_string(note->timeline));
+    return finish(*note, stage);
   }
 
  private:
@@ -78,9 +83,10 @@ class Restoring {
       asks_[host->name] = {restore::note_ask(host->name), patroni::member_ask(*view_, *host), restore::place_ask(*view_, host->name),
                            restore::present_ask(*view_, host->name), restore::progress_ask(host->name)};
     for (const TopologyHost* host : backup::hosts(*view_)) {
-      asks_[host->name] = {backup::repositories_ask(*view_, host->name), restore::tool_ask(*view_, host->name)};
+      asks_[host->name] = {backup::repositories_ask(*view_, host->name), restore::tool_ask(host->name)};
       for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, Unreadable{}))
-        asks_[host->name].push_back(restore::archive_ask(*view_, host->name, repo.name));
+        for (Ask& ask : std::vector<Ask>{restore::archive_ask(*view_, host->name, repo.name), proof::ask(*view_, host->name, repo.name)})
+          asks_[host->name].push_back(std::move(ask));
     }
     for (const auto& [name, access] : hosts_of(topology_))
       if (asks_.contains(name) || std::find(topology_.dcs_members.begin(), topology_.dcs_members.end(), name) != topology_.dcs_members.end())
@@ -91,22 +97,67 @@ class Restoring {
       for (std::size_t i = 0; i < answers.size(); ++i) answers_.set(asks_.at(name)[i], answers[i]);
   }
 
-  // The restored data may serve on the host. A host without a note has not been stopped yet.
-  bool is_free(const std::string& host) const {
-    const auto note = restore::read_note(answers_[restore::note_ask(host)]);
-    return note && !note->hold;
-  }
-
+  // The note that counts is that of the host that is restored: it is written first, and goes last. Where a restore was planned anew, others may be
+  // older (an id is the time of the plan). Notes that are left without it are of a restore that has ended.
   std::optional<Note> noted() {
-    std::optional<Note> found;
+    std::optional<Note> own, left;
     for (const std::string& host : topology_.database)
       if (const auto note = restore::read_note(answers_[restore::note_ask(host)])) {
-        if (found && found->id != note->id)
-          refuse(host + " has the note of another restore", "see " + std::string(restore::note_path) + " on the database hosts", host);
-        found = note;
-        held_ += note->hold;
+        ids_.insert(note->id);
+        if (note->hold) held_.insert(host);
+        std::optional<Note>& known = note->host == host ? own : left;
+        if (!known || known->id < note->id) known = note;
       }
-    return found;
+    has_ended_ = left && !own;
+    return own ? own : left;
+  }
+
+  // The host of the server that takes writes; empty where none does.
+  std::string serving() const {
+    for (const std::string& host : topology_.database)
+      if (restore::read_present(answers_[restore::present_ask(*view_, host)]).leads) return host;
+    return {};
+  }
+
+  // The former data still serves: the restore is planned anew, by what is so now.
+  bool untouched(const Note& note) const {
+    return !has_ended_ && held_.contains(note.host) && !serving().empty() && !restore::has_begun(note, answers_[restore::progress_ask(note.host)]);
+  }
+
+  Stage stage_of(const Note& note) const {
+    if (!has_ended_ && held_.contains(note.host)) return Stage::begun;
+    if (ids_.size() > 1)
+      refuse("the database hosts have notes of different restores", "see " + std::string(restore::note_path) + " on them", note.host);
+    const std::string serves = serving();
+    if (!serves.empty() && !held_.contains(serves)) return Stage::serves;
+    if (has_ended_)
+      refuse("there is a note of a restore on other hosts, and none on " + note.host + ", which it restored; and no member of the cluster leads",
+             "see pgcluster status, and " + std::string(restore::note_path) + " on the database hosts");
+    return Stage::promoted;
+  }
+
+  void check_keep(const Note& note) const {
+    if (options_.keep_data && !note.keep)
+      refuse("the restore to " + note.target + " was begun without --keep-data, and may have changed data already", "leave --keep-data out");
+  }
+
+  // All servers are stopped, and nothing was restored yet. Did another one lead after the restore was planned?
+  void check_left(const Note& note) const {
+    if (restore::has_begun(note, answers_[restore::progress_ask(note.host)])) return;
+    for (const TopologyHost* host : backup::hosts(*view_))
+      for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, Unreadable{})) {
+        const wal::Archive archive = wal::read_archive(answers_.out(restore::archive_ask(*view_, host->name, repo.name)));
+        if (!archive.timelines.empty() && archive.timelines.rbegin()->first > note.newest)
+          refuse("the cluster went on to timeline " + std::to_string(archive.timelines.rbegin()->first) + " after the restore was planned",
+                 "nothing was restored yet: remove " + std::string(restore::note_path) +
+                     " on all database hosts, start Patroni on them, and restore again",
+                 note.host);
+      }
+  }
+
+  Plan deployment() const {
+    return plan_deployment(spec_, executor_,
+                           {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
   }
 
   [[noreturn]] static void refuse_other(const Note& note) {
@@ -117,24 +168,33 @@ class Restoring {
   Plan begin() {
     Note note{.host = the_leader(), .keep = options_.keep_data};
     note.id = std::to_string(present_.micros / 1'000'000);
-    const backup::Repository repository = the_repository();
-    for (const backup::Repository& one : repositories_) note.before[one.name] = one.backups.empty() ? "" : one.backups.back().label;
-    const wal::Archive archive = archive_of(repository);
-    note.newest = std::max(present_.timeline, archive.timelines.empty() ? 0 : archive.timelines.rbegin()->first);
-    choose(note, repository, archive);
-    return finish(note, false, false);
+    note.newest = present_.timeline;
+    look_at_repositories();
+    for (const backup::Repository& one : repositories_)
+      if (const wal::Archive archive = archive_of(one); !archive.timelines.empty())
+        note.newest = std::max(note.newest, archive.timelines.rbegin()->first);
+    choose(note);
+    check_deployment();
+    return finish(note, Stage::none);
+  }
+
+  // What the deployment after it would refuse is refused before anything is stopped.
+  void check_deployment() {
+    if (!held_.empty()) return;
+    const Plan plan = deployment();
+    if (!plan.empty()) warn("the spec has changes that were not applied yet; they are made once the data is restored", "pgcluster plan shows them");
   }
 
   // The former target could not be reached after all. All servers are stopped, and the archive has all that they wrote.
   Plan begin_again(Note note) {
-    const backup::Repository repository = the_repository();
-    const wal::Archive archive = archive_of(repository);
-    present_ = {.leads = true,
-                .timeline = note.newest,
-                .lsn = (wal::last_segment(archive, wal::path_to(archive, note.newest)) + 1) * wal::segment_bytes,
-                .micros = std::atoll(note.id.c_str()) * 1'000'000};
-    choose(note, repository, archive);
-    return finish(note, true, false);
+    look_at_repositories();
+    present_ = {.leads = true, .timeline = note.newest, .micros = std::atoll(note.id.c_str()) * 1'000'000};
+    for (const backup::Repository& one : repositories_) {
+      const wal::Archive archive = archive_of(one);
+      present_.lsn = std::max(present_.lsn, (wal::last_segment(archive, wal::path_to(archive, note.newest)) + 1) * wal::segment_bytes);
+    }
+    choose(note);
+    return finish(note, Stage::begun);
   }
 
   wal::Archive archive_of(const backup::Repository& repository) const {
@@ -143,16 +203,49 @@ class Restoring {
     return archive;
   }
 
-  void choose(Note& note, const backup::Repository& repository, const wal::Archive& archive) {
+  // The first repository that leads to the target.
+  void choose(Note& note) {
     check_tools(note.host);
-    const restore::Choice choice = restore::choose(repository, archive, present_, target_, options_.timeline, finds(note.host, archive));
-    check_set(choice.set);
-    check_room(choice.set, note.host);
-    tell(choice, repository);
-    note.target = target_.text();
-    note.backup = choice.set.label;
-    note.repo = restore::number_of(*view_, repository.name);
-    note.timeline = choice.timeline;
+    std::optional<Error> why;
+    for (const backup::Repository& repository : repositories_) {
+      if (repository.backups.empty()) continue;
+      const wal::Archive archive = archive_of(repository);
+      const std::vector<restore::Found> found = finds(note.host, archive);
+      try {
+        const restore::Choice choice = restore::choose(able(repository), archive, present_, target_, options_.timeline, found);
+        check_set(choice.set);
+        check_room(choice.set, note.host, note.keep);
+        tell(choice, repository, note.keep);
+        note.target = target_.text();
+        note.backup = choice.set.label;
+        note.repo = restore::number_of(*view_, repository.name);
+        note.timeline = choice.timeline;
+        return;
+      } catch (const Error& error) {
+        if (!why) why = error;
+      }
+    }
+    if (why) throw *why;
+    refuse("there is no backup in " + repositories_.front().name, "see pgcluster status", repositories_.front().host);
+  }
+
+  // The repository without the backups of which a proof has found that they cannot be restored. One that builds on another is no better than that.
+  backup::Repository able(backup::Repository repository) {
+    if (target_.kind == Kind::backup) return repository;
+    std::set<std::string> wrong;
+    for (const proof::Proof& one : proof::read(repository.name, answers_[proof::ask(*view_, repository.host, repository.name)]).all)
+      if (!one.wrong.empty() && !one.wrong.starts_with(proof::wal_missing)) wrong.insert(one.label);
+    std::set<std::string> out;
+    std::erase_if(repository.backups, [&](const backup::Backup& one) {
+      const bool is = std::any_of(wrong.begin(), wrong.end(), [&](const std::string& label) { return one.label.starts_with(label); });
+      if (is) out.insert(one.label);
+      return is;
+    });
+    if (out.empty()) return repository;
+    const std::string hint = "--backup LABEL takes one all the same";
+    if (repository.backups.empty()) refuse("prove has found that the backups in " + repository.name + " cannot be restored: " + joined(out), hint);
+    warn("left out, because prove has found that they cannot be restored: " + joined(out), hint);
+    return repository;
   }
 
   std::string the_leader() {
@@ -167,36 +260,45 @@ class Restoring {
     return leader->name;
   }
 
-  // The first one that can be used.
-  backup::Repository the_repository() {
+  // All can be used: the leader's last WAL must come into each of them.
+  void look_at_repositories() {
     for (const TopologyHost* host : backup::hosts(*view_))
       for (backup::Repository& one : backup::read_repositories(*view_, host->name, answers_[backup::repositories_ask(*view_, host->name)]))
         repositories_.push_back(std::move(one));
     for (const backup::Repository& one : repositories_) {
       if (one.running) refuse("a backup is being made in " + one.name, "try again when it has ended; pgcluster backups shows it", one.host);
-      if (one.problem.empty() && one.exists && !one.backups.empty()) return one;
+      if (!one.problem.empty())
+        refuse(one.name + " cannot be used: " + one.problem,
+               repositories_.size() > 1 ? "see pgcluster status; or take it out of pgbackrest_repos and apply" : "see pgcluster status", one.host);
     }
-    const backup::Repository& first = repositories_.front();
-    refuse(first.problem.empty() ? "there is no backup in " + first.name : first.name + " cannot be used: " + first.problem, "see pgcluster status",
-           first.host);
   }
 
   void check_tools(const std::string& leader) const {
     const std::string version = restore::read_place(answers_[restore::place_ask(*view_, leader)]).tool;
-    for (const backup::Repository& one : repositories_)
-      if (const std::string other = restore::read_place(answers_[restore::tool_ask(*view_, one.host)]).tool; other != version)
+    for (const backup::Repository& one : repositories_) {
+      const std::string other = restore::read_tool(answers_[restore::tool_ask(one.host)]);
+      for (const auto& [host, known] : {std::pair{leader, version}, std::pair{one.host, other}})
+        if (known.empty()) refuse("the tool that makes the backups does not say its version on " + host, "try again; see pgcluster status", host);
+      if (other != version)
         refuse("the tool that makes the backups is of version " + version + " on " + leader + " and of version " + other + " on " + one.host +
                    ": they do not work together",
                "bring both to the same version", one.host);
+    }
+  }
+
+  // What one host says to one more question.
+  Answer ask_once(const std::string& host, const Ask& ask) const {
+    const Observed observed = observe({{host, hosts_.at(host)}}, {{host, {ask}}}, executor_, plan_options(options_));
+    if (!observed.errors.empty()) throw observed.errors.begin()->second;
+    const auto answers = observed.answers.find(host);
+    return answers == observed.answers.end() ? Answer(Unreadable{}) : answers->second.front();
   }
 
   std::vector<restore::Found> finds(const std::string& leader, const wal::Archive& archive) {
     if (target_.kind != Kind::xid && target_.kind != Kind::name) return {};
     const Ask ask = restore::find_ask(*view_, leader, target_, archive);
-    const Observed observed = observe({{leader, hosts_.at(leader)}}, {{leader, {ask}}}, executor_, plan_options(options_));
-    if (!observed.errors.empty()) throw observed.errors.begin()->second;
-    const auto answers = observed.answers.find(leader);
-    const auto* output = answers == observed.answers.end() ? nullptr : std::get_if<Output>(&answers->second.front());
+    const Answer answer = ask_once(leader, ask);
+    const auto* output = std::get_if<Output>(&answer);
     if (!output || output->status != 0)
       refuse(target_.words() + " could not be looked for in the WAL" + (output && output->status == 124 ? ": there is too much of it" : ""),
              "restore to a time (--time) instead");
@@ -209,20 +311,21 @@ class Restoring {
              "a backup of another major version is restored into a cluster of its own");
   }
 
-  void check_room(const backup::Backup& set, const std::string& leader) const {
+  void check_room(const backup::Backup& set, const std::string& leader, bool keep) const {
     constexpr std::int64_t margin = 200'000'000;
     for (const std::string& host : topology_.database) {
       const restore::Place place = restore::read_place(answers_[restore::place_ask(*view_, host)]);
       if (!place.answers) refuse("the data directory of " + host + " cannot be looked at", "see pgcluster status", host);
-      if (options_.keep_data && !place.fixed.empty())
+      if (keep && !place.fixed.empty())
         refuse("the data directory of " + host + " cannot be renamed: " + place.fixed, "leave --keep-data out, and copy what you want to keep", host);
-      if (host != leader && !options_.keep_data) continue;  // a replica's own data goes first
-      const std::int64_t room = place.free_bytes + (options_.keep_data ? 0 : place.used_bytes);
+      if (host != leader && !keep) continue;  // a replica's own data goes first
+      std::int64_t room = place.free_bytes;
+      if (!keep && room < set.whole_bytes + margin) room += restore::read_used(ask_once(host, restore::used_ask(*view_, host)));
       const auto megabytes = [](std::int64_t bytes) { return std::to_string(bytes / 1'000'000) + " MB"; };
       if (room < set.whole_bytes + margin)
         refuse("the disk of " + host + " has room for " + megabytes(room) + ", and the restored data takes " + megabytes(set.whole_bytes) +
                    " and some WAL",
-               options_.keep_data ? "make room, or leave --keep-data out" : "make room", host);
+               keep ? "make room, or leave --keep-data out" : "make room", host);
     }
   }
 
@@ -230,7 +333,7 @@ class Restoring {
     warnings_.push_back({.severity = Severity::warning, .message = std::move(message), .hint = std::move(hint)});
   }
 
-  void tell(const restore::Choice& choice, const backup::Repository& repository) {
+  void tell(const restore::Choice& choice, const backup::Repository& repository, bool keep) {
     warn("the cluster goes back to " + target_.words() + ", on timeline " + std::to_string(choice.timeline) + ", from the backup " +
          choice.set.label + " in " + repository.name + " (ended " + restore::time_text(choice.set.stop * 1'000'000) + ")");
     if (target_.kind != Kind::end || choice.timeline != present_.timeline)
@@ -239,10 +342,15 @@ class Restoring {
     warn("nobody is served from the first stop until the restored data leads");
     if (!present_.slots.empty())
       warn("the logical replication slots go: " + joined(present_.slots), "make them again, and let their subscribers begin anew");
+    const std::vector<proof::Proof> proofs = proof::read(repository.name, answers_[proof::ask(*view_, repository.host, repository.name)]).all;
+    if (!keep &&
+        std::none_of(proofs.begin(), proofs.end(), [&](const proof::Proof& one) { return one.label == choice.set.label && one.wrong.empty(); }))
+      warn("the backup " + choice.set.label + " was never proven, and its files replace those of the leader",
+           "pgcluster prove --backup " + choice.set.label + " tries it first; --keep-data keeps the former files");
     if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
   }
 
-  Plan finish(const Note& note, bool begun, bool promoted) {
+  Plan finish(const Note& note, Stage stage) {
     PlanOptions plan = plan_options(options_);
     plan.warnings = std::move(warnings_);
     plan.origin = {.planner = "restore", .spec = dump(spec_, Secrets::references), .options = {}, .continues = true};
@@ -251,7 +359,7 @@ class Restoring {
       if (!value->empty()) plan.origin.options[key] = *value;
     if (options_.timeline != 0) plan.origin.options["timeline"] = std::to_string(options_.timeline);
     if (options_.keep_data) plan.origin.options["keep_data"] = "true";
-    return make_plan(hosts_, restore::steps(view_, note, begun, promoted), executor_, plan);
+    return make_plan(hosts_, restore::steps(view_, note, stage, present_.timeline), executor_, plan);
   }
 
   const Spec& spec_;
@@ -266,7 +374,9 @@ class Restoring {
   std::vector<backup::Repository> repositories_{};
   restore::Present present_{};
   std::vector<Diagnostic> warnings_{};
-  int held_ = 0;
+  std::set<std::string> held_{};  // hosts
+  std::set<std::string> ids_{};   // of the notes
+  bool has_ended_ = false;
 };
 
 }  // namespace

@@ -235,7 +235,7 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
   const std::string& socket = view.platform(host).postgresql.socket_dir;
   return {.path = "/etc/systemd/system/patroni.service.d/60-pgcluster.conf",
           // The note of a restore that has not ended: the data on this host is what the restore gives up.
-          .content = std::string("[Service]\nExecCondition=/bin/sh -c '! grep -qsx hold ") + restore::note_path + "'\nExecStartPre=-" +
+          .content = std::string("[Service]\nExecCondition=+/bin/sh -c '! grep -qsx hold ") + restore::note_path + "'\nExecStartPre=-" +
                      await_server_path + " " + data + " " + ready + " " + socket + " " + std::to_string(view.spec.postgresql_port) + "\n"};
 }
 

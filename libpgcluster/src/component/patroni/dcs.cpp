@@ -189,7 +189,9 @@ Do forget(const ClusterView& view, const TopologyHost& host, const std::string& 
   const std::string name = "service/" + view.spec.patroni_cluster_name + "/" + key;
   if (on_consul(view)) {
     run.argv = consul_environment(view.spec);
-    run.argv.insert(run.argv.end(), {consul_program(view.spec), "kv", "delete", name});
+    run.argv.insert(run.argv.end(), {consul_program(view.spec), "kv", "delete"});
+    if (view.spec.consul_layout == ConsulLayout::federated) run.argv.push_back("-datacenter=" + consul_home(view.spec));
+    run.argv.push_back(name);
   } else {
     const char* path = "/v3/kv/deleterange";
     const std::string body = R"({"key":")" + to_base64("/" + name) + R"("})";
@@ -210,6 +212,8 @@ StepPtr forget_step(const std::shared_ptr<const ClusterView>& view, const std::s
     for (const char* key : forgotten)
       if (std::binary_search(known->begin(), known->end(), key)) change.todo.push_back(forget(*view, host, key));
     if (change.todo.empty()) return Done{};
+    // What comes after it waits until the keys were seen to have gone.
+    std::get<Run>(change.todo.back().what).slow = true;
     return change;
   };
   return make_step(step, {.asks = {keys}, .decide = decide, .settle = std::chrono::seconds(60)});

@@ -5,6 +5,7 @@ kind=$1 value=$2 bin=$3 data=$4 stanza=$5
 as() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
 work=$(as mktemp -d /var/lib/postgresql/.pgcluster-find.XXXXXX) || exit
 trap 'rm -rf "$work"' EXIT
+trap 'exit 143' HUP INT TERM
 case $kind in
   name)
     words="RESTORE_POINT $value"
@@ -34,7 +35,6 @@ while read -r segment; do
     for file in "$data"/pg_wal/????????????????????????; do
       [ "$(printf '%s\n%s\n' "${file##*/}" "$newest" | sort | tail -n 1)" != "$newest" ] || continue
       look "$data/pg_wal" "${file##*/}" "$@"
-      break
     done
   fi
   as pgbackrest "--stanza=$stanza" --no-archive-async archive-get "$segment" "$work/$segment" >/dev/null 2>&1 || continue

@@ -18,6 +18,8 @@ using View = std::shared_ptr<const ClusterView>;
 
 constexpr const char* prove_program = "/usr/local/lib/pgcluster/prove";
 constexpr const char* prove_progress = "/var/lib/pgcluster/prove.progress";
+// Two proofs would take each other's place.
+constexpr const char* lock_path = "/run/pgcluster-prove.lock";
 constexpr std::size_t most_kept = 50;
 
 std::string unit_of(const std::string& repo, const std::string& label) { return "pgcluster-prove-" + repo + "@" + label + ".service"; }
@@ -32,17 +34,20 @@ WriteFile unit_file(const NodeView& node, const pgbackrest::NumberedRepo& repo) 
   const Spec& spec = node.spec();
   return {.path = "/etc/systemd/system/pgcluster-prove-" + repo.name() + "@.service",
           .content = std::string("[Unit]\nDescription=proves the backup %i of ") + spec.patroni_cluster_name + "\nAfter=network-online.target\n\n" +
-                     "[Service]\nType=oneshot\nExecStart=" + prove_program + " %i " + std::to_string(repo.number) + " " + stanza_of(spec) + " " +
-                     postgresql_bin_dir(node.cluster, node.name()) + " " + spec.patroni_superuser_username +
+                     "[Service]\nType=oneshot\nExecStart=/usr/bin/flock -n -o " + lock_path + " " + prove_program + " %i " +
+                     std::to_string(repo.number) + " " + stanza_of(spec) + " " + postgresql_bin_dir(node.cluster, node.name()) + " " +
+                     spec.patroni_superuser_username +
                      // Also after a kill: its data is as large as the cluster's.
-                     "\nExecStopPost=/bin/rm -rf /var/lib/postgresql/.pgcluster-prove\nTimeoutStartSec=infinity\nNice=10\nIOSchedulingClass=idle\n"};
+                     "\nExecStopPost=/usr/bin/flock -n " + lock_path +
+                     " /bin/rm -rf /var/lib/postgresql/.pgcluster-prove\nTimeoutStartSec=infinity\nNice=10\nIOSchedulingClass=idle\n"};
 }
 
 // The line of progress: "STATE LABEL TIME SECONDS WORDS".
 struct Progress {
   std::string line, state;
   Proof proof;
-  bool ended() const { return state == "proven" || state == "failed"; }
+  bool untried() const { return state == "untried"; }
+  bool ended() const { return state == "proven" || state == "failed" || untried(); }
 };
 Progress read_progress(const Answer& answer, const std::string& repo) {
   Progress found;
@@ -76,11 +81,15 @@ StepPtr prove_step(const std::string& host, const std::string& repo, const std::
     Change change{.todo = {Do{.at = host, .what = SetUnit{unit_of(repo, label), SetUnit::Go::start, std::nullopt}}},
                   .action = Action::run,
                   .reason = "the backup " + label + " is restored into a server of its own, looked through, and removed"};
-    if (running && running->active == "failed" && is_this) change.failed = "the proof of " + label + " was ended (" + running->result + ")";
+    if (running && running->active == "failed")
+      change.failed = is_this ? "the proof of " + label + " was ended (" + running->result + ")"
+                              : "the proof of " + label + " did not begin: does another one run on " + host + "? Try again when it has ended";
+    else if (is_this)
+      change.failed = "the proof of " + label + " was interrupted (has the host been restarted?)";
     return change;
   };
   return make_step(StepRef{host, "pgbackrest", "prove"},
-                   {.asks = {progress, state}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit_of(repo, label))}});
+                   {.asks = {state, progress}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit_of(repo, label))}});
 }
 
 StepPtr record_step(const View& view, const std::string& host, const backup::Repository& repo, const std::string& label, const std::string& missing,
@@ -90,7 +99,8 @@ StepPtr record_step(const View& view, const std::string& host, const backup::Rep
     Progress now = read_progress(answers[progress], repo.name);
     if (!now.ended() || now.proof.label != label || now.line == progress_before)
       return Later{.until = "the backup is proven", .at_most = Impact::none, .action = Action::update};
-    if (now.proof.wrong.empty() && !missing.empty()) now.proof.wrong = "the WAL file " + missing + " is missing";
+    if (now.untried()) return Done{};
+    if (now.proof.wrong.empty() && !missing.empty()) now.proof.wrong = wal_missing + missing + " is missing";
     std::string content;
     std::vector<Proof> all = before.all;
     std::erase_if(all, [&](const Proof& one) { return one.label == label; });
@@ -111,6 +121,10 @@ StepPtr verdict_gate(const View& view, const backup::Repository& repo, const std
   auto decide = [=, name = repo.name, keeper = repo.host, cluster = view->spec.patroni_cluster_name](const Answers& answers) -> Decision {
     const Progress now = read_progress(answers[progress], name);
     if (!now.ended() || now.proof.label != label || now.line == before) return Later{"the backup " + label + " is proven"};
+    if (now.untried())
+      return Refused{{.message = "the backup " + label + " in " + name + " could not be tried on " + host + ": " + now.proof.wrong,
+                      .hint = "this says nothing of the backup: mend the cause, and prove again"},
+                     Code::not_converged};
     const std::string hint = "make a full backup now (pgcluster backup --type full), and prove that one";
     if (!now.proof.wrong.empty())
       return Refused{{.message = "the backup " + label + " in " + name + " on " + keeper + " cannot be restored: " + now.proof.wrong, .hint = hint},

@@ -2,7 +2,8 @@
 # shellcheck disable=SC2034,SC2154  # recovery.sh comes before
 # Proves a backup: LABEL REPOSITORY STANZA BIN-DIRECTORY SUPERUSER. Restores it beside the host's own server, recovers it to the point where it is consistent,
 # and lets PostgreSQL's own tools look for damage. Progress stands in /var/lib/pgcluster/prove.progress: "STATE LABEL TIME SECONDS WORDS", where STATE is
-# copying, recovering, checking, proven or failed.
+# copying, recovering, checking, proven, failed or untried. Untried: it failed for want of something on this host or the network (49: no connection, 63: told to
+# end), and says nothing of the backup.
 set=$1 repo=$2 stanza=$3 bin=$4 super=$5
 work=/var/lib/postgresql/.pgcluster-prove
 data=$work/data
@@ -11,7 +12,10 @@ since=$(date +%s)
 say() { printf '%s\n' "$1 $set $since $(($(date +%s) - since)) $2" >"$progress.new" && mv "$progress.new" "$progress"; }
 fail() {
   echo "$1" >&2
-  say failed "$1"
+  case $1 in
+    *'[049]'* | *'[063]'* | *'No space left on device'* | *'annot allocate memory'* | 'cannot make '*) say untried "$1" ;;
+    *) say failed "$1" ;;
+  esac
   exit 1
 }
 begin

@@ -27,18 +27,23 @@ recover() {
   echo "local all all trust" | as tee "$work/pg_hba.conf" >/dev/null
   as touch "$work/pg_ident.conf" "$work/log"
   as "$bin/pg_ctl" -D "$data" -W -l "$work/log" -o "-c listen_addresses= -c port=5432 -c unix_socket_directories=$work -c hba_file=$work/pg_hba.conf \
-    -c ident_file=$work/pg_ident.conf -c external_pid_file= -c hot_standby=off -c archive_mode=off -c ssl=off -c logging_collector=off \
-    -c log_destination=stderr -c log_min_messages=log -c log_line_prefix= -c lc_messages=C -c autovacuum=off -c max_logical_replication_workers=0 \
+    -c ident_file=$work/pg_ident.conf -c external_pid_file= -c hot_standby=off -c archive_mode=off -c ssl=off -c huge_pages=off -c logging_collector=off \
+    -c log_destination=stderr -c log_min_messages=log -c log_error_verbosity=default -c log_line_prefix= -c lc_messages=C -c autovacuum=off -c max_logical_replication_workers=0 \
     -c max_worker_processes=0 -c synchronous_standby_names= -c primary_conninfo= -c primary_slot_name= -c recovery_min_apply_delay=0 $*" start >/dev/null ||
     fail "PostgreSQL does not start"
-  before=
+  before='' gone=0
   until [ "$(sql 'select pg_is_in_recovery()' 2>/dev/null)" = f ]; do
     sleep 0.5
-    if ! { read -r server <"$data/postmaster.pid" && kill -0 "$server"; } 2>/dev/null; then
-      sleep 1
-      cat "$work/log"
+    # A server that has just been started has no postmaster.pid yet.
+    if { read -r server <"$data/postmaster.pid" && kill -0 "$server"; } 2>/dev/null; then
+      gone=0
+    else
+      gone=$((gone + 1))
       why=$(grep -E '^(FATAL|PANIC): ' "$work/log" | grep -v 'the database system is' | head -n 1)
-      fail "PostgreSQL: ${why:-it has ended}"
+      if [ $gone -gt 60 ] || { [ "$why" ] && [ $gone -gt 2 ]; }; then
+        cat "$work/log"
+        fail "PostgreSQL: ${why:-it has ended}"
+      fi
     fi
     seen=$(sed -n 's/^LOG:  \(restored log file .*\)/\1/p' "$work/log" | tail -n 1)
     if [ "$seen" ] && [ "$seen" != "$before" ]; then

@@ -26,12 +26,12 @@ std::string content(const Answers& answers, const Ask& ask) {
 }
 
 // All WAL that is written until now is in the repositories.
-StepPtr archived_step(const View& view, const Note& note) {
+StepPtr archived_step(const View& view, const Note& note, int present_timeline) {
   const std::string host = note.host;
   const Ask switched{host, FileOf{switched_path}};
   std::vector<Ask> asks{switched};
   for (const TopologyHost* keeper : backup::hosts(*view)) asks.push_back(backup::repositories_ask(*view, keeper->name));
-  std::vector<std::string> argv{"sh", "-c", shell::switch_wal, "sh", switched_path, note.id};
+  std::vector<std::string> argv{"sh", "-c", shell::switch_wal, "sh", switched_path, note.id, std::to_string(present_timeline)};
   const std::vector<std::string> words = psql(*view, host, {});
   argv.insert(argv.end(), words.begin(), words.end());
   auto decide = [=, id = note.id](const Answers& answers) -> Decision {
@@ -40,6 +40,7 @@ StepPtr archived_step(const View& view, const Note& note) {
       return Change{.todo = {Do{.at = host,
                                 .what = Run{.argv = argv,
                                             .touches = {std::string("file:") + switched_path, "backup:repositories"},
+                                            .slow = true,  // no note is written before the WAL was seen in the repositories
                                             .name = "switch to another WAL file"}}},
                     .action = Action::run,
                     .reason = "nothing that is written by now is lost to a later restore"};
@@ -59,7 +60,9 @@ StepPtr note_step(const View& view, const Note& note, const std::string& host, b
   auto decide = [=](const Answers& answers) -> Decision {
     const auto* found = answers.get<File>(ask);
     if (found && found->content == wish.content.reveal()) return Done{};
-    return Change{.todo = {Do{.at = host, .what = wish}},
+    // A host that nothing holds needs no leave.
+    if (!hold && std::holds_alternative<Absent>(answers[ask])) return Done{};
+    return Change{.todo = {Do{.at = host, .what = wish, .was = found ? std::nullopt : std::optional<Answer>(Absent{})}},
                   .action = found ? Action::update : Action::create,
                   .reason = hold ? "Patroni does not start on this host until the cluster is restored" : "Patroni may start on this host again"};
   };
@@ -86,7 +89,7 @@ WriteFile unit_file() {
                      program_path + "\nTimeoutStartSec=infinity\nTimeoutStopSec=60\n"};
 }
 
-// Copy, recovery and promotion, by the unit.
+// Copy, recovery and promotion, by the unit. Its state is asked first: what it says of its progress when it has ended is the last word.
 StepPtr recover_step(const Note& note) {
   const std::string host = note.host;
   const Ask progress{host, FileOf{progress_path}}, state{host, UnitOf{unit}};
@@ -109,9 +112,11 @@ StepPtr recover_step(const Note& note) {
                             note.target + (note.keep ? "; the former data is kept beside it (.before-" + note.id + ")" : "")};
     if (is("failed")) change.failed = "the restore has failed: " + words;
     if (running && running->active == "failed" && !is("failed")) change.failed = std::string(unit) + " has died (" + running->result + ")";
+    if (change.failed.empty() && (is("copying") || is("recovering")))
+      change.failed = std::string(unit) + " was interrupted (has the host been restarted?); run the same command again";
     return change;
   };
-  return make_step(step(host, "restore"), {.asks = {progress, state}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit)}});
+  return make_step(step(host, "restore"), {.asks = {state, progress}, .decide = decide, .settle = hours(240), .evidence = {journal_ask(host, unit)}});
 }
 
 StepPtr start_step(const View& view, const Note& note) {
@@ -143,32 +148,40 @@ StepPtr start_step(const View& view, const Note& note) {
 
 StepPtr clear_step(const View& view, const Note& note, const std::string& host) {
   const std::string data = postgresql_data_dir(*view, host);
-  const Ask ask{host, FileOf{data + "/PG_VERSION", false}};
+  const Ask ask{host, FileOf{data + "/PG_VERSION", false}}, held = note_ask(host);
   auto decide = [=](const Answers& answers) -> Decision {
     if (std::holds_alternative<Absent>(answers[ask])) return Done{};
+    // Its data is new where nothing holds it any more.
+    if (const auto found = read_note(answers[held]); !answers.pending(held) && (!found || !found->hold)) return Done{};
     return Change{.todo = {Do{.at = host,
-                              .what = Run{.argv = {"sh", "-c", shell::set_aside, "sh", data, note.id, note.keep ? "yes" : "no"},
+                              .what = Run{.argv = {"sh", "-c", shell::server_in + std::string("\n") + shell::set_aside, "sh", data, note.id,
+                                                   note.keep ? "yes" : "no"},
                                           .touches = {"file:" + data + "/PG_VERSION"},
                                           .slow = true,
                                           .name = (note.keep ? "rename " : "remove ") + data},
-                              .limit = hours(1)}},
+                              .limit = hours(24)}},
                   .action = Action::remove,
                   .impact = Impact::data,
                   .reason = note.keep ? "the former data is renamed (.before-" + note.id + "); the replica is copied from the leader"
                                       : "the former data goes; the replica is copied from the leader"};
   };
-  return make_step(step(host, "restore-clear"), {.asks = {ask}, .decide = decide, .settle = seconds(60)});
+  return make_step(step(host, "restore-clear"), {.asks = {ask, held}, .decide = decide, .settle = seconds(60)});
 }
 
-// Patroni on each host knows that it must not start while the note holds it.
+// Patroni on each host knows that it must not start while the note holds it. The leader's note is the first one and the last to go: where it lacks,
+// the restore has ended.
 Steps prepared(const View& view, const Note& note) {
-  std::vector<Steps> all;
+  const auto held = [&](const std::string& host) {
+    return sequence(file(step(host, "restore-guard"), host, patroni::await_server_drop_in(*view, host)), note_step(view, note, host, true));
+  };
+  std::vector<Steps> others;
   for (const std::string& host : view->topology.database)
-    all.push_back(sequence(file(step(host, "restore-guard"), host, patroni::await_server_drop_in(*view, host)), note_step(view, note, host, true)));
-  Steps program = parallel(file(step(note.host, "restore-program"), note.host,
-                                {.path = program_path, .content = std::string(shell::recovery) + shell::restore, .mode = 0755}),
-                           file(step(note.host, "restore-unit"), note.host, unit_file()));
-  return sequence(std::move(program), parallel(std::move(all)));
+    if (host != note.host) others.push_back(held(host));
+  Steps program =
+      parallel(file(step(note.host, "restore-program"), note.host,
+                    {.path = program_path, .content = std::string(shell::recovery) + shell::server_in + "\n" + shell::restore, .mode = 0755}),
+               file(step(note.host, "restore-unit"), note.host, unit_file()));
+  return sequence(std::move(program), held(note.host), parallel(std::move(others)));
 }
 
 }  // namespace
@@ -180,20 +193,24 @@ bool has_failed(const Note& note, const Answer& progress) {
   return file && file->content.starts_with("failed " + note.id + " ");
 }
 
-Steps steps(const View& view, const Note& note, bool begun, bool promoted) {
+bool has_begun(const Note& note, const Answer& progress) {
+  const auto* file = std::get_if<File>(&progress);
+  return file && file->content.find(" " + note.id + " ") != std::string::npos;
+}
+
+Steps steps(const View& view, const Note& note, Stage stage, int present_timeline) {
   std::vector<Steps> stops, replicas;
   for (const std::string& host : view->topology.database) {
     if (host == note.host) continue;
     stops.push_back(stop_step(view, host, false));
     replicas.push_back(sequence(clear_step(view, note, host), note_step(view, note, host, false)));
   }
-  Steps restored;
-  if (!promoted) {
-    Steps archived;
-    if (!begun) archived = archived_step(view, note);
+  if (stage == Stage::serves) return parallel(std::move(replicas));
+  Steps restored, archived;
+  if (stage == Stage::none) archived = archived_step(view, note, present_timeline);
+  if (stage != Stage::promoted)
     restored = sequence(std::move(archived), prepared(view, note), sequence(std::move(stops)), stop_step(view, note.host, true), recover_step(note),
                         patroni::forget_step(view, note.host, step("", "restore-dcs")));
-  }
   return sequence(std::move(restored), note_step(view, note, note.host, false), start_step(view, note), parallel(std::move(replicas)));
 }
 

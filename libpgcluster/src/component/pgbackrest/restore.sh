@@ -18,11 +18,22 @@ fail() {
 grep -qx hold "$note" || exit 0
 case $(cat "$progress" 2>/dev/null) in "done $id "*) exit 0 ;; esac
 ! systemctl is-active -q patroni.service || fail "Patroni runs on this host"
-if read -r server 2>/dev/null <"$data/postmaster.pid"; then
-  [ "$(readlink "/proc/$server/exe")" != "$bin/postgres" ] || fail "PostgreSQL (process $server) still runs in $data"
-  rm -f "$data/postmaster.pid"
-fi
+server=$(server_in "$data")
+[ ! "$server" ] || fail "PostgreSQL (process $server) still runs in $data"
+rm -f "$data/postmaster.pid"
 begin
+# What was written after the last file was archived is only here.
+if [ "$(of keep)" != yes ] && [ "$(cat "$note.begun" 2>/dev/null)" != "$id" ] && [ -e "$data/PG_VERSION" ]; then
+  LC_ALL=C as "$bin/pg_controldata" "$data" | grep -q '^Database cluster state: *shut down' ||
+    fail "PostgreSQL on this host was not shut down, so its last WAL is not archived. Nothing was changed. Remove $note on all database hosts, start Patroni, and restore again"
+  for ready in "$data"/pg_wal/archive_status/*.ready; do
+    [ -e "$ready" ] || continue
+    name=${ready##*/}
+    as pgbackrest "--stanza=$stanza" --no-archive-async archive-push "$data/pg_wal/${name%.ready}" >"$work/pushed" 2>&1 ||
+      fail "the WAL file ${name%.ready} cannot be archived, and nothing was changed: $(sed -n 's/.*ERROR: //p' "$work/pushed" | tail -n 1)"
+  done
+fi
+echo "$id" >"$note.begun"
 if [ "$(of keep)" = yes ] && [ ! -e "$data.before-$id" ]; then
   mv "$data" "$data.before-$id" || fail "cannot rename $data"
 fi
@@ -30,14 +41,15 @@ fi
 
 say copying "the backup $set"
 kind=${target%% *} value=${target#* }
+# pgBackRest takes no timeline for the end of a backup: it is the backup's own.
 case $kind in
-  end) set -- --type=default ;;
+  end) set -- --type=default "--target-timeline=$timeline" ;;
   backup) set -- --type=immediate --target-action=promote ;;
-  *) set -- "--type=$kind" "--target=$value" --target-action=promote ;;
+  *) set -- "--type=$kind" "--target=$value" --target-action=promote "--target-timeline=$timeline" ;;
 esac
 # What a kill has left behind is no reason to refuse.
 [ -e "$data/PG_VERSION" ] || [ -e "$data/backup.manifest" ] || find -H "$data" -mindepth 1 ! -path "$data/lost+found" -delete
-copy --delta "--target-timeline=$timeline" "$@"
+copy --delta "$@"
 say recovering "from the WAL"
 recover
 reached=$(sed -n 's/^LOG:  \(recovery stopping .*\)/\1/p' "$work/log" | tail -n 1)

@@ -28,15 +28,30 @@ Place read_place(const Answer& answer) {
     const auto space = line.find(' ');
     const std::string key = line.substr(0, space), value = space == std::string::npos ? "" : line.substr(space + 1);
     if (key == "free") place.free_bytes = std::atoll(value.c_str()) * 1024;
-    if (key == "used") place.used_bytes = std::atoll(value.c_str()) * 1024;
+    if (key == "work") place.work_bytes = std::atoll(value.c_str()) * 1024;
     if (key == "fixed") place.fixed = value;
     if (key == "tool") place.tool = value;
   }
   return place;
 }
 
-Ask tool_ask(const ClusterView&, const std::string& host) {
-  return {host, Exec{.argv = {"sh", "-c", shell::restore_look, "sh", "/var/lib/pgbackrest"}}};
+Ask used_ask(const ClusterView& view, const std::string& host) {
+  return {host, Exec{.argv = {"du", "-skx", postgresql_data_dir(view, host) + "/"}, .limit = std::chrono::minutes(10)}};
+}
+
+// Files may go while they are counted: then the status is 1.
+std::int64_t read_used(const Answer& answer) {
+  const auto* output = std::get_if<Output>(&answer);
+  return output && output->status != 124 ? std::atoll(output->out.c_str()) * 1024 : 0;
+}
+
+Ask tool_ask(const std::string& host) { return {host, Exec{.argv = {"pgbackrest", "version"}}}; }
+
+std::string read_tool(const Answer& answer) {
+  static const std::string name = "pgBackRest ";
+  const auto* output = std::get_if<Output>(&answer);
+  if (!output || output->status != 0 || !output->out.starts_with(name)) return {};
+  return output->out.substr(name.size(), output->out.find('\n') - name.size());
 }
 
 int number_of(const ClusterView& view, const std::string& repo) {

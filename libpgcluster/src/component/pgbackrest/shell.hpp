@@ -10,6 +10,7 @@ extern const char* const prove;     ///< a program on the host, after `recovery`
 extern const char* const recovery;  ///< the beginning of programs on the host
 extern const char* const restore;   ///< a program on the host, after `recovery`
 extern const char* const restore_look;
+extern const char* const server_in;  ///< a function that restore and set_aside need before them
 extern const char* const set_aside;
 extern const char* const switch_wal;
 

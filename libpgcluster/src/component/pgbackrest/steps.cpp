@@ -121,7 +121,15 @@ std::vector<Ask> note_asks(const ClusterView& view) {
   return asks;
 }
 
-// A backup in one repository: the first one, or one that is newer than the one of this label.
+// A full backup of the restored data.
+bool has_restored(const backup::Repository& repo, const restore::Note& note) {
+  return std::any_of(repo.backups.begin(), repo.backups.end(), [&](const backup::Backup& one) {
+    const auto first = wal::read_segment(one.first_wal);
+    return one.type == "full" && first && first->first > note.newest;
+  });
+}
+
+// A backup in one repository: the first one, one that is newer than the one of this label, or after a restore a full one.
 StepPtr backup_step(const View& view, const std::string& host, const NumberedRepo& numbered, const std::string& type,
                     const std::optional<std::string>& asked) {
   const std::string unit = backup_unit(numbered, type), name = numbered.name();
@@ -130,16 +138,15 @@ StepPtr backup_step(const View& view, const std::string& host, const NumberedRep
   if (!asked)
     for (Ask& ask : note_asks(*view)) asks.push_back(std::move(ask));
   auto decide = [=](const Answers& answers) -> Decision {
-    std::optional<std::string> before = asked;
-    if (!asked)
-      if (const auto note = note_of(*view, answers)) before = note->before.contains(name) ? note->before.at(name) : std::string();
+    const std::optional<restore::Note> note = asked ? std::nullopt : note_of(*view, answers);
     const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
     const auto repo = std::find_if(repositories.begin(), repositories.end(), [&](const backup::Repository& one) { return one.name == name; });
     const auto* running = answers.get<Unit>(state);
     const bool runs = running && (running->active == "activating" || running->active == "deactivating");
     const bool is_there = repo != repositories.end() && !repo->backups.empty();
     // A scheduled backup that runs now is no business of a plan that only wants one to be there.
-    if (is_there && (!before || (repo->backups.back().label != *before && !runs))) return Done{};
+    if (is_there && !asked && !note) return Done{};
+    if (is_there && !runs && (asked ? repo->backups.back().label != *asked : has_restored(*repo, *note))) return Done{};
     const std::string until = "the " + type + " backup in " + name + " has ended";
     if (runs) {
       Later later{.until = until, .at_most = Impact::none, .action = Action::run, .seen = progress(repositories)};
@@ -150,27 +157,31 @@ StepPtr backup_step(const View& view, const std::string& host, const NumberedRep
       return Later{.until = until, .at_most = Impact::none, .action = Action::run};
     return Change{.todo = {Do{.at = host, .what = SetUnit{unit, SetUnit::Go::start, std::nullopt}}},
                   .action = Action::run,
-                  .reason = asked    ? "asked for"
-                            : before ? "the cluster was restored: its next backups need a new full one"
-                                     : "there is no backup yet"};
+                  .reason = asked  ? "asked for"
+                            : note ? "the cluster was restored: its next backups need a new full one"
+                                   : "there is no backup yet"};
   };
   return make_step(StepRef{host, "pgbackrest", "backup-" + name},
                    {.asks = asks, .decide = decide, .settle = std::chrono::hours(48), .evidence = {journal_ask(host, unit)}});
 }
 
-// A cluster whose data is replaced at the moment is not touched. Afterwards, the note goes last.
-StepPtr note_step(const std::string& host) {
+// A cluster whose data is replaced at the moment is not touched. Afterwards the notes go, and last that of the host that was restored: a note that is
+// left without it is one of a restore that has ended. It stays as long as another host is left out, which may have one.
+StepPtr note_step(const View& view, const std::string& host, bool last) {
   const Ask ask = restore::note_ask(host);
+  const bool all_here =
+      std::none_of(view->topology.database.begin(), view->topology.database.end(), [&](const auto& name) { return view->leaves_out(name); });
   auto decide = [=](const Answers& answers) -> Decision {
     const auto note = restore::read_note(answers[ask]);
     if (!note) return Done{};
     if (note->hold) return Refused{restore::interrupted(*note)};
+    if ((note->host == host) != last || (last && !all_here)) return Done{};
     Change change{.todo = {}, .action = Action::remove, .reason = "the cluster is restored"};
-    for (const char* more : {".progress", ".switched", ""})
+    for (const char* more : {".progress", ".switched", ".begun", ""})
       change.todo.push_back({.at = host, .what = Remove{Remove::Kind::file, restore::note_path + std::string(more)}});
     return change;
   };
-  return make_step(StepRef{host, "pgbackrest", "restored"}, {.asks = {ask}, .decide = decide});
+  return make_step(StepRef{host, "pgbackrest", last ? "restored-last" : "restored"}, {.asks = {ask}, .decide = decide});
 }
 
 }  // namespace
@@ -182,10 +193,13 @@ Steps restored_steps(const View& view) {
       if (!view->leaves_out(host->name)) waits.push_back({host->name, "pgbackrest", "backup-" + repo.name()});
   for (const std::string& name : view->topology.database)
     if (!view->leaves_out(name)) waits.push_back(patroni::member(name));
-  std::vector<Steps> all;
+  std::vector<Steps> first, last;
   for (const std::string& name : view->topology.database)
-    if (!view->leaves_out(name)) all.push_back(note_step(name));
-  return after(waits, parallel(std::move(all)));
+    if (!view->leaves_out(name)) {
+      first.push_back(note_step(view, name, false));
+      last.push_back(note_step(view, name, true));
+    }
+  return after(waits, sequence(parallel(std::move(first)), parallel(std::move(last))));
 }
 
 Steps first_steps(const View& view, const TopologyHost& host) {

@@ -6,6 +6,7 @@
 
 #include "component/pgbackrest/pgbackrest.hpp"
 #include "component/pgbackrest/shell.hpp"
+#include "component/wal.hpp"
 
 namespace pgcluster {
 namespace {
@@ -71,7 +72,7 @@ void PgBackRestModel::unit_started(SimulatedHost& host, const std::string& unit,
   std::snprintf(label, sizeof label, "20231114-%06zuF", kept.backups.size() + 1);
   std::string name = label;
   if (type != "full") name = kept.backups.front().label + "_" + name.substr(0, name.size() - 1) + (type == "diff" ? "D" : "I");
-  kept.backups.push_back({name, type, stop - 3, stop});
+  kept.backups.push_back({name, type, stop - 3, stop, kept.timeline});
   fleet_->stop_unit(host, unit);
 }
 
@@ -110,7 +111,7 @@ std::string PgBackRestModel::info(const SimulatedHost& host) {
                                 {"database", database},
                                 {"error", false},
                                 {"lsn", {{"start", "0/2000028"}, {"stop", "0/3000050"}}},
-                                {"archive", {{"start", "000000010000000000000002"}, {"stop", "000000010000000000000003"}}},
+                                {"archive", {{"start", wal::segment_name(one.timeline, 2)}, {"stop", wal::segment_name(one.timeline, 3)}}},
                                 {"info", {{"size", 31084720}, {"delta", 31084720}, {"repository", {{"delta", 3774616}}}}},
                                 {"timestamp", {{"start", one.start}, {"stop", one.stop}}}});
   }
@@ -145,7 +146,14 @@ std::optional<Output> PgBackRestModel::exec(SimulatedHost& host, const std::vect
   }
   if (argv.size() > 5 && argv[0] == "setpriv" && argv[4] == "pgbackrest") return call(host, argv[5].starts_with("--stanza=") ? argv.at(6) : argv[5]);
   if (argv.size() > 3 && argv[1] == "-c" && argv[2] == shell::restore_look)
-    return Output{.out = "free 100000000\nused 40000\n" + std::string(host.packages.contains("pgbackrest") ? "tool 2.55.1\n" : "tool \n")};
+    return Output{.out = "free 100000000\nwork 100000000\n" + std::string(host.packages.contains("pgbackrest") ? "tool 2.55.1\n" : "tool \n")};
+  if (argv.size() == 2 && argv[0] == "pgbackrest" && argv[1] == "version" && host.packages.contains("pgbackrest"))
+    return Output{.out = "pgBackRest 2.55.1\n"};
+  if (argv.size() > 6 && argv[1] == "-c" && argv[2] == shell::switch_wal) {
+    if (!patroni_->view(host.name).leads) return Output{.status = 1, .err = "psql: error\n"};
+    host.write(argv[4], argv[5] + " 000000010000000000000004\n");
+    return Output{};
+  }
   if (argv.size() > 3 && argv[1] == "-c" && argv[2] == shell::archive_list)
     return repositories_[host.name].archives ? Output{.out = "wal 000000010000000000000002 1700000000\nwal 000000010000000000000003 1700000001\n"}
                                              : Output{.status = 1};

@@ -15,11 +15,13 @@ class PgBackRestModel final : public ServiceModel {
   struct Backup {
     std::string label, type;
     std::int64_t start = 0, stop = 0;
+    int timeline = 1;
   };
   /// What a host keeps in its repositories; they are alike.
   struct Repository {
     std::string system_id, passphrase;
     bool archives = false;
+    int timeline = 1;  ///< of what is archived and backed up from now on
     std::vector<Backup> backups;
   };
 
