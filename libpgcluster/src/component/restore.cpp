@@ -6,6 +6,7 @@
 #include <regex>
 #include <sstream>
 
+#include "base/digest.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "spec/roles.hpp"
 
@@ -28,13 +29,6 @@ constexpr const char* word(Kind kind) {
       return "name";
   }
   return "";
-}
-
-// For a shell.
-std::string quoted(const std::string& text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 }  // namespace
@@ -134,7 +128,7 @@ std::optional<Note> read_note(const Answer& answer) {
 std::string command(const Note& note) {
   const auto space = note.target.find(' ');
   const std::string kind = note.target.substr(0, space);
-  return "pgcluster restore" + (space == std::string::npos ? "" : " --" + kind + " " + quoted(note.target.substr(space + 1)));
+  return "pgcluster restore" + (space == std::string::npos ? "" : " --" + kind + " " + shell_word(note.target.substr(space + 1)));
 }
 
 Diagnostic interrupted(const Note& note) {

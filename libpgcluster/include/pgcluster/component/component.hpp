@@ -95,7 +95,7 @@ enum class Turn {
   around,  ///< they open before the others begin, and close when the others are done, as a firewall's rules do
 };
 
-/// What must be heeded when a component leaves a host on which others stay.
+/// How a component is removed from a host on which other components stay.
 struct Leaving {
   std::vector<StepRef> after{};  ///< what it owns is removed after these steps, where they are planned; empty: before all other steps
   bool serves = true;            ///< whether somebody notices that its units stop

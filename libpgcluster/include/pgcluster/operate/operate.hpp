@@ -119,7 +119,7 @@ struct BackupOptions {
 /// refused also where nothing is backed up.
 Plan plan_backup(const Spec& spec, Executor& executor, const BackupOptions& options = {});
 
-/// What plan_restore takes. At most one of time, lsn, xid, name and backup; none: to the end of the archive.
+/// Options of plan_restore(). At most one of time, lsn, xid, name and backup; none: to the end of the archive.
 struct RestoreOptions {
   std::stop_token stop{};
   std::chrono::seconds deadline{900};      ///< for asking the hosts; a restore point or a transaction is looked for in all WAL
@@ -140,7 +140,7 @@ struct RestoreOptions {
 /// the same call. Throws as plan_deploy does; refused also where the target cannot be reached.
 Plan plan_restore(const Spec& spec, Executor& executor, const RestoreOptions& options = {});
 
-/// What plan_prove takes.
+/// Options of plan_prove().
 struct ProveOptions {
   std::stop_token stop{};
   std::chrono::seconds deadline{120};                                ///< for asking the hosts

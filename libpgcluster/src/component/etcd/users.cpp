@@ -61,7 +61,7 @@ std::set<std::string> read_users(const Answer& answer) {
   return users;
 }
 
-// What etcd says to a request without a user. Any key will do: nothing is read.
+// The answer of etcd to a request without a user. The key does not matter, because nothing is read.
 Ask open_ask(const ClusterView& cluster, const TopologyHost& host) {
   return {host.name, Exec{.argv = certificates::command(certificates::calls(cluster, "etcd",
                                                                             {"-s", "-m", "2", "--connect-timeout", "1", "-d", R"({"key":"AA=="})"},

@@ -212,7 +212,7 @@ StepPtr forget_step(const std::shared_ptr<const ClusterView>& view, const std::s
     for (const char* key : forgotten)
       if (std::binary_search(known->begin(), known->end(), key)) change.todo.push_back(forget(*view, host, key));
     if (change.todo.empty()) return Done{};
-    // What comes after it waits until the keys were seen to have gone.
+    // Later steps wait until the keys are gone.
     std::get<Run>(change.todo.back().what).slow = true;
     return change;
   };

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What a repository has of a cluster's WAL: DIRECTORY PGBACKREST-WORD... up to the command. Prints "wal SEGMENT TIME" for each segment, TIME being when it was
+# Lists a cluster's WAL in a repository: DIRECTORY PGBACKREST-WORD... up to the command. Prints "wal SEGMENT TIME" for each segment, TIME being when it was
 # archived; "history TIMELINE TIME" for each history file, and below it "fork LINE" for each of its lines. Of the newest database only.
 cd "$1" 2>/dev/null || exit 1
 shift

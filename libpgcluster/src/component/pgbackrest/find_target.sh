@@ -31,7 +31,7 @@ newest='' later=''
 while read -r segment; do
   if [ ! "$newest" ]; then
     newest=$segment
-    # What follows the newest one that is archived. A segment's end is where PostgreSQL has got to.
+    # The segments after the newest archived one. The last of them ends where PostgreSQL writes now.
     for file in "$data"/pg_wal/????????????????????????; do
       [ "$(printf '%s\n%s\n' "${file##*/}" "$newest" | sort | tail -n 1)" != "$newest" ] || continue
       look "$data/pg_wal" "${file##*/}" "$@"

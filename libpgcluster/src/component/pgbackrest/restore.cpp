@@ -124,7 +124,7 @@ StepPtr start_step(const View& view, const Note& note) {
   const Ask member = patroni::member_ask(*view, host), state = patroni::unit_ask(view->spec, host);
   auto decide = [=](const Answers& answers) -> Decision {
     const patroni::Member now = patroni::read_member(answers[member]);
-    // It is stopped first.
+    // An earlier step of this plan stops the member first.
     if (answers.pending(member)) return Later{.until = "the data is restored", .at_most = Impact::restart, .action = Action::start};
     if (now.leads && now.state == "running") return Done{};
     const auto* found = answers.get<Unit>(state);

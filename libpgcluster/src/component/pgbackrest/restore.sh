@@ -22,7 +22,7 @@ server=$(server_in "$data")
 [ ! "$server" ] || fail "PostgreSQL (process $server) still runs in $data"
 rm -f "$data/postmaster.pid"
 begin
-# What was written after the last file was archived is only here.
+# This directory has the only copy of WAL that was written after the last archived file.
 if [ "$(of keep)" != yes ] && [ "$(cat "$note.begun" 2>/dev/null)" != "$id" ] && [ -e "$data/PG_VERSION" ]; then
   LC_ALL=C as "$bin/pg_controldata" "$data" | grep -q '^Database cluster state: *shut down' ||
     fail "PostgreSQL on this host was not shut down, so its last WAL is not archived. Nothing was changed. Remove $note on all database hosts, start Patroni, and restore again"
@@ -47,7 +47,7 @@ case $kind in
   backup) set -- --type=immediate --target-action=promote ;;
   *) set -- "--type=$kind" "--target=$value" --target-action=promote "--target-timeline=$timeline" ;;
 esac
-# What a kill has left behind is no reason to refuse.
+# Ignore what a killed restore has left behind.
 [ -e "$data/PG_VERSION" ] || [ -e "$data/backup.manifest" ] || find -H "$data" -mindepth 1 ! -path "$data/lost+found" -delete
 copy --delta "$@"
 say recovering "from the WAL"

@@ -1,4 +1,4 @@
-// What a restore asks the hosts.
+// The questions that a restore asks the hosts.
 #include <algorithm>
 #include <sstream>
 
