@@ -84,28 +84,13 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
     return from_library<Steps>([&] { return load<Steps>(needed("steps")(as_python(node)), about("steps")); }, Steps());
   }
   Steps cluster_steps(const ClusterView& cluster) const override {
-    return from_library<Steps>(
-        [&] {
-          const py::function found = override_of("cluster_steps");
-          return found ? load<Steps>(found(remembered(cluster)), about("cluster_steps")) : Steps();
-        },
-        Steps());
+    return or_else("cluster_steps", Steps(), [&](const py::function& own) { return own(remembered(cluster)); });
   }
   Turn turn() const override {
-    return from_library<Turn>(
-        [&] {
-          const py::function found = override_of("turn");
-          return found ? load<Turn>(found(), about("turn")) : Turn::usual;
-        },
-        Turn::usual);
+    return or_else("turn", Turn::usual, [](const py::function& own) { return own(); });
   }
   Leaving leaving(const ClusterView& cluster) const override {
-    return from_library<Leaving>(
-        [&] {
-          const py::function found = override_of("leaving");
-          return found ? load<Leaving>(found(remembered(cluster)), about("leaving")) : Leaving();
-        },
-        Leaving());
+    return or_else("leaving", Leaving(), [&](const py::function& own) { return own(remembered(cluster)); });
   }
   Needs needs(const NodeView& node) const override { return of_node<Needs>("needs", node); }
   std::vector<Probe> health(const NodeView& node) const override { return of_node<std::vector<Probe>>("health", node); }
@@ -116,15 +101,19 @@ class PyComponent final : public Component, public py::trampoline_self_life_supp
   }
 
  private:
-  // What the subclass says of a host; nothing where it does not have the function.
-  template <class Result>
-  Result of_node(const char* what, const NodeView& node) const {
+  // Calls the function of the subclass; `otherwise` if it has none.
+  template <class Result, class Call>
+  Result or_else(const char* what, Result otherwise, const Call& call) const {
     return from_library<Result>(
         [&] {
-          const py::function found = override_of(what);
-          return found ? load<Result>(found(as_python(node)), about(what)) : Result();
+          const py::function own = override_of(what);
+          return own ? load<Result>(call(own), about(what)) : otherwise;
         },
-        Result());
+        otherwise);
+  }
+  template <class Result>
+  Result of_node(const char* what, const NodeView& node) const {
+    return or_else(what, Result(), [&](const py::function& own) { return own(as_python(node)); });
   }
   ViewPtr remembered(const ClusterView& cluster) const { return last_ = view_of(cluster); }
   py::object as_python(const NodeView& node) const { return py::cast(node_of(remembered(node.cluster), node)); }
@@ -278,7 +267,7 @@ void bind_components(py::module_& m) {
           "turn", [](const Component& self) { return give(self.turn()); }, "When its steps come among those of a host.")
       .def(
           "leaving", [](const Component& self, const View& cluster) { return give(self.leaving(*cluster.in_library)); }, py::arg("cluster"),
-          "What must be heeded when it leaves a host on which others stay.")
+          "How it is removed from a host on which other components stay.")
       .def(
           "needs", [](const Component& self, py::handle node) { return give(self.needs(node_from(node))); }, py::arg("node"),
           "What it needs on the host, as data.")
