@@ -19,7 +19,7 @@ KEYS = "/etc/pgcluster/tls"
 # The access to files that pgcluster writes: (path, mode, owner, group). Any other file must be readable by all, and writable by root only.
 ACCESS = [
     (r"/var/lib/pgcluster/secrets/.*", "600", "root", "root"),
-    (r"/etc/pgcluster/tls/etcd\.key", "600", "etcd", "etcd"),
+    (r"/etc/pgcluster/tls/etcd(-root)?\.key", "600", "etcd", "etcd"),
     (r"/etc/pgcluster/tls/(patroni|postgresql|pgbouncer)\.key", "600", "postgres", "postgres"),
     (r"/etc/patroni/config\.yml", "600|640", "postgres|root", "postgres|root"),
     (r"/etc/pgbouncer/.*", "640", "postgres", "postgres"),
