@@ -137,7 +137,8 @@ def certify(cluster, host, name, options, authority="/var/lib/pgcluster/secrets/
         names=$(openssl x509 -in {name}.crt -noout -ext subjectAltName | tail -1 | sed 's/IP Address:/IP:/g; s/ //g')
         usage=$(openssl x509 -in {name}.crt -noout -ext extendedKeyUsage | tail -1 | sed 's/TLS Web Server Authentication/serverAuth/; s/TLS Web Client Authentication/clientAuth/; s/ //g')
         printf 'subjectAltName=%s\\nextendedKeyUsage=%s\\n' "$names" "$usage" >/tmp/ext
-        openssl x509 -req -in /tmp/csr -CA {authority} -CAkey {authority} -extfile /tmp/ext {options} -out /tmp/crt 2>/dev/null
+        subject=$(openssl x509 -in {name}.crt -noout -subject -nameopt compat | sed 's/^subject=//')
+        openssl x509 -req -in /tmp/csr -set_subject "$subject" -CA {authority} -CAkey {authority} -extfile /tmp/ext {options} -out /tmp/crt 2>/dev/null
         cp /tmp/crt {name}.crt; rm /tmp/crt /tmp/csr /tmp/ext""")
 
 

@@ -234,7 +234,8 @@ def test_values_are_judged_as_postgresql_does(deployed):
 
 # What pgcluster refuses besides: Patroni takes less, replicas could not live, or another setting of the same file contradicts.
 MORE_IS_NEEDED = {"max_connections", "max_wal_senders", "max_replication_slots", "max_locks_per_transaction", "max_worker_processes", "wal_keep_size", "wal_level",
-                  "default_transaction_isolation", "default_transaction_read_only", "superuser_reserved_connections", "reserved_connections"}
+                  "default_transaction_isolation", "default_transaction_read_only", "superuser_reserved_connections", "reserved_connections",
+                  "post_auth_delay", "pre_auth_delay", "transaction_timeout", "wal_receiver_timeout", "wal_sender_timeout"}
 # What depends on the host or on other settings: the throw-away server judges it.
 TRIED = {"bonjour", "max_stack_depth", "autovacuum_max_workers", "max_connections", "max_worker_processes", "max_wal_senders", "huge_page_size", "huge_pages",
          "commit_timestamp_buffers", "multixact_member_buffers", "multixact_offset_buffers", "notify_buffers", "serializable_buffers", "subtransaction_buffers",

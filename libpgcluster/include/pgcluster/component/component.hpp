@@ -116,7 +116,9 @@ class Component {
   virtual Needs needs(const NodeView&) const { return {}; }
   /// Questions that tell whether the component is well on the host, beside the state of its units. Under the same terms as needs().
   virtual std::vector<Probe> health(const NodeView&) const { return {}; }
+  /// When its steps come in a deployment.
   virtual Turn turn() const { return Turn::usual; }
+  /// How its removal from a host on which others stay is ordered.
   virtual Leaving leaving(const ClusterView&) const { return {}; }
   /// Paths of directories with data that only destroy and prune remove.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }
