@@ -269,7 +269,7 @@ class Reading {
   // By the answers to the components' own questions.
   void read_backup() {
     if (!backup::wanted(view_->spec)) return;
-    status_.backup.emplace();
+    status_.backup = Status::Backup{};
     std::int64_t last = 0;
     for (const TopologyHost* host : backup::hosts(*view_)) {
       const Ask ask = backup::repositories_ask(*view_, host->name);
