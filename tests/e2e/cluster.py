@@ -185,8 +185,9 @@ class Cluster:
         return self.wait(lambda: (lambda s: s if s.get("healthy") else None)(self.status()), seconds, "that the cluster is healthy")
 
     def assert_endpoints_answer(self, on=None):
-        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects, where only hosts know the names."""
-        endpoints, password = self.status()["endpoints"], self.password()
+        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects. Without it
+        Consul's names are left out: nobody outside of the hosts knows them."""
+        endpoints, password = [one for one in self.status()["endpoints"] if on or not one["address"].endswith(".consul")], self.password()
         assert endpoints
         for endpoint in endpoints:
             asked = ["psql", endpoint["uri"].replace("postgresql://", "postgresql://postgres@", 1), "-XAtqwc", "select pg_is_in_recovery()"]

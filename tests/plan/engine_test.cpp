@@ -355,7 +355,7 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
     for (std::size_t i = 0; i < told.size(); ++i) {
       CHECK(told[i].step == "h1/test/gate");
       CHECK(told[i].message == "waits until it serves");
-      CHECK(told[i].took >= seconds(10 * (i + 1)));
+      CHECK(told[i].took >= seconds(10 * (i + 1) - 1));
       CHECK(told[i].took <= seconds(10 * (i + 1) + 2));
       CHECK(told[i].seen.ends_with("; the log on h1 says: cannot bind to port 7000"));
     }
@@ -367,6 +367,29 @@ TEST_CASE("a wait says every 10 s what it waits for, what it sees, and how its l
   };
   CHECK(wait_for("") == "h1: it has no quorum");
   CHECK(wait_for("two of three are away") == "two of three are away");
+}
+
+TEST_CASE("short waits that follow each other are not silent for longer than 10 s") {
+  Fleet fleet(1);
+  const auto began = fleet.executor.now();
+  const auto wait = [&](int until) {
+    return gate("h1/test/gate" + std::to_string(until), {.asks = {},
+                                                         .decide = [&, until](const Answers&) -> Decision {
+                                                           if (fleet.executor.now() - began >= seconds(until)) return Done{};
+                                                           return Later{"it serves"};
+                                                         },
+                                                         .settle = seconds(60)});
+  };
+  auto last = began;
+  auto longest = last - began;
+  const Report report = fleet.apply(sequence(wait(8), wait(17), wait(26), wait(35)), {.on_event = [&](const Event& event) {
+                                      if (event.kind == Event::Kind::step_started) return;
+                                      longest = std::max(longest, fleet.executor.now() - last);
+                                      last = fleet.executor.now();
+                                    }});
+  CHECK(report.ok());
+  CHECK(report.took >= seconds(35));
+  CHECK(longest < seconds(12));
 }
 
 TEST_CASE("a wait shows the line of its log that names the cause, and not the ones that follow from it") {

@@ -142,6 +142,7 @@ std::chrono::milliseconds Engine::since(Time begin) const { return std::chrono::
 
 void Engine::emit(Event::Kind kind, const std::string& host, const std::string& step, std::string message, std::chrono::milliseconds took,
                   std::string seen) {
+  if (kind != Event::Kind::step_started) told_ = executor_.now();
   if (options_.on_event) options_.on_event({kind, since(started_), host, step, std::move(message), took, std::move(seen)});
 }
 
@@ -369,12 +370,13 @@ void Engine::again_later(std::size_t i, Later what) {
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
 }
 
-// Report each wait every 10 s. The unit's log is read shortly before the report.
+// Report each wait every 10 s. The unit's log is read shortly before the report. Of short waits that follow each other one is reported, too, where
+// nothing else has been for so long.
 void Engine::tell_waits() {
   const Time now = executor_.now();
   for (const std::size_t i : waiting_) {
     Node& node = nodes_[i];
-    if (now - std::max(node.reached, node.told) < tell_every) continue;
+    if (now - std::max(node.reached, node.told) < tell_every && now - told_ < tell_every) continue;
     node.told = now;
     std::string all;
     for (const std::string& name : node.round.missing)
@@ -401,7 +403,8 @@ void Engine::tell_hosts() {
     const std::string& words = activities[name];
     const bool news = !words.empty() && words != host.shown && !host.step.empty();
     const Time from = std::max(host.busy_since, host.told);
-    if (now - from < (news ? std::chrono::seconds(1) : tell_every)) continue;
+    const bool silent = now - told_ >= tell_every && now - host.busy_since >= std::chrono::seconds(1);
+    if (now - from < (news ? std::chrono::seconds(1) : tell_every) && !silent) continue;
     host.told = now;
     host.shown = words;
     if (news)
