@@ -27,8 +27,8 @@ class Activities {
     /// Replaces what is shown, if it is something else.
     void now(std::string what) {
       const std::lock_guard guard(all_.mutex_);
-      Activity& shown = all_.by_host_[host_];
-      if (shown.what != what) shown = {host_, std::move(what), std::chrono::steady_clock::now()};
+      const auto [shown, fresh] = all_.by_host_.try_emplace(host_);
+      if (fresh || shown->second.what != what) shown->second = {host_, std::move(what), std::chrono::steady_clock::now()};
     }
 
    private:

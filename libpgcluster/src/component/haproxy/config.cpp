@@ -122,6 +122,12 @@ std::string stats_section(const NodeView& node, const std::string& mark) {
                     mark);
 }
 
+// For the check of the VIP, which runs all the time: TLS would cost more than all the rest of it.
+std::string health_section(const Spec& spec) {
+  return fmt::format("\nfrontend health\n    mode http\n    bind {}:{}\n    monitor-uri {}\n", haproxy_health_address, spec.haproxy_listen_port.stats,
+                     haproxy_ok);
+}
+
 std::string text_with(const NodeView& node, const Servers& servers, const std::string& extra, const std::string& mark) {
   const Spec& spec = node.spec();
   std::string text = fmt::format(R"(# Written by pgcluster{}. Sections of your own: haproxy_extra in the spec.
@@ -151,7 +157,7 @@ defaults
                                  with_confd(spec) ? " and confd" : "", maxconn(node),
                                  certificates::wanted(spec) ? "    ssl-default-bind-options ssl-min-ver TLSv1.2\n    ssl-load-extra-del-ext\n" : "",
                                  spec.haproxy_timeout.client, spec.haproxy_timeout.server);
-  text += stats_section(node, mark);
+  text += stats_section(node, mark) + health_section(spec);
   for (const Section& section : sections)
     if (spec.haproxy_listen_port.*section.port != 0) text += section_text(node, section, servers);
   if (!extra.empty()) text += "\n" + extra + (extra.ends_with('\n') ? "" : "\n");

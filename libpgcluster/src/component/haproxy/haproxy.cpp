@@ -89,7 +89,8 @@ StepPtr listens(const NodeView& node) {
     ports.push_back(port);
   }
   const Ask ask{node.name(), Exec{.argv = {"ss", "-Hltnp", filter}, .about = {std::string("unit:") + haproxy_unit}}};
-  auto decide = [ask, ports, host = node.name()](const Answers& answers) -> Decision {
+  const std::string health = haproxy_health_address + (":" + std::to_string(node.spec().haproxy_listen_port.stats));
+  auto decide = [ask, ports, health, host = node.name()](const Answers& answers) -> Decision {
     const std::string* out = answers.out(ask);
     std::istringstream lines(out ? *out : "");
     for (std::string line; std::getline(lines, line);) {
@@ -105,6 +106,7 @@ StepPtr listens(const NodeView& node) {
     }
     for (const int port : ports)
       if (!out || out->find(":" + std::to_string(port) + " ") == std::string::npos) return Later{"HAProxy listens on port " + std::to_string(port)};
+    if (out->find(health + " ") == std::string::npos) return Later{"HAProxy listens on " + health};
     return Done{};
   };
   return gate(haproxy::listens(node.name()),
@@ -215,9 +217,7 @@ class Haproxy final : public Component {
     for (const TopologyHost& left : node.cluster.pruned) gone.push_back(removal(left.name, "patroni", std::string("unit:") + patroni::unit_name));
     Steps config = with_confd(node.spec()) ? after({confd::service(host)}, rendered_step(node, "rendered", certificates::goes_over(node.cluster)))
                                            : after_where_planned(gone, config_step(node));
-    // The page of statistics changes, too: who looks at it must know both ways.
-    std::vector<StepRef> before{certificates::ready(host, haproxy_certificate)};
-    if (certificates::goes_over(node.cluster)) before.push_back({host, "keepalived", "check"});
+    const std::vector<StepRef> before{certificates::ready(host, haproxy_certificate)};
     std::vector<StepRef> known{patroni::leader()};
     for (const std::string& name : node.topology().database) known.push_back(patroni::member(name));
     return sequence(stranger_step(node), packages(haproxy::packages(host), host, needs(node).packages, {haproxy_unit}),

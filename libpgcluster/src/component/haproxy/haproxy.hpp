@@ -12,8 +12,10 @@ namespace pgcluster {
 
 inline constexpr const char* haproxy_unit = "haproxy.service";
 inline constexpr const char* haproxy_file = "/etc/haproxy/haproxy.cfg";
-/// The page by which the VIP's check sees that HAProxy serves.
+/// The page by which a health check sees that HAProxy serves.
 inline constexpr const char* haproxy_ok = "/haproxy-ok";
+/// Where the host itself gets that page, and nothing else, without TLS: at the port of the statistics.
+inline constexpr const char* haproxy_health_address = "127.0.0.2";
 
 /// The certificate of its page of statistics.
 inline constexpr const char* haproxy_certificate = "haproxy";

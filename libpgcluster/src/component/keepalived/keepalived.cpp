@@ -52,6 +52,7 @@ Text config_text(const NodeView& node) {
     unicast = unicast && net::is_ipv6(host->address) == net::is_ipv6(vip);
   }
   const std::string adverts = unicast && !peers.empty() ? advert_interface(node) : interface;
+  // The check looks again itself before it says that HAProxy does not serve: half as many processes, and found no later than by two checks a second.
   // Peers are named: many networks carry no multicast. Whoever has it keeps it when another comes back. A high priority makes the wait for a
   // silent holder short: three adverts and (256 - priority) / 256 s.
   Text text = fmt::format(R"({}global_defs {{
@@ -66,9 +67,9 @@ Text config_text(const NodeView& node) {
 
 vrrp_script haproxy {{
     script "{} {} {}"
-    interval 1
-    timeout 2
-    fall 2
+    interval 2
+    timeout 3
+    fall 1
     rise 2
 }}
 
@@ -111,6 +112,10 @@ StepPtr config_step(const NodeView& node) {
   return make_step(node.step("keepalived", "config"), {.asks = {present}, .decide = decide, .keeps = {std::string("file:") + config_file}});
 }
 
+Ask settled(const std::string& host) {
+  return {host, Exec{.argv = {"bash", "-c", shell::in_state, "in-state", keepalived_unit}, .about = {std::string("unit:") + keepalived_unit}}};
+}
+
 VipKeeper keeper(const ClusterView& cluster) {
   VipKeeper by{.component = "keepalived",
                .unit = keepalived_unit,
@@ -120,7 +125,10 @@ VipKeeper keeper(const ClusterView& cluster) {
                .released = keepalived::released(),
                .held = keepalived::held(),
                .service = keepalived::service,
-               .hosts = {}};
+               .hosts = {},
+               .settled = settled,
+               // Three adverts and the skew without a word, or a check that hangs.
+               .settles = std::chrono::seconds(5)};
   for (const TopologyHost* host : cluster.topology.with(Role::balancer)) by.hosts.push_back(host->name);
   return by;
 }
@@ -151,8 +159,9 @@ class Keepalived final : public Component {
     for (const TopologyHost& left : node.cluster.pruned) silent.push_back(removal(left.name, name(), std::string("unit:") + keepalived_unit));
     return sequence(packages(step("packages"), host, needs(node).packages, {wish.unit}),
                     parallel(after_where_planned(silent, after_where_planned({keepalived::free()}, config_step(node))),
-                             file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755}),
                              file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
+                    // A running Keepalived starts the new check at once.
+                    after({haproxy::listens(host)}, file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755})),
                     after({haproxy::listens(host), keepalived::released()},
                           rolling("keepalived", host, holder_last(node.cluster), service(keepalived::service(host), host, wish))));
   }

@@ -1,7 +1,10 @@
 // What the keepers of the virtual IP address have in common: our own program, and Keepalived with load balancing.
 #include "component/vip/vip.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include <pgcluster/component/patroni.hpp>
@@ -32,6 +35,12 @@ std::vector<std::string> balancers_of(const std::vector<TopologyHost>& hosts) {
   for (const TopologyHost& host : hosts)
     if (host.has(Role::balancer)) names.push_back(host.name);
   return names;
+}
+
+// Whether that many seconds are told of.
+bool reached(const std::string* told, std::chrono::seconds least) {
+  std::int64_t seconds = 0;
+  return told && std::from_chars(told->data(), told->data() + told->size(), seconds).ec == std::errc() && seconds >= least.count();
 }
 
 }  // namespace
@@ -159,12 +168,13 @@ Steps vip_released(const ClusterView& cluster, const VipKeeper& keeper) {
 }
 
 Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
-  std::vector<Ask> asks, evidence;
+  std::vector<Ask> asks, evidence, settled;
   std::vector<StepRef> awaited{patroni::leader()}, removals;
   for (const std::string& host : keeper.hosts) {
     asks.push_back(vip_ask(cluster.spec, host));
     if (cluster.leaves_out(host)) continue;
     evidence.push_back(journal_ask(host, keeper.unit));
+    if (keeper.settled) settled.push_back(keeper.settled(host));
     awaited.push_back(keeper.service(host));
     removals.push_back(removal(host, keeper.component, std::string("unit:") + former_vip_unit));
   }
@@ -172,7 +182,9 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
   const bool lease = keeper.lease && !owns_any(cluster, keeper.other_units);
   // A balancer that left the spec may have it, and is asked no more: it keeps it until it is pruned.
   const bool elsewhere = !keeper.lease && !balancers_of(cluster.left).empty();
-  auto decide = [asks, keeper, lease, elsewhere, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
+  std::vector<Ask> all = asks;
+  all.insert(all.end(), settled.begin(), settled.end());
+  auto decide = [asks, settled, keeper, lease, elsewhere, vip = cluster.spec.cluster_vip](const Answers& answers) -> Decision {
     std::string holders;
     int count = 0;
     for (const Ask& ask : asks) {
@@ -184,12 +196,18 @@ Steps vip_held(const ClusterView& cluster, const VipKeeper& keeper) {
                                 " dev INTERFACE"}};
       holders += (count++ == 0 ? "" : " and ") + ask.at;
     }
-    if (count == 1 || (count == 0 && elsewhere)) return Done{};
+    if (count == 1 || (count == 0 && elsewhere)) {
+      for (const Ask& ask : settled)
+        if (!reached(answers.out(ask), keeper.settles))
+          return Later{fmt::format("{} s have passed since {} of {} started or read its configuration, and the address has not moved",
+                                   keeper.settles.count(), keeper.unit, ask.at)};
+      return Done{};
+    }
     // Asked one after the other, two hosts may both be seen with an address that has just moved: it is wrong only if it stays so.
     return Later{count == 0 ? (keeper.lease ? "the leader has taken " : "a balancer has taken ") + vip
                             : "only one host holds " + vip + " (" + holders + " do)"};
   };
-  const Steps held = gate(keeper.held, {.asks = asks, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
+  const Steps held = gate(keeper.held, {.asks = all, .decide = decide, .settle = std::chrono::seconds(60), .evidence = evidence});
   return after(awaited, after_where_planned(removals, held));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ struct VipKeeper {
   StepRef (*service)(const std::string& host);  ///< the keeper's on a host
   std::vector<std::string> hosts;               ///< where it runs
   bool lease = false;                           ///< the address has a lifetime: a permanent one is not pgcluster's
+  /// Asks for how many seconds the keeper has run on a host with its present configuration, and after how many it has noticed that no other keeper
+  /// is heard, or that its host does not serve. Until then the address may still move.
+  Ask (*settled)(const std::string& host) = nullptr;
+  std::chrono::seconds settles{0};
 };
 
 /// VipKeeper::free: before the VIP is used for the first time, checks that no other host has it. Steps that configure another VIP on a host wait for

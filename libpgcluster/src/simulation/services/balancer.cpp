@@ -6,6 +6,7 @@
 
 #include "base/base64.hpp"
 #include "component/haproxy/haproxy.hpp"
+#include "component/keepalived/shell.hpp"
 #include "component/vip/vip.hpp"
 #include "op/ask.hpp"
 #include "simulation/services/gateway.hpp"
@@ -82,7 +83,8 @@ void BalancerModel::unit_started(SimulatedHost& host, const std::string& unit, S
   if (unit == confd_unit) render(host);
 }
 
-void BalancerModel::unit_reloaded(SimulatedHost& host, const std::string& unit, SimulatedTime) {
+void BalancerModel::unit_reloaded(SimulatedHost& host, const std::string& unit, SimulatedTime now) {
+  if (unit == keepalived_unit) reloaded_[host.name] = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
   if (const std::string* config = host.read(haproxy_file); unit == haproxy_unit && config && fault(host, *config).empty())
     loaded_[host.name] = *host.read(haproxy_file);
 }
@@ -162,6 +164,13 @@ std::optional<Output> BalancerModel::exec(SimulatedHost& host, const std::vector
     if (tls != speaks_tls) return Output{.status = tls ? 35 : 52};
     return Output{.out = page(host)};
   }
+  if (argv.size() > 4 && argv[2] == shell::in_state) {
+    const auto unit = host.units.find(argv[4]);
+    if (unit == host.units.end() || !host.active(argv[4])) return Output{};
+    const auto since = std::max(static_cast<std::int64_t>(unit->second.state.started), reloaded_[host.name]);
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(fleet_->now().time_since_epoch()).count();
+    return Output{.out = std::to_string((now - since) / 1000000) + "\n"};
+  }
   if (argv[0] == "haproxy") {
     if (!host.packages.contains("haproxy")) return Output{.status = 127, .err = "haproxy: command not found\n"};
     const std::string why = fault(host, input);
@@ -215,6 +224,9 @@ std::string BalancerModel::listening(const SimulatedHost& host, const std::strin
     const std::string port = config->second.substr(from, config->second.find_first_of(" \n", from) - from);
     if ((filter + " ").find(":" + port + " ") != std::string::npos) out += "LISTEN 0 128 *:" + port + " *:* users:((\"haproxy\",pid=1,fd=5))\n";
   }
+  const std::string local = after_word(config->second, "bind 127.0.0.2:");
+  if (const std::string port = local.substr(0, local.find('\n')); !port.empty() && (filter + " ").find(":" + port + " ") != std::string::npos)
+    out += "LISTEN 0 128 127.0.0.2:" + port + " 0.0.0.0:* users:((\"haproxy\",pid=1,fd=6))\n";
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,8 +37,9 @@ class BalancerModel final : public ServiceModel {
 
   std::shared_ptr<PatroniModel> patroni_;
   SimulatedExecutor* fleet_ = nullptr;
-  std::map<std::string, std::string> loaded_;  // by host: the configuration that HAProxy runs on
-  std::map<std::string, std::string> holder_;  // by VIP
+  std::map<std::string, std::string> loaded_;     // by host: the configuration that HAProxy runs on
+  std::map<std::string, std::string> holder_;     // by VIP
+  std::map<std::string, std::int64_t> reloaded_;  // by host: when Keepalived was, in µs
 };
 
 }  // namespace pgcluster
