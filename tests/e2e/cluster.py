@@ -16,6 +16,7 @@ LAB = str(SOURCE / "tests/lab/lab")
 COMMAND = os.environ.get("PGCLUSTER_COMMAND", str(SOURCE / "build/release/bin/pgcluster"))
 VIP = "10.77.0.100"
 HOSTS = ["pg1", "pg2", "pg3"]
+KEEPER = "pg4"    # the backup host, where a test has one
 # Asks the etcd of the host itself, as an operator does: as its root.
 ETCDCTL = ("ETCDCTL_CACERT=/etc/pgcluster/tls/authority.crt ETCDCTL_CERT=/etc/pgcluster/tls/etcd-root.crt ETCDCTL_KEY=/etc/pgcluster/tls/etcd-root.key "
            "etcdctl --endpoints=https://127.0.0.1:2379")
@@ -93,6 +94,22 @@ class Cluster:
     def processor(self, *units):
         """{unit: {host: (now, seconds of processor that it has used)}}, its children included."""
         return {unit: {host: (time.monotonic(), int(self.inside(host, f"systemctl show -P CPUUsageNSec {unit}")) / 1e9) for host in self.hosts} for unit in units}
+
+    def deploy_with_backups(self, retention_full=9, full="", **changes):
+        """The database hosts, and a repository on a host of its own. Nothing but the first backup is made by itself, unless `full` has a time."""
+        self.lab("add", KEEPER, "--warm")
+        self.hosts.append(KEEPER)
+        self.write(**{"host_" + KEEPER: {"roles": ["backup"]}}, pgbackrest_install=True,
+                   pgbackrest_repos=[{"type": "posix", "host": KEEPER, "retention_full": retention_full}],
+                   pgbackrest_schedule={"full": full, "diff": "", "incr": ""}, **changes)
+        self.apply()
+        self.wait_healthy()
+
+    def databases(self):
+        return [host for host in self.hosts if host != KEEPER]
+
+    def backups(self):
+        return json.loads(self.run("backups", "--json").stdout)
 
     # The spec and the command.
 

@@ -1,29 +1,18 @@
 """Backups in a repository on a host of their own: made, scheduled, shown, switched off and on again."""
 
 import datetime
-import json
 
 import pytest
-from cluster import VIP
+from cluster import KEEPER, VIP
 
 warm = True
-KEEPER = "pg4"
 REPOSITORY = "/var/lib/pgbackrest"
 
 
 @pytest.fixture(scope="module")
 def deployed(cluster):
-    cluster.lab("add", KEEPER, "--warm")
-    cluster.hosts.append(KEEPER)
-    cluster.write(host_pg4={"roles": ["backup"]}, pgbackrest_install=True, pgbackrest_repos=[{"type": "posix", "host": KEEPER, "retention_full": 2}],
-                  pgbackrest_schedule={"full": "Sun 01:00", "diff": "", "incr": ""})
-    cluster.apply()
-    cluster.wait_healthy()
+    cluster.deploy_with_backups(retention_full=2, full="Sun 01:00")
     return cluster
-
-
-def backups(cluster):
-    return json.loads(cluster.run("backups", "--json").stdout)
 
 
 def moment(text):
@@ -32,19 +21,15 @@ def moment(text):
     return found
 
 
-def databases(cluster):
-    return [host for host in cluster.hosts if host != KEEPER]
-
-
 def started(cluster):
     """When each PostgreSQL was started."""
-    return {host: cluster.inside(host, "head -3 /var/lib/postgresql/17/main/postmaster.pid | tail -1") for host in databases(cluster)}
+    return {host: cluster.inside(host, "head -3 /var/lib/postgresql/17/main/postmaster.pid | tail -1") for host in cluster.databases()}
 
 
 def test_a_deployment_is_done_when_a_backup_stands(deployed):
     cluster = deployed
     cluster.assert_converged()
-    found = backups(cluster)
+    found = cluster.backups()
     assert found["format"] == 1 and found["repos"] == [{"name": "repo1", "type": "posix", "host": KEEPER, "ok": True, "problem": None}]
     [first] = found["backups"]
     assert first["type"] == "full" and first["repo"] == "repo1" and first["label"].endswith("F") and first["size_bytes"] > 1_000_000
@@ -62,10 +47,10 @@ def test_the_passphrase_is_where_the_repository_is_and_with_the_secrets(deployed
     passphrase = cluster.inside(KEEPER, f"cat {REPOSITORY}.passphrase")
     assert len(passphrase) == 32 and cluster.inside(KEEPER, f"stat -c '%a %U' {REPOSITORY}.passphrase") == "600 root"
     assert cluster.inside(KEEPER, "stat -c '%a %U' /etc/pgbackrest.conf") == "640 postgres"
-    for host in databases(cluster):
+    for host in cluster.databases():
         assert passphrase not in cluster.inside(host, "cat /etc/pgbackrest.conf")
         assert passphrase == cluster.inside(host, "cat /var/lib/pgcluster/secrets/pgbackrest_repos*")
-    label = backups(cluster)["backups"][0]["label"]
+    label = cluster.backups()["backups"][0]["label"]
     assert "Salted__" == cluster.inside(KEEPER, f"head -c 8 {REPOSITORY}/backup/postgres-cluster/{label}/backup.manifest")
     # Its server has never died for want of a configuration.
     for host in cluster.hosts:
@@ -77,23 +62,23 @@ def test_backups_of_each_type_on_demand(deployed):
     cluster.psql(VIP, "create table kept as select generate_series(1, 1000) as n")
     for kind, letter in (("diff", "D"), ("incr", "I"), ("full", "F")):
         cluster.run("backup", "--type", kind, "--yes")
-        newest = backups(cluster)["backups"][-1]
+        newest = cluster.backups()["backups"][-1]
         assert newest["type"] == kind and newest["label"].endswith(letter)
-    assert [one["type"] for one in backups(cluster)["backups"]] == ["full", "diff", "incr", "full"]
+    assert [one["type"] for one in cluster.backups()["backups"]] == ["full", "diff", "incr", "full"]
     cluster.run("backup", "--type", "full", "--yes")
-    assert [one["type"] for one in backups(cluster)["backups"]] == ["full", "full"], "retention_full is 2"
+    assert [one["type"] for one in cluster.backups()["backups"]] == ["full", "full"], "retention_full is 2"
     assert "no terminal to ask" in cluster.run("backup", status=3).stderr
     cluster.assert_converged()
 
 
 def test_the_schedule_makes_a_backup_by_itself(deployed):
     cluster = deployed
-    before = len(backups(cluster)["backups"])
+    before = len(cluster.backups()["backups"])
     cluster.write(pgbackrest_schedule={"full": "Sun 01:00", "diff": "", "incr": "*:*:0/5"})
     cluster.apply()
     cluster.assert_converged()
-    cluster.wait(lambda: len(backups(cluster)["backups"]) >= before + 2, 60, "that two more backups stand")
-    assert backups(cluster)["backups"][-1]["type"] == "incr"
+    cluster.wait(lambda: len(cluster.backups()["backups"]) >= before + 2, 60, "that two more backups stand")
+    assert cluster.backups()["backups"][-1]["type"] == "incr"
     cluster.write(pgbackrest_schedule={"full": "Sun 01:00", "diff": "Mon..Sat 01:00", "incr": ""})
     cluster.apply()
     cluster.assert_converged()
@@ -115,18 +100,18 @@ def test_a_repository_that_is_down_is_told_and_catches_up(deployed):
 
 def test_a_switchover_and_then_a_backup(deployed):
     cluster = deployed
-    before = backups(cluster)["backups"][-1]["label"]
+    before = cluster.backups()["backups"][-1]["label"]
     cluster.run("switchover", "--yes")
     cluster.wait_healthy()
     cluster.run("backup", "--type", "diff", "--yes")
-    assert backups(cluster)["backups"][-1]["label"] != before
+    assert cluster.backups()["backups"][-1]["label"] != before
     cluster.assert_converged()
 
 
 def test_off_and_on_again_restarts_nothing_and_keeps_the_backups(deployed):
     cluster = deployed
     cluster.wait_healthy()
-    label, since = backups(cluster)["backups"][-1]["label"], started(cluster)
+    label, since = cluster.backups()["backups"][-1]["label"], started(cluster)
     cluster.write(pgbackrest_install=None, pgbackrest_repos=None, pgbackrest_schedule=None)
     assert f"{KEEPER} makes no backups any more; the repositories there stay" in cluster.apply().stdout
     cluster.assert_converged()
@@ -140,12 +125,12 @@ def test_off_and_on_again_restarts_nothing_and_keeps_the_backups(deployed):
     cluster.apply()
     cluster.assert_converged()
     cluster.wait_healthy()
-    assert label in [one["label"] for one in backups(cluster)["backups"]] and started(cluster) == since
+    assert label in [one["label"] for one in cluster.backups()["backups"]] and started(cluster) == since
 
 
 def test_the_repository_outlives_the_cluster_and_takes_no_other(deployed):
     cluster = deployed
-    label = backups(cluster)["backups"][-1]["label"]
+    label = cluster.backups()["backups"][-1]["label"]
     cluster.run("destroy", "--yes")
     assert cluster.inside(KEEPER, f"ls {REPOSITORY}/backup/postgres-cluster/{label}/backup.manifest && ls {REPOSITORY}.passphrase")
     assert cluster.inside(KEEPER, "ls -d /etc/pgbackrest* /var/log/pgbackrest /var/spool/pgbackrest /etc/systemd/system/pgcluster* 2>/dev/null | wc -l") == "0"

@@ -1,34 +1,23 @@
 """A backup is restored to see whether it can be; damage in the repository and missing WAL are found and named."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import time
 
 import pytest
-from cluster import VIP
+from cluster import KEEPER, VIP
 
 warm = True
-KEEPER = "pg4"
 REPOSITORY = "/var/lib/pgbackrest"
 
 
 @pytest.fixture(scope="module")
 def deployed(cluster):
-    cluster.lab("add", KEEPER, "--warm")
-    cluster.hosts.append(KEEPER)
-    cluster.write(host_pg4={"roles": ["backup"]}, pgbackrest_install=True, pgbackrest_repos=[{"type": "posix", "host": KEEPER, "retention_full": 9}],
-                  pgbackrest_schedule={"full": "", "diff": "", "incr": ""})
-    cluster.apply()
-    cluster.wait_healthy()
+    cluster.deploy_with_backups()
     cluster.psql(VIP, "create table kept as select generate_series(1, 20000) as n; create index on kept (n); checkpoint")
     return cluster
-
-
-def backups(cluster):
-    return json.loads(cluster.run("backups", "--json").stdout)
 
 
 def prove(cluster, *args, status=0):
@@ -46,11 +35,11 @@ def assert_nothing_left(cluster):
 
 def test_the_newest_backup_is_proven(deployed):
     cluster = deployed
-    assert backups(cluster)["proven"] is None and cluster.status()["backup"]["proven_age_s"] is None
+    assert cluster.backups()["proven"] is None and cluster.status()["backup"]["proven_age_s"] is None
     cluster.run("backup", "--type", "incr", "--yes")
     started = cluster.psql(VIP, "select pg_postmaster_start_time()")
     prove(cluster)
-    found = backups(cluster)
+    found = cluster.backups()
     newest = found["backups"][-1]
     assert newest["proven"] and not found["backups"][0]["proven"] and found["proven"]["label"] == newest["label"] and 0 < found["proven"]["seconds"] < 120
     assert "proven" in cluster.run("backups").stdout
@@ -62,7 +51,7 @@ def test_the_newest_backup_is_proven(deployed):
 
 def test_one_that_is_killed_leaves_nothing(deployed):
     cluster = deployed
-    label = backups(cluster)["backups"][0]["label"]
+    label = cluster.backups()["backups"][0]["label"]
     process = subprocess.Popen(cluster.argv("prove", "--backup", label), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                start_new_session=True)
     busy = cluster.wait(lambda: [host for host in cluster.hosts if "pgcluster-prove" in cluster.inside(host, "ls -A /var/lib/postgresql")], 30, "that it begins")
@@ -78,7 +67,7 @@ def test_one_that_is_killed_leaves_nothing(deployed):
     assert "pgcluster-prove" in cluster.inside(busy[0], "systemctl stop other-proof; ls -A /var/lib/postgresql")
     assert "cannot be restored" not in cluster.run("backups").stdout
     prove(cluster, "--backup", label)
-    assert backups(cluster)["backups"][0]["proven"]
+    assert cluster.backups()["backups"][0]["proven"]
     assert_nothing_left(cluster)
 
 
@@ -93,7 +82,7 @@ def test_a_wal_file_that_is_missing_is_named(deployed):
     name = gone.split("/")[1][:24]
     assert f"the WAL file {name} is missing" in prove(cluster, status=1).stderr
     assert name in " ".join(problem["message"] for problem in cluster.status()["problems"])
-    assert not backups(cluster)["backups"][-1]["proven"]
+    assert not cluster.backups()["backups"][-1]["proven"]
     assert f"the WAL file {name} is missing" in cluster.run("restore", "--yes", status=3).stderr
     cluster.inside(KEEPER, f"mv /root/{gone.split('/')[1]} {REPOSITORY}/archive/postgres-cluster/17-1/{gone}")
     prove(cluster)
@@ -103,12 +92,12 @@ def test_a_wal_file_that_is_missing_is_named(deployed):
 def test_a_damaged_backup_is_found_and_named(deployed):
     cluster = deployed
     cluster.run("backup", "--type", "full", "--yes")
-    label = backups(cluster)["backups"][-1]["label"]
+    label = cluster.backups()["backups"][-1]["label"]
     bundle = cluster.inside(KEEPER, f"find {REPOSITORY}/backup/postgres-cluster/{label}/bundle -type f -printf '%s %p\\n' | sort -n | tail -1 | cut -d' ' -f2")
     cluster.inside(KEEPER, f"printf '\\377\\0\\377' | dd of={bundle} bs=1 seek=$(($(stat -c %s {bundle}) / 2)) conv=notrunc 2>/dev/null")
     told = prove(cluster, status=1).stderr
     assert f"the backup {label} in repo1 on {KEEPER} cannot be restored: pgBackRest: " in told
-    found = backups(cluster)
+    found = cluster.backups()
     assert not found["backups"][-1]["proven"] and found["proven"]["label"] != label and "cannot be restored" in cluster.run("backups").stdout
     assert [problem for problem in cluster.status()["problems"] if problem["cause"] == "proof_failed" and label in problem["message"]]
     cluster.run("backup", "--type", "full", "--yes")

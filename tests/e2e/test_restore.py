@@ -8,20 +8,14 @@ import subprocess
 import time
 
 import pytest
-from cluster import VIP, address
+from cluster import KEEPER, VIP, address
 
 warm = True
-KEEPER = "pg4"
 
 
 @pytest.fixture(scope="module")
 def deployed(cluster):
-    cluster.lab("add", KEEPER, "--warm")
-    cluster.hosts.append(KEEPER)
-    cluster.write(host_pg4={"roles": ["backup"]}, pgbackrest_install=True, pgbackrest_repos=[{"type": "posix", "host": KEEPER, "retention_full": 9}],
-                  pgbackrest_schedule={"full": "", "diff": "", "incr": ""}, postgresql_parameters={"log_error_verbosity": "verbose"})
-    cluster.apply()
-    cluster.wait_healthy()
+    cluster.deploy_with_backups(postgresql_parameters={"log_error_verbosity": "verbose"})
     cluster.psql(VIP, "create table numbers (n int primary key, at timestamptz default clock_timestamp())")
     cluster.marks = {}
     return cluster
@@ -47,7 +41,7 @@ def mark(cluster, name):
 def rows(cluster):
     """By the leader and by each replica."""
     cluster.wait_healthy(120)
-    found = {host: cluster.psql(address(host), "select count(*) || ' ' || coalesce(max(n), 0) from numbers") for host in cluster.hosts if host != KEEPER}
+    found = {host: cluster.psql(address(host), "select count(*) || ' ' || coalesce(max(n), 0) from numbers") for host in cluster.databases()}
     assert len(set(found.values())) == 1, found
     count, last = next(iter(found.values())).split()
     assert count == last, found
@@ -67,7 +61,7 @@ def assert_restored(cluster, count):
     for host in cluster.hosts:
         assert "restore" not in cluster.inside(host, "ls /var/lib/pgcluster /usr/local/lib/pgcluster 2>/dev/null || :"), host
     assert cluster.psql(VIP, "select current_setting('archive_mode') || ' ' || (current_setting('archive_command') like '%archive-push%')") == "on true"
-    backups = json.loads(cluster.run("backups", "--json").stdout)
+    backups = cluster.backups()
     assert backups["backups"][-1]["type"] == "full"
     return backups
 
@@ -82,7 +76,7 @@ def test_to_a_time(deployed):
     # The restored data has the former ones.
     cluster.run("rotate", "superuser", "replication", "app", "--yes")
     password = cluster.password("app")
-    before = len(json.loads(cluster.run("backups", "--json").stdout)["backups"])
+    before = len(cluster.backups()["backups"])
     told = restore(cluster, "--time", cluster.marks["third"]["time"]).stdout
     assert "the cluster goes back to" in told and "is lost" in told and "on timeline 1" in told
     assert len(assert_restored(cluster, 300)["backups"]) == before + 1
@@ -104,7 +98,7 @@ def test_to_a_name_on_a_timeline_that_was_left(deployed):
     write(cluster, 250)
     restore(cluster, "--name", "later", "--keep-data")
     assert_restored(cluster, 350)
-    assert all(cluster.inside(host, "ls -d /var/lib/postgresql/17/main.before-*") for host in cluster.hosts if host != KEEPER)
+    assert all(cluster.inside(host, "ls -d /var/lib/postgresql/17/main.before-*") for host in cluster.databases())
     cluster.inside("pg1", "rm -rf /var/lib/postgresql/17/main.before-*")
 
 
@@ -151,7 +145,7 @@ def test_killed_the_next_command_goes_on(deployed, phase, long):
     leader = cluster.status()["leader"]
     # The last restore has ended with a backup of these rows.
     target = "backup" if phase == "clear" else "name"
-    value = json.loads(cluster.run("backups", "--json").stdout)["backups"][-1]["label"] if phase == "clear" else "killed_" + phase
+    value = cluster.backups()["backups"][-1]["label"] if phase == "clear" else "killed_" + phase
     args = ("restore", "--yes", "--" + target, value)
     process = subprocess.Popen(cluster.argv(*args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     note = "/var/lib/pgcluster/restore"

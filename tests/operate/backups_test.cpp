@@ -22,6 +22,19 @@ std::vector<std::string> steps_of(const Plan& plan) {
   return all;
 }
 
+// Other hosts in the place of those that were lost; the host with the repository is the same.
+void move_keeper(Fleet& from, Fleet& to) {
+  SimulatedHost keeper = from.executor.host("keeper");
+  to.executor.host("keeper") = std::move(keeper);
+  to.pgbackrest->repository("keeper") = from.pgbackrest->repository("keeper");
+}
+
+std::size_t place_of(const std::vector<std::string>& steps, const std::string& step) {
+  const auto found = std::find(steps.begin(), steps.end(), step);
+  CHECK_MESSAGE(found != steps.end(), step);
+  return static_cast<std::size_t>(found - steps.begin());
+}
+
 bool warns(const Plan& plan, const std::string& words) {
   return std::any_of(plan.warnings().begin(), plan.warnings().end(),
                      [&](const Diagnostic& one) { return one.message.find(words) != std::string::npos; });
@@ -334,6 +347,85 @@ TEST_CASE("backups: a restore to what is no target is refused") {
   CHECK(refused({.backup = "D"}).find("there is no backup D in repo1") != std::string::npos);
   CHECK(refused({.timeline = 4}) == "there is no timeline 4 in the archive");
   CHECK(fleet.executor.trace().empty());
+}
+
+TEST_CASE("backups: a cluster that has lost all its hosts is rebuilt by a restore, and by nothing else") {
+  Fleet lost, fleet;
+  const Spec spec = with_keeper(backups_on);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("cannot be used"), Error);  // there is no repository yet
+  apply_it(lost, spec);
+  plan_deploy(spec, fleet.executor);
+  move_keeper(lost, fleet);
+  try {
+    plan_deploy(spec, fleet.executor);
+    FAIL("not refused");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+    CHECK_MESSAGE(error.hint().find("pgcluster restore rebuilds it") != std::string::npos, error.hint());
+  }
+  const Plan plan = plan_restore(spec, fleet.executor);
+  CHECK(plan.continues());
+  CHECK(warns(plan, "the cluster is built anew"));
+  CHECK(warns(plan, "WAL was archived last at 2023-11-14 22:13:21"));
+  const std::vector<std::string> steps = steps_of(plan);
+  // First nobody may begin an empty cluster; then the data, its server, and the replicas.
+  std::size_t before = 0;
+  for (const char* step :
+       {"pg1/pgbackrest/restore-hold", "pg2/pgbackrest/restore-hold", "pg1/patroni/packages", "pg1/pgbackrest/restore", "pg1/pgbackrest/restore-free",
+        "pg1/patroni/service", "cluster/patroni/roles", "pg2/pgbackrest/restore-free", "pg2/patroni/service"}) {
+    const std::size_t at = place_of(steps, step);
+    CHECK_MESSAGE(at >= before, step);
+    before = at;
+  }
+  CHECK(place_of(steps, "pg3/pgbackrest/restore-hold") < place_of(steps, "pg3/patroni/packages"));
+  CHECK(std::find(steps.begin(), steps.end(), "keeper/pgbackrest/repo1-passphrase") == steps.end());
+  CHECK(std::find(steps.begin(), steps.end(), "keeper/pgbackrest/backup-repo1") == steps.end());
+  CHECK(plan_from_document(plan.document(), spec, fleet.executor).changes() == plan.changes());
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.keep_data = true}), doctest::Contains("no former data"), Error);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.name = "point"}), doctest::Contains("the hosts are new"), Error);
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/4000101"}), doctest::Contains("is after the last WAL"), Error);
+  // One host with data is no lost cluster.
+  fleet.executor.host("pg3").write("/var/lib/postgresql/17/main/PG_VERSION", "17\n");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("leads, so nobody can archive"), Error);
+  fleet.executor.host("pg3").files.erase("/var/lib/postgresql/17/main/PG_VERSION");
+  fleet.executor.host("keeper").files.erase("/var/lib/pgbackrest.passphrase");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("the passphrase of repo1 was on the lost hosts"), Error);
+}
+
+TEST_CASE("backups: a rebuilding that was interrupted goes on") {
+  Fleet lost, fleet;
+  const Spec spec = with_keeper(backups_on);
+  apply_it(lost, spec);
+  plan_deploy(spec, fleet.executor);
+  move_keeper(lost, fleet);
+  const auto view = outline(spec, resolve(spec));
+  restore::Note note{.target = "lsn 0/3000100", .backup = "A", .repo = 1, .timeline = 1, .newest = 1, .host = "pg1", .id = "17"};
+  note.anew = true;
+  const auto keep = [&](const std::string& name, bool held) {
+    fleet.executor.host(name).write(restore::note_path, restore::note_text(*view, note, name, held));
+  };
+  keep("pg1", true);
+  CHECK_THROWS_AS(plan_deploy(spec, fleet.executor), Error);
+  const std::vector<std::string> held = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
+  CHECK(std::find(held.begin(), held.end(), "pg1/pgbackrest/restore-hold") == held.end());
+  CHECK(place_of(held, "pg2/pgbackrest/restore-hold") < place_of(held, "pg1/pgbackrest/restore"));
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("was interrupted"), Error);
+  const auto progress = [&](const std::string& line) { fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", line + "\n"); };
+  // What the first plan has put there is not removed by this one, which needs it.
+  fleet.executor.host("pg1").write("/var/lib/pgcluster/owned", "file:/usr/local/lib/pgcluster/restore\tpg1/pgbackrest/restore-program\n");
+  const std::vector<std::string> again = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
+  CHECK(std::find(again.begin(), again.end(), "pg1/pgbackrest/restore-program") != again.end());
+  progress("failed 17 pgBackRest: no");
+  CHECK(warns(plan_restore(spec, fleet.executor), "the cluster is built anew"));
+  // The data is there: it is not restored again, and the others still wait for it.
+  progress("done 17 timeline 2");
+  fleet.executor.host("pg1").write("/var/lib/pgcluster/owned", "file:/etc/patroni/config.yml\tpg1/patroni/config\n");
+  fleet.executor.host("pg1").write("/var/lib/postgresql/17/main/PG_VERSION", "17\n");
+  keep("pg1", false);
+  keep("pg2", true);
+  const std::vector<std::string> free = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
+  for (const char* step : {"pg1/pgbackrest/restore-hold", "pg1/pgbackrest/restore"}) CHECK(std::find(free.begin(), free.end(), step) == free.end());
+  CHECK(place_of(free, "pg1/patroni/service") < place_of(free, "pg2/patroni/service"));
 }
 
 TEST_CASE("backups: a restore stops the replicas first, and tells what is lost") {

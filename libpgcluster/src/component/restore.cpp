@@ -91,6 +91,7 @@ std::string note_text(const ClusterView& view, const Note& note, const std::stri
   line("newest", std::to_string(note.newest));
   line("host", note.host);
   line("keep", note.keep ? "yes" : "no");
+  if (note.anew) line("anew", "yes");
   line("stanza", stanza_of(view.spec));
   line("superuser", view.spec.patroni_superuser_username);
   line("data", postgresql_data_dir(view, host));
@@ -112,6 +113,7 @@ std::optional<Note> read_note(const std::string& text) {
     if (key == "newest") note.newest = std::atoi(value.c_str());
     if (key == "host") note.host = value;
     if (key == "keep") note.keep = value == "yes";
+    if (key == "anew") note.anew = value == "yes";
     if (key == "hold") note.hold = true;
   }
   if (note.id.empty() || note.target.empty()) return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct Note {
   std::string id;      ///< tells restores apart
   bool keep = false;   ///< the former data is renamed
   bool hold = false;   ///< Patroni must not start on the host that has the note
+  bool anew = false;   ///< the cluster has lost all its hosts, and is rebuilt on new ones
 };
 inline constexpr const char* note_path = "/var/lib/pgcluster/restore";
 /// The note, and what the program of this host needs beside it.
@@ -115,5 +117,22 @@ Choice choose(const backup::Repository& repository, const wal::Archive& archive,
 enum class Stage { none, begun, promoted, serves };
 /// From there to the restored leader, and replicas without data: a deployment does the rest. The present timeline is needed where nothing has begun.
 Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, Stage stage, int present_timeline = 0);
+
+// --- a cluster that has lost all its hosts ---
+
+/// Something of the cluster's data was ever on the host.
+std::vector<Ask> traces_asks(const ClusterView& view, const std::string& host);
+/// A secret that the spec does not give, and a copy of it beside the backups.
+struct KeptSecret {
+  std::string name, repo, path;
+  Ask copy;
+};
+std::vector<KeptSecret> kept_secrets(const ClusterView& view, const std::string& host);
+/// The note is on all database hosts before a deployment does anything else. `free`: hosts that were given free again by an earlier plan.
+Steps rebuild_notes(const std::shared_ptr<const ClusterView>& view, const Note& note, const std::set<std::string>& free);
+/// The steps by which a deployment restores the data on the host of the note, and lets Patroni start: there, and then on the others.
+Steps rebuild_steps(const std::shared_ptr<const ClusterView>& view, const Note& note, const std::string& host);
+/// Patroni may start on the host. Planned by rebuild_steps() only.
+inline StepRef freed(const std::string& host) { return {host, "pgbackrest", "restore-free"}; }
 
 }  // namespace pgcluster::restore

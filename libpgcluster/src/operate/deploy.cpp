@@ -72,7 +72,7 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
 // A deployment, from the spec to the plan, stage by stage.
 class Deployment {
  public:
-  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing)
+  Deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing, std::optional<Rebuilding> rebuilding)
       : spec_(spec),
         executor_(executor),
         options_(options),
@@ -80,7 +80,8 @@ class Deployment {
         components_(with_builtin(options.components)),
         hosts_(hosts_of(topology_)),
         plan_(plan_options(options)),
-        rotated_(std::move(replacing.secrets)) {
+        rotated_(std::move(replacing.secrets)),
+        rebuilding_(std::move(rebuilding)) {
     plan_.warnings = topology_.warnings;
     plan_.warnings.insert(plan_.warnings.end(), replacing.warnings.begin(), replacing.warnings.end());
     plan_.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
@@ -88,6 +89,9 @@ class Deployment {
     if (!options.without.empty())
       plan_.origin.options["without"] = joined(std::set<std::string>(options.without.begin(), options.without.end()), ",");
     if (!rotated_.empty()) plan_.origin = {.planner = "rotate", .spec = plan_.origin.spec, .options = {{"what", replacing.what}}};
+    if (!rebuilding_) return;
+    plan_.warnings.insert(plan_.warnings.begin(), rebuilding_->warnings.begin(), rebuilding_->warnings.end());
+    plan_.origin = rebuilding_->origin;
   }
 
   Plan plan() {
@@ -295,7 +299,11 @@ class Deployment {
     refuse_to_strand();
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
-    view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_);
+    // As if the first database host kept what was found beside the backups.
+    if (rebuilding_)
+      for (const auto& [name, value] : rebuilding_->secrets) facts_[topology_.database.front()].secrets.emplace(name, value);
+    view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_,
+                      rebuilding_.has_value());
     tell_of_the_authority();
   }
 
@@ -329,7 +337,9 @@ class Deployment {
     }
     for (const TopologyHost& host : view_->pruned) all.push_back(farewell({*view_, host, left_facts_.at(host.name)}, components_));
     for (const ComponentPtr& component : components_) all.push_back(component->cluster_steps(*view_));
-    return sequence(std::move(unclouded_), kept_secrets(), parallel(std::move(all)));
+    Steps notes;
+    if (rebuilding_) notes = restore::rebuild_notes(view_, rebuilding_->note, rebuilding_->free);
+    return sequence(std::move(unclouded_), kept_secrets(), std::move(notes), parallel(std::move(all)));
   }
 
   // All later steps wait for one gate that waits for the secrets. Without it, each of many steps would wait for each of many secrets.
@@ -363,6 +373,8 @@ class Deployment {
     const Text known = cluster_file(topology_, options_.prune ? std::vector<KnownHost>{} : left_, clouds_, networks);
     const Steps noted = file(node.step("pgcluster", "cluster"), host.name, WriteFile{.path = "/var/lib/pgcluster/cluster", .content = known});
     if (node.has(Role::postgres)) parts.push_back(begun(node));
+    if (rebuilding_ && node.has(Role::postgres) && !rebuilding_->free.contains(host.name))
+      parts.push_back(restore::rebuild_steps(view_, rebuilding_->note, host.name));
     Steps rest = parallel(std::move(parts));
     if (Steps rules = parallel(std::move(around)); !rules.empty()) rest = parallel(std::move(rules), between_rules(node, std::move(rest)));
     std::vector<StepRef> gone;
@@ -420,6 +432,7 @@ class Deployment {
   Hosts hosts_;
   PlanOptions plan_;
   std::set<std::string> rotated_;
+  std::optional<Rebuilding> rebuilding_;
   std::set<std::string> without_{}, forgotten_{};
   std::map<std::string, Facts> facts_{}, left_facts_{};
   Known known_{};
@@ -447,8 +460,8 @@ Plan plan_deploy(const Spec& spec, Executor& executor, const DeployOptions& opti
   return plan_deployment(spec, executor, options);
 }
 
-Plan plan_deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing) {
-  return Deployment(spec, executor, options, std::move(replacing)).plan();
+Plan plan_deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing, std::optional<Rebuilding> rebuilding) {
+  return Deployment(spec, executor, options, std::move(replacing), std::move(rebuilding)).plan();
 }
 
 }  // namespace pgcluster

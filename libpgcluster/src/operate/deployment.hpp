@@ -1,10 +1,14 @@
 #pragma once
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include <pgcluster/operate/operate.hpp>
+
+#include "component/restore.hpp"
 
 namespace pgcluster {
 
@@ -15,10 +19,20 @@ struct Replacing {
   std::vector<Diagnostic> warnings{};  ///< for people
 };
 
+/// A deployment on new hosts that begins with the data of a cluster that was lost.
+struct Rebuilding {
+  restore::Note note;
+  std::set<std::string> free{};                  ///< hosts that an earlier plan has given free again
+  std::map<std::string, std::string> secrets{};  ///< found beside the backups
+  PlanOrigin origin{};
+  std::vector<Diagnostic> warnings{};  ///< for people
+};
+
 /// Throws spec_invalid where the spec has an error, with all findings.
 void check_spec(const Spec& spec, const std::vector<ComponentPtr>& own);
 
 /// The plan of a spec that was checked.
-Plan plan_deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing = {});
+Plan plan_deployment(const Spec& spec, Executor& executor, const DeployOptions& options, Replacing replacing = {},
+                     std::optional<Rebuilding> rebuilding = {});
 
 }  // namespace pgcluster

@@ -65,6 +65,7 @@ class Restoring {
   Plan plan() {
     look();
     const auto note = noted();
+    if (note ? note->anew : hosts_are_new()) return rebuild(note);
     if (!note || untouched(*note)) return begin();
     const Stage stage = stage_of(*note);
     const bool other = note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline);
@@ -82,11 +83,14 @@ class Restoring {
     for (const TopologyHost* host : topology_.with(Role::postgres))
       asks_[host->name] = {restore::note_ask(host->name), patroni::member_ask(*view_, *host), restore::place_ask(*view_, host->name),
                            restore::present_ask(*view_, host->name), restore::progress_ask(host->name)};
+    for (const TopologyHost* host : topology_.with(Role::postgres))
+      for (Ask& ask : restore::traces_asks(*view_, host->name)) asks_[host->name].push_back(std::move(ask));
     for (const TopologyHost* host : backup::hosts(*view_)) {
       asks_[host->name] = {backup::repositories_ask(*view_, host->name), restore::tool_ask(host->name)};
       for (const backup::Repository& repo : backup::read_repositories(*view_, host->name, Unreadable{}))
         for (Ask& ask : std::vector<Ask>{restore::archive_ask(*view_, host->name, repo.name), proof::ask(*view_, host->name, repo.name)})
           asks_[host->name].push_back(std::move(ask));
+      for (restore::KeptSecret& one : restore::kept_secrets(*view_, host->name)) asks_[host->name].push_back(std::move(one.copy));
     }
     for (const auto& [name, access] : hosts_of(topology_))
       if (asks_.contains(name) || std::find(topology_.dcs_members.begin(), topology_.dcs_members.end(), name) != topology_.dcs_members.end())
@@ -104,12 +108,20 @@ class Restoring {
     for (const std::string& host : topology_.database)
       if (const auto note = restore::read_note(answers_[restore::note_ask(host)])) {
         ids_.insert(note->id);
-        if (note->hold) held_.insert(host);
+        (note->hold ? held_ : free_).insert(host);
         std::optional<Note>& known = note->host == host ? own : left;
         if (!known || known->id < note->id) known = note;
       }
     has_ended_ = left && !own;
     return own ? own : left;
+  }
+
+  // Nothing of a cluster was ever on them.
+  bool hosts_are_new() const {
+    return std::all_of(topology_.database.begin(), topology_.database.end(), [&](const std::string& host) {
+      const std::vector<Ask> traces = restore::traces_asks(*view_, host);
+      return std::all_of(traces.begin(), traces.end(), [&](const Ask& ask) { return std::holds_alternative<Absent>(answers_[ask]); });
+    });
   }
 
   // The host of the server that takes writes; empty where none does.
@@ -160,6 +172,62 @@ class Restoring {
                            {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
   }
 
+  // All hosts were lost but those with repositories. A deployment on new ones begins with the data of a backup.
+  Plan rebuild(const std::optional<Note>& begun) {
+    const std::string& first = topology_.database.front();
+    if (options_.keep_data) refuse("the hosts are new: there is no former data to keep", "leave --keep-data out");
+    if (begun && has_ended_ && held_.empty()) return deployment();
+    if (begun && !has_ended_ && held_.empty() && !serving().empty()) return deployment();
+    if (begun && begun->host != first)
+      refuse("the restore was begun with " + begun->host + " as the first database host, and now it is " + first,
+             "write the hosts in their former order", begun->host);
+    if (begun && has_ended_) free_.insert(begun->host);
+    Rebuilding all{.note = begun.value_or(Note{.host = first, .anew = true}), .free = free_};
+    const bool other = begun && (begun->target != target_.text() || (options_.timeline != 0 && options_.timeline != begun->timeline));
+    if (other && (!held_.contains(first) || !restore::has_failed(*begun, answers_[restore::progress_ask(first)]))) refuse_other(*begun);
+    if (!begun || other) choose_anew(all.note);
+    if (begun && !other)
+      warn("the restore to " + begun->target + " goes on, from the backup " + begun->backup + " on timeline " + std::to_string(begun->timeline));
+    all.secrets = kept_secrets();
+    all.origin = origin();
+    all.warnings = std::move(warnings_);
+    return plan_deployment(spec_, executor_,
+                           {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components}, {},
+                           std::move(all));
+  }
+
+  // The archive has all that is left. An id is the time of its last WAL: on new hosts no other restore has left one.
+  void choose_anew(Note& note) {
+    look_at_repositories();
+    present_.leads = true;
+    for (const backup::Repository& one : repositories_)
+      for (const auto& [timeline, found] : archive_of(one).timelines) {
+        present_.timeline = std::max(present_.timeline, timeline);
+        for (const auto& [segment, archived] : found.segments) present_.micros = std::max(present_.micros, (archived + 1) * 1'000'000);
+      }
+    for (const backup::Repository& one : repositories_) {
+      const wal::Archive archive = archive_of(one);
+      present_.lsn = std::max(present_.lsn, (wal::last_segment(archive, wal::path_to(archive, present_.timeline)) + 1) * wal::segment_bytes);
+    }
+    note.newest = present_.timeline;
+    if (note.id.empty()) note.id = std::to_string(present_.micros / 1'000'000);
+    choose(note);
+  }
+
+  // What stood on the lost hosts, and nobody could make anew.
+  std::map<std::string, std::string> kept_secrets() const {
+    std::map<std::string, std::string> found;
+    for (const TopologyHost* host : backup::hosts(*view_))
+      for (const restore::KeptSecret& one : restore::kept_secrets(*view_, host->name)) {
+        const auto* copy = answers_.get<File>(one.copy);
+        if (!copy || copy->content.empty())
+          refuse("the passphrase of " + one.repo + " was on the lost hosts, and its copy " + one.path + " on " + host->name + " is not there",
+                 "write it into the repository's cipher_pass, as !file PATH or !env NAME", host->name);
+        found[one.name] = copy->content;
+      }
+    return found;
+  }
+
   [[noreturn]] static void refuse_other(const Note& note) {
     const Diagnostic told = restore::interrupted(note);
     refuse(told.message, told.hint + "; another target comes after it");
@@ -205,7 +273,7 @@ class Restoring {
 
   // The first repository that leads to the target.
   void choose(Note& note) {
-    check_tools(note.host);
+    if (!note.anew) check_tools(note.host);
     std::optional<Error> why;
     for (const backup::Repository& repository : repositories_) {
       if (repository.backups.empty()) continue;
@@ -215,7 +283,7 @@ class Restoring {
         const restore::Choice choice = restore::choose(able(repository), archive, present_, target_, options_.timeline, found);
         check_set(choice.set);
         check_room(choice.set, note.host, note.keep);
-        tell(choice, repository, note.keep);
+        note.anew ? tell_of_rebuilding(choice, repository) : tell(choice, repository, note.keep);
         note.target = target_.text();
         note.backup = choice.set.label;
         note.repo = restore::number_of(*view_, repository.name);
@@ -296,6 +364,9 @@ class Restoring {
 
   std::vector<restore::Found> finds(const std::string& leader, const wal::Archive& archive) {
     if (target_.kind != Kind::xid && target_.kind != Kind::name) return {};
+    if (hosts_are_new())
+      refuse(target_.words() + " is looked for in the WAL by PostgreSQL's own tools, and the hosts are new",
+             "name a time (--time) or an LSN (--lsn)");
     const Ask ask = restore::find_ask(*view_, leader, target_, archive);
     const Answer answer = ask_once(leader, ask);
     const auto* output = std::get_if<Output>(&answer);
@@ -350,15 +421,31 @@ class Restoring {
     if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
   }
 
+  void tell_of_rebuilding(const restore::Choice& choice, const backup::Repository& repository) {
+    warn("no database host has data, so the cluster is built anew, with its data up to " + target_.words() + ", on timeline " +
+             std::to_string(choice.timeline) + ", from the backup " + choice.set.label + " in " + repository.name + " (ended " +
+             restore::time_text(choice.set.stop * 1'000'000) + ")",
+         "if the former hosts still run, stop them first: two clusters would serve, and archive to one repository");
+    warn("WAL was archived last at " + restore::time_text(present_.micros - 1'000'000) + ": what was committed later, or was not archived, is lost");
+    warn("passwords that the spec does not give, and the authority of the certificates, are new ones",
+         "pgcluster password ROLE tells a password; clients that verify the server need the new authority");
+    if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
+  }
+
+  PlanOrigin origin() const {
+    PlanOrigin origin{.planner = "restore", .spec = dump(spec_, Secrets::references), .options = {}, .continues = true};
+    for (const auto& [key, value] :
+         {std::pair{"time", &options_.time}, {"lsn", &options_.lsn}, {"xid", &options_.xid}, {"name", &options_.name}, {"backup", &options_.backup}})
+      if (!value->empty()) origin.options[key] = *value;
+    if (options_.timeline != 0) origin.options["timeline"] = std::to_string(options_.timeline);
+    if (options_.keep_data) origin.options["keep_data"] = "true";
+    return origin;
+  }
+
   Plan finish(const Note& note, Stage stage) {
     PlanOptions plan = plan_options(options_);
     plan.warnings = std::move(warnings_);
-    plan.origin = {.planner = "restore", .spec = dump(spec_, Secrets::references), .options = {}, .continues = true};
-    for (const auto& [key, value] :
-         {std::pair{"time", &options_.time}, {"lsn", &options_.lsn}, {"xid", &options_.xid}, {"name", &options_.name}, {"backup", &options_.backup}})
-      if (!value->empty()) plan.origin.options[key] = *value;
-    if (options_.timeline != 0) plan.origin.options["timeline"] = std::to_string(options_.timeline);
-    if (options_.keep_data) plan.origin.options["keep_data"] = "true";
+    plan.origin = origin();
     return make_plan(hosts_, restore::steps(view_, note, stage, present_.timeline), executor_, plan);
   }
 
@@ -374,8 +461,8 @@ class Restoring {
   std::vector<backup::Repository> repositories_{};
   restore::Present present_{};
   std::vector<Diagnostic> warnings_{};
-  std::set<std::string> held_{};  // hosts
-  std::set<std::string> ids_{};   // of the notes
+  std::set<std::string> held_{}, free_{};  // hosts
+  std::set<std::string> ids_{};            // of the notes
   bool has_ended_ = false;
 };
 

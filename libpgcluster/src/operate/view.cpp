@@ -44,7 +44,8 @@ std::string file_digest(const std::string& path, const std::string& key) {
 
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without,
-                                             std::vector<TopologyHost> left, std::vector<TopologyHost> pruned, std::set<std::string> rotated) {
+                                             std::vector<TopologyHost> left, std::vector<TopologyHost> pruned, std::set<std::string> rotated,
+                                             bool rebuilds) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   view->topology = topology;
@@ -64,6 +65,7 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->without = std::move(without);
   view->left = std::move(left);
   view->pruned = std::move(pruned);
+  view->rebuilds = rebuilds;
   return view;
 }
 

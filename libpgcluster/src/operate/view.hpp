@@ -35,7 +35,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {},
                                              std::vector<TopologyHost> left = {}, std::vector<TopologyHost> pruned = {},
-                                             std::set<std::string> rotated = {});
+                                             std::set<std::string> rotated = {}, bool rebuilds = false);
 /// A host that left the spec, as one of it.
 TopologyHost as_host(const KnownHost& left, const Topology& topology);
 

@@ -33,6 +33,8 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   std::vector<TopologyHost> left{};
   /// Hosts that this plan prunes: known to nobody once it is done.
   std::vector<TopologyHost> pruned{};
+  /// The plan restores a cluster that has lost all its hosts. The first database host restores the data before its Patroni starts.
+  bool rebuilds = false;
 
   /// Who belongs to the cluster: the spec's hosts, then those that left it and are not pruned.
   std::vector<const TopologyHost*> known() const;

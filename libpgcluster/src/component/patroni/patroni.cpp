@@ -18,6 +18,7 @@
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
+#include "component/restore.hpp"
 #include "platform/platform.hpp"
 #include "spec/roles.hpp"
 #include "spec/server_settings.hpp"
@@ -29,7 +30,7 @@ using patroni::View;
 
 // Where nobody has begun it yet, the hosts wait for the first one by the plan itself, and learn at once when it fails.
 std::vector<StepRef> wait_for_first(const ClusterView& view) {
-  if (!patroni::begins(view)) return {};
+  if (!patroni::begins(view) && !view.rebuilds) return {};
   return {patroni::dcs(patroni::first_host(view).name)};
 }
 
@@ -119,7 +120,11 @@ class Patroni final : public Component {
     }
 
     Steps dcs = after(patroni::dcs_steps(*view, node.host), patroni::dcs_gate(view, node.host));
-    if (host != patroni::first_host(*view).name) dcs = after(wait_for_first(*view), std::move(dcs));
+    const bool is_first = host == patroni::first_host(*view).name;
+    if (!is_first) dcs = after(wait_for_first(*view), std::move(dcs));
+    if (is_first) dcs = after_where_planned({restore::freed(host)}, std::move(dcs));
+    // Restored roles have their former passwords at first, and a replica logs in by the present one.
+    if (!is_first && view->rebuilds) dcs = after({patroni::roles()}, std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));
     };
@@ -136,16 +141,16 @@ class Patroni final : public Component {
                                  std::move(step));
     };
     const Steps locale = patroni::configured(*view, host) ? Steps() : locale_gate(node);
-    return sequence(patroni::foreign_step(view, node.host), locale, no_server, installed, place,
-                    with_certificates(node, patroni::trial_step(view, node.host)), patroni::passwords_gate(view, node.host), std::move(files),
-                    patroni::reload_step(view, node.host), patroni::loaded_gate(view, node.host), dcs,
-                    turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
-                    turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
-                    turn(host, pgcluster::service(patroni::service(host), host, patroni::service_wish(spec)), patroni::created_gate(view, node.host),
-                         patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
-                    turn(patroni::restart_turn(node.host), after({patroni::settings()}, patroni::restart_step(view, node.host)),
-                         patroni::member_gate(view, node.host, patroni::member(host))),
-                    etcd_leader_away(node));
+    return sequence(
+        patroni::foreign_step(view, node.host), locale, no_server, installed, place, with_certificates(node, patroni::trial_step(view, node.host)),
+        patroni::passwords_gate(view, node.host), std::move(files), patroni::reload_step(view, node.host), patroni::loaded_gate(view, node.host), dcs,
+        turn(patroni::lower_turn(node.host), patroni::lower_step(view, node.host)),
+        turn(patroni::switchover_turn(node.host), patroni::switchover_step(view, node.host)),
+        turn(host, after_where_planned({restore::freed(host)}, pgcluster::service(patroni::service(host), host, patroni::service_wish(spec))),
+             patroni::created_gate(view, node.host), patroni::member_gate(view, node.host, node.step("patroni", "runs"))),
+        turn(patroni::restart_turn(node.host), after({patroni::settings()}, patroni::restart_step(view, node.host)),
+             patroni::member_gate(view, node.host, patroni::member(host))),
+        etcd_leader_away(node));
   }
 
   Steps cluster_steps(const ClusterView& cluster) const override {

@@ -7,6 +7,7 @@
 #include <pgcluster/component/patroni.hpp>
 
 #include "component/certificates.hpp"
+#include "component/patroni/patroni.hpp"
 #include "component/proof.hpp"
 #include "component/registry.hpp"
 #include "component/restore.hpp"
@@ -90,14 +91,16 @@ Steps passphrase_step(const NodeView& node, const pgbackrest::NumberedRepo& repo
   const StepPtr wished = file(node.step("pgbackrest", repo.name() + "-passphrase"), node.name(), wish);
   const Ask present = wished->asks().front(), contents = contents_ask(node.name(), repo.spec.path);
   auto decide = [wish, wished, present, contents, path = repo.spec.path, host = node.name(),
-                 begun = owns(node.facts, std::string("file:") + pgbackrest::config_path)](const Answers& answers) -> Decision {
+                 begun = owns(node.facts, std::string("file:") + pgbackrest::config_path),
+                 begins = patroni::begins(node.cluster)](const Answers& answers) -> Decision {
     Decision decision = wished->decide(answers);
     const auto* found = answers.get<File>(present);
     if (!std::holds_alternative<Change>(decision) || !found || found->content == wish.content.reveal()) return decision;
     const auto* kept = answers.get<Output>(contents);
     if (begun && kept && kept->out.empty()) return decision;
     return Refused{{.message = "the repository at " + path + " on " + host + " has another passphrase than this cluster",
-                    .hint = "name another path: the repository there stays with all its backups. Or go on with it: copy " + wish.path +
+                    .hint = std::string(begun && begins ? pgbackrest::rebuild_hint : "") +
+                            "name another path: the repository there stays with all its backups. Or go on with it: copy " + wish.path +
                             " to this machine, and name the copy in the repository's cipher_pass (!file PATH); a new cluster needs another "
                             "pgbackrest_stanza, too",
                     .path = "pgbackrest_repos"}};
@@ -256,7 +259,7 @@ class PgBackRest final : public Component {
     std::vector<Steps> all;
     for (const TopologyHost* host : backup::hosts(cluster))
       if (!cluster.leaves_out(host->name)) all.push_back(pgbackrest::first_steps(view, *host));
-    if (backup::wanted(cluster.spec)) all.push_back(pgbackrest::restored_steps(view));
+    if (backup::wanted(cluster.spec) && !cluster.rebuilds) all.push_back(pgbackrest::restored_steps(view));
     return parallel(std::move(all));
   }
 

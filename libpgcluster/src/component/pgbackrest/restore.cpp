@@ -168,6 +168,14 @@ StepPtr clear_step(const View& view, const Note& note, const std::string& host) 
   return make_step(step(host, "restore-clear"), {.asks = {ask, held}, .decide = decide, .settle = seconds(60)});
 }
 
+WriteFile program_file() {
+  return {.path = program_path, .content = std::string(shell::recovery) + shell::server_in + "\n" + shell::restore, .mode = 0755};
+}
+
+Steps program_steps(const std::string& host) {
+  return parallel(file(step(host, "restore-program"), host, program_file()), file(step(host, "restore-unit"), host, unit_file()));
+}
+
 // Patroni on each host knows that it must not start while the note holds it. The leader's note is the first one and the last to go: where it lacks,
 // the restore has ended.
 Steps prepared(const View& view, const Note& note) {
@@ -177,11 +185,7 @@ Steps prepared(const View& view, const Note& note) {
   std::vector<Steps> others;
   for (const std::string& host : view->topology.database)
     if (host != note.host) others.push_back(held(host));
-  Steps program =
-      parallel(file(step(note.host, "restore-program"), note.host,
-                    {.path = program_path, .content = std::string(shell::recovery) + shell::server_in + "\n" + shell::restore, .mode = 0755}),
-               file(step(note.host, "restore-unit"), note.host, unit_file()));
-  return sequence(std::move(program), held(note.host), parallel(std::move(others)));
+  return sequence(program_steps(note.host), held(note.host), parallel(std::move(others)));
 }
 
 }  // namespace
@@ -212,6 +216,21 @@ Steps steps(const View& view, const Note& note, Stage stage, int present_timelin
     restored = sequence(std::move(archived), prepared(view, note), sequence(std::move(stops)), stop_step(view, note.host, true), recover_step(note),
                         patroni::forget_step(view, note.host, step("", "restore-dcs")));
   return sequence(std::move(restored), note_step(view, note, note.host, false), start_step(view, note), parallel(std::move(replicas)));
+}
+
+Steps rebuild_notes(const View& view, const Note& note, const std::set<std::string>& free) {
+  std::vector<Steps> others;
+  for (const std::string& host : view->topology.database)
+    if (host != note.host && !free.contains(host)) others.push_back(note_step(view, note, host, true));
+  const Steps own = free.contains(note.host) ? Steps() : Steps(note_step(view, note, note.host, true));
+  return sequence(own, parallel(std::move(others)));
+}
+
+Steps rebuild_steps(const View& view, const Note& note, const std::string& host) {
+  if (host != note.host) return after({patroni::dcs(host)}, note_step(view, note, host, false));
+  std::vector<StepRef> ready{patroni::loaded(host), backup::configured(host)};
+  for (const TopologyHost* keeper : backup::hosts(*view)) ready.push_back(backup::configured(keeper->name));
+  return sequence(program_steps(host), after(ready, recover_step(note)), note_step(view, note, host, false));
 }
 
 }  // namespace pgcluster::restore

@@ -122,4 +122,16 @@ std::vector<Found> read_found(const Answer& answer) {
   return all;
 }
 
+std::vector<Ask> traces_asks(const ClusterView& view, const std::string& host) {
+  return {{host, FileOf{"/var/lib/pgcluster/begun", false}}, {host, FileOf{postgresql_data_dir(view, host) + "/PG_VERSION", false}}};
+}
+
+std::vector<KeptSecret> kept_secrets(const ClusterView& view, const std::string& host) {
+  std::vector<KeptSecret> all;
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(view.spec, host))
+    if (const std::string path = pgbackrest::passphrase_file(repo); repo.spec.cipher && !repo.spec.cipher_pass.given())
+      all.push_back({.name = pgbackrest::passphrase(view.spec, repo).name, .repo = repo.name(), .path = path, .copy = {host, FileOf{path}}});
+  return all;
+}
+
 }  // namespace pgcluster::restore

@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # What a restore has to know of a database host: DATA-DIRECTORY. Prints "free KIB"; "work KIB", which is free for what `prove` copies; "fixed WHY" where the
 # directory cannot be renamed; and "tool VERSION" of pgBackRest.
-free=$(df -Pk "$(dirname "$1")" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
-[ ! -d "$1" ] || free=$(df -Pk "$1" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
+place=$1
+until [ -d "$place" ]; do place=$(dirname "$place"); done
+free=$(df -Pk "$place" | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')
 echo "free $free"
 echo "work $(df -Pk /var/lib/postgresql 2>/dev/null | sed -n '$s/^[^ ]* *[0-9]* *[0-9]* *\([0-9]*\) .*/\1/p')"
 if [ -L "$1" ]; then

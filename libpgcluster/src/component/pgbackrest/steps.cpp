@@ -37,12 +37,14 @@ bool all_of(const std::vector<backup::Repository>& repositories, bool (*holds)(c
 }
 
 // A repository with the backups of another cluster is never written to. A cluster that has not begun has no system identifier yet.
-std::optional<Refused> stranger(const ClusterView& view, const std::vector<backup::Repository>& repositories, const std::string& system_id) {
+std::optional<Refused> stranger(const ClusterView& view, const std::vector<backup::Repository>& repositories, const std::string& system_id,
+                                bool begun) {
   for (const backup::Repository& repo : repositories) {
     if (repo.system_id.empty() || repo.system_id == system_id) continue;
     return Refused{.why = {.message = repo.name + " on " + repo.host + " already holds backups of another cluster under the stanza " +
                                       stanza_of(view.spec) + " (its system identifier is " + repo.system_id + ")",
-                           .hint = "keep them: give this cluster another pgbackrest_stanza, or the repository another path",
+                           .hint = std::string(begun ? "keep them: " : rebuild_hint) +
+                                   "give this cluster another pgbackrest_stanza, or the repository another path",
                            .path = "pgbackrest_repos"},
                    .host = repo.host};
   }
@@ -60,12 +62,12 @@ StepPtr stanza_step(const View& view, const TopologyHost& host) {
     const std::vector<backup::Repository> repositories = backup::read_repositories(*view, host, answers[info]);
     const Answer& key = initialize ? answers[*initialize] : nobody;
     const patroni::Initialized begun = patroni::read_initialized(key);
-    const bool begins = patroni::begins(*view);
+    const bool begins = patroni::begins(*view) || view->rebuilds;
     // A DCS that does not answer tells nothing, but where this plan brings it.
-    const bool told =
-        begun == patroni::Initialized::yes || (begins && (begun == patroni::Initialized::no || !initialize || answers.pending(*initialize)));
+    const bool told = begun == patroni::Initialized::yes ||
+                      (begins && !view->rebuilds && (begun == patroni::Initialized::no || !initialize || answers.pending(*initialize)));
     if (told) {
-      if (auto refused = stranger(*view, repositories, patroni::read_system_id(*view, key))) return *refused;
+      if (auto refused = stranger(*view, repositories, patroni::read_system_id(*view, key), begun == patroni::Initialized::yes)) return *refused;
     } else if (begins) {
       return Later{.until = "the DCS tells the system identifier of the cluster", .at_most = Impact::none, .action = Action::run};
     }
@@ -209,7 +211,9 @@ Steps first_steps(const View& view, const TopologyHost& host) {
     live.insert(live.end(), {patroni::member(name), patroni::live(name)});
   }
   std::vector<Steps> backups;
-  for (const NumberedRepo& repo : repos(view->spec, host.name)) backups.push_back(backup_step(view, host.name, repo, "full", std::nullopt));
+  // A cluster that is rebuilt gets its first backup by the deployment that comes after.
+  for (const NumberedRepo& repo : view->rebuilds ? std::vector<NumberedRepo>() : repos(view->spec, host.name))
+    backups.push_back(backup_step(view, host.name, repo, "full", std::nullopt));
   return sequence(after(reach, stanza_step(view, host)), after(live, archive_step(view, host)), parallel(std::move(backups)));
 }
 
