@@ -1,6 +1,7 @@
 #include "component/consul/consul.hpp"
 
 #include "component/patroni/patroni.hpp"
+#include "op/ask.hpp"
 
 #include "parts.hpp"
 
@@ -77,10 +78,11 @@ TEST_CASE("consul: only a server's certificate has the name by which others look
 TEST_CASE("consul: without TLS all is asked in the clear, on the other port") {
   Spec plain = consul_spec();
   CHECK(consul_url(plain, "/v1/query") == "https://127.0.0.1:8501/v1/query");
-  CHECK(consul_command(plain).ends_with("CONSUL_CLIENT_KEY=/etc/pgcluster/tls/consul.key consul"));
+  CHECK(consul_command(cluster(plain))
+            .ends_with("CONSUL_CLIENT_KEY=/etc/pgcluster/tls/consul.key CONSUL_HTTP_TOKEN_FILE=/etc/pgcluster/consul.token consul"));
   plain.tls_cert_generate = false;
   CHECK(consul_url(plain, "/v1/query") == "http://127.0.0.1:8500/v1/query");
-  CHECK(consul_command(plain) == "consul");
+  CHECK(consul_command(cluster(plain)) == "consul");
   const Ask ask = consul_leader_ask(cluster(plain), "pg1");
   CHECK(std::get<Exec>(ask.what).argv ==
         std::vector<std::string>{"curl", "-s", "-m", "5", "-w", "\\n%{http_code}", "http://127.0.0.1:8500/v1/status/leader"});
@@ -263,7 +265,8 @@ TEST_CASE("consul: dead servers stay in the catalog") {
   CHECK(std::get<Run>(changed(decision).todo.at(0).what).argv ==
         std::vector<std::string>{"env", "CONSUL_HTTP_ADDR=https://127.0.0.1:8501", "CONSUL_CACERT=/etc/pgcluster/tls/authority.crt",
                                  "CONSUL_CLIENT_CERT=/etc/pgcluster/tls/consul.crt", "CONSUL_CLIENT_KEY=/etc/pgcluster/tls/consul.key",
-                                 "/usr/bin/consul", "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
+                                 "CONSUL_HTTP_TOKEN_FILE=/etc/pgcluster/consul.token", "/usr/bin/consul", "operator", "autopilot", "set-config",
+                                 "-cleanup-dead-servers=false"});
   CHECK(is<Later>(autopilot(said("No cluster leader", 500))));
   Spec apart = consul_spec();
   for (int i = 1; i <= 3; ++i)
@@ -314,10 +317,23 @@ TEST_CASE("consul: federated, what the DCS knows of the former data is removed w
     // What comes after it waits until they were seen to have gone.
     CHECK(std::get<Run>(change.todo[1].what).slow);
     const auto& argv = std::get<Run>(change.todo[0].what).argv;
-    return argv.at(argv.size() - 2) + " " + argv.back();
+    CHECK(argv.at(5) == "DELETE");
+    return argv.back();
   };
-  CHECK(removed(federated()) == "-datacenter=dc1 service/postgres-cluster/leader");
-  CHECK(removed(consul_spec()) == "delete service/postgres-cluster/leader");
+  CHECK(removed(federated()) == "https://127.0.0.1:8501/v1/kv/service/postgres-cluster/leader?dc=dc1");
+  CHECK(removed(consul_spec()) == "https://127.0.0.1:8501/v1/kv/service/postgres-cluster/leader");
+}
+
+TEST_CASE("consul: a view without facts asks by a token, and without one where there is none") {
+  ClusterView view = cluster(consul_spec());
+  view.facts.clear();
+  const Ask ask = consul_leader_ask(view, "pg1");
+  const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
+  CHECK(std::count(words.begin(), words.end(), "https://127.0.0.1:8501/v1/status/leader") == 2);
+  CHECK(std::count(words.begin(), words.end(), "@/etc/pgcluster/consul.header") == 1);
+  CHECK(first_call(words).back() == "https://127.0.0.1:8501/v1/status/leader");
+  const std::vector<std::string> with_token = first_call(words);
+  CHECK(std::count(with_token.begin(), with_token.end(), "@/etc/pgcluster/consul.header") == 1);
 }
 
 TEST_CASE("consul: *.consul by the resolver that the host uses") {
@@ -374,4 +390,109 @@ TEST_CASE("consul: a host that was a server stays one") {
   view.facts["pg4"].cluster = cluster_file(resolve(before));
   view.facts["pg4"].owned = {{"unit:consul.service", "pg4/consul/service"}};
   CHECK(message(decide(steps(consul_component(), view, "pg4"), "pg4/consul/stays")).find("Consul's servers are pg4") != std::string::npos);
+}
+
+namespace {
+
+// Agents that run, of a cluster that began with tokens, or without.
+ClusterView begun(bool with_tokens, Spec wished = with_client()) {
+  ClusterView view = cluster(std::move(wished));
+  for (auto& [host, facts] : view.facts) {
+    facts.owned = {{"unit:consul.service", host + "/consul/service"}, {"file:/etc/pgcluster/tls/authority.crt", host + "/certificates/authority"}};
+    if (with_tokens) facts.owned.push_back({"file:/var/lib/pgcluster/consul-tokens", host + "/consul/tokens-mark"});
+  }
+  return view;
+}
+
+bool is_planned(const Steps& all, const std::string& name) {
+  const auto nodes = all.nodes();
+  return std::any_of(nodes.begin(), nodes.end(), [&](const auto& node) { return node.step->name() == name; });
+}
+
+std::vector<Diagnostic> warned(const ClusterView& view, const std::string& host) {
+  return without_consul_tokens({view, view.topology.host(host), view.facts.at(host)});
+}
+
+}  // namespace
+
+TEST_CASE("consul: a cluster that began without tokens stays so, and is warned of; one that began with them keeps them") {
+  CHECK(consul_has_tokens(cluster(with_client())));
+  CHECK(consul_has_tokens(begun(true)));
+  CHECK(warned(begun(true), "pg1").empty());
+  Spec plain = with_client();
+  plain.tls_cert_generate = false;
+  CHECK_FALSE(consul_has_tokens(cluster(plain)));
+  CHECK(warned(cluster(plain), "pg1").empty());
+  CHECK(consul_has_tokens(begun(true, plain)));
+
+  const ClusterView without = begun(false);
+  CHECK_FALSE(consul_has_tokens(without));
+  REQUIRE(warned(without, "pg1").size() == 1);
+  CHECK(warned(without, "pg1").front().severity == Severity::warning);
+  CHECK(warned(without, "pg2").empty());
+  CHECK(warned(without, "app1").empty());
+  const Steps all = steps(consul_component(), without, "pg1");
+  for (const char* name : {"tokens", "token", "header", "tokens-mark"}) CHECK_FALSE(is_planned(all, std::string("pg1/consul/") + name));
+  CHECK_FALSE(is_planned(together(without), "cluster/consul/tokens-dc1"));
+  CHECK(std::get<Exec>(consul_leader_ask(without, "pg1").what).argv.back().ends_with("/v1/status/leader"));
+  // An agent that began after a kill, before any server did, tells for all.
+  ClusterView one = cluster(with_client());
+  one.facts["app1"].owned = begun(true).facts.at("app1").owned;
+  CHECK(consul_has_tokens(one));
+}
+
+TEST_CASE("consul: its tokens are there, or one script makes all of them") {
+  const ClusterView view = begun(true);
+  const auto said_by = [&](const Answer& look) { return decide(together(view), "cluster/consul/tokens-dc1", {{"pg1", "/v1/acl", look}}); };
+  CHECK(is<Done>(said_by(Output{})));
+  CHECK(is<Later>(said_by(Output{.status = 1})));
+  CHECK(changed(said_by(Output{.out = "no policy pgcluster-patroni\n"})).reason == "Consul does not have a policy of the cluster");
+  CHECK(changed(said_by(Output{.out = "another token 7067636c-1\n"})).reason == "somebody has changed a token of the cluster");
+  const Output former{.out = "former token 7067636c-1\n"};
+  CHECK(is<Done>(said_by(former)));
+  CHECK(changed(decide(together(view), "cluster/consul/former-tokens-dc1", {{"pg1", "/v1/acl", former}})).reason ==
+        "a token is there for a host that has gone");
+  const Decision making = said_by(Output{.out = "no token 7067636c-1\n"});
+  const auto& run = std::get<Run>(changed(making).todo.at(0).what);
+  // Everybody's token is his own, and stands nowhere but on standard input.
+  std::set<std::string> tokens;
+  for (const Secret& token : {consul_patroni_token(view), consul_reader_token(view), consul_agent_token(view, "pg1"), consul_agent_token(view, "pg2"),
+                              consul_agent_token(view, "pg3"), consul_agent_token(view, "app1")}) {
+    tokens.insert(token.value);
+    CHECK(token.value.size() == 36);
+    CHECK(run.input.reveal().find("\"SecretID\":\"" + token.value + "\"") != std::string::npos);
+    CHECK(run.input.masked().find(token.value) == std::string::npos);
+    for (const std::string& word : run.argv) CHECK(word.find(token.value) == std::string::npos);
+  }
+  CHECK(tokens.size() == 6);
+  // An agent without PostgreSQL registers no service.
+  const std::string lines = run.input.reveal();
+  const auto line_of = [&](const std::string& words) {
+    const auto at = lines.find(words);
+    return lines.substr(lines.rfind('\n', at) + 1, lines.find('\n', at) - lines.rfind('\n', at) - 1);
+  };
+  CHECK(line_of("the agent on pg1")
+            .ends_with(R"("Rules":"node \"pg1\" { policy = \"write\" } service \"postgres-cluster\" { policy = \"write\" } "})"));
+  CHECK(line_of("the agent on app1").ends_with(R"("Rules":"node \"app1\" { policy = \"write\" } "})"));
+  CHECK(line_of("Patroni's keys and sessions")
+            .find(R"("Rules":"key_prefix \"service/postgres-cluster/\" { policy = \"write\" } session_prefix \"\")") != std::string::npos);
+  CHECK(line_of("Patroni's keys, for reading").find("write") == std::string::npos);
+}
+
+TEST_CASE("consul: root of a server may do everything, and of another host no more than what runs there") {
+  Spec apart = with_client();
+  apart.hosts[2].roles = {Role::postgres};
+  apart.hosts[0].roles = apart.hosts[1].roles = {Role::postgres, Role::consul};
+  const ClusterView view = begun(true, apart);
+  const auto file = [&](const std::string& host, const std::string& step) {
+    return std::get<WriteFile>(changed(decide(steps(consul_component(), view, host), host + "/consul/" + step, {})).todo.at(0).what);
+  };
+  const std::string management = file("pg1", "token").content.reveal();
+  CHECK(file("pg2", "token").content.reveal() == management);
+  CHECK(file("pg1", "header").content.reveal() == "X-Consul-Token: " + management);
+  CHECK(file("pg1", "token").mode == 0600);
+  CHECK(file("pg3", "token").content.reveal() == consul_patroni_token(view).value + "\n");
+  CHECK(file("app1", "token").content.reveal() == consul_agent_token(view, "app1").value + "\n");
+  CHECK(file("pg1", "tokens").content.reveal().find("\"master\"") != std::string::npos);
+  for (const char* host : {"pg3", "app1"}) CHECK(file(host, "tokens").content.reveal().find("\"master\"") == std::string::npos);
 }

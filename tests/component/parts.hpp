@@ -36,6 +36,7 @@ inline ClusterView cluster(Spec spec) {
   view.secrets["pgbouncer_auth_password"] = {"pgbouncer_auth_password", "a \"quoted\" word"};
   view.secrets["keepalived_auth_password"] = {"keepalived_auth_password", "eightandmore"};
   view.secrets["consul_encrypt_key"] = {"consul_encrypt_key", "pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s="};
+  view.secrets["consul_tokens_key"] = {"consul_tokens_key", "thirty-two letters of a generator"};
   view.digests["/opt/confd"] = std::string(64, 'c');
   view.digests["/opt/consul"] = std::string(64, 'c');
   view.spec = std::move(spec);

@@ -14,7 +14,8 @@ SERVICE = "postgres-cluster.service.consul"
 TLS = "/etc/pgcluster/tls"
 API = "https://127.0.0.1:8501"
 CURL = f"curl -s --cacert {TLS}/authority.crt --cert {TLS}/consul.crt --key {TLS}/consul.key"
-CONSUL = f"env CONSUL_HTTP_ADDR={API} CONSUL_CACERT={TLS}/authority.crt CONSUL_CLIENT_CERT={TLS}/consul.crt CONSUL_CLIENT_KEY={TLS}/consul.key consul"
+CONSUL = (f"env CONSUL_HTTP_ADDR={API} CONSUL_CACERT={TLS}/authority.crt CONSUL_CLIENT_CERT={TLS}/consul.crt CONSUL_CLIENT_KEY={TLS}/consul.key "
+          "$(ls /etc/pgcluster/consul.token >/dev/null 2>&1 && echo CONSUL_HTTP_TOKEN_FILE=/etc/pgcluster/consul.token) consul")
 
 
 def ip_set(hosts):

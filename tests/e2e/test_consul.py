@@ -162,7 +162,8 @@ def test_a_further_application_host_touches_nobody_else(deployed):
     deployed.hosts = [*DATABASES, APP, "pg5"]
     deployed.write(host_pg5={"roles": ["consul_client"]})
     changes = deployed.plan()["changes"]
-    assert {change["component"] for change in changes if change["host"] != "pg5"} == {"pgcluster"}, changes    # the list of all hosts, and no more
+    assert {change["component"] for change in changes if change["host"] != "pg5"} == {"pgcluster", "consul"}, changes    # the list of all hosts, the agent's token, and no more
+    assert {change["id"] for change in changes if change["host"] != "pg5" and change["component"] == "consul"} == {"cluster/consul/tokens-dc1"}, changes
     pids = {host: deployed.inside(host, "systemctl show -P MainPID consul patroni pgbouncer") for host in DATABASES}
     deployed.apply()
     assert {host: deployed.inside(host, "systemctl show -P MainPID consul patroni pgbouncer") for host in DATABASES} == pids

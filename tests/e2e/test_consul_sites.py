@@ -126,7 +126,7 @@ def test_federated_names(federated):
 
 
 def test_the_catalogs_external_node_is_mended(federated):
-    federated.inside("pg1", CURL + " -f -X PUT -d '{\"Datacenter\":\"dc1\",\"Node\":\"pg2\"}' " + API + "/v1/catalog/deregister")
+    federated.inside("pg1", CURL + " -H @/etc/pgcluster/consul.header -f -X PUT -d '{\"Datacenter\":\"dc1\",\"Node\":\"pg2\"}' " + API + "/v1/catalog/deregister")
     changes = federated.plan()["changes"]
     assert [change["id"] for change in changes] == ["cluster/consul/catalog"] and "does not know pg2" in changes[0]["reason"], changes
     federated.apply()

@@ -68,7 +68,8 @@ TEST_CASE("scheme C: a further client touches nobody else") {
   apply_it(fleet, spec_of(scheme_c()));
   const Spec more = spec_of(scheme_c() + app);
   const Plan plan = plan_deploy(more, with_resolved(fleet, more, "app1").executor);
-  for (const PlannedChange& change : plan.changes()) CHECK_MESSAGE((change.host == "app1" || change.component == "pgcluster"), change.id);
+  for (const PlannedChange& change : plan.changes())
+    CHECK_MESSAGE((change.host == "app1" || change.component == "pgcluster" || change.id == "cluster/consul/tokens-dc1"), change.id);
   CHECK(disturbing(plan).empty());
   apply_it(fleet, more);
   settled(fleet, more);
@@ -150,6 +151,66 @@ TEST_CASE("scheme C: rotate gossip-key") {
   CHECK(*fleet.executor.host("pg1").read("/var/lib/consul/serf/local.keyring") != before);
   CHECK_THROWS_WITH_AS(plan_rotate(spec_of(scheme_a()), fleet.executor, {.what = {"gossip-key"}}), doctest::Contains("there is no role gossip-key"),
                        Error);
+}
+
+TEST_CASE("scheme C: tokens are made, made again where somebody has deleted one, and deleted when their host is pruned") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c()), more = spec_of(scheme_c() + app);
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  const std::set<std::string> all{"Anonymous Token",      "pgcluster: agent pg1", "pgcluster: agent pg2",
+                                  "pgcluster: agent pg3", "pgcluster: confd",     "pgcluster: patroni"};
+  CHECK(fleet.consul->token_owners("pg1") == all);
+  fleet.consul->delete_token("pg1", "pgcluster: agent pg2");
+  const Plan plan = plan_deploy(spec, fleet.executor);
+  REQUIRE_MESSAGE(plan.changes().size() == 1, plan.text());
+  CHECK(plan.changes()[0].id == "cluster/consul/tokens-dc1");
+  CHECK(plan.changes()[0].reason == "Consul does not have a token of the cluster");
+  REQUIRE(apply(plan, fleet.executor).ok());
+  settled(fleet, spec);
+  CHECK(fleet.consul->token_owners("pg1") == all);
+
+  with_resolved(fleet, more, "app1");
+  apply_it(fleet, more);
+  settled(fleet, more);
+  std::set<std::string> with_app = all;
+  with_app.insert("pgcluster: agent app1");
+  CHECK(fleet.consul->token_owners("pg1") == with_app);
+  // A host that left the spec keeps its token until it is pruned.
+  apply_it(fleet, spec);
+  CHECK(fleet.consul->token_owners("pg1") == with_app);
+  apply_it(fleet, spec, {.prune = true});
+  CHECK(fleet.consul->token_owners("pg1") == all);
+  settled(fleet, spec);
+}
+
+TEST_CASE("scheme C: tokens are for new clusters with TLS, which keep them also without TLS") {
+  const Spec spec = spec_of(scheme_c()), plain = spec_of(scheme_c("tls_cert_generate: false\n"));
+  const auto warned = [](Fleet& fleet, const Spec& wished) {
+    const Plan plan = plan_deploy(wished, fleet.executor);
+    return std::any_of(plan.warnings().begin(), plan.warnings().end(),
+                       [](const Diagnostic& one) { return one.message.starts_with("Consul has no tokens"); });
+  };
+  Fleet fleet;
+  apply_it(fleet, spec);
+  CHECK_FALSE(warned(fleet, spec));
+  const std::string token = *fleet.executor.host("pg1").read(consul_token_file);
+  for (const Spec& wished : {plain, spec}) {
+    apply_it(fleet, wished);
+    settled(fleet, wished);
+    CHECK(*fleet.executor.host("pg1").read(consul_token_file) == token);
+    CHECK(fleet.consul->token_owners("pg1").size() == 6);
+  }
+
+  Fleet before;
+  apply_it(before, plain);
+  CHECK_FALSE(warned(before, plain));
+  CHECK(warned(before, spec));
+  apply_it(before, spec);
+  settled(before, spec);
+  CHECK(warned(before, spec));
+  CHECK_FALSE(before.executor.host("pg1").read(consul_token_file));
+  CHECK(before.consul->token_owners("pg1").empty());
 }
 
 TEST_CASE("scheme C federated: the catalog's external nodes are cluster state, seen and mended by every plan") {

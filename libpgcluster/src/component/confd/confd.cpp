@@ -25,6 +25,7 @@ constexpr const char* config_file = "/etc/confd/confd.toml";
 constexpr const char* resource_file = "/etc/confd/conf.d/haproxy.toml";
 constexpr const char* template_file = "/etc/confd/templates/haproxy.tmpl";
 constexpr const char* unit_file = "/etc/systemd/system/confd.service";
+constexpr const char* token_file = "/etc/confd/consul.env";
 constexpr const char* drop_in_file = "/etc/systemd/system/confd.service.d/50-pgcluster.conf";
 
 std::vector<std::string> nodes_of(const NodeView& node) {
@@ -79,7 +80,7 @@ After=network-online.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=/bin/sh -c 'if {0} --help 2>&1 | grep -q "<command>"; then exec {0} {2} --config-file {1} --interval {3} {4}; fi; exec {0} -config-file {1}'
+{6}ExecStart=/bin/sh -c 'if {0} --help 2>&1 | grep -q "<command>"; then exec {0} {2} --config-file {1} --interval {3} {4}; fi; exec {0} -config-file {1}'
 Restart=always
 RestartSec=2
 # Nothing that serves waits for it: it must not take the machine from what does.
@@ -90,7 +91,8 @@ MemoryMax=512M
 WantedBy=multi-user.target
 )",
                      program_file, config_file, to_string(node.topology().dcs_type), node.spec().confd_interval, nodes,
-                     sandbox_lines(node.facts, confd_sandbox));
+                     sandbox_lines(node.facts, confd_sandbox),
+                     consul_has_tokens(node.cluster) ? fmt::format("EnvironmentFile={}\n", token_file) : "");
 }
 
 // What confd writes from it is ours as well, and goes with it. Checked with the servers of the spec in place of Patroni's members.
@@ -120,6 +122,14 @@ class Confd final : public Component {
                      .settle = std::chrono::seconds(30)};
     if (certificates::wanted(node.spec()))
       wish.start_files.insert(wish.start_files.end(), {certificates::authority_file, certificates::certificate_file(certificate)});
+    Steps token;
+    if (consul_has_tokens(node.cluster)) {
+      wish.start_files.emplace_back(token_file);
+      Text content = "CONSUL_HTTP_TOKEN=";
+      content += consul_reader_token(node.cluster);
+      content += "\n";
+      token = file(step("token"), host, {.path = token_file, .content = std::move(content), .mode = 0600});
+    }
     const std::vector<std::string> packages = needs(node).packages;
     const Steps installed = packages.empty() ? Steps() : Steps(pgcluster::packages(step("packages"), host, packages));
     return after(
@@ -129,8 +139,10 @@ class Confd final : public Component {
                           file(step("config"), host, {.path = config_file, .content = config_text(node)}),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
-                          file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), file(step("notes"), host, unit_notes(wish))),
-                 after_where_planned({certificates::ready(host, certificate), consul::healthy(host)}, service(confd::service(host), host, wish)),
+                          file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), std::move(token),
+                          file(step("notes"), host, unit_notes(wish))),
+                 after_where_planned({certificates::ready(host, certificate), consul::healthy(host), consul::tokens(consul_home(node.spec()))},
+                                     service(confd::service(host), host, wish)),
                  closing(node)));
   }
 

@@ -11,6 +11,15 @@
 namespace pgcluster {
 using Json = nlohmann::json;
 
+namespace {
+
+std::vector<std::string> token_options(const ClusterView& cluster) {
+  if (!consul_has_tokens(cluster)) return {};
+  return {"-H", std::string("@") + consul_header_file};
+}
+
+}  // namespace
+
 bool has_consul_agent(const Spec& spec, const TopologyHost& host) {
   if (spec.dcs_type != DcsType::consul) return false;
   return host.has(Role::consul) || host.has(Role::postgres) || host.has(Role::consul_client) || (host.has(Role::balancer) && with_confd(spec));
@@ -56,24 +65,44 @@ std::string consul_home_path(const Spec& spec, const std::string& path) {
   return path + (path.find('?') == std::string::npos ? "?dc=" : "&dc=") + consul_home(spec);
 }
 
-std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after) {
-  return certificates::calls(cluster, consul_certificate, {"-s", "-m", "5", "-w", after}, "127.0.0.1", consul_https_port, {path}, consul_http_port);
+std::vector<std::string> consul_options(const ClusterView& cluster) {
+  std::vector<std::string> options = certificates::curl_options(cluster.spec, consul_certificate);
+  for (std::string& word : token_options(cluster)) options.push_back(std::move(word));
+  return options;
+}
+
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::vector<std::string>& options) {
+  const auto calls = [&](const std::vector<std::string>& words) {
+    return certificates::calls(cluster, consul_certificate, words, "127.0.0.1", consul_https_port, {path}, consul_http_port);
+  };
+  std::vector<std::string> words = options;
+  for (std::string& word : token_options(cluster)) words.push_back(std::move(word));
+  auto all = calls(words);
+  // Where curl does not find the file of the token, there are none.
+  if (consul_tokens(cluster) == ConsulTokens::perhaps)
+    for (auto& call : calls(options)) all.push_back(std::move(call));
+  return all;
 }
 
 Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about) {
-  return {host, Exec{.argv = certificates::command(consul_calls(cluster, path, "\\n%{http_code}")), .about = std::move(about)}};
+  const auto calls = consul_calls(cluster, path, {"-s", "-m", "5", "-w", "\\n%{http_code}"});
+  return {host, Exec{.argv = certificates::command(calls), .about = std::move(about)}};
 }
 
-std::vector<std::string> consul_environment(const Spec& spec) {
-  if (!certificates::wanted(spec)) return {};
-  return {"env", "CONSUL_HTTP_ADDR=" + consul_url(spec, ""), std::string("CONSUL_CACERT=") + certificates::authority_file,
-          "CONSUL_CLIENT_CERT=" + certificates::certificate_file(consul_certificate),
-          "CONSUL_CLIENT_KEY=" + certificates::key_file(consul_certificate)};
+std::vector<std::string> consul_environment(const ClusterView& cluster) {
+  std::vector<std::string> words;
+  if (certificates::wanted(cluster.spec))
+    words = {"CONSUL_HTTP_ADDR=" + consul_url(cluster.spec, ""), std::string("CONSUL_CACERT=") + certificates::authority_file,
+             "CONSUL_CLIENT_CERT=" + certificates::certificate_file(consul_certificate),
+             "CONSUL_CLIENT_KEY=" + certificates::key_file(consul_certificate)};
+  if (consul_has_tokens(cluster)) words.push_back(std::string("CONSUL_HTTP_TOKEN_FILE=") + consul_token_file);
+  if (!words.empty()) words.insert(words.begin(), "env");
+  return words;
 }
 
-std::string consul_command(const Spec& spec) {
+std::string consul_command(const ClusterView& cluster) {
   std::string words;
-  for (const std::string& word : consul_environment(spec))
+  for (const std::string& word : consul_environment(cluster))
     if (word != "env") words += word + " ";
   return words + "consul";
 }

@@ -12,12 +12,12 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 using Hosts = std::vector<const TopologyHost*>;
 
-Run request(const Spec& spec, const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
+Run request(const ClusterView& cluster, const std::string& method, const std::string& path, const OrderedJson& body, const std::string& touches) {
   // Servers that have just been started may answer "stream closed".
   std::vector<std::string> argv{"curl",          "-sS", "--fail-with-body",  "--stderr", "-", "-m", "20", "--retry", "3",
                                 "--retry-delay", "1",   "--retry-all-errors"};
-  for (std::string& word : certificates::curl_options(spec, consul_certificate)) argv.push_back(std::move(word));
-  argv.insert(argv.end(), {"-X", method, "--data-binary", "@-", consul_url(spec, path)});
+  for (std::string& word : consul_options(cluster)) argv.push_back(std::move(word));
+  argv.insert(argv.end(), {"-X", method, "--data-binary", "@-", consul_url(cluster.spec, path)});
   return {.argv = std::move(argv), .input = body.dump(), .touches = {touches}, .name = "Consul's " + method + " " + path};
 }
 
@@ -54,7 +54,7 @@ Steps on_servers(const ClusterView& cluster, const std::string& name, const Host
 
 // The file's value is read only when Raft begins.
 Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
-  Run run{.argv = consul_environment(cluster.spec), .touches = {"consul:autopilot"}, .name = "have Consul keep dead servers"};
+  Run run{.argv = consul_environment(cluster), .touches = {"consul:autopilot"}, .name = "have Consul keep dead servers"};
   run.argv.insert(run.argv.end(), {consul_program(cluster.spec), "operator", "autopilot", "set-config", "-cleanup-dead-servers=false"});
   return on_servers(cluster, "cluster/consul/autopilot-" + datacenter, servers, "/v1/operator/autopilot/configuration", "consul:autopilot",
                     [run](const OrderedJson& json) -> std::vector<std::pair<Run, std::string>> {
@@ -66,6 +66,7 @@ Steps autopilot(const ClusterView& cluster, const std::string& datacenter, const
 // CLUSTER-master.query.consul: the leader, in whatever datacenter it is.
 Steps query(const ClusterView& cluster, const std::string& datacenter, const Hosts& servers) {
   const Spec& spec = cluster.spec;
+  const auto view = shared(cluster);
   const std::string name = spec.patroni_cluster_name + "-master";
   std::vector<std::string> others;
   for (const std::string& other : consul_datacenters(cluster))
@@ -88,11 +89,11 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
                         (others.empty() ? datacenters.empty() : datacenters == failover["Datacenters"]) &&
                         one.value("DNS", OrderedJson::object()).value("TTL", "") == "0s";
       if (!same)
-        todo.emplace_back(request(spec, "PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"),
+        todo.emplace_back(request(*view, "PUT", "/v1/query/" + one.value("ID", ""), wished, "consul:query"),
                           name + ".query.consul asks for something else");
       return todo;
     }
-    todo.emplace_back(request(spec, "POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
+    todo.emplace_back(request(*view, "POST", "/v1/query", wished, "consul:query"), "there is no " + name + ".query.consul");
     return todo;
   });
 }
@@ -100,8 +101,8 @@ Steps query(const ClusterView& cluster, const std::string& datacenter, const Hos
 // Consul refuses a session of a node that is not in the catalog of its datacenter, so the home's catalog has the database hosts of the other
 // datacenters as external nodes.
 Steps catalog(const ClusterView& cluster, const Hosts& servers) {
-  const Spec& spec = cluster.spec;
-  const std::string home = consul_home(spec);
+  const auto view = shared(cluster);
+  const std::string home = consul_home(cluster.spec);
   std::vector<std::pair<std::string, std::string>> strangers;  // name, address
   for (const std::string& name : cluster.topology.database)
     if (const TopologyHost& host = cluster.topology.host(name); consul_datacenter(cluster.spec, host) != home)
@@ -115,7 +116,7 @@ Steps catalog(const ClusterView& cluster, const Hosts& servers) {
       };
       if (nodes.is_array() && std::any_of(nodes.begin(), nodes.end(), is)) continue;
       // Without checks: one that failed would end the node's sessions.
-      todo.emplace_back(request(spec, "PUT", "/v1/catalog/register",
+      todo.emplace_back(request(*view, "PUT", "/v1/catalog/register",
                                 OrderedJson{{"Datacenter", home}, {"Node", name}, {"Address", address}, {"NodeMeta", {{"external-node", "true"}}}},
                                 "consul:catalog"),
                         home + "'s catalog does not know " + name);
@@ -133,7 +134,7 @@ Steps one_state(const ClusterView& cluster, const std::string& datacenter, const
     asks.push_back(consul_get(cluster, server->name, "/v1/kv/service/" + scope + "/?keys", {"unit:consul.service"}));
     up.push_back(consul::healthy(server->name));
   }
-  auto decide = [=, command = consul_command(cluster.spec)](const Answers& answers) -> Decision {
+  auto decide = [=, command = consul_command(cluster)](const Answers& answers) -> Decision {
     for (const Ask& ask : asks)
       if (consul_body(answers[ask]))
         return Refused{
@@ -158,6 +159,7 @@ Steps consul_cluster_steps(const ClusterView& cluster) {
     Hosts servers = consul_servers(cluster, datacenter);
     std::erase_if(servers, [&](const TopologyHost* host) { return cluster.leaves_out(host->name); });
     if (servers.empty()) continue;
+    all.push_back(consul_token_steps(cluster, datacenter, servers));
     all.push_back(autopilot(cluster, datacenter, servers));
     all.push_back(query(cluster, datacenter, servers));
     if (datacenter == consul_home(cluster.spec))

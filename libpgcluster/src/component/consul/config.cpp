@@ -121,7 +121,7 @@ StepPtr consul_turn(const NodeView& node) {
 StepPtr consul_close(const NodeView& node) {
   const std::string host = node.name();
   std::vector<StepPtr> files{agent_file(node, way(node.cluster).closed)};
-  if (node.has(Role::postgres)) files.push_back(file("services", host, {.path = consul_services_file, .content = consul_services(node)}));
+  if (node.has(Role::postgres)) files.push_back(file("services", host, consul_services(node)));
   std::vector<Ask> asks;
   for (const StepPtr& one : files)
     for (const Ask& ask : one->asks()) asks.push_back(ask);
@@ -143,12 +143,14 @@ StepPtr consul_close(const NodeView& node) {
   return make_step(node.step("consul", "close"), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(10)});
 }
 
-std::string consul_services(const NodeView& node, bool open) {
+WriteFile consul_services(const NodeView& node, bool open) {
   const Spec& spec = node.spec();
   const std::string& cluster = spec.patroni_cluster_name;
   const std::string rest = net::host_port(node.host.address, spec.patroni_restapi_port);
   const int port = spec.pgbouncer_install ? spec.pgbouncer_listen_port : spec.postgresql_port;
   const std::string lag = "?lag=" + spec.patroni_maximum_lag_on_replica;
+  const bool tokens = consul_has_tokens(node.cluster);
+  const std::string token_here = "TOKEN";
   OrderedJson services = OrderedJson::array();
   const auto add_one = [&](const std::string& kind, const std::vector<std::string>& names, const std::string& scheme, const std::string& check) {
     OrderedJson tags = OrderedJson::array();
@@ -169,6 +171,7 @@ std::string consul_services(const NodeView& node, bool open) {
     }
     services.push_back(
         {{"id", cluster + "-" + kind}, {"name", cluster}, {"tags", tags}, {"address", node.host.address}, {"port", port}, {"checks", checks}});
+    if (tokens) services.back()["token"] = token_here;
   };
   // While the cluster goes over there are two of each, of which one at most passes: Patroni answers one way.
   const bool tls = certificates::wanted(spec);
@@ -182,7 +185,18 @@ std::string consul_services(const NodeView& node, bool open) {
     add("sync-replica", {"sync-replica"}, "/sync");
     add("async-replica", {"async-replica"}, "/async" + lag);
   }
-  return OrderedJson{{"services", services}}.dump(2) + "\n";
+  const std::string text = OrderedJson{{"services", services}}.dump(2) + "\n";
+  if (!tokens) return {.path = consul_services_file, .content = text};
+  const Secret token = consul_agent_token(node.cluster, node.name());
+  const std::string before = "\"token\": \"";
+  Text content;
+  std::size_t from = 0;
+  for (std::size_t at; (at = text.find(before + token_here + '"', from)) != std::string::npos; from = at + before.size() + token_here.size()) {
+    content += text.substr(from, at + before.size() - from);
+    content += token;
+  }
+  content += text.substr(from);
+  return {.path = consul_services_file, .content = std::move(content), .mode = 0640, .owner = "root", .group = "consul"};
 }
 
 std::string consul_unit_text(const NodeView& node) {

@@ -131,6 +131,7 @@ class Consul final : public Component {
     ServiceWish wish{.unit = consul_unit, .reloadable = true, .settle = std::chrono::seconds(60)};
     wish.start_files = {consul_agent_file, unit_file, unit_file + ".d/50-pgcluster.conf"};
     if (node.spec().consul_binary.given()) wish.start_files.emplace_back(consul_program(node.spec()));
+    if (consul_has_tokens(node.cluster)) wish.start_files.emplace_back(consul_tokens_file);
     if (node.has(Role::postgres)) wish.load_files = {consul_services_file};
     // A reload reads the authority again, too.
     if (certificates::wanted(node.spec()))
@@ -142,9 +143,9 @@ class Consul final : public Component {
       program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
     const std::vector<std::string> reload = wish.reloadable ? std::vector<std::string>{"/bin/kill -HUP $MAINPID"} : std::vector<std::string>{};
     std::vector<Steps> files;
-    if (node.has(Role::postgres))
-      files.emplace_back(file(step("services"), host, {.path = consul_services_file, .content = consul_services(node, over)}));
+    if (node.has(Role::postgres)) files.emplace_back(file(step("services"), host, consul_services(node, over)));
     files.emplace_back(consul_gossip_file(node));
+    for (Steps& one : consul_token_files(node)) files.push_back(std::move(one));
     files.emplace_back(file(step("unit"), host, {.path = unit_file, .content = consul_unit_text(node)}));
     files.emplace_back(file(step("notes"), host, unit_notes(wish, reload)));
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
@@ -152,7 +153,7 @@ class Consul final : public Component {
     if (node.has(Role::consul_client)) dns = consul_dns(node);
     Steps names;
     if (node.has(Role::postgres)) names = after({patroni::member(host)}, consul_names_gate(node));
-    return sequence(checked(node), std::move(program), account(node),
+    return sequence(checked(node), std::move(program), account(node), consul_tokens_mark(node),
                     after_where_planned({certificates::ready(host, consul_certificate)}, consul_config(node)), parallel(std::move(files)),
                     rolling("consul", host, restart_order(node.cluster),
                             sequence(after_where_planned({certificates::ready(host, consul_certificate)}, service(step("service"), host, wish)),
@@ -178,6 +179,8 @@ class Consul final : public Component {
     CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
     if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
     certificates::declare(node, all, {std::move(certificate)});
+    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret});
+    all.findings = without_consul_tokens(node);
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;
   }

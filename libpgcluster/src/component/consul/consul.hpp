@@ -38,14 +38,16 @@ const char* consul_program(const Spec& spec);
 std::string consul_url(const Spec& spec, const std::string& path);
 /// The path with ?dc= of the cluster's home where Consul is federated.
 std::string consul_home_path(const Spec& spec, const std::string& path);
-/// curl's words that ask the host's own agent, in each way by which it may answer now; `after` is written after the body.
-std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::string& after);
+/// curl's options by which it shows an agent who it is: a certificate, and a token.
+std::vector<std::string> consul_options(const ClusterView& cluster);
+/// curl's words that ask the host's own agent, in each way by which it may answer now.
+std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::vector<std::string>& options);
 /// GET of the host's own agent: the body, and in a line of its own the status.
 Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about = {});
 /// The beginning of a command that calls the program consul: "env" and what it reads of its environment; nothing where it needs none.
-std::vector<std::string> consul_environment(const Spec& spec);
+std::vector<std::string> consul_environment(const ClusterView& cluster);
 /// The same for people: "CONSUL_HTTP_ADDR=… CONSUL_CACERT=… consul".
-std::string consul_command(const Spec& spec);
+std::string consul_command(const ClusterView& cluster);
 /// The body where the status is one of 200 and `also`; empty elsewhere.
 std::optional<std::string> consul_body(const Answer& answer, int also = 200);
 
@@ -78,7 +80,7 @@ StepPtr consul_turn(const NodeView& node);
 /// The agent no longer serves in the way that the cluster leaves.
 StepPtr consul_close(const NodeView& node);
 /// The services of a database host. `open`: as long as the cluster goes over, Patroni is asked both ways.
-std::string consul_services(const NodeView& node, bool open = false);
+WriteFile consul_services(const NodeView& node, bool open = false);
 std::string consul_unit_text(const NodeView& node);
 /// *.consul is looked up at the host's own agent, by the resolver that the host uses.
 Steps consul_dns(const NodeView& node);
@@ -88,6 +90,38 @@ StepPtr consul_gossip_file(const NodeView& node);
 StepPtr consul_rejoin(const NodeView& node);
 /// All agents use that key, and no other. The former one goes only while each of them is alive.
 Steps consul_gossip(const ClusterView& cluster);
+
+// --- tokens: who may do what ---
+
+/// Whether Consul has tokens: in a cluster that began so, with TLS. It refuses all that is not allowed, and who shows none may look up names only. A
+/// view without facts does not know.
+enum class ConsulTokens { no, perhaps, yes };
+ConsulTokens consul_tokens(const ClusterView& cluster);
+/// Not ConsulTokens::no.
+bool consul_has_tokens(const ClusterView& cluster);
+/// A secret from which each token is derived.
+inline constexpr const char* consul_tokens_secret = "consul_tokens_key";
+/// The token by which Patroni reads and writes its keys, and makes its sessions.
+Secret consul_patroni_token(const ClusterView& cluster);
+/// The token by which confd reads Patroni's keys.
+Secret consul_reader_token(const ClusterView& cluster);
+/// The token by which the host's agent registers its node and its services.
+Secret consul_agent_token(const ClusterView& cluster, const std::string& host);
+/// The token of root on the host, as curl and the program consul read it. On servers it may do everything, on other database hosts what Patroni may,
+/// elsewhere what the agent may.
+inline constexpr const char* consul_header_file = "/etc/pgcluster/consul.header";
+inline constexpr const char* consul_token_file = "/etc/pgcluster/consul.token";
+/// What the agent needs to know of tokens.
+inline constexpr const char* consul_tokens_file = "/etc/consul.d/pgcluster-tokens.json";
+/// A file on each agent's host tells that the cluster began with tokens. It is there before the agent runs.
+Steps consul_tokens_mark(const NodeView& node);
+/// The files of the host; empty where Consul has no tokens.
+std::vector<Steps> consul_token_files(const NodeView& node);
+/// Makes the policies and tokens in a datacenter.
+Steps consul_token_steps(const ClusterView& cluster, const std::string& datacenter, const std::vector<const TopologyHost*>& servers);
+/// Why a cluster without tokens has none, for people.
+std::vector<Diagnostic> without_consul_tokens(const NodeView& node);
+
 /// Of each datacenter's servers together: autopilot's settings, the name that follows the leader everywhere, the catalog's external nodes.
 Steps consul_cluster_steps(const ClusterView& cluster);
 

@@ -49,7 +49,7 @@ Run exchange(const ClusterView& cluster) {
           .input = gossip_key(cluster),
           .touches = {"consul:gossip"},
           .name = "spread the new gossip key"};
-  for (std::string& word : certificates::curl_options(cluster.spec, consul_certificate)) run.argv.push_back(std::move(word));
+  for (std::string& word : consul_options(cluster)) run.argv.push_back(std::move(word));
   return run;
 }
 

@@ -29,9 +29,9 @@ std::optional<std::pair<Json, Json>> read_both(const Answer& answer) {
 }  // namespace
 
 Ask consul_names_ask(const ClusterView& cluster, const std::string& host) {
-  const std::string status = "\\n%{http_code}\\n";
-  auto calls = consul_calls(cluster, "/v1/agent/checks", status);
-  const auto then = consul_calls(cluster, "/v1/health/node/" + host, status);
+  const std::vector<std::string> options{"-s", "-m", "5", "-w", "\\n%{http_code}\\n"};
+  auto calls = consul_calls(cluster, "/v1/agent/checks", options);
+  const auto then = consul_calls(cluster, "/v1/health/node/" + host, options);
   for (std::size_t i = 0; i < calls.size(); ++i) {
     calls[i].emplace_back("--next");
     calls[i].insert(calls[i].end(), then[i].begin(), then[i].end());

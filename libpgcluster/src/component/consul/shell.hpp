@@ -5,5 +5,6 @@ namespace pgcluster::shell {
 
 extern const char* const gossip_key;
 extern const char* const keyring;
+extern const char* const tokens;
 
 }  // namespace pgcluster::shell

@@ -125,9 +125,14 @@ Text dcs_section(const ClusterView& view) {
   if (on_consul(view)) {
     // Use no health checks for the session: it must end only by its TTL, because gossip declares a host dead long before its PostgreSQL has stopped.
     // Patroni does not register services; the agent's configuration does.
-    std::string out = "consul:\n  host: \"127.0.0.1:" + std::to_string(consul_api_port(view.spec)) + "\"\n  register_service: false\n  checks: []\n";
+    Text out = "consul:\n  host: \"127.0.0.1:" + std::to_string(consul_api_port(view.spec)) + "\"\n  register_service: false\n  checks: []\n";
     if (certificates::wanted(view.spec)) out += "  scheme: https\n" + certificate_lines();
     if (view.spec.consul_layout == ConsulLayout::federated) out += "  dc: \"" + consul_home(view.spec) + "\"\n";
+    if (consul_has_tokens(view)) {
+      out += "  token: \"";
+      out += consul_patroni_token(view);
+      out += "\"\n";
+    }
     return out;
   }
   Text out = "etcd3:\n  hosts:\n";
@@ -158,6 +163,7 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   if (begins(view) || certificates::goes_over(view))
     for (const std::string& member : members) steps.push_back(healthy(member));
   if (!on_consul(view) && etcd_has_users(view)) steps.push_back(etcd::users());
+  if (on_consul(view) && consul_has_tokens(view)) steps.push_back(consul::tokens(consul_home(view.spec)));
   return steps;
 }
 
@@ -188,10 +194,7 @@ Do forget(const ClusterView& view, const TopologyHost& host, const std::string& 
   Run run{.touches = {"dcs:keys"}, .name = "remove the key " + key + " of the former data from the DCS"};
   const std::string name = "service/" + view.spec.patroni_cluster_name + "/" + key;
   if (on_consul(view)) {
-    run.argv = consul_environment(view.spec);
-    run.argv.insert(run.argv.end(), {consul_program(view.spec), "kv", "delete"});
-    if (view.spec.consul_layout == ConsulLayout::federated) run.argv.push_back("-datacenter=" + consul_home(view.spec));
-    run.argv.push_back(name);
+    run.argv = certificates::command(consul_calls(view, consul_home_path(view.spec, "/v1/kv/" + name), {"-sf", "-m", "20", "-X", "DELETE"}));
   } else {
     const char* path = "/v3/kv/deleterange";
     const std::string body = R"({"key":")" + to_base64("/" + name) + R"("})";

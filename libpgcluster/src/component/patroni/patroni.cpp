@@ -10,6 +10,7 @@
 
 #include "component/backup.hpp"
 #include "component/certificates.hpp"
+#include "component/consul/consul.hpp"
 #include "component/data_directory.hpp"
 #include "component/etcd/etcd.hpp"
 #include "component/pgbouncer/pgbouncer.hpp"
@@ -214,6 +215,7 @@ class Patroni final : public Component {
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
     const bool users = etcd_has_users(node.cluster);
     if (users) all.secrets.push_back({.name = etcd_password_secret, .word = "etcd"});
+    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret});
     const std::string& account = platform.postgresql.account;
     certificates::declare(node, all,
                           {{.name = patroni::certificate, .account = account, .asks = true, .nameless = users, .port = spec.patroni_restapi_port},

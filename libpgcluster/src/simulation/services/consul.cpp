@@ -1,6 +1,7 @@
 #include "simulation/services/consul.hpp"
 
 #include <algorithm>
+#include <sstream>
 
 #include "base/base64.hpp"
 #include "base/json.hpp"
@@ -21,6 +22,14 @@ constexpr const char* raft_file = "/var/lib/consul/raft/raft.db";
 std::string datacenter_in(const std::string& path) {
   const auto at = path.find("dc=");
   return at == std::string::npos ? "" : path.substr(at + 3);
+}
+
+// The token in the file that curl is told of.
+std::string shown_token(const SimulatedHost& host, const std::vector<std::string>& argv) {
+  const auto option = std::find(argv.begin(), argv.end(), "-H");
+  const std::string* header = option == argv.end() || option + 1 == argv.end() ? nullptr : host.read((option + 1)->substr(1));
+  static const std::string name = "X-Consul-Token: ";
+  return header && header->starts_with(name) ? header->substr(name.size(), header->size() - name.size() - 1) : "";
 }
 
 Output answered(const std::string& body, int status = 200) { return {.out = body + "\n" + std::to_string(status)}; }
@@ -82,6 +91,8 @@ void ConsulModel::passed(SimulatedTime) {
     one.keys.id = id;
     one.servers = servers;
     one.cleanup = json.value("autopilot", Json::object()).value("cleanup_dead_servers", true);
+    if (const std::string* acl = fleet_->host(servers.front()).read(consul_tokens_file))
+      one.management = json_read::parse(*acl)["acl"]["tokens"].value("master", "");
     for (const std::string& name : servers) {
       fleet_->host(name).write(raft_file, id, 0600);
       ++made_[name];
@@ -130,11 +141,80 @@ int ConsulModel::made(const std::string& host) const {
   return it == made_.end() ? 0 : it->second;
 }
 
-Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::string& path) {
+std::optional<std::string> ConsulModel::rules(const Datacenter& one, const std::string& token) {
+  for (const auto& [name, line] : one.lines) {
+    if (!name.starts_with("token ")) continue;
+    const Json json = json_read::parse(line.substr(name.size() + 1));
+    if (json.value("SecretID", "") != token) continue;
+    std::string all;
+    for (const Json& link : json["Policies"])
+      if (const auto policy = one.lines.find("policy " + link.value("Name", "")); policy != one.lines.end())
+        all += json_read::text(json_read::parse(policy->second.substr(policy->first.size() + 1)), "Rules");
+    return all;
+  }
+  if (token.empty()) return "";
+  return std::nullopt;
+}
+
+bool ConsulModel::has_rule(const Datacenter& one, const std::string& token, const std::string& kind, const std::string& name, bool writes) {
+  if (one.management.empty() || token == one.management) return true;
+  const auto all = rules(one, token);
+  const std::string rule = kind + " \"" + name + "\" { policy = \"";
+  return all && (all->find(rule + "write") != std::string::npos || (!writes && all->find(rule + "read") != std::string::npos));
+}
+
+EtcdModel::Cluster* ConsulModel::reach_by_token(const std::string& name, const std::string& datacenter, const std::string& token,
+                                                const std::string& scope, bool writes) {
+  EtcdModel::Cluster* keys = reach(name, datacenter);
+  if (!keys) return nullptr;
+  const Datacenter* one = datacenter.empty() ? of(fleet_->host(name)) : named(datacenter);
+  return has_rule(*one, token, "key_prefix", "service/" + scope + "/", writes) ? keys : nullptr;
+}
+
+std::set<std::string> ConsulModel::token_owners(const std::string& host) {
+  std::set<std::string> owners;
+  if (const Datacenter* own = of(fleet_->host(host)))
+    for (const auto& [name, line] : own->lines)
+      if (name.starts_with("token ")) owners.insert(json_read::text(json_read::parse(line.substr(name.size() + 1)), "Description"));
+  return owners;
+}
+
+void ConsulModel::delete_token(const std::string& host, const std::string& owner) {
+  std::erase_if(of(fleet_->host(host))->lines, [&](const auto& one) { return one.second.find("\"" + owner + "\"") != std::string::npos; });
+}
+
+// As tokens.sh does.
+Output ConsulModel::tokens(const SimulatedHost& host, const std::string& mode, const std::string& input) {
+  Datacenter* own = host.active(consul_unit) ? of(host) : nullptr;
+  const std::string* token = host.read(consul_token_file);
+  if (!own || serving(*own) < own->servers.size() / 2 + 1 || own->management.empty() || !token || *token != own->management + "\n")
+    return {.status = 1};
+  std::map<std::string, std::string> wished;
+  std::istringstream lines(input);
+  for (std::string line; std::getline(lines, line);) wished[line.substr(0, line.find(' ', line.find(' ') + 1))] = line;
+  Output output;
+  if (mode == "look") {
+    for (const auto& [name, line] : wished)
+      if (const auto it = own->lines.find(name); it == own->lines.end() || it->second != line)
+        output.out += (it == own->lines.end() ? "no " : "another ") + name + "\n";
+    for (const auto& [name, line] : own->lines)
+      if (name.starts_with("token ") && !wished.contains(name)) output.out += "former " + name + "\n";
+    return output;
+  }
+  for (const auto& [name, line] : wished)
+    if (mode == "make") own->lines[name] = line;
+  if (mode == "forget") std::erase_if(own->lines, [&](const auto& one) { return one.first.starts_with("token ") && !wished.contains(one.first); });
+  return output;
+}
+
+Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::string& path, const std::string& token) {
   if (const std::string other = datacenter_in(path); !other.empty()) own = named(other);
   if (!own || serving(*own) < own->servers.size() / 2 + 1) return answered("No cluster leader", 500);
   const auto leader = std::find_if(own->servers.begin(), own->servers.end(), [this](const std::string& name) { return serves(name); });
   if (path.starts_with("/v1/status/leader")) return answered(Json(agent(fleet_->host(*leader)).value("bind_addr", "") + ":8300").dump());
+  if (!own->management.empty() && token != own->management && !rules(*own, token)) return answered("ACL not found", 403);
+  if (path.starts_with("/v1/operator/") && !own->management.empty() && token != own->management) return answered("Permission denied", 403);
+  const bool names = has_rule(*own, token, "node_prefix", "");
   if (path.starts_with("/v1/operator/autopilot/health")) {
     Json servers = Json::array();
     for (const std::string& name : own->servers)
@@ -146,7 +226,7 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
     Json all = Json::array();
     for (const std::string& name : fleet_->hosts()) {
       SimulatedHost& other = fleet_->host(name);
-      if (!other.read(keyring_file) || agent(other).value("datacenter", "") != agent(host).value("datacenter", "")) continue;
+      if (!names || !other.read(keyring_file) || agent(other).value("datacenter", "") != agent(host).value("datacenter", "")) continue;
       const bool alive = hears(host, other);
       all.push_back({{"Name", name}, {"Status", alive ? 1 : 4}});
     }
@@ -155,6 +235,7 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
   if (path.starts_with("/v1/query")) {
     Json all = Json::array();
     for (const auto& [id, query] : own->queries) {
+      if (!own->management.empty() && token != own->management) break;
       all.push_back(query);
       all.back()["ID"] = id;
     }
@@ -162,14 +243,18 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
   }
   if (path.starts_with("/v1/catalog/nodes")) {
     Json all = Json::array();
-    for (const auto& [name, address] : own->nodes) all.push_back({{"Node", name}, {"Address", address}});
+    for (const auto& [name, address] : own->nodes)
+      if (names) all.push_back({{"Node", name}, {"Address", address}});
     return answered(all.dump());
   }
   if (path.starts_with("/v1/kv/")) {
     const auto question = path.find('?');
     const std::string key = path.substr(6, question == std::string::npos ? question : question - 6);
     Json found = Json::array();
-    if (path.find("?keys") != std::string::npos) {
+    const bool keys = path.find("?keys") != std::string::npos;
+    if (!has_rule(*own, token, "key_prefix", key.substr(1, key.find('/', 9) == std::string::npos ? std::string::npos : key.find('/', 9))))
+      return keys ? answered("[]") : answered("Permission denied", 403);
+    if (keys) {
       for (const auto& [name, value] : own->keys.keys)
         if (name.starts_with(key)) found.push_back(name.substr(1));
     } else if (const auto it = own->keys.keys.find(key); it != own->keys.keys.end()) {
@@ -224,6 +309,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
     return Output{.out = keys.size() > 1 ? "also\n" : "only\n"};
   }
   if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::gossip_key) return exchange_key(host, input);
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::tokens) return tokens(host, argv[4], input);
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
   if (std::vector<std::string> first = first_call(argv); !first.empty()) {
     first.insert(first.begin(), "curl");
@@ -233,12 +319,18 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   const auto at = url.find("://127.0.0.1:850");
   if (argv[0] != "curl" || at == std::string::npos) return std::nullopt;
   if (!host.packages.contains("curl")) return Output{.status = 127, .err = "curl: command not found\n"};
+  if (const auto option = std::find(argv.begin(), argv.end(), "-H"); option != argv.end() && !host.read((option + 1)->substr(1)))
+    return Output{.status = 26};
   const std::string scheme = url.substr(0, at), port = url.substr(at + 13, 4), path = url.substr(at + 17);
   const int open = agent(host).value("ports", Json::object()).value(scheme, scheme == "http" ? 8500 : -1);
   if (!host.active(consul_unit) || port != std::to_string(open)) return Output{.status = 7, .out = "\n000"};
   if (std::find(argv.begin(), argv.end(), "--next") != argv.end()) return Output{.out = "{}\n200\n[]\n200\n"};  // no services
   const auto method = std::find(argv.begin(), argv.end(), "-X");
-  return method == argv.end() ? get(of(host), host, path) : change(of(host), *(method + 1), path, input);
+  const std::string token = shown_token(host, argv);
+  if (method == argv.end()) return get(of(host), host, path, token);
+  if (Datacenter* own = of(host); own && !own->management.empty() && token != own->management)
+    return Output{.status = 22, .out = "Permission denied"};
+  return change(of(host), *(method + 1), path, input);
 }
 
 }  // namespace pgcluster

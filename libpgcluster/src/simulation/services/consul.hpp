@@ -22,8 +22,14 @@ class ConsulModel final : public ServiceModel {
 
   /// The datacenter's keys as the host's agent reaches them; null where there is no agent, no server or no quorum. "": the agent's own datacenter.
   EtcdModel::Cluster* reach(const std::string& host, const std::string& datacenter = {});
+  /// The same for who reads, or also writes, Patroni's keys by a token.
+  EtcdModel::Cluster* reach_by_token(const std::string& host, const std::string& datacenter, const std::string& token, const std::string& scope,
+                                     bool writes);
   /// Takes an external node out of a datacenter's catalog.
   void forget(const std::string& node, const std::string& datacenter) { named(datacenter)->nodes.erase(node); }
+  /// Whose tokens the host's datacenter has; and one of them deleted by somebody.
+  std::set<std::string> token_owners(const std::string& host);
+  void delete_token(const std::string& host, const std::string& owner);
   /// How many servers of the host's datacenter serve, and how many it takes; all 0 where the host is none of them.
   EtcdModel::Health health(const std::string& host);
   /// How often Raft began on the host.
@@ -37,6 +43,8 @@ class ConsulModel final : public ServiceModel {
     std::map<std::string, Json> queries{};       // by id
     std::map<std::string, std::string> nodes{};  // external ones: name, address
     bool cleanup = true;
+    std::string management{};                    // the token of who may do everything; empty: without tokens
+    std::map<std::string, std::string> lines{};  // policies and tokens, by kind and name, as tokens.sh gets them
   };
 
   static Json agent(const SimulatedHost& host);
@@ -44,7 +52,11 @@ class ConsulModel final : public ServiceModel {
   std::size_t serving(const Datacenter& one);
   Datacenter* of(const SimulatedHost& host);
   Datacenter* named(const std::string& datacenter);
-  Output get(Datacenter* own, const SimulatedHost& host, const std::string& path);
+  /// The rules that hold for a token; empty where it is unknown.
+  static std::optional<std::string> rules(const Datacenter& one, const std::string& token);
+  static bool has_rule(const Datacenter& one, const std::string& token, const std::string& kind, const std::string& name, bool writes = false);
+  Output tokens(const SimulatedHost& host, const std::string& mode, const std::string& input);
+  Output get(Datacenter* own, const SimulatedHost& host, const std::string& path, const std::string& token);
   static bool hears(const SimulatedHost& one, const SimulatedHost& other);
   Output exchange_key(const SimulatedHost& server, const std::string& key);
   Output change(Datacenter* own, const std::string& method, const std::string& path, const std::string& body);

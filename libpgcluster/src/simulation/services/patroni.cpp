@@ -160,7 +160,10 @@ std::string PatroniModel::system_id_of(const std::string& host) const {
 bool PatroniModel::has_data(const std::string& host) const { return !system_id_of(host).empty(); }
 
 EtcdModel::Cluster* PatroniModel::dcs_of(const std::string& host, const Member& member) {
-  if (member.config.contains("consul.host")) return consul_ ? consul_->reach(host, value_of(member.config, "consul.dc")) : nullptr;
+  if (member.config.contains("consul.host"))
+    return consul_ ? consul_->reach_by_token(host, value_of(member.config, "consul.dc"), value_of(member.config, "consul.token"),
+                                             value_of(member.config, "scope"), true)
+                   : nullptr;
   const std::string protocol = value_of(member.config, "etcd3.protocol");
   Endpoints endpoints;
   for (int i = 0; member.config.contains("etcd3.hosts." + std::to_string(i)); ++i)

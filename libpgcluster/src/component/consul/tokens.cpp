@@ -1,0 +1,206 @@
+// Tokens of Consul, which say who may do what: root, by one for everything on the servers' hosts; an agent, for its node and its services; Patroni
+// and confd, for Patroni's keys. Who shows none may look up names.
+#include <algorithm>
+#include <sstream>
+
+#include "base/digest.hpp"
+#include "base/json.hpp"
+#include "component/certificates.hpp"
+#include "component/consul/consul.hpp"
+#include "component/consul/shell.hpp"
+#include "component/patroni/patroni.hpp"
+#include "op/facts.hpp"
+
+namespace pgcluster {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+// On each agent's host of a cluster that began with tokens.
+const std::string tokens_mark = "/var/lib/pgcluster/consul-tokens";
+// Consul's own token of those who show none.
+constexpr const char* anonymous = "00000000-0000-0000-0000-000000000002";
+// The accessor IDs of our tokens begin so: tokens.sh knows them by that.
+constexpr const char* our_accessors = "7067636c";
+constexpr const char* names_policy = "pgcluster-names";
+
+bool find_tokens(const ClusterView& cluster) {
+  const auto any = [&](const auto& is) { return std::any_of(cluster.facts.begin(), cluster.facts.end(), is); };
+  if (any([](const auto& one) { return owns(one.second, "file:" + tokens_mark); })) return true;
+  return certificates::wanted(cluster.spec) && !any([&](const auto& one) { return owns_consul(cluster, one.first); });
+}
+
+// Consul wants tokens, and their accessor IDs, to be UUIDs.
+std::string uuid_of(const std::string& text) {
+  const std::string hex = sha256_hex(text);
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-4" + hex.substr(12, 3) + "-8" + hex.substr(15, 3) + "-" + hex.substr(18, 12);
+}
+std::string accessor_of(const std::string& whose) { return our_accessors + uuid_of(whose).substr(8); }
+
+Secret token_of(const ClusterView& cluster, const std::string& name, const std::string& whose) {
+  return {name, uuid_of(cluster.secret(consul_tokens_secret).value + "\n" + whose)};
+}
+Secret management_token(const ClusterView& cluster) { return token_of(cluster, "consul_management_token", "management"); }
+
+// A policy's name may have letters, digits, - and _ only.
+std::string agent_policy(const std::string& host) { return "pgcluster-agent-" + sha256_hex(host).substr(0, 16); }
+
+std::string rule(const std::string& kind, const std::string& name, const char* may) {
+  return kind + " " + OrderedJson(name).dump() + " { policy = \"" + may + "\" } ";
+}
+
+void add_policy(Text& lines, const std::string& name, const std::string& description, const std::string& rules) {
+  lines += "policy " + name + " " + OrderedJson{{"Name", name}, {"Description", description}, {"Rules", rules}}.dump() + "\n";
+}
+
+OrderedJson links(const std::vector<std::string>& policies) {
+  OrderedJson all = OrderedJson::array();
+  for (const std::string& name : policies) all.push_back({{"Name", name}});
+  return all;
+}
+
+void add_token(Text& lines, const std::string& whose, const Secret& token, const std::vector<std::string>& policies) {
+  const std::string accessor = accessor_of(whose);
+  std::string json = OrderedJson{{"AccessorID", accessor}, {"Description", "pgcluster: " + whose}, {"Policies", links(policies)}}.dump();
+  json.pop_back();
+  lines += "token " + accessor + " " + json + ",\"SecretID\":\"";
+  lines += token;
+  lines += "\"}\n";
+}
+
+// What there must be in a datacenter, as tokens.sh takes it.
+Text wished_tokens(const ClusterView& cluster) {
+  const std::string& scope = cluster.spec.patroni_cluster_name;
+  const std::string keys = "service/" + scope + "/";
+  Text lines;
+  add_policy(lines, names_policy, "who has which address, and where services are",
+             rule("node_prefix", "", "read") + rule("service_prefix", "", "read"));
+  add_policy(lines, "pgcluster-patroni", "Patroni's keys and sessions", rule("key_prefix", keys, "write") + rule("session_prefix", "", "write"));
+  add_policy(lines, "pgcluster-reader", "Patroni's keys, for reading", rule("key_prefix", keys, "read"));
+  lines += std::string("token ") + anonymous + " " +
+           OrderedJson{{"AccessorID", anonymous}, {"Description", "Anonymous Token"}, {"Policies", links({names_policy})}}.dump() + "\n";
+  add_token(lines, "patroni", consul_patroni_token(cluster), {"pgcluster-patroni", names_policy});
+  add_token(lines, "confd", consul_reader_token(cluster), {"pgcluster-reader", names_policy});
+  for (const TopologyHost* host : cluster.known()) {
+    if (!has_consul_agent(cluster.spec, *host)) continue;
+    const bool serves = host->has(Role::postgres);
+    add_policy(lines, agent_policy(host->name), "the agent on " + host->name,
+               rule("node", host->name, "write") + (serves ? rule("service", scope, "write") : ""));
+    add_token(lines, "agent " + host->name, consul_agent_token(cluster, host->name), {agent_policy(host->name), names_policy});
+  }
+  return lines;
+}
+
+Exec tokens_call(const ClusterView& cluster, const char* mode) {
+  Exec exec{.argv = {"sh", "-c", shell::tokens, "sh", mode, consul_url(cluster.spec, "/v1/acl")}, .input = wished_tokens(cluster)};
+  for (std::string& word : consul_options(cluster)) exec.argv.push_back(std::move(word));
+  return exec;
+}
+
+// What tokens.sh says, such as "no token 7067636c-…", in words; empty where all that must be there is there.
+std::string lack_of(const std::string& said) {
+  std::istringstream lines(said);
+  for (std::string line; std::getline(lines, line);)
+    if (!line.starts_with("former "))
+      return (line.starts_with("no ") ? "Consul does not have" : "somebody has changed") +
+             std::string(line.find(" policy ") != std::string::npos ? " a policy" : " a token") + " of the cluster";
+  return {};
+}
+
+}  // namespace
+
+ConsulTokens consul_tokens(const ClusterView& cluster) {
+  if (cluster.topology.dcs_type != DcsType::consul) return ConsulTokens::no;
+  if (cluster.facts.empty()) return ConsulTokens::perhaps;
+  return *cluster.derived(find_tokens) ? ConsulTokens::yes : ConsulTokens::no;
+}
+
+bool consul_has_tokens(const ClusterView& cluster) { return consul_tokens(cluster) != ConsulTokens::no; }
+
+Secret consul_patroni_token(const ClusterView& cluster) { return token_of(cluster, "consul_patroni_token", "patroni"); }
+Secret consul_reader_token(const ClusterView& cluster) { return token_of(cluster, "consul_reader_token", "confd"); }
+Secret consul_agent_token(const ClusterView& cluster, const std::string& host) {
+  return token_of(cluster, "consul_agent_token_" + host, "agent " + host);
+}
+
+Steps consul_tokens_mark(const NodeView& node) {
+  if (!consul_has_tokens(node.cluster)) return {};
+  return file(node.step("consul", "tokens-mark"), node.name(), {.path = tokens_mark, .content = "# Written by pgcluster: Consul has tokens.\n"});
+}
+
+std::vector<Steps> consul_token_files(const NodeView& node) {
+  const ClusterView& cluster = node.cluster;
+  if (!consul_has_tokens(cluster)) return {};
+  const Secret agent = consul_agent_token(cluster, node.name());
+  const Secret root = node.has(Role::consul) ? management_token(cluster) : node.has(Role::postgres) ? consul_patroni_token(cluster) : agent;
+  Text config("{\n  \"acl\": {\n    \"enabled\": true,\n    \"default_policy\": \"deny\",\n    \"tokens\": {\n      \"agent\": \"");
+  config += agent;
+  // A server that leads for the first time makes this one: it needs no bootstrap. Since Consul 1.11 its name is initial_management, and this one
+  // counts, too.
+  if (node.has(Role::consul)) {
+    config += "\",\n      \"master\": \"";
+    config += management_token(cluster);
+  }
+  config += "\"\n    }\n  }\n}\n";
+  Text header("X-Consul-Token: "), token;
+  header += root;
+  header += "\n";
+  token += root;
+  token += "\n";
+  const std::string host = node.name();
+  return {file(node.step("consul", "tokens"), host,
+               {.path = consul_tokens_file, .content = std::move(config), .mode = 0640, .owner = "root", .group = "consul"}),
+          file(node.step("consul", "header"), host, {.path = consul_header_file, .content = std::move(header), .mode = 0600}),
+          file(node.step("consul", "token"), host, {.path = consul_token_file, .content = std::move(token), .mode = 0600})};
+}
+
+Steps consul_token_steps(const ClusterView& cluster, const std::string& datacenter, const std::vector<const TopologyHost*>& servers) {
+  if (!consul_has_tokens(cluster)) return {};
+  std::vector<StepRef> healthy;
+  for (const TopologyHost* server : servers) healthy.push_back(consul::healthy(server->name));
+  const std::string host = servers.front()->name;
+  Exec look = tokens_call(cluster, "look");
+  const auto run = [&](const char* mode, const char* name) {
+    const Exec call = tokens_call(cluster, mode);
+    return Do{.at = host,
+              .what = Run{.argv = call.argv, .input = call.input, .touches = {"consul:tokens", "dcs:initialize"}, .name = name},
+              .limit = std::chrono::minutes(3)};
+  };
+  look.about = {"consul:tokens", "unit:consul.service"};
+  const Ask ask{host, std::move(look)};
+  auto made = [ask, make = run("make", "make Consul's tokens")](const Answers& answers) -> Decision {
+    const std::string* said = answers.out(ask);
+    if (answers.pending(ask) || !said) return Later{.until = "Consul has its tokens", .action = Action::run};
+    const std::string lack = lack_of(*said);
+    if (lack.empty()) return Done{};
+    return Change{.todo = {make}, .action = Action::run, .reason = lack};
+  };
+  auto forgotten = [ask, forget = run("forget", "delete former tokens of Consul")](const Answers& answers) -> Decision {
+    const std::string* said = answers.out(ask);
+    if (!said || ("\n" + *said).find("\nformer ") == std::string::npos) return Done{};
+    return Change{.todo = {forget}, .action = Action::remove, .reason = "a token is there for a host that has gone"};
+  };
+  // Who is pruned needs its token until it has ended.
+  std::vector<StepRef> ended;
+  for (const TopologyHost& left : cluster.pruned)
+    for (const auto& [component, unit] : {std::pair{"patroni", patroni::unit_name}, std::pair{"consul", consul_unit}})
+      ended.push_back(removal(left.name, component, std::string("unit:") + unit));
+  return sequence(
+      after(healthy, make_step(consul::tokens(datacenter),
+                               {.asks = {ask}, .decide = made, .settle = std::chrono::seconds(60), .evidence = {journal_ask(host, consul_unit)}})),
+      after_where_planned(ended, make_step(StepRef{"", "consul", "former-tokens-" + datacenter},
+                                           {.asks = {ask}, .decide = forgotten, .settle = std::chrono::seconds(10)})));
+}
+
+std::vector<Diagnostic> without_consul_tokens(const NodeView& node) {
+  const ClusterView& cluster = node.cluster;
+  if (!certificates::wanted(cluster.spec) || cluster.facts.empty() || consul_has_tokens(cluster)) return {};
+  const auto& members = cluster.topology.dcs_members;
+  const auto first = std::find_if(members.begin(), members.end(), [&](const std::string& name) { return !cluster.leaves_out(name); });
+  if (first == members.end() || *first != node.name()) return {};
+  return {{.severity = Severity::warning,
+           .message = "Consul has no tokens: whoever has a certificate of this cluster may read and change all that it keeps",
+           .hint = "the cluster began without them, and pgcluster gives tokens to new clusters only"}};
+}
+
+}  // namespace pgcluster

@@ -1,0 +1,94 @@
+# shellcheck shell=sh
+# Policies and tokens of Consul: look|make|forget URL CURL-OPTION... On standard input is a line for each that there must be: "policy NAME JSON" or
+# "token ACCESSOR JSON". look prints a line for each that differs, and for each token of ours that is there besides; it fails where Consul does not say. make
+# makes those that must be there, forget deletes the others.
+mode=$1 url=$2
+shift 2
+wished=$(cat)
+ours=7067636c
+get() { curl -s -m 10 "$@"; }
+paths() {
+  printf '%s\n' "$wished" | while read -r kind name _; do
+    case $kind in
+      policy) printf ' %s/policy/name/%s' "$url" "$name" ;;
+      token) printf ' %s/token/%s' "$url" "$name" ;;
+    esac
+  done
+  printf ' %s/tokens' "$url"
+}
+look() {
+  # shellcheck disable=SC2046 # one word for each URL
+  answers=$(get -w '\n=%{http_code}\n' "$@" $(paths)) || exit 1
+  printf '%s\n=\n%s\n' "$wished" "$answers" | awk -v ours=$ours '
+    function part(text, pattern) { return match(text, pattern) ? substr(text, RSTART, RLENGTH) : "" }
+    function names(text) { return gsub(/"Name":"/, "&", text) }
+    function differs(json, got,   rest, one) {
+      one = part(json, "\"SecretID\":\"[^\"]*\"")
+      if (one != "" && !index(got, one)) return 1
+      if (json ~ /"Rules":/) return !index(got, part(json, "\"Rules\":.*\""))
+      if (names(json) != names(got)) return 1
+      rest = json
+      while ((one = part(rest, "\"Name\":\"[^\"]*\"")) != "") {
+        if (!index(got, one)) return 1
+        rest = substr(rest, index(rest, one) + length(one))
+      }
+      return 0
+    }
+    !answered && $0 == "=" { answered = 1; next }
+    !answered { n++; kind[n] = $1; name[n] = $2; json[n] = substr($0, length($1) + length($2) + 3); wanted[$2] = 1; next }
+    /^=[0-9][0-9][0-9]$/ { i++; got[i] = body; code[i] = substr($0, 2); body = ""; next }
+    { body = body $0 }
+    END {
+      if (code[n + 1] != "200") exit 1
+      for (i = 1; i <= n; i++) {
+        if (code[i] !~ /^(200|403|404)$/) exit 1
+        if (code[i] != "200") print "no " kind[i] " " name[i]
+        else if (differs(json[i], got[i])) print "another " kind[i] " " name[i]
+      }
+      rest = got[n + 1]
+      while ((one = part(rest, "\"AccessorID\":\"" ours "[^\"]*\"")) != "") {
+        rest = substr(rest, index(rest, one) + length(one))
+        gsub(/"|AccessorID|:/, "", one)
+        if (!(one in wanted)) print "former token " one
+      }
+    }'
+}
+call() { # METHOD PATH: the rest are curl's options, and the body comes by stdin
+  method=$1 path=$2
+  shift 2
+  said=$(curl -sS --fail-with-body --stderr - -m 20 --retry 3 --retry-delay 1 --retry-all-errors "$@" -X "$method" --data-binary @- "$url/$path") && return
+  printf '%s %s: %s\n' "$method" "$path" "$said" >&2
+  exit 1
+}
+make() {
+  printf '%s\n' "$wished" | while read -r kind name json; do
+    case $kind in
+      policy)
+        id=$(get -f "$@" "$url/policy/name/$name" | sed -n 's/^{"ID":"\([^"]*\)".*/\1/p')
+        printf %s "$json" | call PUT "policy${id:+/$id}" "$@" || exit 1
+        ;;
+      token)
+        there=$(get -f "$@" "$url/token/$name") || there=
+        secret=$(printf %s "$json" | sed -n 's/.*\("SecretID":"[^"]*"\).*/\1/p')
+        case $there in
+          '') at=token ;;
+          *"$secret"*) at=token/$name ;;
+          *)
+            call DELETE "token/$name" "$@" </dev/null || exit 1
+            at=token
+            ;;
+        esac
+        printf %s "$json" | call PUT "$at" "$@" || exit 1
+        ;;
+    esac
+  done
+}
+forget() {
+  get -f "$@" "$url/tokens" | grep -o "\"AccessorID\":\"${ours}[^\"]*" | while IFS='"' read -r _ _ _ id; do
+    case $wished in
+      *"token $id "*) ;;
+      *) call DELETE "token/$id" "$@" </dev/null || exit 1 ;;
+    esac
+  done
+}
+"$mode" "$@"
