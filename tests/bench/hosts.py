@@ -64,6 +64,17 @@ class Bench:
         wall, cpu, memory = map(float, done.stdout.splitlines()[-1].split())
         return wall, cpu, self.hosts_cpu() - hosts, memory
 
+    def processes(self):
+        """How many each host has started so far: pids of its namespace are given out in a row."""
+        return [int(self.lab.inside(host, "echo $$")) for host in self.lab.hosts]
+
+    def questions(self):
+        """A folder with a script for each host, which asks what a plan asks."""
+        folder = pathlib.Path(self.folder.name) / "questions"
+        folder.mkdir()
+        self.time([BUILD / "tests/bench/bench_questions", self.lab.file, folder])
+        return folder
+
     def addresses(self):
         return [f"root@{labs.address(host)}" for host in self.lab.hosts]
 
@@ -95,12 +106,24 @@ def noop(rounds):
 
         plan_again()
         bench.time([*floor, "kept", *bench.addresses()], **asked)
-        ours, floors, ours_kept, floors_kept = [], [], [], []
+        same = [HERE / "floor_questions.sh", bench.questions(), *(f"{host}={address}" for host, address in zip(bench.lab.hosts, bench.addresses()))]
+        ours, floors, ours_kept, floors_kept, floors_same, processes, their_processes = [], [], [], [], [], [], []
+
+        def started(work):
+            """The processes that this starts on each host; the one that counts them goes off."""
+            before = bench.processes()
+            found = work()
+            return found, [after - one - 1 for after, one in zip(bench.processes(), before)]
+
         for _ in range(rounds):
             floors.append(bench.time([*floor, "fresh", *bench.addresses()], **asked))
             ours.append(bench.time(plan))
             floors_kept.append(bench.time([*floor, "kept", *bench.addresses()], **asked))
-            ours_kept.append(plan_again())
+            (kept_now, count), (same_now, same_count) = started(plan_again), started(lambda: bench.time(same))
+            ours_kept.append(kept_now)
+            floors_same.append(same_now)
+            processes.append(count)
+            their_processes.append(same_count)
         bench.time([*floor, "close", *bench.addresses()], **asked)
         kept.stdin.close()
         kept.wait(30)
@@ -113,7 +136,13 @@ def noop(rounds):
         measure.versus("  of the hosts", column(ours, 2), column(floors, 2), ""),
         measure.versus("kept connections, wall", column(ours_kept, 0), column(floors_kept, 0), "1.2"),
         measure.versus("kept connections, processor of the hosts", column(ours_kept, 1), column(floors_kept, 2), ""),
+        measure.versus("the same questions, wall", column(ours_kept, 0), column(floors_same, 0), "1.3"),
+        measure.versus("the same questions, processor of the hosts", column(ours_kept, 1), column(floors_same, 2), "1.3"),
     ])
+    # Whatever else a host started meanwhile is in most rounds, but not in the one with the fewest.
+    fewest = lambda counts: ", ".join(f"{host} {min(one)}" for host, one in zip(bench.lab.hosts, zip(*counts)))  # noqa: E731
+    print(f"Processes and threads that a plan starts over kept connections, sshd's of one session included: {fewest(processes)}; the floor of the same "
+          f"questions: {fewest(their_processes)}.")
     print(f"{rounds} rounds. Peak memory of the command: {max(column(ours, 3)) / 1024:.1f} MB (aim 20).")
 
 

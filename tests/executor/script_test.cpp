@@ -1,8 +1,14 @@
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <random>
 
 #include "base/base64.hpp"
 #include "base/digest.hpp"
+#include "op/ask.hpp"
+#include "op/facts.hpp"
 #include "shell.hpp"
 
 using namespace pgcluster;
@@ -16,6 +22,32 @@ const char* kOwner = "root";
 
 WriteFile wish(const Scratch& scratch, const std::string& name, Text content, unsigned mode = 0644) {
   return {scratch.path(name), std::move(content), mode, kOwner, kOwner};
+}
+
+// How many processes a shell command starts, its own shell included; -1 where it cannot be traced.
+int processes_of(const std::string& command) {
+  const pid_t shell = fork();
+  if (shell == 0) {
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    raise(SIGSTOP);
+    execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+    _exit(127);
+  }
+  int status = 0, started = 1;
+  waitpid(shell, &status, 0);
+  if (ptrace(PTRACE_SETOPTIONS, shell, nullptr, PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE) != 0) {
+    kill(shell, SIGKILL);
+    waitpid(shell, &status, 0);
+    return -1;
+  }
+  ptrace(PTRACE_CONT, shell, nullptr, nullptr);
+  for (pid_t one; (one = waitpid(-1, &status, __WALL)) > 0;) {
+    if (!WIFSTOPPED(status)) continue;
+    const int event = status >> 16, signal = WSTOPSIG(status);
+    if (event != 0) ++started;
+    ptrace(PTRACE_CONT, one, nullptr, event != 0 || signal == SIGSTOP || signal == SIGTRAP ? 0L : static_cast<long>(signal));
+  }
+  return started;
 }
 
 }  // namespace
@@ -528,14 +560,61 @@ TEST_CASE("shellcheck finds nothing in a program with every kind of change and a
   }
 }
 
+TEST_CASE("the shell that asks runs looks itself, and each kind of question is one process") {
+  Scratch scratch;
+  constexpr const char* text = "look() {\n[ -z \"$2\" ] || return 7\nprintf '%s|' \"$1\" /*/.\necho why >&2\n}\nlook \"$@\"\n";
+  std::filesystem::create_directories(scratch.path("directory"));
+  Program program{.asks = facts_asks("h")};
+  const std::size_t facts = program.asks.size();
+  for (const Ask& ask : {Ask{"h", Exec{shell_look(text, {"it's", ""})}}, Ask{"h", Exec{shell_look(text, {"", "failing"})}}, Ask{"h", Exec{{"true"}}}})
+    program.asks.push_back(ask);
+  for (const std::string name : {"a", "b", "c"}) {
+    scratch.put(name, std::string(100'000, 'x'));
+    program.asks.push_back({"h", FileOf{scratch.path(name)}});
+    program.asks.push_back({"h", FileOf{scratch.path(name) + "2", false}});
+    program.asks.push_back({"h", PackageOf{name}});
+    program.asks.push_back({"h", Exec{{"curl", "-s", "-m", "1", "http://127.0.0.1:1/" + name}}});
+  }
+  program.asks.push_back({"h", FileOf{scratch.path("directory")}});
+  program.asks.push_back({"h", FileOf{"/etc/passwd", false}});
+  const auto answers = scratch.run(program).answers;
+  CHECK_FALSE(read_facts("h", {answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(facts)}).hostname.empty());
+  const auto& said = std::get<Output>(answers[facts]);
+  CHECK(said.status == 0);
+  CHECK(said.out.starts_with("it's|/"));
+  CHECK(said.out.find("/*") == std::string::npos);  // an asking shell reads its own words without patterns, a look with them
+  CHECK(said.err == "why\n");
+  CHECK(std::get<Output>(answers[facts + 1]) == Output{7, "", ""});
+  CHECK(std::get<File>(answers[facts + 3]).content.size() == 100'000);
+
+  scratch.put("program", executor::render(program, "n0nce", scratch.places).stdin_head());
+  const int started = processes_of("cat " + scratch.path("program") + " | sh -c " + shell_word(shell::boot) + " >" + scratch.path("said"));
+  if (started < 0) {
+    MESSAGE("skipped: no process can be traced here");
+    return;
+  }
+  CHECK(scratch.get("said").find("n0nce end") != std::string::npos);
+  // The outer shell and cat; the program's shell and flock; timeout and the asking shell; ip (again for IPv6, where there is no default route) and
+  // date of the facts; true; curl; systemctl; stat; sha256sum; dpkg-query; tar and base64.
+  CHECK(started <= 17);
+}
+
 TEST_CASE("a program of which the end is lost does not run at all") {
   Scratch scratch;
   const Program program{.dos = {{"h", wish(scratch, "x", std::string(5000, 'x'))}}};
   const std::string whole = executor::render(program, "n0nce", scratch.places).stdin_head();
   for (const std::size_t size : {whole.size() - 2, whole.size() - 8, whole.size() - 30, whole.size() / 2, std::size_t{3}, std::size_t{0}}) {
-    const std::string said = scratch.say(whole.substr(0, size));
-    CHECK_MESSAGE(said.find("n0nce") == std::string::npos, size);
-    CHECK_FALSE(scratch.has("x"));
+    for (const bool piped : {false, true}) {
+      scratch.piped = piped;
+      const std::string said = scratch.say(whole.substr(0, size));
+      CHECK_MESSAGE(said.find("n0nce") == std::string::npos, size);
+      CHECK_FALSE(scratch.has("x"));
+    }
+  }
+  for (const bool piped : {false, true}) {
+    scratch.piped = piped;
+    CHECK(scratch.say(whole).find("n0nce end") != std::string::npos);
+    CHECK(scratch.has("x"));
   }
 }
 

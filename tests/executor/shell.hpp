@@ -17,6 +17,7 @@
 // A scratch root for programs, and the local shell to run them.
 struct Scratch {
   std::filesystem::path root = std::filesystem::temp_directory_path() / ("pgcluster-test-" + pgcluster::random_hex(6));
+  bool piped = true;  // the shell reads a pipe, as below sshd, and no file
   pgcluster::executor::Places places{(root / "run").string(), (root / "state").string(), false};
 
   Scratch() { std::filesystem::create_directories(root); }
@@ -42,7 +43,8 @@ struct Scratch {
   // What the script says when it is given `input` whole, by the same boot line as on a host.
   std::string say(const std::string& input, const std::string& before = "") const {
     put("stdin", input);
-    const std::string command = before + "sh -c " + pgcluster::shell_word(pgcluster::shell::boot) + " <" + path("stdin") + " 2>" + path("stderr");
+    const std::string command = before + (piped ? "cat " + path("stdin") + " | " : "") + "sh -c " + pgcluster::shell_word(pgcluster::shell::boot) +
+                                (piped ? "" : " <" + path("stdin")) + " 2>" + path("stderr");
     FILE* pipe = popen(command.c_str(), "r");
     REQUIRE(pipe);
     std::string said;

@@ -5,12 +5,13 @@
 
 #include "base/joined.hpp"
 #include "component/shell.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster {
 
 StepPtr data_directory_step(const NodeView& node, const std::string& component, const DataDirectory& wish) {
   const std::string host = node.name();
-  const Ask look{host, Exec{.argv = {"sh", "-c", shell::data_directory, "sh", wish.path, wish.home, wish.made}}};
+  const Ask look{host, Exec{.argv = shell_look(shell::data_directory, {wish.path, wish.home, wish.made})}};
   auto decide = [look, host, wish](const Answers& answers) -> Decision {
     const std::string* out = answers.out(look);
     if (wish.kept || !out || out->empty()) return Done{};

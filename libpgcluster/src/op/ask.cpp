@@ -120,9 +120,17 @@ std::vector<std::string> resources(const Ask& ask) {
 }
 
 namespace {
-// Tells such a command from others, and is its $0.
+// These tell such a command from others, and are its $0.
 constexpr const char* first_answer_name = "first-answer";
+constexpr const char* look_name = "look";
 }  // namespace
+
+std::vector<std::string> shell_look(const char* script, const std::vector<std::string>& words) {
+  std::vector<std::string> argv{"sh", "-c", script, look_name};
+  argv.insert(argv.end(), words.begin(), words.end());
+  return argv;
+}
+bool is_shell_look(const std::vector<std::string>& argv) { return argv.size() > 3 && argv[0] == "sh" && argv[1] == "-c" && argv[3] == look_name; }
 
 std::vector<std::string> first_answer(const std::vector<std::vector<std::string>>& calls) {
   std::vector<std::string> argv{"sh", "-c", shell::first_answer, first_answer_name};

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "base/url.hpp"
+#include "op/ask.hpp"
 #include "op/shell.hpp"
 
 namespace pgcluster {
@@ -71,7 +72,7 @@ std::string content(const std::string& host, const Answer& answer, const std::st
 }  // namespace
 
 std::vector<Ask> facts_asks(const std::string& host) {
-  return {{host, Exec{{"sh", "-c", shell::facts}}},
+  return {{host, Exec{shell_look(shell::facts)}},
           {host, FileOf{kOwned}},
           {host, FileOf{kCluster}},
           {host, FileOf{kBegun}},

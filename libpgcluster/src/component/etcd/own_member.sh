@@ -7,10 +7,8 @@ at=$2 tls=/etc/pgcluster/tls own=etcd
 [[ ! -e $tls/etcd-root.crt ]] || own=etcd-root
 shift 2
 # One processor: it starts a quarter cheaper.
-call() { GOMAXPROCS=1 timeout 20 etcdctl --command-timeout=2s "$@"; }
-encrypted() { ETCDCTL_CACERT=$tls/authority.crt ETCDCTL_CERT=$tls/$own.crt ETCDCTL_KEY=$tls/$own.key call --endpoints="https://$at" "$@"; }
-if [[ -e /var/lib/pgcluster/encrypted ]]; then
-  encrypted "$@"
-else
-  { [[ -e $tls/etcd.crt ]] && encrypted "$@" 2>/dev/null; } || call --endpoints="http://$at" "$@"
-fi
+export GOMAXPROCS=1
+plainly=(etcdctl --command-timeout=2s --endpoints="http://$at")
+encrypted=(env ETCDCTL_CACERT="$tls/authority.crt" ETCDCTL_CERT="$tls/$own.crt" ETCDCTL_KEY="$tls/$own.key" etcdctl --command-timeout=2s --endpoints="https://$at")
+[[ ! -e /var/lib/pgcluster/encrypted ]] || exec "${encrypted[@]}" "$@"
+{ [[ -e $tls/etcd.crt ]] && timeout 20 "${encrypted[@]}" "$@" 2>/dev/null; } || exec "${plainly[@]}" "$@"

@@ -7,6 +7,7 @@
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster::patroni {
 namespace {
@@ -63,8 +64,8 @@ StepPtr foreign_step(const View& view, const TopologyHost& host) {
   const Spec& spec = view->spec;
   const std::string data = postgresql_data_dir(*view, host.name);
   const Ask look{host.name,
-                 Exec{.argv = {"sh", "-c", shell::foreign_server, "sh", data, postgresql_bin_dir(*view, host.name),
-                               std::string("file:") + config_path, std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)}}};
+                 Exec{.argv = shell_look(shell::foreign_server, {data, postgresql_bin_dir(*view, host.name), std::string("file:") + config_path,
+                                                                 std::to_string(spec.postgresql_port), std::to_string(spec.patroni_restapi_port)})}};
   // The answer is not needed here, but asking keeps the programs for fresh and for deployed hosts equal.
   if (configured(*view, host.name)) return gate(name, {.asks = {look}, .decide = [](const Answers&) -> Decision { return Done{}; }});
   const Ask initialize = initialize_ask(*view, host);
@@ -198,8 +199,8 @@ StepPtr dcs_gate(const View& view, const TopologyHost& host) {
 
 StepPtr created_gate(const View& view, const TopologyHost& host) {
   const Ask ask = member_ask(*view, host);
-  const Ask look{host.name, Exec{.argv = {"sh", "-c", shell::making_server, "sh", postgresql_data_dir(*view, host.name),
-                                          std::to_string(3 * view->spec.patroni_loop_wait)},
+  const Ask look{host.name, Exec{.argv = shell_look(shell::making_server,
+                                                    {postgresql_data_dir(*view, host.name), std::to_string(3 * view->spec.patroni_loop_wait)}),
                                  .about = {"unit:patroni.service"}}};
   auto decide = [=](const Answers& answers) -> Decision {
     const Member& member = answers.read(ask, read_member);

@@ -11,29 +11,9 @@ N=$1 K=$2 R=$3 S=$4 W=$5 V=$6
 umask 077
 trap '' HUP PIPE
 set -f
-nl='
-'
-# Nothing of the host's environment reaches what is asked or done: no proxy, PG*, or .curlrc. Only apt gets the proxies back, as px_NAME.
-proxies='http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY'
-for k in $proxies; do
-  eval "v=\${$k-}"
-  [ -z "$v" ] || export "px_$k=$v"
-done
-IFS=$nl
-for k in $(export -p); do
-  k=${k#export } k=${k#declare -x } k=${k%%=*}
-  case $k in
-    '' | *[!A-Za-z0-9_]* | [0-9]* | px_* | BASH* | SHELLOPTS | PPID) ;;
-    *) unset "$k" ;;
-  esac
-done
-unset IFS
-export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "CURL_HOME=$R/curl"
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 cd /
 exec 3>&1 1>&2
-tab='	'
-stop='' spoilt='' units_written='' late=''
 put() { printf '\n%s %s .\n' "$N" "$*" >&3; }
 put hi
 if [ "$V" = 1 ] && [ ! -d /run/systemd/system ]; then put unsupported; exit 0; fi
@@ -57,6 +37,27 @@ if [ -n "$K" ]; then
 fi
 printf '%s\n' "$$" >"$R/program"
 T=$R/program.d
+[ -d "$T" ] || mkdir -- "$T" || { put "broken cannot make $T"; exit 0; }
+# Nothing of the host's environment reaches what is asked or done: no proxy, PG*, or .curlrc. Only apt gets the proxies back, as px_NAME.
+proxies='http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY'
+for k in $proxies; do
+  eval "v=\${$k-}"
+  [ -z "$v" ] || export "px_$k=$v"
+done
+export -p >"$T/environment"
+while IFS= read -r k; do
+  k=${k#export } k=${k#declare -x } k=${k%%=*}
+  case $k in
+    '' | *[!A-Za-z0-9_]* | [0-9]* | px_* | BASH* | SHELLOPTS | PPID) ;;
+    *) unset "$k" ;;
+  esac
+done <"$T/environment"
+# The host may have exported variables of our names.
+N=$1 K=$2 R=$3 S=$4 W=$5 V=$6 T=$3/program.d nl='
+' tab='	' stop='' spoilt='' units_written='' late=''
+proxies='http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY'
+export LC_ALL=C LANGUAGE='' DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none SYSTEMD_PAGER='' SYSTEMD_COLORS=0 SYSTEMCTL_SKIP_SYSV=1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "CURL_HOME=$R/curl"
 put up
 b() {
   if [ ! -s "$1" ]; then
@@ -70,8 +71,16 @@ b() {
 x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
 y() { trap - PIPE; exec timeout -k 5 "$L" "$@" </dev/null 3>&-; } # as x, for $() and pipes: it ends the shell that calls it
 xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }
-scratch() { [ -d "$T" ] || mkdir -- "$T" || { put "broken cannot make $T"; exit 0; }; }
+i() { x "$@"; } # a look, see shell_look() of ask.hpp; the shell that runs all asks under one limit runs it itself
+# Empties the files of $T. Their names stay, as a rule: to remove them takes a process.
 sweep() {
   set +f
-  rm -f -- "$T"/*
+  n=0
+  for f in "$T"/*; do
+    n=$((n + 1))
+    if [ "$n" -gt 200 ] || [ ! -f "$f" ] || ! true >"$f"; then
+      rm -f -- "$T"/*
+      break
+    fi
+  done
 }

@@ -8,6 +8,7 @@
 #include "base/digest.hpp"
 #include "executor/program/merge.hpp"
 #include "executor/program/shell.hpp"
+#include "op/ask.hpp"
 
 namespace pgcluster::executor {
 namespace {
@@ -79,7 +80,7 @@ std::string removed_pattern(const std::optional<Answer>& was) {
 }
 
 struct Needs {
-  bool dos = false, apt = false, units = false, more = false, scratch = false;
+  bool dos = false, apt = false, units = false, more = false;
 };
 
 struct Renderer {
@@ -205,7 +206,7 @@ struct Renderer {
   }
 
   static std::string command(const std::vector<std::string>& argv, const Text& input) {
-    if (input.empty()) return "x" + words(argv);
+    if (input.empty()) return (is_shell_look(argv) ? "i" : "x") + words(argv);
     return "printf %s " + shell_word(to_base64(input.reveal())) + " | base64 -d | xi" + words(argv);
   }
 
@@ -218,14 +219,14 @@ struct Renderer {
       body += "if go " + number + " " + seconds(d.limit) + "; then\n{\n" + action + "\n} >>\"$T/o\" 2>>\"$T/e\"\nfin " + number + "\nfi\n";
       // If the input ends early, the shell discards the payload.
       if (action.starts_with("P=")) body += "P=\n";
-      needs.dos = needs.scratch = true;
+      needs.dos = true;
     }
     if (needs.units) body += "late_reload >&2\n";
   }
 
   void owned() {
     if (program.own.empty()) return;
-    needs.dos = needs.scratch = true;
+    needs.dos = true;
     body += "load_owned\n";
     for (const Owned& owned : program.own) body += "own " + shell_word(owned.resource) + " " + shell_word(owned.step) + "\n";
     body += "save_owned || { list_not_written; exit 0; }\n";
@@ -233,7 +234,7 @@ struct Renderer {
 
   void disowned() {
     if (program.disown.empty()) return;
-    needs.dos = needs.scratch = true;
+    needs.dos = true;
     body += "if [ -z \"$stop\" ]; then\nload_owned\n";
     for (const std::string& resource : program.disown) body += "strike " + shell_word(resource) + "\n";
     body += "save_owned || list_not_written\nfi\n";
@@ -329,7 +330,6 @@ struct Renderer {
     call("packages", packages);
     call("accounts", accounts);
     if (asking.empty()) return;
-    needs.scratch = true;
     asking += "L=30\nbring\n";
     limit += apart;
     const std::string ask_functions = shell::prelude_asks + std::string("\n") + shell::prelude_hollow;
@@ -354,7 +354,7 @@ std::vector<std::string> asked_units(const Program& program) {
   return names;
 }
 
-std::string Script::stdin_head() const { return std::to_string(text.size()) + "\n" + text; }
+std::string Script::stdin_head() const { return (blobs.empty() ? ". " : "- ") + std::to_string(text.size()) + "\n" + text; }
 
 Script render(const Program& program, std::string_view nonce, const Places& places, const std::string& token) {
   Renderer renderer{program, places};
@@ -367,7 +367,6 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
                      words({token, places.run, places.state, std::to_string(kOrphanWait.count()), places.need_systemd ? "1" : "0"}) + "\n";
   const auto part = [&text](const char* shell) { (text += shell) += "\n"; };
   part(shell::prelude);
-  if (needs.scratch) text += "scratch\n";
   if (needs.dos) part(shell::prelude_dos);
   text += renderer.spools;
   if (needs.apt) part(shell::prelude_apt);
@@ -382,7 +381,7 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
     for (std::size_t i = 0; i < renderer.blobs.size(); ++i) text += " \"$S/upload." + std::to_string(i) + "\"";
     text += "\n";
   }
-  if (needs.scratch) text += "sweep\n";
+  text += "sweep\n";
   // The call is the last word: of a program that was cut short nothing runs.
   text += "put end\n}\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};

@@ -14,4 +14,14 @@ tab='	'
 put() { printf '\n%s %s .\n' "$N" "$*" >&3; }
 x() { ( trap - PIPE; exec "$@" 3>&- ) </dev/null; }
 y() { trap - PIPE; exec "$@" </dev/null 3>&-; }
+# i sh -c TEXT NAME WORD...: a look, see shell_look() of ask.hpp
+i() {
+  look_text=$3
+  shift 4
+  set +f
+  eval "$look_text"
+  look_status=$?
+  set -f
+  return "$look_status"
+} </dev/null 3>&-
 xi() { ( trap - PIPE; exec "$@" 3>&- ); }
