@@ -330,7 +330,7 @@ TEST_CASE("consul: a view without facts asks by a token, and without one where t
   const Ask ask = consul_leader_ask(view, "pg1");
   const std::vector<std::string>& words = std::get<Exec>(ask.what).argv;
   CHECK(std::count(words.begin(), words.end(), "https://127.0.0.1:8501/v1/status/leader") == 2);
-  CHECK(std::count(words.begin(), words.end(), "@/etc/pgcluster/consul.header") == 1);
+  CHECK(std::count(words.begin(), words.end(), "@/etc/pgcluster/consul.header") == 2);  // with TLS and without
   CHECK(first_call(words).back() == "https://127.0.0.1:8501/v1/status/leader");
   const std::vector<std::string> with_token = first_call(words);
   CHECK(std::count(with_token.begin(), with_token.end(), "@/etc/pgcluster/consul.header") == 1);
