@@ -12,7 +12,5 @@ namespace pgcluster::consul {
 inline StepRef healthy(const std::string& host) { return {host, "consul", "healthy"}; }
 /// Its agent no longer answers in the way that the cluster leaves (TLS or plain). Planned while a cluster goes over.
 inline StepRef closed(const std::string& host) { return {host, "consul", "closed"}; }
-/// The datacenter's servers know the tokens of the cluster. Planned where Consul has tokens.
-inline StepRef tokens(const std::string& datacenter) { return {"", "consul", "tokens-" + datacenter}; }
 
 }  // namespace pgcluster::consul

@@ -11,6 +11,13 @@
 
 namespace pgcluster {
 
+namespace consul {
+
+/// The datacenter's servers know the tokens of the cluster. Planned where Consul has tokens.
+inline StepRef tokens(const std::string& datacenter) { return {"", "consul", "tokens-" + datacenter}; }
+
+}  // namespace consul
+
 inline constexpr const char* consul_unit = "consul.service";
 inline constexpr const char* consul_data_dir = "/var/lib/consul";
 inline constexpr const char* consul_gossip_secret = "consul_encrypt_key";
