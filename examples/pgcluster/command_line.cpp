@@ -338,7 +338,7 @@ void CommandLine::members() {
        "Goes back to a moment: --time, --lsn, --xid, --name or --backup. Without one of these it replays all WAL that is archived. Archives what\n"
        "was written until now, stops PostgreSQL everywhere, restores on the leader's host, lets it lead again, copies the replicas from it, and\n"
        "makes a full backup. Refuses a target that cannot be reached before anything is stopped. If it is interrupted, run it again: it goes on.\n"
-       "On new hosts, where all former ones were lost but those with repositories, it deploys the cluster with its data.",
+       "If all hosts except those with repositories were lost, it deploys the cluster on new hosts, with its data.",
        "  pgcluster restore -f cluster.yaml --time '2026-11-30 09:00:00+01'\n"
        "  pgcluster restore -f cluster.yaml --name before-import --keep-data\n"
        "  pgcluster restore -f cluster.yaml --backup 20261129-010003F",

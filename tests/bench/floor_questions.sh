@@ -1,6 +1,6 @@
 #!/bin/bash
-# The very questions of a plan by bare ssh over connections that stay: floor_questions.sh FOLDER NAME=USER@ADDRESS…, all at once. FOLDER/NAME.sh is what
-# bench_questions has written. environment: KEY, KNOWN_HOSTS, SOCKETS (a folder with the connections of floor_noop.sh)
+# Asks all hosts at once what a plan asks, by plain ssh over connections that stay open. usage: floor_questions.sh FOLDER NAME=USER@ADDRESS…
+# bench_questions has written FOLDER/NAME.sh. environment: KEY, KNOWN_HOSTS, SOCKETS (a folder with the connections of floor_noop.sh)
 set -uo pipefail
 folder=$1
 shift

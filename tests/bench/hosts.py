@@ -65,7 +65,7 @@ class Bench:
         return wall, cpu, self.hosts_cpu() - hosts, memory
 
     def processes(self):
-        """How many each host has started so far: pids of its namespace are given out in a row."""
+        """How many processes each host has started so far: its namespace numbers them in a row."""
         return [int(self.lab.inside(host, "echo $$")) for host in self.lab.hosts]
 
     def questions(self):
@@ -110,7 +110,7 @@ def noop(rounds):
         ours, floors, ours_kept, floors_kept, floors_same, processes, their_processes = [], [], [], [], [], [], []
 
         def started(work):
-            """The processes that this starts on each host; the one that counts them goes off."""
+            """The result of work(), and how many processes it starts on each host, without the one that counts them."""
             before = bench.processes()
             found = work()
             return found, [after - one - 1 for after, one in zip(bench.processes(), before)]
@@ -139,10 +139,10 @@ def noop(rounds):
         measure.versus("the same questions, wall", column(ours_kept, 0), column(floors_same, 0), "1.3"),
         measure.versus("the same questions, processor of the hosts", column(ours_kept, 1), column(floors_same, 2), "1.3"),
     ])
-    # Whatever else a host started meanwhile is in most rounds, but not in the one with the fewest.
+    # Other processes that a host starts meanwhile are in most rounds, so take the round with the fewest.
     fewest = lambda counts: ", ".join(f"{host} {min(one)}" for host, one in zip(bench.lab.hosts, zip(*counts)))  # noqa: E731
-    print(f"Processes and threads that a plan starts over kept connections, sshd's of one session included: {fewest(processes)}; the floor of the same "
-          f"questions: {fewest(their_processes)}.")
+    print(f"Processes and threads that a plan starts over kept connections, including sshd's for one session: {fewest(processes)}. The floor with the same "
+          f"questions starts {fewest(their_processes)}.")
     print(f"{rounds} rounds. Peak memory of the command: {max(column(ours, 3)) / 1024:.1f} MB (aim 20).")
 
 

@@ -1,5 +1,5 @@
 // Writes what a plan asks of each host as a plain shell script, for the floor of the same questions: bench_questions cluster.yaml FOLDER makes
-// FOLDER/HOST.sh. It asks as little as can be: one program for all questions of a kind, no limits, no marks between the answers.
+// FOLDER/HOST.sh. The script does the least possible work: one program for all questions of a kind, no time limits, no marks between the answers.
 #include <algorithm>
 #include <exception>
 #include <fstream>

@@ -435,7 +435,7 @@ TEST_CASE("consul: a cluster that began without tokens stays so, and is warned o
   for (const char* name : {"tokens", "token", "header", "tokens-mark"}) CHECK_FALSE(is_planned(all, std::string("pg1/consul/") + name));
   CHECK_FALSE(is_planned(together(without), "cluster/consul/tokens-dc1"));
   CHECK(std::get<Exec>(consul_leader_ask(without, "pg1").what).argv.back().ends_with("/v1/status/leader"));
-  // An agent that began after a kill, before any server did, tells for all.
+  // After a kill, one agent that began with tokens, before any server did, decides for all hosts.
   ClusterView one = cluster(with_client());
   one.facts["app1"].owned = begun(true).facts.at("app1").owned;
   CHECK(consul_has_tokens(one));
@@ -454,7 +454,7 @@ TEST_CASE("consul: its tokens are there, or one script makes all of them") {
         "a token is there for a host that has gone");
   const Decision making = said_by(Output{.out = "no token 7067636c-1\n"});
   const auto& run = std::get<Run>(changed(making).todo.at(0).what);
-  // Everybody's token is his own, and stands nowhere but on standard input.
+  // Each program has a token of its own, which is passed only by standard input.
   std::set<std::string> tokens;
   for (const Secret& token : {consul_patroni_token(view), consul_reader_token(view), consul_agent_token(view, "pg1"), consul_agent_token(view, "pg2"),
                               consul_agent_token(view, "pg3"), consul_agent_token(view, "app1")}) {
@@ -479,7 +479,7 @@ TEST_CASE("consul: its tokens are there, or one script makes all of them") {
   CHECK(line_of("Patroni's keys, for reading").find("write") == std::string::npos);
 }
 
-TEST_CASE("consul: root of a server may do everything, and of another host no more than what runs there") {
+TEST_CASE("consul: root's token allows everything on a server's host, and elsewhere no more than what runs there") {
   Spec apart = with_client();
   apart.hosts[2].roles = {Role::postgres};
   apart.hosts[0].roles = apart.hosts[1].roles = {Role::postgres, Role::consul};

@@ -103,7 +103,7 @@ TEST_CASE("keepalived: one balancer holds it, and a stranger's address is refuse
   CHECK(std::get<Later>(cluster_step("held", {})).until == "a balancer has taken 10.77.0.100");
   const Bent elsewhere{"", "ip ", Output{}}, pg2{"pg2", "ip ", held};
   CHECK(is<Done>(cluster_step("held", {elsewhere, pg2, settled})));
-  // It may move as long as a balancer has not noticed that it hears no other.
+  // The address may still move until each balancer has noticed that it hears no other one.
   for (const char* told : {"4\n", "-1\n", "", "Failed to connect to bus\n"}) {
     const Decision early = cluster_step("held", {elsewhere, pg2, settled, {"pg3", "in-state", Output{.out = told}}});
     REQUIRE(is<Later>(early));

@@ -96,7 +96,7 @@ class Cluster:
         return {unit: {host: (time.monotonic(), int(self.inside(host, f"systemctl show -P CPUUsageNSec {unit}")) / 1e9) for host in self.hosts} for unit in units}
 
     def deploy_with_backups(self, retention_full=9, full="", **changes):
-        """The database hosts, and a repository on a host of its own. Nothing but the first backup is made by itself, unless `full` has a time."""
+        """Deploys the database hosts, and a repository on a host of its own. `full`: the schedule of full backups; without it only the first is made."""
         self.lab("add", KEEPER, "--warm")
         self.hosts.append(KEEPER)
         self.write(**{"host_" + KEEPER: {"roles": ["backup"]}}, pgbackrest_install=True,
@@ -202,8 +202,8 @@ class Cluster:
         return self.wait(lambda: (lambda s: s if s.get("healthy") else None)(self.status()), seconds, "that the cluster is healthy")
 
     def assert_endpoints_answer(self, on=None):
-        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects. Without it
-        Consul's names are left out: nobody outside of the hosts knows them."""
+        """Each endpoint of status answers as its kind, now, when libpq reads it as it stands, for the superuser. `on`: the host that connects. Without it,
+        Consul's names are left out, because they resolve only on hosts of the cluster."""
         endpoints, password = [one for one in self.status()["endpoints"] if on or not one["address"].endswith(".consul")], self.password()
         assert endpoints
         for endpoint in endpoints:

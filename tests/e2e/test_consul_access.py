@@ -25,7 +25,7 @@ def consul(cluster):
 
 
 def ask(cluster, host, path, token="", method="GET", body=""):
-    """(status, body) of the host's own agent. The token is a file for curl, or what a shell prints."""
+    """(status, body) of the host's own agent. `token`: a header file for curl, or a shell command that prints the token."""
     header = f"-H @{token}" if token.startswith("/") else f'-H "X-Consul-Token: $({token})"' if token else ""
     said = cluster.inside(host, f"{CURL} -w '\\n%{{http_code}}' {header} -X {method} -d '{body}' {API}/v1/{path}" if method != "GET" else
                           f"{CURL} -w '\\n%{{http_code}}' {header} {API}/v1/{path}")
@@ -38,7 +38,7 @@ AGENT = "sed -n 's/.*\"agent\": \"\\(.*\\)\".*/\\1/p' /etc/consul.d/pgcluster-to
 
 
 def made(cluster):
-    """Whose tokens of ours there are."""
+    """The owners of pgcluster's tokens in Consul."""
     status, text = ask(cluster, "pg1", "acl/tokens", HEADER)
     return {one["Description"].removeprefix("pgcluster: ") for one in json.loads(text) if one["Description"].startswith("pgcluster: ")} if status == 200 else set()
 
@@ -49,7 +49,7 @@ def names_are_right(cluster):
                                 f"{NAME}-master.query.consul": ip_set([leader])}, 40)
 
 
-def test_an_apply_that_is_killed_while_it_makes_the_tokens_is_ended_by_the_next_one(consul):
+def test_the_next_apply_completes_one_that_was_killed_while_it_made_the_tokens(consul):
     killer = """until pgrep -f -- '-X PUT .*acl/[t]oken' >/dev/null; do :; done
         while making=$(pgrep -f 'sh make [h]ttps'); do kill -9 $making 2>/dev/null; done; echo killed"""
     process = consul.start_apply()
@@ -90,7 +90,7 @@ def test_each_gets_what_it_needs_and_no_more(consul):
                   ("operator/autopilot/configuration", "GET", ""), ("operator/keyring", "GET", ""), ("catalog/register", "PUT", register),
                   ("agent/service/register", "PUT", stranger), ("acl/bootstrap", "PUT", ""), ("agent/leave", "PUT", "")]
     for host in consul.hosts:
-        # Without a token, and with one that nobody has made.
+        # Without a token, with an unknown one, and with the agent's.
         refused(host, "", *everybodys, (own, "GET", ""), (own, "PUT", "x"), ("session/create", "PUT", ""))
         refused(host, "echo 7067636c-0000-4000-8000-000000000000", *everybodys)
         assert ask(consul, host, "kv/?keys") == (200, "[]")
@@ -125,7 +125,7 @@ def test_the_tokens_are_secret(consul):
     assert not [token for token in tokens if token in said]
 
 
-def test_a_switchover_and_each_agent_anew(consul):
+def test_names_are_right_after_a_switchover_and_a_restart_of_each_agent(consul):
     old = consul.status()["leader"]
     with watch(consul, APP, DATABASES) as seen, writer(consul, APP, f"master.{SERVICE}") as lines:
         time.sleep(2)

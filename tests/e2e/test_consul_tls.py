@@ -75,7 +75,7 @@ def test_an_apply_that_is_killed_on_the_way_is_continued(plain):
     plain.assert_converged()
     for host in plain.hosts:
         assert listening(plain, host) == ["127.0.0.1:8501"]
-    # It began without tokens, and goes on so.
+    # A cluster that began without tokens stays without them.
     done = plain.run("plan")
     assert "Consul has no tokens" in done.stdout + done.stderr
     assert plain.inside("pg1", "ls /etc/pgcluster/consul.* 2>/dev/null; :") == ""

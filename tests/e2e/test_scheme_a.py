@@ -72,13 +72,14 @@ def test_a_second_apply_changes_nothing(cluster):
 
 
 def test_a_plan_that_changes_nothing_starts_few_processes(cluster):
-    """Each kind of question is one process. A host gives pids out in a row; what else it starts meanwhile is not in each of the tries."""
+    """Each kind of question is one process. A host numbers its processes in a row. Others that it starts meanwhile are not in every try, so the least counts."""
     def started(host):
         before = int(cluster.inside(host, "echo $$"))
         assert not cluster.plan()["changes"]
         return int(cluster.inside(host, "echo $$")) - before - 1
 
-    # 17 or 18 are of the plan; the others are of sshd for the login, of PostgreSQL for psql, and threads. etcd's users are asked of the first member.
+    # 17 or 18 are the plan's without a virtual IP. The others ask about the virtual IP, or are sshd's for the login, PostgreSQL's for psql, and threads.
+    # The first member of etcd also lists etcd's users.
     assert min(started("pg2") for _ in range(5)) <= 33
     assert min(started("pg1") for _ in range(5)) <= 40
 

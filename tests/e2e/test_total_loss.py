@@ -22,12 +22,12 @@ def deployed(cluster):
 
 
 def write(cluster, upto):
-    """Rows are written one a commit, up to this number."""
+    """Inserts rows up to this number, each in a transaction of its own."""
     cluster.psql(VIP, f"do $$ begin for i in (select coalesce(max(n), 0) + 1 from numbers) .. {upto} loop insert into numbers values (i); commit; end loop; end $$")
 
 
 def archive(cluster):
-    """What was written until now is in the repository."""
+    """Archives all that was written until now."""
     segment = cluster.psql(VIP, "select pg_walfile_name(pg_switch_wal())")
     cluster.wait(lambda: cluster.inside(KEEPER, f"find {REPOSITORY}/archive -name '{segment}-*'"), 60, f"that {segment} is archived")
 
@@ -54,7 +54,7 @@ def assert_rebuilt(cluster, count, former):
         assert cluster.inside(host, "cat /var/lib/pgcluster/secrets/pgbackrest_repos*") == former["passphrase"]
     cluster.assert_converged()
     assert cluster.inside(KEEPER, f"cat {REPOSITORY}.passphrase") == former["passphrase"]
-    # The password that nobody had given is another one; each role logs in by the present ones.
+    # A password that the spec does not give is a new one. Each role logs in by its present password.
     assert cluster.password("other") != former["other"]
     assert all(cluster.psql(VIP, "select 1", user=role) == "1" for role in ("app", "other"))
     newest = cluster.backups()["backups"][-1]
@@ -87,7 +87,7 @@ def test_one_command_rebuilds_the_cluster(deployed):
     assert_rebuilt(cluster, 150, former)
 
 
-def test_killed_in_its_midst_it_goes_on(deployed):
+def test_the_same_command_completes_a_restore_that_was_killed(deployed):
     cluster = deployed
     write(cluster, 250)
     time.sleep(1.1)
@@ -106,7 +106,7 @@ def test_killed_in_its_midst_it_goes_on(deployed):
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    # Nobody begins an empty cluster meanwhile.
+    # Patroni does not start, so no host begins an empty cluster meanwhile.
     for host in cluster.databases():
         assert cluster.inside(host, f"tail -1 {NOTE}; systemctl start patroni; sleep 1; systemctl is-active patroni || :").split() == ["hold", "inactive"], host
     cluster.wait_unlocked()

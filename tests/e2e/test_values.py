@@ -1,4 +1,4 @@
-"""The values of all settings are judged as the real servers of other versions of PostgreSQL than the lab's judge them."""
+"""pgcluster accepts the same values of all settings as real servers of PostgreSQL 15 and 18. The lab has only 17."""
 
 import fcntl
 import importlib.util
@@ -17,7 +17,7 @@ tool.exec_module(postgresql_settings)
 
 
 def server_of(version):
-    """Unpacked once for all runs, from the packages of the Debian release that has it."""
+    """The server of this version, unpacked once for all runs, from the packages of the Debian release that has it."""
     kept = SOURCE / "build/postgresql"
     kept.mkdir(parents=True, exist_ok=True)
     with open(kept / "lock", "w") as lock:
@@ -64,13 +64,13 @@ def test_values_are_judged_as_postgresql_of_that_version_does(version, tmp_path)
     finally:
         server.stop()
     refusals = Refusals(tmp_path, version)
-    # Those that are pgcluster's or Patroni's are refused whatever their value.
+    # Settings that pgcluster or Patroni manages are refused with any value.
     barred = {name for name, words in refusals({row["name"]: row["boot_val"] or "" for row in rows}).items() if words.startswith("cannot be set here")}
     assert len(barred) < 40, barred
     rows = [row for row in rows if row["name"] not in barred]
     pairs = [(row["name"], value) for row in rows for value in candidates(row)]
     takes = judged(server, pairs)
-    refused, taken = set(), set()    # by pgcluster, and PostgreSQL does otherwise
+    refused, taken = set(), set()    # by pgcluster, where PostgreSQL does the opposite
     for i in range(max(len(candidates(row)) for row in rows)):
         chosen = {row["name"]: candidates(row)[i] for row in rows if len(candidates(row)) > i}
         errors = refusals(chosen)

@@ -582,7 +582,7 @@ TEST_CASE("the shell that asks runs looks itself, and each kind of question is o
   const auto& said = std::get<Output>(answers[facts]);
   CHECK(said.status == 0);
   CHECK(said.out.starts_with("it's|/"));
-  CHECK(said.out.find("/*") == std::string::npos);  // an asking shell reads its own words without patterns, a look with them
+  CHECK(said.out.find("/*") == std::string::npos);  // a look expands patterns, although the shell that runs it does not
   CHECK(said.err == "why\n");
   CHECK(std::get<Output>(answers[facts + 1]) == Output{7, "", ""});
   CHECK(std::get<File>(answers[facts + 3]).content.size() == 100'000);

@@ -17,7 +17,7 @@
 // A scratch root for programs, and the local shell to run them.
 struct Scratch {
   std::filesystem::path root = std::filesystem::temp_directory_path() / ("pgcluster-test-" + pgcluster::random_hex(6));
-  bool piped = true;  // the shell reads a pipe, as below sshd, and no file
+  bool piped = true;  // standard input of the shell is a pipe, as under sshd, instead of a file
   pgcluster::executor::Places places{(root / "run").string(), (root / "state").string(), false};
 
   Scratch() { std::filesystem::create_directories(root); }

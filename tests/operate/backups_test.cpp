@@ -22,7 +22,7 @@ std::vector<std::string> steps_of(const Plan& plan) {
   return all;
 }
 
-// Other hosts in the place of those that were lost; the host with the repository is the same.
+// Moves the host with the repository from the fleet that was lost to the fleet of new hosts.
 void move_keeper(Fleet& from, Fleet& to) {
   SimulatedHost keeper = from.executor.host("keeper");
   to.executor.host("keeper") = std::move(keeper);
@@ -368,7 +368,7 @@ TEST_CASE("backups: a cluster that has lost all its hosts is rebuilt by a restor
   CHECK(warns(plan, "the cluster is built anew"));
   CHECK(warns(plan, "WAL was archived last at 2023-11-14 22:13:21"));
   const std::vector<std::string> steps = steps_of(plan);
-  // First nobody may begin an empty cluster; then the data, its server, and the replicas.
+  // The holds, which keep each Patroni from beginning an empty cluster, come before the data, its server, and the replicas.
   std::size_t before = 0;
   for (const char* step :
        {"pg1/pgbackrest/restore-hold", "pg2/pgbackrest/restore-hold", "pg1/patroni/packages", "pg1/pgbackrest/restore", "pg1/pgbackrest/restore-free",
@@ -384,7 +384,7 @@ TEST_CASE("backups: a cluster that has lost all its hosts is rebuilt by a restor
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.keep_data = true}), doctest::Contains("no former data"), Error);
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.name = "point"}), doctest::Contains("the hosts are new"), Error);
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/4000101"}), doctest::Contains("is after the last WAL"), Error);
-  // One host with data is no lost cluster.
+  // A cluster with data on one host is not lost.
   fleet.executor.host("pg3").write("/var/lib/postgresql/17/main/PG_VERSION", "17\n");
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("leads, so nobody can archive"), Error);
   fleet.executor.host("pg3").files.erase("/var/lib/postgresql/17/main/PG_VERSION");
@@ -392,7 +392,7 @@ TEST_CASE("backups: a cluster that has lost all its hosts is rebuilt by a restor
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("the passphrase of repo1 was on the lost hosts"), Error);
 }
 
-TEST_CASE("backups: a rebuilding that was interrupted goes on") {
+TEST_CASE("backups: restore continues a rebuilding that was interrupted") {
   Fleet lost, fleet;
   const Spec spec = with_keeper(backups_on);
   apply_it(lost, spec);
@@ -411,7 +411,7 @@ TEST_CASE("backups: a rebuilding that was interrupted goes on") {
   CHECK(place_of(held, "pg2/pgbackrest/restore-hold") < place_of(held, "pg1/pgbackrest/restore"));
   CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("was interrupted"), Error);
   const auto progress = [&](const std::string& line) { fleet.executor.host("pg1").write("/var/lib/pgcluster/restore.progress", line + "\n"); };
-  // What the first plan has put there is not removed by this one, which needs it.
+  // The second plan needs what the first one has written, and does not remove it.
   fleet.executor.host("pg1").write("/var/lib/pgcluster/owned", "file:/usr/local/lib/pgcluster/restore\tpg1/pgbackrest/restore-program\n");
   const std::vector<std::string> again = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
   CHECK(std::find(again.begin(), again.end(), "pg1/pgbackrest/restore-program") != again.end());

@@ -1,4 +1,4 @@
-"""The program by which Keepalived sees that HAProxy serves on its host, against a HAProxy that the test plays."""
+"""The program by which Keepalived checks HAProxy on its host, against an HAProxy that the test imitates."""
 
 import contextlib
 import pathlib
@@ -15,7 +15,7 @@ GOOD = b"HTTP/1.0 200 OK\r\n\r\n<html><body><h1>200 OK</h1>\nService ready.\n</b
 
 @contextlib.contextmanager
 def listening(address, *answers):
-    """A port on which each client gets the next of `answers`, the last one again and again, or nothing; None: nobody takes the connection up."""
+    """A port that gives each client the next of `answers`, then the last one again; b"", or none at all: the client gets no answer; None: nobody accepts."""
     asked = []
     with socket.create_server((address, 0)) as server:
         def serve():
@@ -38,7 +38,7 @@ def check(health, clients, path="/usr/bin:/bin"):
     return subprocess.run(["/bin/bash", "-p", str(PROGRAM), str(health), str(clients)], env={"PATH": path}, capture_output=True, text=True, timeout=5)
 
 
-def test_it_asks_the_host_itself_for_the_page():
+def test_it_requests_the_health_page_of_the_host_itself():
     with listening("127.0.0.2", GOOD) as (health, asked), listening("127.0.0.1") as (clients, _):
         done = check(health, clients, "/nowhere")    # no other program is needed
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -52,7 +52,7 @@ def test_any_other_answer_is_a_failure():
                 assert check(health, clients).returncode == 1, answer
 
 
-def test_one_failure_is_none():
+def test_a_failure_that_is_gone_half_a_second_later_does_not_count():
     with listening("127.0.0.1") as (clients, _), listening("127.0.0.2", b"HTTP/1.0 503 Service Unavailable\r\n\r\n", GOOD) as (health, asked):
         assert check(health, clients).returncode == 0
         assert len(asked) == 2

@@ -64,7 +64,7 @@ LOOKS = sorted(path for path in LIBRARY.rglob("*.sh") if re.search(r"^look( \"\$
 
 @pytest.mark.parametrize("path", LOOKS, ids=lambda path: path.name)
 def test_a_look_leaves_the_shell_that_runs_it_as_it_was(path):
-    """It runs in the shell that asks: see shell_look() in op/ask.hpp."""
+    """A look runs in the shell that asks: see shell_look() in op/ask.hpp."""
     text = re.sub(r"^ *#.*$", "", path.read_text(), flags=re.M)
     assert re.fullmatch(r"\s*look\(\) \{\n.*\n\}\nlook(?: \"\$@\")?\n", text, re.S), "it is the function look() and its call"
     assert not re.findall(r"(?:^|[;&|(]|\b(?:do|then|else)\b)\s*(exit|exec|cd|trap|umask|export|unset|readonly|ulimit|alias|set -\w*|set \+\w*)\b", text, re.M)
@@ -94,7 +94,7 @@ def test_no_shell_stands_in_a_source():
     sources = {path: path.read_text() for path in LIBRARY.rglob("*.[ch]pp")}
     started = re.compile(r'"(?:ba)?sh",\s*"-c",\s*(?!shell::)\S+')
     found = [f"{path.relative_to(LIBRARY)}: {one}" for path, text in sources.items() for one in [*started.findall(text), *re.findall(r'"#!/bin/\w+', text)]]
-    # The simulated services recognise such commands; they start none. shell_look() is given what it starts.
+    # The simulated services recognise such commands; they start none. shell_look() gets its script from its callers, which are checked below.
     found = [one for one in found if not one.startswith("simulation/") and one != 'op/ask.cpp: "sh", "-c", script,']
     found += [f"{path.relative_to(LIBRARY)}: {one}" for path, text in sources.items() for one in re.findall(r"\bshell_look\((?!shell::|const |\)).*", text)]
     assert not found, "\n".join(found)

@@ -149,6 +149,9 @@ def plan_restore(spec: Spec, executor: Executor, *, time: str = "", lsn: str = "
 
     It takes two plans: apply each, and call again with the same options while plan.continues(). After an interruption, call again, too.
 
+    If all hosts except those with repositories were lost, it deploys the cluster on new hosts, with that data. There, xid, name and keep_data
+    are refused.
+
     Raises RefusedError also if the target cannot be reached; nothing was stopped then. Other options and errors are those of plan_deploy."""
     return _core.plan_restore(spec, executor, dict(time=time, lsn=lsn, xid=xid, name=name, backup=backup, timeline=timeline, keep_data=keep_data,
                                                    components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))

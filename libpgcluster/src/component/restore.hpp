@@ -43,7 +43,7 @@ struct Note {
   std::string id;      ///< tells restores apart
   bool keep = false;   ///< the former data is renamed
   bool hold = false;   ///< Patroni must not start on the host that has the note
-  bool anew = false;   ///< the cluster has lost all its hosts, and is rebuilt on new ones
+  bool anew = false;   ///< the cluster has lost all its database hosts, and is rebuilt on new ones
 };
 inline constexpr const char* note_path = "/var/lib/pgcluster/restore";
 /// The note, and what the program of this host needs beside it.
@@ -118,19 +118,19 @@ enum class Stage { none, begun, promoted, serves };
 /// From there to the restored leader, and replicas without data: a deployment does the rest. The present timeline is needed where nothing has begun.
 Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, Stage stage, int present_timeline = 0);
 
-// --- a cluster that has lost all its hosts ---
+// --- a cluster that has lost all its database hosts ---
 
-/// Something of the cluster's data was ever on the host.
+/// Ask for traces of a cluster; on a new host all answers are Absent.
 std::vector<Ask> traces_asks(const ClusterView& view, const std::string& host);
-/// A secret that the spec does not give, and a copy of it beside the backups.
+/// A secret that the spec does not give, and its copy beside the backups.
 struct KeptSecret {
   std::string name, repo, path;
   Ask copy;
 };
 std::vector<KeptSecret> kept_secrets(const ClusterView& view, const std::string& host);
-/// The note is on all database hosts before a deployment does anything else. `free`: hosts that were given free again by an earlier plan.
+/// Write the note to all database hosts before a deployment does anything else. `free`: other hosts, whose Patroni an earlier plan has let start.
 Steps rebuild_notes(const std::shared_ptr<const ClusterView>& view, const Note& note, const std::set<std::string>& free);
-/// The steps by which a deployment restores the data on the host of the note, and lets Patroni start: there, and then on the others.
+/// The part of a host in a deployment that rebuilds: the note's host restores the data, and its Patroni may start; then that of each other host.
 Steps rebuild_steps(const std::shared_ptr<const ClusterView>& view, const Note& note, const std::string& host);
 /// Patroni may start on the host. Planned by rebuild_steps() only.
 inline StepRef freed(const std::string& host) { return {host, "pgbackrest", "restore-free"}; }

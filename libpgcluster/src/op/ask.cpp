@@ -120,7 +120,7 @@ std::vector<std::string> resources(const Ask& ask) {
 }
 
 namespace {
-// These tell such a command from others, and are its $0.
+// The $0 of such a command, by which it is recognised.
 constexpr const char* first_answer_name = "first-answer";
 constexpr const char* look_name = "look";
 }  // namespace

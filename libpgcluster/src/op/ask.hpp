@@ -7,9 +7,9 @@ namespace pgcluster {
 /// A command for people, in one line of at most 100 bytes. Arguments never contain secrets.
 std::string shown(const std::vector<std::string>& argv);
 
-/// The command for a shell script that only reads. The shell that asks a host's questions runs it itself, which saves a process. The script is the
-/// function look() and its call, look "$@". It ends at its end or by `return`, never by `exit` or `exec`. It changes no directory and no option, and
-/// assigns only variables of its own, in lower case and without nl and tab.
+/// The command for a shell script that only reads. The shell that asks a host's questions runs the script itself, which saves a process. The script
+/// consists of the function look() and its call, look "$@". It must not use `exit` or `exec`, but may use `return`. It must not change the directory
+/// or the shell's options. It may assign only variables whose names are in lower case, except nl and tab.
 std::vector<std::string> shell_look(const char* script, const std::vector<std::string>& words = {});
 bool is_shell_look(const std::vector<std::string>& argv);
 

@@ -26,7 +26,7 @@ look() {
   for f in /etc/systemd/system/*.service; do
     if [ -c "$f" ] || { [ -f "$f" ] && [ ! -s "$f" ]; }; then printf 'masked %s\n' "${f##*/}"; fi
   done
-  # All file systems, where one of them is read-only.
+  # Print all file systems if one of them is read-only.
   m='' r=''
   while read -r _ _ _ _ f v k; do
     case $f in /proc | /proc/* | /sys | /sys/* | /dev | /dev/* | /run | /run/* | /snap | /snap/*) continue ;; esac

@@ -299,7 +299,7 @@ class Deployment {
     refuse_to_strand();
     std::vector<TopologyHost> staying, leaving;
     for (const KnownHost& host : left_) (options_.prune ? leaving : staying).push_back(as_host(host, topology_));
-    // As if the first database host kept what was found beside the backups.
+    // Treat the secrets found beside the backups as if the first database host had kept them.
     if (rebuilding_)
       for (const auto& [name, value] : rebuilding_->secrets) facts_[topology_.database.front()].secrets.emplace(name, value);
     view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_,

@@ -19,10 +19,10 @@ struct Replacing {
   std::vector<Diagnostic> warnings{};  ///< for people
 };
 
-/// A deployment on new hosts that begins with the data of a cluster that was lost.
+/// What a deployment on new hosts needs to begin with the data of a cluster that was lost.
 struct Rebuilding {
   restore::Note note;
-  std::set<std::string> free{};                  ///< hosts that an earlier plan has given free again
+  std::set<std::string> free{};                  ///< hosts whose Patroni an earlier plan has let start
   std::map<std::string, std::string> secrets{};  ///< found beside the backups
   PlanOrigin origin{};
   std::vector<Diagnostic> warnings{};  ///< for people

@@ -116,7 +116,7 @@ class Restoring {
     return own ? own : left;
   }
 
-  // Nothing of a cluster was ever on them.
+  // Whether none of the database hosts has ever held a cluster.
   bool hosts_are_new() const {
     return std::all_of(topology_.database.begin(), topology_.database.end(), [&](const std::string& host) {
       const std::vector<Ask> traces = restore::traces_asks(*view_, host);
@@ -172,7 +172,7 @@ class Restoring {
                            {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
   }
 
-  // All hosts were lost but those with repositories. A deployment on new ones begins with the data of a backup.
+  // All hosts except those with repositories were lost. A deployment on new hosts begins with the data of a backup.
   Plan rebuild(const std::optional<Note>& begun) {
     const std::string& first = topology_.database.front();
     if (options_.keep_data) refuse("the hosts are new: there is no former data to keep", "leave --keep-data out");
@@ -180,7 +180,7 @@ class Restoring {
     if (begun && !has_ended_ && held_.empty() && !serving().empty()) return deployment();
     if (begun && begun->host != first)
       refuse("the restore was begun with " + begun->host + " as the first database host, and now it is " + first,
-             "write the hosts in their former order", begun->host);
+             "list the hosts in the spec in their former order", begun->host);
     if (begun && has_ended_) free_.insert(begun->host);
     Rebuilding all{.note = begun.value_or(Note{.host = first, .anew = true}), .free = free_};
     const bool other = begun && (begun->target != target_.text() || (options_.timeline != 0 && options_.timeline != begun->timeline));
@@ -196,7 +196,7 @@ class Restoring {
                            std::move(all));
   }
 
-  // The archive has all that is left. An id is the time of its last WAL: on new hosts no other restore has left one.
+  // Nothing is left but the archive, so the time of its last WAL becomes the id. New hosts have no note of another restore with the same id.
   void choose_anew(Note& note) {
     look_at_repositories();
     present_.leads = true;
@@ -214,7 +214,7 @@ class Restoring {
     choose(note);
   }
 
-  // What stood on the lost hosts, and nobody could make anew.
+  // The secrets of the lost hosts that cannot be generated again, from their copies beside the backups.
   std::map<std::string, std::string> kept_secrets() const {
     std::map<std::string, std::string> found;
     for (const TopologyHost* host : backup::hosts(*view_))
@@ -365,7 +365,7 @@ class Restoring {
   std::vector<restore::Found> finds(const std::string& leader, const wal::Archive& archive) {
     if (target_.kind != Kind::xid && target_.kind != Kind::name) return {};
     if (hosts_are_new())
-      refuse(target_.words() + " is looked for in the WAL by PostgreSQL's own tools, and the hosts are new",
+      refuse(target_.words() + " cannot be looked up: that takes PostgreSQL's tools on a database host, and the hosts are new",
              "name a time (--time) or an LSN (--lsn)");
     const Ask ask = restore::find_ask(*view_, leader, target_, archive);
     const Answer answer = ask_once(leader, ask);
@@ -426,9 +426,9 @@ class Restoring {
              std::to_string(choice.timeline) + ", from the backup " + choice.set.label + " in " + repository.name + " (ended " +
              restore::time_text(choice.set.stop * 1'000'000) + ")",
          "if the former hosts still run, stop them first: two clusters would serve, and archive to one repository");
-    warn("WAL was archived last at " + restore::time_text(present_.micros - 1'000'000) + ": what was committed later, or was not archived, is lost");
-    warn("passwords that the spec does not give, and the authority of the certificates, are new ones",
-         "pgcluster password ROLE tells a password; clients that verify the server need the new authority");
+    warn("WAL was archived last at " + restore::time_text(present_.micros - 1'000'000) + ": commits whose WAL was not archived are lost");
+    warn("passwords that the spec does not give are generated anew, and so is the authority of the certificates without tls_ca",
+         "pgcluster password ROLE prints a password; clients that verify the server need the new authority");
     if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
   }
 

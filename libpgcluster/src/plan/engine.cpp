@@ -370,8 +370,8 @@ void Engine::again_later(std::size_t i, Later what) {
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
 }
 
-// Report each wait every 10 s. The unit's log is read shortly before the report. Of short waits that follow each other one is reported, too, where
-// nothing else has been for so long.
+// Report each wait every 10 s. The unit's log is read shortly before the report. A shorter wait is reported, too, if no other event was for 10 s, so
+// that a sequence of short waits is not silent.
 void Engine::tell_waits() {
   const Time now = executor_.now();
   for (const std::size_t i : waiting_) {

@@ -140,7 +140,7 @@ class Engine {
   const ApplyOptions& options_;
   LockHolder us_;
   Time started_;
-  Time told_ = started_;  // when an event last told more than that a step begins
+  Time told_ = started_;  // of the last event other than step_started
   std::vector<Node> nodes_;
   std::map<std::string, Host> hosts_;
   std::multimap<Time, std::size_t> timers_;  // nodes to ask again

@@ -33,7 +33,7 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   std::vector<TopologyHost> left{};
   /// Hosts that this plan prunes: known to nobody once it is done.
   std::vector<TopologyHost> pruned{};
-  /// The plan restores a cluster that has lost all its hosts. The first database host restores the data before its Patroni starts.
+  /// The plan rebuilds a cluster that has lost all its database hosts: the first of the new ones restores the data before its Patroni starts.
   bool rebuilds = false;
 
   /// Who belongs to the cluster: the spec's hosts, then those that left it and are not pruned.
@@ -118,9 +118,9 @@ class Component {
   virtual Needs needs(const NodeView&) const { return {}; }
   /// Questions that tell whether the component is well on the host, beside the state of its units. Under the same terms as needs().
   virtual std::vector<Probe> health(const NodeView&) const { return {}; }
-  /// When its steps come in a deployment.
+  /// When the component's steps come among those of a host.
   virtual Turn turn() const { return Turn::usual; }
-  /// How its removal from a host on which others stay is ordered.
+  /// How the component is removed from a host on which other components stay.
   virtual Leaving leaving(const ClusterView&) const { return {}; }
   /// Paths of directories with data that only destroy and prune remove.
   virtual std::vector<std::string> data(const NodeView&) const { return {}; }

@@ -137,7 +137,8 @@ struct RestoreOptions {
 };
 /// Replaces the data of a running cluster by that of its backups, up to the target. Everything after the target is lost, but stays in the archive. It
 /// takes two plans: the first continues(), and one more call with the same options makes the second. A restore that was interrupted is finished by
-/// the same call. Throws as plan_deploy does; refused also where the target cannot be reached. On new hosts it deploys the cluster with that data.
+/// the same call. If all hosts except those with repositories were lost, it deploys the cluster on new hosts, with that data. Throws as plan_deploy
+/// does; refused also where the target cannot be reached.
 Plan plan_restore(const Spec& spec, Executor& executor, const RestoreOptions& options = {});
 
 /// Options of plan_prove().

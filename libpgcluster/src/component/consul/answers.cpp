@@ -78,7 +78,7 @@ std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, c
   std::vector<std::string> words = options;
   for (std::string& word : token_options(cluster)) words.push_back(std::move(word));
   auto all = calls(words);
-  // Where curl does not find the file of the token, there are none.
+  // If the cluster has no tokens, curl does not find the file and fails; the same calls without a token follow.
   if (consul_tokens(cluster) == ConsulTokens::perhaps)
     for (auto& call : calls(options)) all.push_back(std::move(call));
   return all;

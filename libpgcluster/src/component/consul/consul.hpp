@@ -45,9 +45,9 @@ const char* consul_program(const Spec& spec);
 std::string consul_url(const Spec& spec, const std::string& path);
 /// The path with ?dc= of the cluster's home where Consul is federated.
 std::string consul_home_path(const Spec& spec, const std::string& path);
-/// curl's options by which it shows an agent who it is: a certificate, and a token.
+/// curl's options that authenticate it to an agent: a certificate and, where Consul has tokens, a token.
 std::vector<std::string> consul_options(const ClusterView& cluster);
-/// curl's words that ask the host's own agent, in each way by which it may answer now.
+/// The calls of curl that ask the host's own agent, one for each way in which it may answer now.
 std::vector<std::vector<std::string>> consul_calls(const ClusterView& cluster, const std::string& path, const std::vector<std::string>& options);
 /// GET of the host's own agent: the body, and in a line of its own the status.
 Ask consul_get(const ClusterView& cluster, const std::string& host, const std::string& path, std::vector<std::string> about = {});
@@ -98,15 +98,15 @@ StepPtr consul_rejoin(const NodeView& node);
 /// All agents use that key, and no other. The former one goes only while each of them is alive.
 Steps consul_gossip(const ClusterView& cluster);
 
-// --- tokens: who may do what ---
+// --- access by tokens ---
 
-/// Whether Consul has tokens: in a cluster that began so, with TLS. It refuses all that is not allowed, and who shows none may look up names only. A
-/// view without facts does not know.
+/// Whether Consul has tokens, as in every cluster that began with them. Consul then refuses each request that no token allows; requests without a
+/// token may only look up names. perhaps: the view has no facts.
 enum class ConsulTokens { no, perhaps, yes };
 ConsulTokens consul_tokens(const ClusterView& cluster);
-/// Not ConsulTokens::no.
+/// Whether that is yes or perhaps.
 bool consul_has_tokens(const ClusterView& cluster);
-/// A secret from which each token is derived.
+/// The secret from which all tokens are derived.
 inline constexpr const char* consul_tokens_secret = "consul_tokens_key";
 /// The token by which Patroni reads and writes its keys, and makes its sessions.
 Secret consul_patroni_token(const ClusterView& cluster);
@@ -114,19 +114,19 @@ Secret consul_patroni_token(const ClusterView& cluster);
 Secret consul_reader_token(const ClusterView& cluster);
 /// The token by which the host's agent registers its node and its services.
 Secret consul_agent_token(const ClusterView& cluster, const std::string& host);
-/// The token of root on the host, as curl and the program consul read it. On servers it may do everything, on other database hosts what Patroni may,
-/// elsewhere what the agent may.
+/// Files with root's token on the host, for curl and for the program consul. On servers it allows everything, on other database hosts it is Patroni's
+/// token, and elsewhere the agent's.
 inline constexpr const char* consul_header_file = "/etc/pgcluster/consul.header";
 inline constexpr const char* consul_token_file = "/etc/pgcluster/consul.token";
-/// What the agent needs to know of tokens.
+/// The agent's configuration of tokens.
 inline constexpr const char* consul_tokens_file = "/etc/consul.d/pgcluster-tokens.json";
-/// A file on each agent's host tells that the cluster began with tokens. It is there before the agent runs.
+/// A file on each agent's host that marks a cluster that began with tokens. It is written before the agent starts.
 Steps consul_tokens_mark(const NodeView& node);
-/// The files of the host; empty where Consul has no tokens.
+/// The host's files with tokens; empty where Consul has none.
 std::vector<Steps> consul_token_files(const NodeView& node);
-/// Makes the policies and tokens in a datacenter.
+/// Makes the policies and tokens of a datacenter, and deletes the tokens of pruned hosts.
 Steps consul_token_steps(const ClusterView& cluster, const std::string& datacenter, const std::vector<const TopologyHost*>& servers);
-/// Why a cluster without tokens has none, for people.
+/// The warning about a cluster with TLS that began without tokens. One host tells it for all.
 std::vector<Diagnostic> without_consul_tokens(const NodeView& node);
 
 /// Of each datacenter's servers together: autopilot's settings, the name that follows the leader everywhere, the catalog's external nodes.

@@ -1,5 +1,5 @@
-// Tokens of Consul, which say who may do what: root, by one for everything on the servers' hosts; an agent, for its node and its services; Patroni
-// and confd, for Patroni's keys. Who shows none may look up names.
+// Consul's tokens. Root on the servers' hosts has one that allows everything; each agent's allows to register its node and its services; those of
+// Patroni and confd allow access to Patroni's keys. Requests without a token may only look up names.
 #include <algorithm>
 #include <sstream>
 
@@ -16,11 +16,11 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
-// On each agent's host of a cluster that began with tokens.
+// This file is on each agent's host of a cluster that began with tokens.
 const std::string tokens_mark = "/var/lib/pgcluster/consul-tokens";
-// Consul's own token of those who show none.
+// Consul's built-in token for requests without a token.
 constexpr const char* anonymous = "00000000-0000-0000-0000-000000000002";
-// The accessor IDs of our tokens begin so: tokens.sh knows them by that.
+// The accessor IDs of our tokens begin with this, and tokens.sh recognises them by it.
 constexpr const char* our_accessors = "7067636c";
 constexpr const char* names_policy = "pgcluster-names";
 
@@ -30,7 +30,7 @@ bool find_tokens(const ClusterView& cluster) {
   return certificates::wanted(cluster.spec) && !any([&](const auto& one) { return owns_consul(cluster, one.first); });
 }
 
-// Consul wants tokens, and their accessor IDs, to be UUIDs.
+// Consul requires tokens and accessor IDs to be UUIDs.
 std::string uuid_of(const std::string& text) {
   const std::string hex = sha256_hex(text);
   return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-4" + hex.substr(12, 3) + "-8" + hex.substr(15, 3) + "-" + hex.substr(18, 12);
@@ -68,7 +68,7 @@ void add_token(Text& lines, const std::string& whose, const Secret& token, const
   lines += "\"}\n";
 }
 
-// What there must be in a datacenter, as tokens.sh takes it.
+// The policies and tokens that a datacenter must have, as input of tokens.sh.
 Text wished_tokens(const ClusterView& cluster) {
   const std::string& scope = cluster.spec.patroni_cluster_name;
   const std::string keys = "service/" + scope + "/";
@@ -97,7 +97,7 @@ Exec tokens_call(const ClusterView& cluster, const char* mode) {
   return exec;
 }
 
-// What tokens.sh says, such as "no token 7067636c-…", in words; empty where all that must be there is there.
+// The first difference in the output of tokens.sh, such as "no token 7067636c-…", in words; empty if there is none. Former tokens do not count.
 std::string lack_of(const std::string& said) {
   std::istringstream lines(said);
   for (std::string line; std::getline(lines, line);)
@@ -135,8 +135,8 @@ std::vector<Steps> consul_token_files(const NodeView& node) {
   const Secret root = node.has(Role::consul) ? management_token(cluster) : node.has(Role::postgres) ? consul_patroni_token(cluster) : agent;
   Text config("{\n  \"acl\": {\n    \"enabled\": true,\n    \"default_policy\": \"deny\",\n    \"tokens\": {\n      \"agent\": \"");
   config += agent;
-  // A server that leads for the first time makes this one: it needs no bootstrap. Since Consul 1.11 its name is initial_management, and this one
-  // counts, too.
+  // The first Raft leader makes the management token from this line, so no bootstrap request is needed. Since Consul 1.11 the key is named
+  // initial_management, and the former name is still accepted.
   if (node.has(Role::consul)) {
     config += "\",\n      \"master\": \"";
     config += management_token(cluster);
@@ -180,7 +180,7 @@ Steps consul_token_steps(const ClusterView& cluster, const std::string& datacent
     if (!said || ("\n" + *said).find("\nformer ") == std::string::npos) return Done{};
     return Change{.todo = {forget}, .action = Action::remove, .reason = "a token is there for a host that has gone"};
   };
-  // Who is pruned needs its token until it has ended.
+  // A pruned host needs its token until its Patroni and its agent have stopped.
   std::vector<StepRef> ended;
   for (const TopologyHost& left : cluster.pruned)
     for (const auto& [component, unit] : {std::pair{"patroni", patroni::unit_name}, std::pair{"consul", consul_unit}})

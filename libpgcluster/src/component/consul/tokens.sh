@@ -1,7 +1,8 @@
 # shellcheck shell=sh
-# Policies and tokens of Consul: look|make|forget URL CURL-OPTION... On standard input is a line for each that there must be: "policy NAME JSON" or
-# "token ACCESSOR JSON". look prints a line for each that differs, and for each token of ours that is there besides; it fails where Consul does not say. make
-# makes those that must be there, forget deletes the others.
+# Policies and tokens of Consul. usage: look|make|forget URL CURL-OPTION...
+# Standard input has a line for each policy and token that Consul must have: "policy NAME JSON" or "token ACCESSOR JSON".
+# look prints "no …" or "another …" for each of them that is missing or differs, and "former token ACCESSOR" for each further token of ours; it fails
+# if Consul does not answer. make makes all of them. forget deletes the further tokens.
 mode=$1 url=$2
 shift 2
 wished=$(cat)

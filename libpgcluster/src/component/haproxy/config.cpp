@@ -122,7 +122,7 @@ std::string stats_section(const NodeView& node, const std::string& mark) {
                     mark);
 }
 
-// For the check of the VIP, which runs all the time: TLS would cost more than all the rest of it.
+// The health page for the VIP's check, without TLS: the check runs all the time, and TLS would cost more than everything else in it.
 std::string health_section(const Spec& spec) {
   return fmt::format("\nfrontend health\n    mode http\n    bind {}:{}\n    monitor-uri {}\n", haproxy_health_address, spec.haproxy_listen_port.stats,
                      haproxy_ok);

@@ -12,9 +12,9 @@ namespace pgcluster {
 
 inline constexpr const char* haproxy_unit = "haproxy.service";
 inline constexpr const char* haproxy_file = "/etc/haproxy/haproxy.cfg";
-/// The page by which a health check sees that HAProxy serves.
+/// The path of the page that answers 200 while HAProxy serves.
 inline constexpr const char* haproxy_ok = "/haproxy-ok";
-/// Where the host itself gets that page, and nothing else, without TLS: at the port of the statistics.
+/// The address at which HAProxy serves that page, and nothing else, to the host itself: without TLS, on the port of the statistics page.
 inline constexpr const char* haproxy_health_address = "127.0.0.2";
 
 /// The certificate of its page of statistics.

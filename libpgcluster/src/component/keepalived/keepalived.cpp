@@ -52,8 +52,8 @@ Text config_text(const NodeView& node) {
     unicast = unicast && net::is_ipv6(host->address) == net::is_ipv6(vip);
   }
   const std::string adverts = unicast && !peers.empty() ? advert_interface(node) : interface;
-  // The check itself looks twice before it says that HAProxy does not serve. With half as many processes as a check each second that must fail twice,
-  // this also finds a dead HAProxy after 1.5 s on average, and after 2.5 s at most.
+  // The check tries again after 0.5 s before it fails. It finds a dead HAProxy after 1.5 s on average and 2.5 s at most: as fast as a check that runs
+  // every second and must fail twice, with half as many processes.
   // Peers are named: many networks carry no multicast. Whoever has it keeps it when another comes back. A high priority makes the wait for a
   // silent holder short: three adverts and (256 - priority) / 256 s.
   Text text = fmt::format(R"({}global_defs {{
@@ -128,7 +128,7 @@ VipKeeper keeper(const ClusterView& cluster) {
                .service = keepalived::service,
                .hosts = {},
                .settled = settled,
-               // Three adverts and the skew without a word, or a check that hangs.
+               // Enough for a backup to miss three adverts and wait for the skew, and for a check of an HAProxy that hangs to fail.
                .settles = std::chrono::seconds(5)};
   for (const TopologyHost* host : cluster.topology.with(Role::balancer)) by.hosts.push_back(host->name);
   return by;
@@ -161,7 +161,7 @@ class Keepalived final : public Component {
     return sequence(packages(step("packages"), host, needs(node).packages, {wish.unit}),
                     parallel(after_where_planned(silent, after_where_planned({keepalived::free()}, config_step(node))),
                              file(step("unit"), host, unit_notes(wish, {"/bin/kill -HUP $MAINPID"}, more))),
-                    // A running Keepalived starts the new check at once.
+                    // A running Keepalived uses the new check at once, so HAProxy must serve the health page before.
                     after({haproxy::listens(host)}, file(step("check"), host, {.path = check_file, .content = shell::vip_check, .mode = 0755})),
                     after({haproxy::listens(host), keepalived::released()},
                           rolling("keepalived", host, holder_last(node.cluster), service(keepalived::service(host), host, wish))));

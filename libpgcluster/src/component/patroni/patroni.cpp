@@ -124,7 +124,7 @@ class Patroni final : public Component {
     const bool is_first = host == patroni::first_host(*view).name;
     if (!is_first) dcs = after(wait_for_first(*view), std::move(dcs));
     if (is_first) dcs = after_where_planned({restore::freed(host)}, std::move(dcs));
-    // Restored roles have their former passwords at first, and a replica logs in by the present one.
+    // Restored roles have their former passwords until patroni::roles() has set the present ones, by which replicas log in.
     if (!is_first && view->rebuilds) dcs = after({patroni::roles()}, std::move(dcs));
     const auto turn = [order = patroni::restart_order(view)](const std::string& member, const auto&... steps) {
       return rolling("patroni", member, order, sequence(steps...));

@@ -41,8 +41,8 @@ Pairs schedule(const Spec& spec);
 std::string timer(const NumberedRepo& repo, const std::string& type);
 WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const std::string& when);
 
-/// The way out where a new cluster finds the backups of one that may have been lost: the begin of a hint.
-inline constexpr const char* rebuild_hint = "if this cluster's hosts were lost, pgcluster restore rebuilds it on these. For a new cluster, ";
+/// The beginning of a hint where a new cluster finds the backups of a cluster that may have been lost.
+inline constexpr const char* rebuild_hint = "if this cluster's hosts were lost, pgcluster restore rebuilds it on these hosts. For a new cluster, ";
 
 /// The repositories of the host know the cluster, and have WAL of it; then its first backup.
 Steps first_steps(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);

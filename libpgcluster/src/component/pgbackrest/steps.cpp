@@ -211,7 +211,7 @@ Steps first_steps(const View& view, const TopologyHost& host) {
     live.insert(live.end(), {patroni::member(name), patroni::live(name)});
   }
   std::vector<Steps> backups;
-  // A cluster that is rebuilt gets its first backup by the deployment that comes after.
+  // The deployment that follows the rebuilding makes the first backup.
   for (const NumberedRepo& repo : view->rebuilds ? std::vector<NumberedRepo>() : repos(view->spec, host.name))
     backups.push_back(backup_step(view, host.name, repo, "full", std::nullopt));
   return sequence(after(reach, stanza_step(view, host)), after(live, archive_step(view, host)), parallel(std::move(backups)));

@@ -37,7 +37,7 @@ std::vector<std::string> balancers_of(const std::vector<TopologyHost>& hosts) {
   return names;
 }
 
-// Whether that many seconds are told of.
+// Whether the output is a number of seconds, and not less than `least`.
 bool reached(const std::string* told, std::chrono::seconds least) {
   std::int64_t seconds = 0;
   return told && std::from_chars(told->data(), told->data() + told->size(), seconds).ec == std::errc() && seconds >= least.count();

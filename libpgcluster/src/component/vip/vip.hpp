@@ -37,9 +37,9 @@ struct VipKeeper {
   StepRef (*service)(const std::string& host);  ///< the keeper's on a host
   std::vector<std::string> hosts;               ///< where it runs
   bool lease = false;                           ///< the address has a lifetime: a permanent one is not pgcluster's
-  /// Asks for how many seconds the keeper has run on a host with its present configuration, and after how many it has noticed that no other keeper
-  /// is heard, or that its host does not serve. Until then the address may still move.
+  /// Asks how many seconds ago the keeper on a host started or read its configuration.
   Ask (*settled)(const std::string& host) = nullptr;
+  /// After that many, a keeper has noticed that it hears no other one, or that its host does not serve. Before, the address may still move.
   std::chrono::seconds settles{0};
 };
 

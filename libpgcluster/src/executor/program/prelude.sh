@@ -52,7 +52,7 @@ while IFS= read -r k; do
     *) unset "$k" ;;
   esac
 done <"$T/environment"
-# The host may have exported variables of our names.
+# The loop has unset those of our variables that the host had exported, so set them again.
 N=$1 K=$2 R=$3 S=$4 W=$5 V=$6 T=$3/program.d nl='
 ' tab='	' stop='' spoilt='' units_written='' late=''
 proxies='http_proxy https_proxy ftp_proxy all_proxy no_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY'
@@ -72,7 +72,7 @@ x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
 y() { trap - PIPE; exec timeout -k 5 "$L" "$@" </dev/null 3>&-; } # as x, for $() and pipes: it ends the shell that calls it
 xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }
 i() { x "$@"; } # a look, see shell_look() of ask.hpp; the shell that runs all asks under one limit runs it itself
-# Empties the files of $T. Their names stay, as a rule: to remove them takes a process.
+# Empties the files of $T. It removes them only if there are many or one cannot be emptied, because rm is one more process.
 sweep() {
   set +f
   n=0

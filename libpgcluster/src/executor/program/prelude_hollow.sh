@@ -4,7 +4,7 @@ hollow() {
   [ -L "$1" ] || mounted "$1" || return 1
   [ -z "$(find "$1/" -mindepth 1 ! -type d ! -size 0 -print -quit 2>/dev/null)" ]
 }
-# Whether it is a mount, or has one inside.
+# mounted DIRECTORY: whether it is a mount, or contains one.
 mounted() {
   while read -r _ _ _ _ mount _; do
     case $mount in "$1" | "$1"/*) return ;; esac

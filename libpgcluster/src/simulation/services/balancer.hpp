@@ -39,7 +39,7 @@ class BalancerModel final : public ServiceModel {
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, std::string> loaded_;     // by host: the configuration that HAProxy runs on
   std::map<std::string, std::string> holder_;     // by VIP
-  std::map<std::string, std::int64_t> reloaded_;  // by host: when Keepalived was, in µs
+  std::map<std::string, std::int64_t> reloaded_;  // by host: the time of Keepalived's last reload, in µs
 };
 
 }  // namespace pgcluster

@@ -24,7 +24,7 @@ std::string datacenter_in(const std::string& path) {
   return at == std::string::npos ? "" : path.substr(at + 3);
 }
 
-// The token in the file that curl is told of.
+// The token in the header file that is named by curl's option -H; empty if there is none.
 std::string shown_token(const SimulatedHost& host, const std::vector<std::string>& argv) {
   const auto option = std::find(argv.begin(), argv.end(), "-H");
   const std::string* header = option == argv.end() || option + 1 == argv.end() ? nullptr : host.read((option + 1)->substr(1));

@@ -22,13 +22,14 @@ class ConsulModel final : public ServiceModel {
 
   /// The datacenter's keys as the host's agent reaches them; null where there is no agent, no server or no quorum. "": the agent's own datacenter.
   EtcdModel::Cluster* reach(const std::string& host, const std::string& datacenter = {});
-  /// The same for who reads, or also writes, Patroni's keys by a token.
+  /// The same, but null also if the token does not allow to read Patroni's keys, or to write them if `writes`.
   EtcdModel::Cluster* reach_by_token(const std::string& host, const std::string& datacenter, const std::string& token, const std::string& scope,
                                      bool writes);
   /// Takes an external node out of a datacenter's catalog.
   void forget(const std::string& node, const std::string& datacenter) { named(datacenter)->nodes.erase(node); }
-  /// Whose tokens the host's datacenter has; and one of them deleted by somebody.
+  /// The descriptions of the tokens in the host's datacenter.
   std::set<std::string> token_owners(const std::string& host);
+  /// Deletes a token by its description, as an operator may do.
   void delete_token(const std::string& host, const std::string& owner);
   /// How many servers of the host's datacenter serve, and how many it takes; all 0 where the host is none of them.
   EtcdModel::Health health(const std::string& host);
@@ -43,7 +44,7 @@ class ConsulModel final : public ServiceModel {
     std::map<std::string, Json> queries{};       // by id
     std::map<std::string, std::string> nodes{};  // external ones: name, address
     bool cleanup = true;
-    std::string management{};                    // the token of who may do everything; empty: without tokens
+    std::string management{};                    // the token that allows everything; empty: without tokens
     std::map<std::string, std::string> lines{};  // policies and tokens, by kind and name, as tokens.sh gets them
   };
 
@@ -52,7 +53,7 @@ class ConsulModel final : public ServiceModel {
   std::size_t serving(const Datacenter& one);
   Datacenter* of(const SimulatedHost& host);
   Datacenter* named(const std::string& datacenter);
-  /// The rules that hold for a token; empty where it is unknown.
+  /// The rules of a token's policies; nullopt if the token is unknown.
   static std::optional<std::string> rules(const Datacenter& one, const std::string& token);
   static bool has_rule(const Datacenter& one, const std::string& token, const std::string& kind, const std::string& name, bool writes = false);
   Output tokens(const SimulatedHost& host, const std::string& mode, const std::string& input);
