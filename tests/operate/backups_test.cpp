@@ -426,6 +426,31 @@ TEST_CASE("backups: restore continues a rebuilding that was interrupted") {
   const std::vector<std::string> free = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
   for (const char* step : {"pg1/pgbackrest/restore-hold", "pg1/pgbackrest/restore"}) CHECK(std::find(free.begin(), free.end(), step) == free.end());
   CHECK(place_of(free, "pg1/patroni/service") < place_of(free, "pg2/patroni/service"));
+  // The first host was replaced once more: it restores again, and does not begin an empty cluster.
+  for (const char* path :
+       {"/var/lib/pgcluster/owned", "/var/lib/postgresql/17/main/PG_VERSION", restore::note_path, "/var/lib/pgcluster/restore.progress"})
+    fleet.executor.host("pg1").files.erase(path);
+  const std::vector<std::string> replaced = steps_of(plan_restore(spec, fleet.executor, {.lsn = "0/3000100"}));
+  CHECK(place_of(replaced, "pg1/pgbackrest/restore-hold") < place_of(replaced, "pg1/pgbackrest/restore"));
+  CHECK(place_of(replaced, "pg1/pgbackrest/restore") < place_of(replaced, "pg1/patroni/service"));
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/3000200"}), doctest::Contains("was interrupted"), Error);
+  // Its server leads, and only the second plan is missing: another target is not ignored.
+  keep("pg1", false);
+  keep("pg2", false);
+  fleet.executor.host("pg1").write("/var/lib/postgresql/17/main/PG_VERSION", "17\n");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor, {.lsn = "0/3000200"}), doctest::Contains("was interrupted"), Error);
+}
+
+TEST_CASE("backups: a DCS that was not lost ends a rebuilding before it begins") {
+  Fleet lost, fleet;
+  const Spec spec =
+      spec_of(scheme_a(3, backups_on) + "  keeper: {address: 10.77.0.14, roles: [backup]}\n  dcs1: {address: 10.77.0.15, roles: [etcd]}\n");
+  apply_it(lost, spec);
+  plan_deploy(spec, fleet.executor);
+  move_keeper(lost, fleet);
+  plan_restore(spec, fleet.executor);
+  fleet.executor.host("dcs1").write("/var/lib/pgcluster/cluster", "postgres-cluster\n");
+  CHECK_THROWS_WITH_AS(plan_restore(spec, fleet.executor), doctest::Contains("dcs1 still has the DCS of the lost cluster"), Error);
 }
 
 TEST_CASE("backups: a restore stops the replicas first, and tells what is lost") {

@@ -122,6 +122,8 @@ Steps steps(const std::shared_ptr<const ClusterView>& view, const Note& note, St
 
 /// Ask for traces of a cluster; on a new host all answers are Absent.
 std::vector<Ask> traces_asks(const ClusterView& view, const std::string& host);
+/// Whether pgcluster has set the host up for a cluster; on a new host the answer is Absent.
+Ask mark_ask(const std::string& host);
 /// A secret that the spec does not give, and its copy beside the backups.
 struct KeptSecret {
   std::string name, repo, path;

@@ -60,7 +60,6 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
 
 // A host that the spec no longer describes: all that it owns, and what its databases keep.
 Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components) {
-  const std::string& host = node.name();
   Steps allowed;
   if (node.has(Role::postgres) && owns(node.facts, std::string("file:") + patroni::config_path))
     allowed = patroni::departure_gate(shared(node.cluster), node.host);

@@ -92,9 +92,9 @@ class Restoring {
           asks_[host->name].push_back(std::move(ask));
       for (restore::KeptSecret& one : restore::kept_secrets(*view_, host->name)) asks_[host->name].push_back(std::move(one.copy));
     }
+    for (const std::string& member : topology_.dcs_members) asks_[member].push_back(restore::mark_ask(member));
     for (const auto& [name, access] : hosts_of(topology_))
-      if (asks_.contains(name) || std::find(topology_.dcs_members.begin(), topology_.dcs_members.end(), name) != topology_.dcs_members.end())
-        hosts_.emplace(name, access);
+      if (asks_.contains(name)) hosts_.emplace(name, access);
     const Observed observed = observe(hosts_, asks_, executor_, plan_options(options_));
     if (!observed.errors.empty()) throw observed.errors.begin()->second;
     for (const auto& [name, answers] : observed.answers)
@@ -116,12 +116,21 @@ class Restoring {
     return own ? own : left;
   }
 
-  // Whether none of the database hosts has ever held a cluster.
+  // Whether the database host has never held a cluster.
+  bool is_new(const std::string& host) const {
+    const std::vector<Ask> traces = restore::traces_asks(*view_, host);
+    return std::all_of(traces.begin(), traces.end(), [&](const Ask& ask) { return std::holds_alternative<Absent>(answers_[ask]); });
+  }
   bool hosts_are_new() const {
-    return std::all_of(topology_.database.begin(), topology_.database.end(), [&](const std::string& host) {
-      const std::vector<Ask> traces = restore::traces_asks(*view_, host);
-      return std::all_of(traces.begin(), traces.end(), [&](const Ask& ask) { return std::holds_alternative<Absent>(answers_[ask]); });
-    });
+    return std::all_of(topology_.database.begin(), topology_.database.end(), [&](const std::string& host) { return is_new(host); });
+  }
+
+  // A DCS that was not lost knows the former cluster, and its secrets were lost with the database hosts.
+  void check_dcs() const {
+    for (const std::string& member : topology_.dcs_members)
+      if (!std::holds_alternative<Absent>(answers_[restore::mark_ask(member)]))
+        refuse("the database hosts are new, and " + member + " still has the DCS of the lost cluster",
+               "install " + member + " anew, or put a new host in its place; the repositories stay as they are", member);
   }
 
   // The host of the server that takes writes; empty where none does.
@@ -176,15 +185,16 @@ class Restoring {
   Plan rebuild(const std::optional<Note>& begun) {
     const std::string& first = topology_.database.front();
     if (options_.keep_data) refuse("the hosts are new: there is no former data to keep", "leave --keep-data out");
-    if (begun && has_ended_ && held_.empty()) return deployment();
-    if (begun && !has_ended_ && held_.empty() && !serving().empty()) return deployment();
+    const bool other = begun && (begun->target != target_.text() || (options_.timeline != 0 && options_.timeline != begun->timeline));
+    if (other && (!held_.contains(first) || !restore::has_failed(*begun, answers_[restore::progress_ask(first)]))) refuse_other(*begun);
+    if (begun && held_.empty() && (has_ended_ || !serving().empty())) return deployment();
     if (begun && begun->host != first)
       refuse("the restore was begun with " + begun->host + " as the first database host, and now it is " + first,
              "list the hosts in the spec in their former order", begun->host);
-    if (begun && has_ended_) free_.insert(begun->host);
+    if (!begun) check_dcs();
+    // Without a note and without data, the first host is a new one again: it restores once more.
+    if (begun && has_ended_ && !is_new(first)) free_.insert(first);
     Rebuilding all{.note = begun.value_or(Note{.host = first, .anew = true}), .free = free_};
-    const bool other = begun && (begun->target != target_.text() || (options_.timeline != 0 && options_.timeline != begun->timeline));
-    if (other && (!held_.contains(first) || !restore::has_failed(*begun, answers_[restore::progress_ask(first)]))) refuse_other(*begun);
     if (!begun || other) choose_anew(all.note);
     if (begun && !other)
       warn("the restore to " + begun->target + " goes on, from the backup " + begun->backup + " on timeline " + std::to_string(begun->timeline));

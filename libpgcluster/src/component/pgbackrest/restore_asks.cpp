@@ -126,6 +126,8 @@ std::vector<Ask> traces_asks(const ClusterView& view, const std::string& host) {
   return {{host, FileOf{"/var/lib/pgcluster/begun", false}}, {host, FileOf{postgresql_data_dir(view, host) + "/PG_VERSION", false}}};
 }
 
+Ask mark_ask(const std::string& host) { return {host, FileOf{"/var/lib/pgcluster/cluster", false}}; }
+
 std::vector<KeptSecret> kept_secrets(const ClusterView& view, const std::string& host) {
   std::vector<KeptSecret> all;
   for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(view.spec, host))

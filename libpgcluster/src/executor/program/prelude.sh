@@ -72,10 +72,12 @@ x() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ) </dev/null; }
 y() { trap - PIPE; exec timeout -k 5 "$L" "$@" </dev/null 3>&-; } # as x, for $() and pipes: it ends the shell that calls it
 xi() { ( trap - PIPE; exec timeout -k 5 "$L" "$@" 3>&- ); }
 i() { x "$@"; } # a look, see shell_look() of ask.hpp; the shell that runs all asks under one limit runs it itself
-# Empties the files of $T. It removes them only if there are many or one cannot be emptied, because rm is one more process.
+# sweep [all]: empties the files of $T. It removes them if there are many or one cannot be emptied, because rm is one more process; and after changes,
+# because a program that was started may still write to one.
 sweep() {
   set +f
   n=0
+  [ -z "${1-}" ] || n=200
   for f in "$T"/*; do
     n=$((n + 1))
     if [ "$n" -gt 200 ] || [ ! -f "$f" ] || ! true >"$f"; then

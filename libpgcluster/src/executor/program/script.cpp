@@ -381,7 +381,7 @@ Script render(const Program& program, std::string_view nonce, const Places& plac
     for (std::size_t i = 0; i < renderer.blobs.size(); ++i) text += " \"$S/upload." + std::to_string(i) + "\"";
     text += "\n";
   }
-  text += "sweep\n";
+  text += needs.dos ? "sweep all\n" : "sweep\n";
   // The call is the last word: of a program that was cut short nothing runs.
   text += "put end\n}\npgcluster_program\n";
   return {std::move(text), std::move(renderer.blobs), renderer.limit + milliseconds(30'000)};
