@@ -157,6 +157,17 @@ class Cluster:
         log.assert_no_silence()
         return done
 
+    def kill_apply_while(self, begun, making, host="pg1"):
+        """Starts an apply. When pgrep -f finds `begun` on the host, kills all that `making` finds there, and the apply."""
+        process = self.start_apply()
+        # A shell may start another one between two calls of pgrep, so kill until pgrep finds none.
+        killer = f"""until pgrep -f -- '{begun}' >/dev/null; do :; done
+            while making=$(pgrep -f '{making}'); do kill -9 $making 2>/dev/null; done; echo killed"""
+        said = self.inside(host, f"cat >/root/killer <<'EOF'\n{killer}\nEOF\ntimeout 200 sh /root/killer")
+        process.kill()
+        process.wait()
+        assert "killed" in said
+
     def start_apply(self, *args):
         return subprocess.Popen(self.argv("apply", "--yes", *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 start_new_session=True)

@@ -50,13 +50,7 @@ def names_are_right(cluster):
 
 
 def test_the_next_apply_completes_one_that_was_killed_while_it_made_the_tokens(consul):
-    killer = """until pgrep -f -- '-X PUT .*acl/[t]oken' >/dev/null; do :; done
-        while making=$(pgrep -f 'sh make [h]ttps'); do kill -9 $making 2>/dev/null; done; echo killed"""
-    process = consul.start_apply()
-    said = consul.inside("pg1", f"cat >/root/killer <<'EOF'\n{killer}\nEOF\ntimeout 200 sh /root/killer")
-    process.kill()
-    process.wait()
-    assert "killed" in said
+    consul.kill_apply_while("-X PUT .*acl/[t]oken", "sh make [h]ttps")
     print("left behind:", left := made(consul))
     assert left < TOKENS
     consul.wait_unlocked()

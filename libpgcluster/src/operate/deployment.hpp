@@ -19,7 +19,7 @@ struct Replacing {
   std::vector<Diagnostic> warnings{};  ///< for people
 };
 
-/// What a deployment on new hosts needs to begin with the data of a cluster that was lost.
+/// A lost cluster whose data a deployment restores on new hosts.
 struct Rebuilding {
   restore::Note note;
   std::set<std::string> free{};                  ///< hosts whose Patroni an earlier plan has let start

@@ -68,7 +68,7 @@ class Restoring {
     if (note ? note->anew : hosts_are_new()) return rebuild(note);
     if (!note || untouched(*note)) return begin();
     const Stage stage = stage_of(*note);
-    const bool other = note->target != target_.text() || (options_.timeline != 0 && options_.timeline != note->timeline);
+    const bool other = is_other(*note);
     if (other && (stage != Stage::begun || !restore::has_failed(*note, answers_[restore::progress_ask(note->host)]))) refuse_other(*note);
     check_keep(*note);
     if (other) return begin_again(*note);
@@ -176,16 +176,17 @@ class Restoring {
       }
   }
 
-  Plan deployment() const {
+  Plan deployment(std::optional<Rebuilding> rebuilding = {}) const {
     return plan_deployment(spec_, executor_,
-                           {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components});
+                           {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components}, {},
+                           std::move(rebuilding));
   }
 
   // All hosts except those with repositories were lost. A deployment on new hosts begins with the data of a backup.
   Plan rebuild(const std::optional<Note>& begun) {
     const std::string& first = topology_.database.front();
     if (options_.keep_data) refuse("the hosts are new: there is no former data to keep", "leave --keep-data out");
-    const bool other = begun && (begun->target != target_.text() || (options_.timeline != 0 && options_.timeline != begun->timeline));
+    const bool other = begun && is_other(*begun);
     if (other && (!held_.contains(first) || !restore::has_failed(*begun, answers_[restore::progress_ask(first)]))) refuse_other(*begun);
     if (begun && held_.empty() && (has_ended_ || !serving().empty())) return deployment();
     if (begun && begun->host != first)
@@ -201,9 +202,7 @@ class Restoring {
     all.secrets = kept_secrets();
     all.origin = origin();
     all.warnings = std::move(warnings_);
-    return plan_deployment(spec_, executor_,
-                           {.stop = options_.stop, .parallel = options_.parallel, .poll = options_.poll, .components = options_.components}, {},
-                           std::move(all));
+    return deployment(std::move(all));
   }
 
   // Nothing is left but the archive, so the time of its last WAL becomes the id. New hosts have no note of another restore with the same id.
@@ -215,10 +214,7 @@ class Restoring {
         present_.timeline = std::max(present_.timeline, timeline);
         for (const auto& [segment, archived] : found.segments) present_.micros = std::max(present_.micros, (archived + 1) * 1'000'000);
       }
-    for (const backup::Repository& one : repositories_) {
-      const wal::Archive archive = archive_of(one);
-      present_.lsn = std::max(present_.lsn, (wal::last_segment(archive, wal::path_to(archive, present_.timeline)) + 1) * wal::segment_bytes);
-    }
+    present_.lsn = archived_end(present_.timeline);
     note.newest = present_.timeline;
     if (note.id.empty()) note.id = std::to_string(present_.micros / 1'000'000);
     choose(note);
@@ -237,6 +233,9 @@ class Restoring {
       }
     return found;
   }
+
+  // The command names another target than the restore that was begun.
+  bool is_other(const Note& note) const { return note.target != target_.text() || (options_.timeline != 0 && options_.timeline != note.timeline); }
 
   [[noreturn]] static void refuse_other(const Note& note) {
     const Diagnostic told = restore::interrupted(note);
@@ -267,10 +266,7 @@ class Restoring {
   Plan begin_again(Note note) {
     look_at_repositories();
     present_ = {.leads = true, .timeline = note.newest, .micros = std::atoll(note.id.c_str()) * 1'000'000};
-    for (const backup::Repository& one : repositories_) {
-      const wal::Archive archive = archive_of(one);
-      present_.lsn = std::max(present_.lsn, (wal::last_segment(archive, wal::path_to(archive, note.newest)) + 1) * wal::segment_bytes);
-    }
+    present_.lsn = archived_end(note.newest);
     choose(note);
     return finish(note, Stage::begun);
   }
@@ -279,6 +275,16 @@ class Restoring {
     wal::Archive archive = wal::read_archive(answers_.out(restore::archive_ask(*view_, repository.host, repository.name)));
     if (!archive.answers) refuse("the WAL of " + repository.name + " cannot be listed", "see pgcluster status", repository.host);
     return archive;
+  }
+
+  // Where the WAL of a timeline ends in the repositories.
+  std::uint64_t archived_end(int timeline) const {
+    std::uint64_t end = 0;
+    for (const backup::Repository& one : repositories_) {
+      const wal::Archive archive = archive_of(one);
+      end = std::max(end, (wal::last_segment(archive, wal::path_to(archive, timeline)) + 1) * wal::segment_bytes);
+    }
+    return end;
   }
 
   // The first repository that leads to the target.
@@ -294,6 +300,7 @@ class Restoring {
         check_set(choice.set);
         check_room(choice.set, note.host, note.keep);
         note.anew ? tell_of_rebuilding(choice, repository) : tell(choice, repository, note.keep);
+        if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
         note.target = target_.text();
         note.backup = choice.set.label;
         note.repo = restore::number_of(*view_, repository.name);
@@ -428,7 +435,6 @@ class Restoring {
         std::none_of(proofs.begin(), proofs.end(), [&](const proof::Proof& one) { return one.label == choice.set.label && one.wrong.empty(); }))
       warn("the backup " + choice.set.label + " was never proven, and its files replace those of the leader",
            "pgcluster prove --backup " + choice.set.label + " tries it first; --keep-data keeps the former files");
-    if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
   }
 
   void tell_of_rebuilding(const restore::Choice& choice, const backup::Repository& repository) {
@@ -439,7 +445,6 @@ class Restoring {
     warn("WAL was archived last at " + restore::time_text(present_.micros - 1'000'000) + ": commits whose WAL was not archived are lost");
     warn("passwords that the spec does not give are generated anew, and so is the authority of the certificates without tls_ca",
          "pgcluster password ROLE prints a password; clients that verify the server need the new authority");
-    if (choice.set.error) warn("the backup " + choice.set.label + " has pages with a wrong checksum", "see pgcluster status");
   }
 
   PlanOrigin origin() const {
