@@ -127,6 +127,18 @@ TEST_CASE("haproxy: it serves when it has read its file, has the right servers, 
   CHECK(std::get<Later>(serves(page(mark, "master,pg1,0,UP\n"))).until == "HAProxy's servers are pg1, pg2, pg3 (it has pg1)");
 }
 
+TEST_CASE("haproxy: where confd has written its file and nobody has reloaded it, it is reloaded") {
+  Spec wished = balanced();
+  wished.confd_binary = {.path = "/opt/confd"};
+  const Unit runs{.active = "active", .enabled = true}, older{.active = "active", .enabled = true, .load_files_current = false};
+  const auto decision = [](const ClusterView& view, const char* step, const Answer& unit) {
+    return decide(steps(haproxy_component(), view, "pg1"), step, {{"pg1", "haproxy.service", unit}});
+  };
+  const ClusterView view = cluster(wished);
+  CHECK(is<Done>(decision(view, "pg1/haproxy/service", runs)));
+  CHECK(std::get<Change>(decision(view, "pg1/haproxy/service", older)).action == Action::reload);
+}
+
 TEST_CASE("haproxy: it serves when each port leads to the replicas that exist") {
   Spec wished = balanced();
   wished.synchronous_mode = true;

@@ -93,9 +93,11 @@ void Engine::lock() {
   throw *failed;
 }
 
+// All at the same time. Not by workers_: after an exception their results may still call back.
 void Engine::unlock() noexcept {
+  Workers releasing(executor_, std::min(options_.parallel, std::max<std::size_t>(1, hosts_.size())));
   for (auto& [name, host] : hosts_)
-    if (std::exchange(host.locked, false)) executor_.unlock(host.access);
+    if (std::exchange(host.locked, false)) releasing.post([this, &host] { executor_.unlock(host.access); }, [](const Error&) {});
 }
 
 // Whether steps are open although nothing runs and nothing is awaited: a member of a rolling group waits for a step that needs a turn itself.

@@ -13,8 +13,8 @@ namespace {
 constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
-constexpr std::chrono::seconds tell_every{10};
-constexpr std::chrono::seconds look_after{6};  // of these 10
+constexpr std::chrono::seconds tell_every{8};  // nobody waits for longer than 10 s for a word, also if the next event is late by 2 s
+constexpr std::chrono::seconds look_after{6};       // of these 10
 constexpr std::size_t most_words = 4, longest_words = 400;
 
 // The last lines of a log without stack traces, which may be a hundred lines long.
@@ -370,8 +370,8 @@ void Engine::again_later(std::size_t i, Later what) {
   timers_.emplace(std::min(node.deadline, now + node.pause), i);
 }
 
-// Report each wait every 10 s. The unit's log is read shortly before the report. A shorter wait is reported, too, if no other event was for 10 s, so
-// that a sequence of short waits is not silent.
+// Report each wait every 8 s. The unit's log is read shortly before the report. A shorter wait is reported, too, if nothing else was reported
+// for 8 s, so that a sequence of short waits is not silent.
 void Engine::tell_waits() {
   const Time now = executor_.now();
   for (const std::size_t i : waiting_) {

@@ -105,7 +105,7 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
 /// An event of an apply. Events come in order of time, on the thread that called apply.
 struct Event {
   /// step_* are about one step, host_* about one host. A step may report progress any number of times between started and done.
-  /// step_waiting comes every 10 s while a step waits or a command of it runs: `message` names the awaited state, `seen` the present one,
+  /// step_waiting comes at least every 10 s while a step waits or a command of it runs: `message` names the awaited state, `seen` the present one,
   /// `took` the time waited so far. host_waiting is the same for a host that apply cannot talk to yet.
   enum class Kind {
     apply_started,

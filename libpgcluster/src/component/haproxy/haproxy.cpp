@@ -27,10 +27,11 @@ constexpr const char* header = "# Written by pgcluster";
 
 std::string drop_in_path(const char* unit) { return std::string("/etc/systemd/system/") + unit + ".d/50-pgcluster.conf"; }
 
+// confd reloads HAProxy itself. Where it ended between writing the file and that, it finds the file as wished later, and does not reload HAProxy:
+// then the service step does.
 ServiceWish service_wish(const Spec& spec) {
-  ServiceWish wish{.unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .reloadable = true, .settle = seconds(30)};
-  // confd reloads HAProxy itself; serves() asks HAProxy whether it runs with the file that confd wrote.
-  if (!with_confd(spec)) wish.load_files = {haproxy_file};
+  ServiceWish wish{
+      .unit = haproxy_unit, .start_files = {drop_in_path(haproxy_unit)}, .load_files = {haproxy_file}, .reloadable = true, .settle = seconds(30)};
   if (certificates::wanted(spec))
     wish.load_files.insert(wish.load_files.end(), {certificates::authority_file, certificates::certificate_file(haproxy_certificate)});
   return wish;
@@ -79,6 +80,22 @@ StepPtr rendered_step(const NodeView& node, const std::string& what, bool open) 
                                                 .decide = decide,
                                                 .settle = seconds(node.spec().confd_interval + 60),
                                                 .evidence = {journal_ask(node.name(), "confd.service")}});
+}
+
+// The same for what confd writes when all Patronis have gone over.
+StepPtr loaded_step(const NodeView& node, const ServiceWish& wish) {
+  const Ask ask{node.name(), UnitOf{haproxy_unit, wish.start_files, wish.load_files}};
+  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
+    const auto* unit = answers.get<Unit>(ask);
+    if (answers.pending(ask) || !unit || unit->active != "active")
+      return Later{.until = "HAProxy has read the file of confd", .action = Action::reload};
+    if (unit->load_files_current) return Done{};
+    return Change{.todo = {Do{.at = host, .what = SetUnit{haproxy_unit, SetUnit::Go::reload, {}}}},
+                  .action = Action::reload,
+                  .reason = "HAProxy has not read the file of confd"};
+  };
+  return make_step(node.step("haproxy", "loaded"),
+                   {.asks = {ask}, .decide = decide, .settle = seconds(30), .evidence = {journal_ask(node.name(), haproxy_unit)}});
 }
 
 StepPtr listens(const NodeView& node) {
@@ -158,7 +175,10 @@ StepPtr serves(const NodeView& node) {
     if (!confd || (!patroni::configured(cluster, name) && !cluster.leaves_out(name))) joining.push_back(name);
   auto decide = [=, mark = haproxy_mark(node), dcs = std::string(to_string(node.topology().dcs_type))](const Answers& answers) -> Decision {
     const HaproxyState state = read_haproxy(answers[ask]);
-    if (!state.answers || state.mark != mark) return Later{"HAProxy serves with its present configuration"};
+    if (!state.answers) return Later{"HAProxy answers on its statistics page"};
+    if (state.mark != mark)
+      return Later{.until = "HAProxy serves with its present configuration",
+                   .seen = "it still runs with the former one (" + state.mark + ", not " + mark + ")"};
     std::vector<std::string> wanted = joining, has;
     if (members) {
       const auto named = patroni::read_member_names(answers[*members]);
@@ -224,13 +244,13 @@ class Haproxy final : public Component {
                     parallel(after_where_planned(before, config), file(step("unit"), host, drop_in(node, wish)),
                              certificates::notes(node, "haproxy", wish, reloads)),
                     rolling("haproxy", host, holder_last(node.cluster), sequence(service(step("service"), host, wish), listens(node))),
-                    after(known, sequence(closing(node), serves(node))));
+                    after(known, sequence(closing(node, wish), serves(node))));
   }
 
-  static Steps closing(const NodeView& node) {
+  static Steps closing(const NodeView& node, const ServiceWish& wish) {
     if (!certificates::goes_over(node.cluster)) return {};
     if (!with_confd(node.spec())) return close_step(node);
-    return after({confd::closed(node.name())}, rendered_step(node, "rendered-closed", false));
+    return after({confd::closed(node.name())}, sequence(rendered_step(node, "rendered-closed", false), loaded_step(node, wish)));
   }
 
   Needs needs(const NodeView& node) const override {
