@@ -208,6 +208,14 @@ void CommandLine::reading() {
             "  130 cancelled"},
            backups));
 
+  json(add({"history", "Show who applied which plan, and when",
+            "Asks all hosts which applies they remember: the last 200, each with its changes, their diffs without secrets, and how it\n"
+            "ended. An apply that changed nothing is not recorded.",
+            "  pgcluster history -f cluster.yaml\n"
+            "  pgcluster history -f cluster.yaml --json | jq -r '.applies[-1].changes[] | select(.diff) | .diff'",
+            "0 done, 1 no host can be asked, 64 wrong usage, 65 the spec is wrong, 130 cancelled"},
+           history));
+
   add({"password", "Print the password of a role",
        "The first apply generates the passwords that the spec does not give, and keeps them on the database hosts, readable by root\n"
        "only. This prints one of them, and nothing else.",

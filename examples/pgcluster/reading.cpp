@@ -143,6 +143,17 @@ int backups(Session& session) {
   return std::all_of(found->repos.begin(), found->repos.end(), [](const auto& repo) { return repo.ok; }) ? status::ok : status::failed;
 }
 
+int history(Session& session) {
+  const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
+  std::optional<pgcluster::History> found;
+  asking(session, spec, [&](const auto& options) { found = pgcluster::read_history(spec, session.executor, options); });
+  if (session.console.json())
+    session.console.answer(found->json());
+  else
+    page(session.console, found->text(session.console.color_out()));
+  return status::ok;
+}
+
 int password(Session& session) {
   const pgcluster::Spec spec = pgcluster::load_spec(session.arguments.spec);
   std::string password;

@@ -1,6 +1,7 @@
 """Scheme A from fresh hosts on: deployed, left alone, changed, taken apart."""
 
 import json
+import os
 import time
 
 from cluster import VIP, assert_one_holder, outages
@@ -117,6 +118,11 @@ def test_work_mem_goes_live_without_a_restart(cluster):
         assert cluster.psql(host, "show work_mem", port=5432) == "7MB"
     assert fingerprint(cluster) == before
     cluster.assert_converged()
+    applies = json.loads(cluster.run("history", "--json").stdout)["applies"]
+    assert applies[-1]["result"] == "done" and [change["id"] for change in applies[-1]["changes"]] == [change["id"] for change in changes]
+    assert "work_mem" in applies[-1]["changes"][0]["diff"] and f"@{os.uname().nodename} pid " in applies[-1]["who"]
+    for host in cluster.hosts:
+        assert cluster.inside(host, "stat -c '%a %U' /var/lib/pgcluster/history") == "600 root"
 
 
 def restarted_in_order(cluster, plan):

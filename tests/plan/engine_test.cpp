@@ -728,7 +728,9 @@ TEST_CASE("what confirms over a new connection begins a program") {
   struct Recording final : Forwarding {
     using Forwarding::Forwarding;
     ProgramResult run(const HostAccess& host, const Program& program) override {
-      if (!program.dos.empty()) programs.emplace_back();
+      const bool records = program.dos.size() == 1 && describe(program.dos[0]) == "write /var/lib/pgcluster/history";
+      if (program.dos.empty() || records) return Forwarding::run(host, program);
+      programs.emplace_back();
       for (const Do& one : program.dos) programs.back().push_back(describe(one));
       return Forwarding::run(host, program);
     }

@@ -147,6 +147,15 @@ def test_topology():
         topology.host("pg9")
 
 
+def test_history(pgcluster_fleet):
+    fleet, spec = pgcluster_fleet, small_spec()
+    pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet, who="ann@desk pid 7").check()
+    found = pgcluster.read_history(spec, fleet)
+    assert [(one.planner, one.who, one.result) for one in found.applies] == [("deploy", "ann@desk pid 7", "done")]
+    assert found.applies[0].changes[0].state == "done" and not found.unread
+    assert json.loads(found.json())["applies"][0]["changes"] and "by ann@desk pid 7" in str(found)
+
+
 def test_backups(pgcluster_fleet):
     fleet, spec = pgcluster_fleet, small_spec()
     spec.hosts.append(pgcluster.HostSpec("keeper", "10.77.0.99", roles=["backup"]))

@@ -10,7 +10,7 @@ from . import _core
 from ._base import StepRef, Words
 from ._core import Component, Executor, NodeView, Plan, Step, Steps, StopSource, Text
 from ._errors import Error
-from ._records import (Answer, Ask, Backups, BackupType, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin, Platform,
+from ._records import (Answer, Ask, Backups, BackupType, CheckReport, Diagnostic, Do, Event, Facts, Failure, GateWish, Hop, History, HostAccess, Impact, KnownCluster, Observed, Order, PlanOrigin, Platform,
                        Report, Role, Secret, Secrets, ServiceWish, Spec, Status, StepParts, Topology, WriteBlock, WriteFile)
 
 Seconds = datetime.timedelta | float
@@ -254,6 +254,13 @@ def read_backups(spec: Spec, executor: Executor, *, components: Sequence[Compone
                  poll: Callable[[], object] | None = None) -> Backups:
     """Which backups there are, and which times can be restored. Raises RefusedError if the cluster is not backed up."""
     return _core.read_backups(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
+def read_history(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
+                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                 poll: Callable[[], object] | None = None) -> History:
+    """The applies that the hosts remember: the last 200. Raises a host's error if no host can be asked."""
+    return _core.read_history(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def check_hosts(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
@@ -524,7 +531,7 @@ __all__ = [
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_backup", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_prove", "plan_reinit", "plan_reload", "plan_restart", "plan_restore", "plan_resume", "plan_rotate",
-    "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_password", "read_status", "removal", "resolve",
+    "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_history", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

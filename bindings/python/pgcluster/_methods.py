@@ -140,6 +140,23 @@ class BackupsMethods:
     to_json = json
 
 
+class HistoryMethods:
+    __slots__ = ()
+
+    def text(self, color: bool = False) -> str:
+        """For people; `color` adds ANSI colours."""
+        return _core.history_text(self, color)
+
+    def json(self) -> str:
+        """The JSON document of the command."""
+        return _core.history_json(self)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    to_json = json
+
+
 class CheckReportMethods:
     __slots__ = ()
 

@@ -61,6 +61,9 @@ void bind_operate(py::module_& m) {
   m.def("read_backups", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_backups", spec, executor, options, &read_backups));
   });
+  m.def("read_history", [](py::handle spec, py::handle executor, const py::dict& options) {
+    return give(with_options<OperateOptions>("read_history", spec, executor, options, &read_history));
+  });
   m.def("check_hosts", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("check_hosts", spec, executor, options, &check_hosts));
   });
@@ -74,6 +77,8 @@ void bind_operate(py::module_& m) {
   m.def("status_json", [](py::handle self) { return give_string(load<Status>(self, {nullptr, "self"}).json()); });
   m.def("backups_text", [](py::handle self, bool color) { return give_string(load<Backups>(self, {nullptr, "self"}).text(color)); });
   m.def("backups_json", [](py::handle self) { return give_string(load<Backups>(self, {nullptr, "self"}).json()); });
+  m.def("history_text", [](py::handle self, bool color) { return give_string(load<History>(self, {nullptr, "self"}).text(color)); });
+  m.def("history_json", [](py::handle self) { return give_string(load<History>(self, {nullptr, "self"}).json()); });
   m.def("checks_text", [](py::handle self, bool color) { return give_string(load<CheckReport>(self, {nullptr, "self"}).text(color)); });
   m.def("checks_json", [](py::handle self) { return give_string(load<CheckReport>(self, {nullptr, "self"}).json()); });
 }

@@ -3,7 +3,7 @@
 
 # The sub-commands; the options of one of them, one a line, each with the kind of its value; the kind of its other words.
 _pgcluster_commands() {
-  echo 'validate check plan status backups password graph schema apply destroy switchover failover restart reload reinit backup restore prove rotate pause resume help'
+  echo 'validate check plan status backups history password graph schema apply destroy switchover failover restart reload reinit backup restore prove rotate pause resume help'
 }
 _pgcluster_options() {
   case $1 in
@@ -13,6 +13,7 @@ _pgcluster_options() {
     'plan') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--diff' '--json' '--detailed-exitcode' '--out file' '--without host' '--no-color' ;;
     'status') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--watch' '--no-color' ;;
     'backups') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
+    'history') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
     'password') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--no-color' ;;
     'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid svg' '--no-color' ;;
     'schema') printf '%s\n' '-h' '--help' '--no-color' ;;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "plan/engine.hpp"
+#include "plan/history.hpp"
 
 namespace pgcluster {
 namespace {
@@ -164,10 +165,13 @@ Report Engine::report() {
 Report apply(const Plan& plan, Executor& executor, const ApplyOptions& options) {
   if (plan.empty()) return {};
   const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  Engine engine(plan.data(), executor, options, {options.who.empty() ? this_process() : options.who, now, random_token()});
+  const LockHolder us{options.who.empty() ? this_process() : options.who, now, random_token()};
+  Engine engine(plan.data(), executor, options, us);
   engine.lock();
   try {
+    history::Record record(plan.data(), executor, options, us);
     Report report = engine.run();
+    record.end(report);
     engine.unlock();
     return report;
   } catch (...) {

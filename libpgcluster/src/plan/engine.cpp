@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds first_pause{50};
 constexpr std::chrono::milliseconds longest_pause{1000};
 constexpr std::chrono::seconds order_patience{120};
 constexpr std::chrono::seconds tell_every{8};  // nobody waits for longer than 10 s for a word, also if the next event is late by 2 s
-constexpr std::chrono::seconds look_after{6};       // of these 10
+constexpr std::chrono::seconds look_after{5};  // of these 8
 constexpr std::size_t most_words = 4, longest_words = 400;
 
 // The last lines of a log without stack traces, which may be a hundred lines long.

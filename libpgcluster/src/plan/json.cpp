@@ -62,7 +62,9 @@ Json plan_json(const Plan& plan) {
 // Texts from hosts may not be UTF-8: bytes that are not are replaced.
 std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
-std::string_view name(StepReport::State state) {
+}  // namespace
+
+std::string_view to_string(StepReport::State state) noexcept {
   switch (state) {
     case StepReport::State::done:
       return "done";
@@ -77,8 +79,6 @@ std::string_view name(StepReport::State state) {
   }
   return "not_reached";
 }
-
-}  // namespace
 
 std::string Plan::json() const { return dump(plan_json(*this), 2) + "\n"; }
 
@@ -107,8 +107,10 @@ std::string Report::json() const {
   Json json{{"format", 1}, {"event", "report"}, {"ok", ok()}, {"changed", changed}, {"cancelled", cancelled}, {"took_ms", took.count()}};
   json["steps"] = Json::array();
   for (const StepReport& step : steps) {
-    Json one{
-        {"id", step.id}, {"host", step.host.empty() ? Json(nullptr) : Json(step.host)}, {"state", name(step.state)}, {"took_ms", step.took.count()}};
+    Json one{{"id", step.id},
+             {"host", step.host.empty() ? Json(nullptr) : Json(step.host)},
+             {"state", to_string(step.state)},
+             {"took_ms", step.took.count()}};
     if (!step.blocked_by.empty()) one["blocked_by"] = step.blocked_by;
     json["steps"].push_back(std::move(one));
   }

@@ -289,6 +289,42 @@ struct Backups {
 /// nothing is backed up.
 Backups read_backups(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
+/// The applies that the hosts remember, the oldest first.
+struct History {
+  /// One change of a plan.
+  struct Change {
+    std::string id;      ///< name of the step
+    std::string action;  ///< as in the plan's JSON: "restart"
+    std::string impact;  ///< as there: "switchover"
+    std::string reason;
+    std::string state{};                ///< as in the report's JSON: "done"; empty while the apply has not ended
+    std::optional<std::string> diff{};  ///< without secrets; none where there is none, or where the plan had more diffs than are kept
+  };
+  /// One plan that was applied. Times are ISO 8601, UTC.
+  struct Apply {
+    std::string id;
+    std::string began;
+    std::string ended{};    ///< empty: it still runs, or it was interrupted
+    std::string who;        ///< "root@controller pid 4711"
+    std::string version{};  ///< of pgcluster
+    std::string planner;    ///< "deploy", "switchover"
+    std::map<std::string, std::string> options{};
+    std::string result{};  ///< done, failed or cancelled; empty while it has no end
+    std::int64_t changed = 0;
+    std::int64_t took_s = 0;
+    std::vector<std::string> failures{};
+    std::vector<Change> changes{};
+  };
+  std::vector<Apply> applies;
+  std::vector<std::string> unread{};  ///< hosts that could not be asked, and why: "pg3: …"
+
+  /// For people; `color` adds ANSI colours.
+  std::string text(bool color = false) const;
+  std::string json() const;  ///< format 1
+};
+/// Asks all hosts of the spec for the applies that they remember: the last 200. Throws the hosts' error where none of them can be asked.
+History read_history(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+
 /// Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages.
 struct CheckReport {
   /// One finding about one host; `code` is what apply would fail with.

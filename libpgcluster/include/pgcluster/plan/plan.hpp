@@ -147,6 +147,8 @@ struct StepReport {
   std::optional<Failure> failure{};
   std::string blocked_by{};  ///< id of the step that failed
 };
+/// The name of the state in JSON: "not_reached".
+std::string_view to_string(StepReport::State state) noexcept;
 
 /// The result of an apply.
 class Report {
@@ -180,7 +182,7 @@ struct ApplyOptions {
 };
 
 /// Makes the changes of the plan, and no others. Throws Error only if no change was begun (locked, unreachable); otherwise failures are in the
-/// report.
+/// report. Each host of the plan keeps a record of it (/var/lib/pgcluster/history), which read_history() reads.
 Report apply(const Plan& plan, Executor& executor, const ApplyOptions& options = {});
 
 }  // namespace pgcluster
