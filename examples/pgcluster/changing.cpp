@@ -127,7 +127,8 @@ int carry_out(Session& session, const pgcluster::Plan& plan, Log& log, bool ask)
     for (const pgcluster::Diagnostic& warning : plan.warnings()) console.tell(warning.text());
     const pgcluster::Report report = pgcluster::apply(plan, session.executor);
     log.write(report.json());
-    const std::string nothing = "No changes: all " + std::to_string(plan.unchanged()) + " steps are up to date";
+    const std::string nothing = (plan.left_out() > 0 ? "No changes without a restart: the other " : "No changes: all ") +
+                                std::to_string(plan.unchanged()) + " steps are up to date";
     if (console.json()) console.tell(nothing);
     console.answer(console.json() ? report.json() : nothing);
     return status::ok;
@@ -197,6 +198,7 @@ int apply(Session& session) {
                             [&](const pgcluster::Spec& spec, pgcluster::Executor& executor, const pgcluster::OperateOptions& options) {
                               auto deploy = options_from<pgcluster::DeployOptions>(options);
                               deploy.prune = arguments.prune;
+                              deploy.no_restart = arguments.no_restart;
                               deploy.without = without(arguments, spec);
                               return arguments.plan.empty() ? pgcluster::plan_deploy(spec, executor, deploy)
                                                             : pgcluster::plan_from_document(document, spec, executor, deploy);

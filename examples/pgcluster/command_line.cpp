@@ -261,6 +261,8 @@ void CommandLine::changing() {
   applied.add_flag("--prune", a_.prune, "Also clean hosts that left the spec, their data included; --without HOST forgets one instead")
       ->excludes(document);
   without(applied)->excludes(document);
+  applied.add_flag("--no-restart", a_.no_restart, "Restart nothing: changes that need a restart stay pending, and status tells of them")
+      ->excludes(document);
   applied.add_option("--log", a_.log, "Append the events to a file, as lines of JSON")->type_name("FILE");
 
   yes(add({"destroy", "Remove the cluster from its hosts, data included; needs --yes",

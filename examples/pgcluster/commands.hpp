@@ -32,6 +32,7 @@ struct Arguments {
   bool detailed_exitcode = false;
   bool yes = false;
   bool prune = false;
+  bool no_restart = false;
   bool watch = false;
   bool no_color = false;
 };

@@ -46,6 +46,27 @@ def shown(cluster, name):
     return {cluster.psql(host, f"show {name}", port=5432) for host in ("10.77.0.11", "10.77.0.12", "10.77.0.13")}
 
 
+def test_without_a_restart_what_needs_one_stays_pending(deployed):
+    cluster = deployed
+    since = {host: cluster.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic patroni pgbouncer etcd; head -1 /var/lib/postgresql/17/*/postmaster.pid") for host in cluster.hosts}
+    with trial(cluster, {"max_connections": 300, "work_mem": "7MB"}, pgbouncer_listen_port=6433):
+        told = cluster.apply("--no-restart")
+        assert "left out, as nothing may be restarted" in told.stdout and "7MB" in shown(cluster, "work_mem")
+        assert "300" not in shown(cluster, "max_connections")
+        assert since == {host: cluster.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic patroni pgbouncer etcd; head -1 /var/lib/postgresql/17/*/postmaster.pid") for host in cluster.hosts}
+        cluster.wait(lambda: all(member["pending_restart"] for member in cluster.status()["members"]), 30, "restarts are pending")
+        status = cluster.status()
+        assert status["healthy"], status["problems"]
+        assert {(one["host"], one["component"]) for one in status["warnings"] if one["cause"] == "restart_pending"} == {
+            (host, component) for host in cluster.hosts for component in ("patroni", "pgbouncer")}
+        assert "No changes without a restart" in cluster.apply("--no-restart").stdout
+        cluster.apply()
+        assert shown(cluster, "max_connections") == {"300"}
+        cluster.wait_healthy()
+        assert not [one for one in cluster.status()["warnings"] if one["cause"] == "restart_pending"]
+        cluster.assert_converged()
+
+
 REFUSED = {    # what validate says
     "work_memm": ("64MB", "did you mean work_mem?"),
     "old_snapshot_threshold": ("1h", "any more"),

@@ -86,19 +86,21 @@ def read_cluster_file(text: str) -> KnownCluster | None:
 # Planners. Each reads the hosts, changes nothing, and raises an Error: SpecInvalid, RefusedError, or the error of a host (HostUnreachable, …).
 
 def plan_deploy(spec: Spec, executor: Executor, *, components: Sequence[Component] = (), prune: bool = False, without: Sequence[str] = (),
-                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32, poll: Callable[[], object] | None = None) -> Plan:
+                no_restart: bool = False, stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> Plan:
     """The changes that make the hosts match the spec; empty if they match. Reads the hosts, changes nothing.
 
     components: your own, beside the built-in ones
     prune: also clean the hosts that left the spec, data included
     without: hosts to treat as if they were down
+    no_restart: leave out what would restart something, and what comes after it; a warning names these steps
     stop: ends the call
     deadline: the longest time for reading the hosts, in seconds or as timedelta
     parallel: hosts at a time
     poll: called on this thread at least every 100 ms
 
     Raises SpecInvalid, RefusedError, or the error of a host (HostUnreachable, AuthFailed, …)."""
-    return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+    return _core.plan_deploy(spec, executor, dict(components=components, prune=prune, without=without, no_restart=no_restart, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
 def plan_rotate(spec: Spec, executor: Executor, *, what: Sequence[str], components: Sequence[Component] = (),

@@ -38,6 +38,7 @@ void bind_plan(py::module_& m) {
       .def("continues", &Plan::continues, "Whether the work goes on after this plan: the same planner makes the next one.")
       .def("empty", &Plan::empty, "Whether there is nothing to do.")
       .def("unchanged", &Plan::unchanged, "How many steps hold already.")
+      .def("left_out", &Plan::left_out, "How many steps no_restart left out.")
       .def(
           "text", [](const Plan& self, bool diff, bool color) { return give_string(self.text(diff, color)); }, py::arg("diff") = false,
           py::arg("color") = false, "For people; `diff` adds the texts, `color` ANSI colours.")

@@ -17,7 +17,7 @@ _pgcluster_options() {
     'password') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--no-color' ;;
     'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid svg' '--no-color' ;;
     'schema') printf '%s\n' '-h' '--help' '--no-color' ;;
-    'apply') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--json' '--prune' '--without host' '--log file' '--no-color' ;;
+    'apply') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--json' '--prune' '--without host' '--no-restart' '--log file' '--no-color' ;;
     'destroy') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--no-color' ;;
     'switchover') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--no-color' ;;
     'failover') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--yes' '--to host' '--no-color' ;;

@@ -87,6 +87,7 @@ complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l yes -d 'Do not a
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l json -d 'Print one event a line on stdout, the report last'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l prune -d 'Also clean hosts that left the spec, their data included; --without HOST forgets one instead'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l without -x -a '(__pgcluster_hosts)' -d 'Treat this host as down: do not connect to it, leave its changes pending; repeatable'
+complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l no-restart -d 'Restart nothing: changes that need a restart stay pending, and status tells of them'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l log -r -F -d 'Append the events to a file, as lines of JSON'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -l no-color -d 'No colours (like NO_COLOR in the environment)'
 complete -c pgcluster -n '__fish_seen_subcommand_from apply' -F

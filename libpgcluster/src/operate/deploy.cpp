@@ -85,6 +85,8 @@ class Deployment {
     plan_.warnings.insert(plan_.warnings.end(), replacing.warnings.begin(), replacing.warnings.end());
     plan_.origin = {.planner = "deploy", .spec = dump(spec, Secrets::references), .options = {}};
     if (options.prune) plan_.origin.options["prune"] = "true";
+    if (options.no_restart) plan_.origin.options["no_restart"] = "true";
+    plan_.no_restart = options.no_restart;
     if (!options.without.empty())
       plan_.origin.options["without"] = joined(std::set<std::string>(options.without.begin(), options.without.end()), ",");
     if (!rotated_.empty()) plan_.origin = {.planner = "rotate", .spec = plan_.origin.spec, .options = {{"what", replacing.what}}};
@@ -149,8 +151,13 @@ class Deployment {
 
   // A host that stays behind would speak as nobody listens to any more, and nobody could tell it.
   void refuse_half_a_way() const {
-    if (without_.empty() || !certificates::goes_over(*view_)) return;
+    if (!certificates::goes_over(*view_)) return;
     const bool to_tls = certificates::wanted(spec_);
+    if (options_.no_restart)
+      throw Error(Code::refused,
+                  std::string("the cluster goes ") + (to_tls ? "over to TLS" : "back from TLS to plain") + ", which needs restarts of all services",
+                  "apply without --no-restart");
+    if (without_.empty()) return;
     throw Error({.code = Code::refused,
                  .message = std::string("the cluster goes ") + (to_tls ? "over to TLS" : "back from TLS to plain") + ", and " + joined(without_) +
                             " cannot come along: a host that is left out would be cut off from the others",

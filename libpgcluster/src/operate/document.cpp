@@ -25,7 +25,8 @@ Plan plan_by_name(const std::string& planner, const std::map<std::string, std::s
   std::vector<std::string> without;
   std::istringstream names(option("without"));
   for (std::string host; std::getline(names, host, ',');) without.push_back(host);
-  const auto deploy = with_common(DeployOptions{.prune = option("prune") == "true", .without = without});
+  const auto deploy =
+      with_common(DeployOptions{.prune = option("prune") == "true", .without = without, .no_restart = option("no_restart") == "true"});
   const auto leader = with_common(LeaderOptions{.to = option("to")});
   const auto member = with_common(MemberOptions{.host = option("host")});
   if (planner == "deploy") return plan_deploy(spec, executor, deploy);

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "base/certificate.hpp"
+#include "base/joined.hpp"
 #include "base/strings.hpp"
 #include "base/url.hpp"
 #include "component/backup.hpp"
@@ -11,6 +12,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/proof.hpp"
+#include "component/shell.hpp"
 #include "component/vip/vip.hpp"
 #include "operate/declared.hpp"
 #include "operate/reach.hpp"
@@ -65,6 +67,8 @@ std::vector<Question> questions(const NodeView& node, const std::vector<Componen
   return all;
 }
 
+Ask older_units_ask(const std::string& host) { return {host, Exec{.argv = {"sh", "-c", shell::older_units}, .about = {"unit:*"}}}; }
+
 class Reading {
  public:
   Reading(const Spec& spec, const OperateOptions& options)
@@ -102,6 +106,7 @@ class Reading {
       if (certificates::wanted(view_->spec)) asks[host.name].push_back(clock_ask(host.name));
       for (const Declaration& one : declared_[host.name])
         for (const CertificateNeed& need : one.needs.certificates) asks[host.name].push_back(certificate_ask(host.name, need));
+      asks[host.name].push_back(older_units_ask(host.name));
       if (host.has(Role::postgres)) asks[host.name].push_back(server_ask(*view_, host));
       if (has_vip()) asks[host.name].push_back(vip_ask(view_->spec, host.name));
       if (const std::vector<Peer> peers = peers_of(host, topology_, declared_); !peers.empty())
@@ -175,6 +180,25 @@ class Reading {
           for (const std::string& line : strings::split(*lines, "\n")) problem->evidence.push_back(line);
         found(host.name, one.component, std::move(*problem));
       }
+    read_older_units(host);
+  }
+
+  // Restarts that are pending: an apply with no_restart leaves them.
+  void read_older_units(const TopologyHost& host) {
+    const std::string* lines = answers_.out(older_units_ask(host.name));
+    std::map<std::string, std::vector<std::string>> files;  // by unit
+    for (const std::string& line : strings::split(lines ? *lines : "", "\n"))
+      if (const auto space = line.find(' '); space != std::string::npos) files[line.substr(0, space)].push_back(line.substr(space + 1));
+    for (const auto& [unit, changed] : files) {
+      const auto& all = questions_[host.name];
+      const auto of = std::find_if(all.begin(), all.end(), [&](const Question& one) { return one.unit == unit; });
+      if (of == all.end()) continue;
+      found(host.name, of->component,
+            {.cause = "restart_pending",
+             .message = unit + " runs since before a change of " + joined(changed),
+             .remedy = "apply restarts it, one host after the other",
+             .severity = Severity::warning});
+    }
   }
 
   void read_members() {

@@ -56,6 +56,7 @@ struct Plan::Data {
   std::vector<Diagnostic> warnings;
   PlanOrigin origin;
   std::size_t unchanged = 0;
+  std::size_t left_out = 0;  // as PlanOptions::no_restart says
   std::size_t parallel = 32;
   LostHostHint lost_host_hint;
 };

@@ -107,7 +107,7 @@ Record::Record(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
   }
 }
 
-void Record::end(const Report& report) noexcept {
+void Record::end(const Report& report) {
   line_ = ended(line_, report, unix_time());
   Workers workers(executor_, parallel_);
   for (const Failure& failure : report.failures)  // a host that was lost in the end is not waited for once more

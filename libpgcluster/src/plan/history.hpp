@@ -23,7 +23,7 @@ class Record {
  public:
   Record(const Plan::Data& plan, Executor& executor, const ApplyOptions& options, const LockHolder& us);
   /// A host whose history has gone meanwhile, with all of the cluster, gets none again.
-  void end(const Report& report) noexcept;
+  void end(const Report& report);
 
  private:
   const Plan::Data& plan_;

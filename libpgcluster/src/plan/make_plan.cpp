@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/joined.hpp"
 #include "base/nearest.hpp"
 #include "plan/data.hpp"
 #include "plan/projection.hpp"
@@ -137,6 +138,29 @@ void decide_all(std::vector<PlanNode>& nodes, Projection& projection) {
   throw Error(std::move(failure));
 }
 
+// Takes what would restart something out of the plan, and what comes after it: that was decided for a service that has been restarted.
+std::optional<Diagnostic> leave_restarts(Plan::Data& plan) {
+  std::vector<PlanNode>& nodes = plan.nodes;
+  std::vector<bool> after(nodes.size());
+  std::vector<std::string> restarts, others;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    PlanNode& node = nodes[i];
+    const bool restarts_now = disturbs(node.impact()) && node.impact() != Impact::data;
+    after[i] = restarts_now || std::any_of(node.before.begin(), node.before.end(), [&](std::size_t before) { return after[before]; });
+    if (!after[i]) continue;
+    if (node.changes()) (restarts_now ? restarts : others).push_back(node.id);
+    node.promise = Done{};
+    node.verify = false;
+  }
+  plan.left_out = restarts.size() + others.size();
+  if (restarts.empty()) return std::nullopt;
+  std::string all = joined(restarts);
+  if (!others.empty()) all += "; and what comes after: " + joined(others);
+  return Diagnostic{.severity = Severity::warning,
+                    .message = "left out, as nothing may be restarted: " + all,
+                    .hint = "an apply without that limit makes these changes"};
+}
+
 // Moves the diff out of the step's decision: the apply does not need it.
 PlannedChange describe(PlanNode& node) {
   PlannedChange change{.id = node.id, .host = node.host, .component = component_of(node.id)};
@@ -208,6 +232,8 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     if (!projection.knows(*ask)) open.push_back(ask);
   ask_all(hosts, open, projection, executor, options);
   decide_all(data->nodes, projection);
+  if (options.no_restart)
+    if (auto left = leave_restarts(*data)) data->warnings.push_back(std::move(*left));
 
   // The asks of an order cost one more round trip. Send them only for groups in which a step disturbs a member.
   std::map<std::string, std::vector<AskPtr>> order_asks;
@@ -244,7 +270,7 @@ Plan make_plan(const Hosts& hosts, const Steps& steps, Executor& executor, const
     }
     data->changes.push_back(std::move(change));
   }
-  data->unchanged = data->nodes.size() - data->changes.size();
+  data->unchanged = data->nodes.size() - data->changes.size() - data->left_out;
   if (data->changes.empty()) data->nodes.clear();  // an empty plan needs no steps: a caller may keep the plans of a whole fleet
   return Plan(std::move(data));
 }

@@ -176,6 +176,7 @@ const std::vector<Diagnostic>& Plan::warnings() const { return data_->warnings; 
 bool Plan::continues() const { return data_->origin.continues; }
 bool Plan::empty() const { return data_->changes.empty(); }
 std::size_t Plan::unchanged() const { return data_->unchanged; }
+std::size_t Plan::left_out() const { return data_->left_out; }
 
 std::string Plan::text(bool diff, bool color) const {
   const Style style{color};
@@ -193,6 +194,8 @@ std::string Plan::text(bool diff, bool color) const {
       if (diff) text += diffs(line, style);
     }
   }
+  if (data_->changes.empty() && left_out() > 0)
+    return text + "No changes without a restart: the other " + std::to_string(unchanged()) + " steps are up to date.\n";
   if (data_->changes.empty()) return text + "No changes: all " + std::to_string(unchanged()) + " steps are up to date.\n";
   std::string summary;
   for (const auto& [action, count] : counts) append(summary, std::to_string(count) + " " + action);

@@ -3,6 +3,7 @@
 
 #include "base/digest.hpp"
 #include "base/url.hpp"
+#include "component/shell.hpp"
 #include "op/ask.hpp"
 #include "op/balancer.hpp"
 #include "op/facts.hpp"
@@ -21,6 +22,17 @@ bool current(const SimulatedHost& host, const std::optional<std::map<std::string
     const std::string* content = host.read(path);
     return noted != notes->end() && noted->second == (content ? sha256_hex(*content) : "");
   });
+}
+
+// As older_units.sh answers.
+std::string older_units(const SimulatedHost& host) {
+  std::string out;
+  for (const auto& [name, unit] : host.units)
+    if (unit.start_notes && unit.state.active == "active")
+      for (const auto& [path, digest] : *unit.start_notes)
+        if (const std::string* content = host.read(path); !digest.empty() && digest != (content ? sha256_hex(*content) : ""))
+          out += name + " " + path + "\n";
+  return out;
 }
 
 // Of first_answer(): the words of each curl or other command.
@@ -96,6 +108,7 @@ Output SimulatedExecutor::Impl::exec(SimulatedHost& host, const std::vector<std:
   for (const auto& model : models_)
     if (auto output = model->exec(host, argv, input.reveal())) return *output;
   if (auto output = certificate_command(host, argv, input)) return *output;
+  if (argv.size() == 3 && argv[0] == "sh" && argv[2] == shell::older_units) return {.out = older_units(host)};
   const auto clock = [&] {
     return options_.clock + host.clock_ahead.count() +
            std::chrono::duration_cast<std::chrono::seconds>(local(host).time_since_epoch() - std::chrono::hours(1)).count();

@@ -45,6 +45,9 @@ struct DeployOptions {
   /// them as lost: the plan is refused if the DCS would have no quorum, or would lose it by a restart. With prune, also hosts that left the spec and
   /// no longer exist: they are removed from the cluster's records.
   std::vector<std::string> without{};
+  /// Leave out what would restart something or move leadership, and what comes after it; a warning names these steps. What is only read at a start
+  /// stands in the files, and stays pending until a plan without this. Refused while a cluster goes over to TLS or back.
+  bool no_restart = false;
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
 

@@ -61,6 +61,8 @@ class Plan {
   bool continues() const;
   /// The number of steps whose wished state holds already.
   std::size_t unchanged() const;
+  /// The number of steps that PlanOptions::no_restart left out.
+  std::size_t left_out() const;
 
   /// A text for people. `diff` adds the diffs, `color` ANSI colours.
   std::string text(bool diff = false, bool color = false) const;
@@ -86,6 +88,9 @@ struct PlanOptions {
   /// Hosts that the plan leaves out, as if they were down. A step may ask such a host (each answer is Unreadable), and may be after() one of its
   /// steps: the plan does not have that step, so there is nothing to wait for.
   std::set<std::string> without{};
+  /// Changes that would restart something or move leadership stay out of the plan, with every change that comes after one of them. A warning names
+  /// them.
+  bool no_restart = false;
   std::function<void()> poll{};  ///< called on the calling thread at least every 100 ms
 };
 
