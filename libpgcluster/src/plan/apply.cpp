@@ -98,7 +98,7 @@ void Engine::lock() {
 void Engine::unlock() noexcept {
   Workers releasing(executor_, std::min(options_.parallel, std::max<std::size_t>(1, hosts_.size())));
   for (auto& [name, host] : hosts_)
-    if (std::exchange(host.locked, false)) releasing.post([this, &host] { executor_.unlock(host.access); }, [](const Error&) {});
+    if (std::exchange(host.locked, false)) releasing.post([this, &host = host] { executor_.unlock(host.access); }, [](const Error&) {});
 }
 
 // Whether steps are open although nothing runs and nothing is awaited: a member of a rolling group waits for a step that needs a turn itself.

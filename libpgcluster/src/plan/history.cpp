@@ -94,7 +94,7 @@ Record::Record(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
   for (const auto& [name, access] : plan.hosts) {
     if (access.transport == Transport::cloud) continue;
     workers.post(
-        [this, &mutex, name, &access] {
+        [this, &mutex, name = name, &access = access] {
           const ProgramResult read = executor_.run(access, Program{.asks = {{name, FileOf{path}}}});
           const File* found = read.answers.size() == 1 ? std::get_if<File>(&read.answers[0]) : nullptr;
           const std::string content = with(found ? found->content : "", line_);
@@ -115,7 +115,7 @@ void Record::end(const Report& report) {
   for (const auto& [name, content] : written_) {
     Do last = writing(name, with(content, line_));
     last.was = File{.sha256 = sha256_hex(content), .mode = mode, .owner = "root", .group = "root"};
-    workers.post([this, name, last] { executor_.run(plan_.hosts.at(name), Program{.dos = {last}}); }, [](const Error&) {});
+    workers.post([this, name = name, last] { executor_.run(plan_.hosts.at(name), Program{.dos = {last}}); }, [](const Error&) {});
   }
 }
 
