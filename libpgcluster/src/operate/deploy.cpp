@@ -3,6 +3,7 @@
 #include "base/joined.hpp"
 #include "base/network.hpp"
 #include "base/url.hpp"
+#include "component/certificates.hpp"
 #include "component/cloud/cloud.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/planned.hpp"

@@ -191,7 +191,7 @@ class Reading {
       if (const auto space = line.find(' '); space != std::string::npos) files[line.substr(0, space)].push_back(line.substr(space + 1));
     for (const auto& [unit, changed] : files) {
       const auto& all = questions_[host.name];
-      const auto of = std::find_if(all.begin(), all.end(), [&](const Question& one) { return one.unit == unit; });
+      const auto of = std::find_if(all.begin(), all.end(), [&unit = unit](const Question& one) { return one.unit == unit; });
       if (of == all.end()) continue;
       found(host.name, of->component,
             {.cause = "restart_pending",
