@@ -28,6 +28,7 @@ class Field:
     name: str
     initial: str | None
     about: str
+    member: str    # in C++
 
 
 @dataclasses.dataclass
@@ -48,6 +49,12 @@ class Record:
     @property
     def python(self):
         return f"{self.outer}{'' if self.outer in CLASSES else '.'}{self.name}" if self.outer else self.name
+
+
+def python_name(member):
+    """Keywords of Python get an underscore; those of C++ have one there, and need none here."""
+    name = member.rstrip("_")
+    return name + ("_" if keyword.iskeyword(name) else "")
 
 
 def closing(text, begin):
@@ -177,7 +184,7 @@ class Parser:
             if (owner.name, field["name"]) in NOT_TOLD:
                 return
             initial = field["value"] if field["value"] is not None else field["braces"]
-            owner.fields.append(Field(field["type"], field["name"] + ("_" if keyword.iskeyword(field["name"]) else ""), initial, note or about))
+            owner.fields.append(Field(field["type"], python_name(field["name"]), initial, note or about, field["name"]))
         elif "(" in flat:
             name = re.search(r"(\w+)\(", flat)
             owner.methods.add(name[1] if name else flat)
@@ -410,7 +417,7 @@ def write_cpp(records, options, live, out):
             lines.append("  template <class Visit> static void members(Visit&& visit) {")
             if record.base in {one.name for one in options}:
                 lines.append(f"    Options<{record.base}>::members(visit);")
-            lines += [f'    visit("{field.name}", &{record.cpp}::{field.name.rstrip("_")});' for field in record.fields]
+            lines += [f'    visit("{field.name}", &{record.cpp}::{field.member});' for field in record.fields]
             lines += ["    static_cast<void>(visit);", "  }", "};"]
     lines += ["", "template <class Visit> void every_record(Visit&& visit) {"]
     lines += [f"  visit.template operator()<{record.cpp}>();" for record in records if record.values is None]

@@ -57,6 +57,7 @@ struct World {
   std::map<std::string, std::string> locales;  ///< what `locale -a` prints, by host
   std::map<std::string, RoleState> roles;
   std::map<std::string, DatabaseState> databases;
+  std::map<std::string, std::string> needed;  ///< why a role or a database cannot be dropped: Server::needed
   bool reloaded = false;
   std::set<std::string> slots{"pg1", "pg2", "pg3"};
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
@@ -205,8 +206,15 @@ struct World {
           value, nullptr, number ? "integer" : "string", at_start.contains(name) ? "postmaster" : "sighup", "1", "configuration file", false};
     }
     for (const auto& [name, r] : roles)
-      json["roles"][name] = {r.superuser, r.createdb, r.createrole, r.inherit, r.login, r.replication, r.bypassrls, r.verifier};
+      json["roles"][name] = {
+          r.superuser,   r.createdb,  r.createrole, r.inherit,          r.login,
+          r.replication, r.bypassrls, r.verifier,   r.connection_limit, r.valid_until ? nlohmann::json(*r.valid_until) : nlohmann::json(),
+          r.member_of};
     for (const auto& [name, one] : databases) json["databases"][name] = {one.owner, one.encoding, one.collate, one.ctype};
+    for (const auto& [what, words] : needed) {
+      const auto space = what.find(' ');
+      json[what.substr(0, space) + "_needed"][what.substr(space + 1)] = words;
+    }
     json["slots"] = slots;
     json["reloaded"] = reloaded;
     json["user_search"] = nullptr;

@@ -72,6 +72,131 @@ TEST_CASE("databases: made where absent, their owner kept") {
   CHECK(script.find("begin") == std::string::npos);
 }
 
+namespace {
+
+std::string script_of(const Decision& decision) {
+  REQUIRE(is<Change>(decision));
+  return std::get<Run>(std::get<Change>(decision).todo.front().what).input.masked();
+}
+
+void remember(World& world, const std::string& lines) {
+  for (auto& [host, facts] : world.view.facts) facts.objects = lines;
+}
+
+}  // namespace
+
+TEST_CASE("limits and memberships of a role: made, and back to their defaults when they leave the spec") {
+  World world;
+  UserSpec& app = world.view.spec.postgresql_users[0];
+  world.converged();
+  CHECK(is<Done>(world.decide("cluster/patroni/roles")));
+  app.connection_limit = 5;
+  app.valid_until = "2027-01-31 18:00+01";
+  app.member_of = {"pg_monitor"};
+  world.roles["pg_monitor"] = {};
+  const std::string script = script_of(world.decide("cluster/patroni/roles"));
+  CHECK(script.find(" connection limit 5 valid until '2027-01-31 17:00:00+00';\n") != std::string::npos);
+  CHECK(script.find("\ngrant \"pg_monitor\" to \"app\";\n") != std::string::npos);
+  world.roles["app"].connection_limit = 5;
+  world.roles["app"].valid_until = 1801414800;
+  world.roles["app"].member_of = {{"pg_monitor", true}, {"by_hand", true}};
+  CHECK(is<Done>(world.decide("cluster/patroni/roles")));
+
+  app = {.name = "app"};
+  remember(world, "role app\nmembership [\"app\",\"pg_monitor\"]\n");
+  const Decision decision = world.decide("cluster/patroni/roles");
+  const std::string back = script_of(decision);
+  CHECK(back.find(" connection limit -1 valid until 'infinity';\n") != std::string::npos);
+  CHECK(back.find("revoke \"pg_monitor\" from \"app\";\n") != std::string::npos);
+  CHECK(back.find("by_hand") == std::string::npos);
+  CHECK(std::get<Change>(decision).reason == "app has other rights");
+  // PostgreSQL 16 and later: the same membership, granted by somebody else, is not ours.
+  world.roles["app"] = {.login = true, .verifier = world.roles["app"].verifier, .member_of = {{"pg_monitor", false}}};
+  CHECK(is<Done>(world.decide("cluster/patroni/roles")));
+}
+
+TEST_CASE("a role that left the spec keeps its memberships") {
+  World world;
+  world.converged();
+  world.roles["former"].member_of = {{"pg_monitor", true}};
+  remember(world, "role former\nmembership [\"former\",\"pg_monitor\"]\n");
+  CHECK(is<Done>(world.decide("cluster/patroni/roles")));
+}
+
+TEST_CASE("a membership of a role that nobody knows is refused") {
+  World world;
+  world.view.spec.postgresql_users = {{.name = "app", .member_of = {"ap_readers"}}, {.name = "app_readers"}};
+  world.view.secrets["postgresql_users.app_readers.password"] = world.view.secrets["postgresql_users.app.password"];
+  world.converged();
+  world.roles["app_readers"] = {};
+  const Decision decision = world.decide("cluster/patroni/roles");
+  REQUIRE(is<Refused>(decision));
+  CHECK(std::get<Refused>(decision).why.message == "there is no role ap_readers, neither in the spec nor on the server");
+  CHECK(std::get<Refused>(decision).why.hint == "did you mean app_readers?");
+}
+
+TEST_CASE("a database is made from its template, which must exist") {
+  World world;
+  world.converged();
+  world.view.spec.postgresql_databases = {{.db = "app", .owner = "app"}, {.db = "new", .owner = "app", .template_ = "app"}};
+  const std::string script = script_of(world.decide("cluster/patroni/databases"));
+  CHECK(script.find("copied name := 'app'; begin") != std::string::npos);
+  CHECK(script.find("create database \"new\" owner \"app\" template \"app\";\n") != std::string::npos);
+  world.view.spec.postgresql_databases[1].template_ = "nowhere";
+  CHECK(is<Refused>(world.decide("cluster/patroni/databases")));
+}
+
+TEST_CASE("state: absent drops a database and a role, unless something needs them") {
+  World world;
+  world.converged();
+  world.view.spec.postgresql_users.push_back({.name = "former", .state = ObjectState::absent});
+  world.view.spec.postgresql_databases.push_back({.db = "former", .state = ObjectState::absent});
+  const auto names = world.names();
+  const auto at = [&](const std::string& name) { return std::find(names.begin(), names.end(), name) - names.begin(); };
+  CHECK(at("cluster/patroni/databases") < at("cluster/patroni/dropped-databases"));
+  CHECK(at("cluster/patroni/dropped-databases") < at("cluster/patroni/dropped-roles"));
+  CHECK(at("cluster/patroni/dropped-roles") < at("pg1/patroni/objects"));
+  CHECK(is<Done>(world.decide("cluster/patroni/dropped-databases")));
+  CHECK(is<Done>(world.decide("cluster/patroni/dropped-roles")));
+
+  world.roles["former"] = {.login = true};
+  world.databases["former"] = {"former", "UTF8", "C.UTF-8", "C.UTF-8"};
+  CHECK(is<Done>(world.decide("cluster/patroni/roles")));
+  CHECK(is<Done>(world.decide("cluster/patroni/databases")));
+  const Decision database = world.decide("cluster/patroni/dropped-databases");
+  CHECK(script_of(database).find("drop database \"former\";\n") != std::string::npos);
+  CHECK(std::get<Change>(database).impact == Impact::data);
+  CHECK(std::get<Change>(database).action == Action::remove);
+  const Decision role = world.decide("cluster/patroni/dropped-roles");
+  CHECK(script_of(role).find("drop role \"former\";\n") != std::string::npos);
+  CHECK(std::get<Change>(role).impact == Impact::none);
+  // The same plan forgets them, after they are dropped.
+  remember(world, "role app\nrole former\ndatabase app\ndatabase former\nmembership [\"app\",\"former\"]\n");
+  CHECK(is<Done>(world.decide("pg1/patroni/objects")));
+  world.view.spec.postgresql_users.pop_back();
+  world.view.spec.postgresql_databases.pop_back();
+  const Decision objects = world.decide("pg1/patroni/objects");
+  REQUIRE(is<Change>(objects));
+  CHECK(std::get<WriteFile>(std::get<Change>(objects).todo.front().what).content.reveal().find("role former\ndatabase app\ndatabase former\n") !=
+        std::string::npos);
+  world.view.spec.postgresql_users.push_back({.name = "former", .state = ObjectState::absent});
+  world.view.spec.postgresql_databases.push_back({.db = "former", .state = ObjectState::absent});
+
+  world.needed = {{"role former", "owns 2 objects of app"}, {"database former", "process 7 (user app, application psql, from this host)"}};
+  for (const char* step : {"cluster/patroni/dropped-databases", "cluster/patroni/dropped-roles"}) REQUIRE(is<Refused>(world.decide(step)));
+  CHECK(std::get<Refused>(world.decide("cluster/patroni/dropped-roles")).why.message ==
+        "the role former cannot be dropped: it owns 2 objects of app");
+  CHECK(std::get<Refused>(world.decide("cluster/patroni/dropped-databases")).why.message ==
+        "the database former cannot be dropped: it is used by process 7 (user app, application psql, from this host)");
+  // An earlier step of the plan may change that.
+  world.pending = true;
+  CHECK(is<Later>(world.decide("cluster/patroni/dropped-roles")));
+  CHECK(std::get<Later>(world.decide("cluster/patroni/dropped-databases")).at_most == Impact::data);
+
+  world.everything = Output{.status = 2};
+  CHECK(is<Later>(world.decide("cluster/patroni/dropped-databases")));
+}
+
 TEST_CASE("PgBouncer's function: made, and made anew where others may call it") {
   World world;
   world.converged();

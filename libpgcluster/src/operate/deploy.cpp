@@ -279,15 +279,15 @@ class Deployment {
 
   // Roles and databases that left the spec hold somebody's data: they stay until somebody drops them.
   void take_leave_of_objects() {
-    const Objects described = described_objects(spec_), before = remembered_objects(facts_);
+    const Objects described = described_objects(spec_), dropped = dropped_objects(spec_), before = remembered_objects(facts_);
     for (const std::string& role : before.roles)
-      if (!described.roles.contains(role))
+      if (!described.roles.contains(role) && !dropped.roles.contains(role))
         warn("the role " + role + " is no longer described, and stays with its rights and its password",
-             "DROP ROLE " + sql_identifier(role) + " removes it, or ALTER ROLE … NOLOGIN shuts it out", "postgresql_users." + role);
+             "list it with state: absent to drop it, or with flags: NOLOGIN to shut it out", "postgresql_users." + role);
     for (const std::string& database : before.databases)
-      if (!described.databases.contains(database))
-        warn("the database " + database + " is no longer described, and stays with its data",
-             "DROP DATABASE " + sql_identifier(database) + " removes it", "postgresql_databases." + database);
+      if (!described.databases.contains(database) && !dropped.databases.contains(database))
+        warn("the database " + database + " is no longer described, and stays with its data", "list it with state: absent to drop it with its data",
+             "postgresql_databases." + database);
   }
 
   // A host that left the spec goes on as a member, but gets no files any more: it could not log in with what is new.

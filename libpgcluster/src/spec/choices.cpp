@@ -42,6 +42,16 @@ std::string_view to_string(RepoType type) noexcept {
   return {};
 }
 
+std::string_view to_string(ObjectState state) noexcept {
+  switch (state) {
+    case ObjectState::present:
+      return "present";
+    case ObjectState::absent:
+      return "absent";
+  }
+  return {};
+}
+
 std::string_view to_string(BackupType type) noexcept {
   switch (type) {
     case BackupType::full:

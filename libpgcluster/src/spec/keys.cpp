@@ -39,8 +39,10 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Let the superuser in from database_allowed_networks, too. false: only by the Unix sockets and from the cluster's hosts, unless a line of "
        "postgresql_pg_hba names it; through PgBouncer not from hosts with HAProxy.",
        Rule{}, Effect::reload},
-      {"postgresql_users", &S::postgresql_users, "PostgreSQL roles to create. A role that is removed from the list stays in the database."},
-      {"postgresql_databases", &S::postgresql_databases, "Databases to create. A database that is removed from the list is kept."},
+      {"postgresql_users", &S::postgresql_users,
+       "PostgreSQL roles. A role that is removed from the list stays until it is listed with state: absent."},
+      {"postgresql_databases", &S::postgresql_databases,
+       "Databases. One that is removed from the list is kept with its data until it is listed with state: absent."},
       {"postgresql_encoding", &S::postgresql_encoding, "Character encoding of the databases, set by initdb.", needed(Format::word), Effect::fixed,
        "give a new database an encoding of its own (postgresql_databases, encoding), or deploy a cluster with it, and move the data there"},
       {"postgresql_locale", &S::postgresql_locale, "Locale of the databases, set by initdb.", needed(Format::word), Effect::fixed,
@@ -300,6 +302,17 @@ const std::vector<Key<UserSpec>>& of<UserSpec>() {
        &UserSpec::flags,
        "Attributes as in CREATE ROLE, in any case, separated by commas: LOGIN,CREATEDB,NOSUPERUSER. Default: LOGIN.",
        {.format = Format::flags, .fallback = "LOGIN"}},
+      {"connection_limit", &UserSpec::connection_limit, "Maximum number of concurrent sessions of the role; -1 means no limit.", range(-1, kMany)},
+      {"valid_until", &UserSpec::valid_until,
+       "Time after which the password no longer works: 2027-01-31, or 2027-01-31 18:00+01. Without a time zone it is UTC. Default: it never "
+       "expires."},
+      {"member_of",
+       &UserSpec::member_of,
+       "Roles whose privileges the role gets, such as pg_monitor or others of postgresql_users. A membership that is removed from the list is "
+       "revoked; "
+       "others that the role has stay.",
+       {.format = Format::database, .one_or_many = true}},
+      {"state", &UserSpec::state, "absent: the role is dropped. It must not own anything or have privileges in a database."},
   };
   return keys;
 }
@@ -313,6 +326,10 @@ const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>() {
       {"encoding", &D::encoding, "Character encoding, where it differs from postgresql_encoding.", like(Format::word)},
       {"lc_collate", &D::lc_collate, "Collation, where it differs from postgresql_locale.", like(Format::word)},
       {"lc_ctype", &D::lc_ctype, "Character classification, where it differs from postgresql_locale.", like(Format::word)},
+      {"template", &D::template_,
+       "Database that is copied when this one is created. Default: template1, or template0 with an encoding or locale of its own.",
+       like(Format::database)},
+      {"state", &D::state, "absent: the database is dropped with its data. It must not have sessions."},
   };
   return keys;
 }

@@ -95,8 +95,8 @@ struct Members {
                    std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
                    std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<RepoSpec> Owner::*, std::vector<HostSpec> Owner::*,
                    HaproxyPorts Owner::*, HaproxyMaxconn Owner::*, HaproxyTimeout Owner::*, TlsCa Owner::*, BackupSchedule Owner::*,
-                   BinarySpec Owner::*, RepoType Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*, ConsulLayout Owner::*,
-                   ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
+                   BinarySpec Owner::*, RepoType Owner::*, ObjectState Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*,
+                   ConsulLayout Owner::*, ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
                    std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
 };
 template <class Owner>

@@ -15,6 +15,7 @@
 #include "spec/consul.hpp"
 #include "spec/encodings.hpp"
 #include "spec/keys.hpp"
+#include "spec/objects.hpp"
 #include "spec/parameters.hpp"
 #include "spec/passwords.hpp"
 #include "spec/pg_hba.hpp"
@@ -136,6 +137,7 @@ class Checker {
     check_cloud(spec_, findings_);
     check_consul(spec_, findings_);
     roles_and_databases();
+    check_objects(spec_, findings_);
     check_passwords(spec_, findings_);
     check_parameters(spec_, findings_);
     check_allowed_networks(spec_, findings_);

@@ -34,6 +34,14 @@ enum class RepoType {
 /// The word of the type: "posix".
 std::string_view to_string(RepoType type) noexcept;
 
+/// Whether a role, a database, or what is in one is to be there.
+enum class ObjectState {
+  present,  ///< it is made where it does not exist
+  absent,   ///< it is dropped where it exists
+};
+/// The word of the state: "absent".
+std::string_view to_string(ObjectState state) noexcept;
+
 /// What a backup copies.
 enum class BackupType {
   full,  ///< all files

@@ -89,6 +89,16 @@ struct UserSpec {
   /// Attributes as in CREATE ROLE, in any case, separated by commas: LOGIN,CREATEDB,NOSUPERUSER.
   /// Default: LOGIN.
   std::string flags{};
+  /// Maximum number of concurrent sessions of the role; -1 means no limit.
+  int connection_limit = -1;
+  /// Time after which the password no longer works: 2027-01-31, or 2027-01-31 18:00+01. Without a
+  /// time zone it is UTC. Default: it never expires.
+  std::string valid_until{};
+  /// Roles whose privileges the role gets, such as pg_monitor or others of postgresql_users. A
+  /// membership that is removed from the list is revoked; others that the role has stay.
+  std::vector<std::string> member_of{};
+  /// absent: the role is dropped. It must not own anything or have privileges in a database.
+  ObjectState state = ObjectState::present;
   friend bool operator==(const UserSpec&, const UserSpec&) = default;
 };
 /// A database to create. An empty member takes the default of the cluster.
@@ -103,6 +113,11 @@ struct DatabaseSpec {
   std::string lc_collate{};
   /// Character classification, where it differs from postgresql_locale.
   std::string lc_ctype{};
+  /// Database that is copied when this one is created. Default: template1, or template0 with an
+  /// encoding or locale of its own.
+  std::string template_{};
+  /// absent: the database is dropped with its data. It must not have sessions.
+  ObjectState state = ObjectState::present;
   friend bool operator==(const DatabaseSpec&, const DatabaseSpec&) = default;
 };
 
@@ -231,9 +246,11 @@ struct Spec {
   /// from the cluster's hosts, unless a line of postgresql_pg_hba names it; through PgBouncer not
   /// from hosts with HAProxy.
   bool postgresql_superuser_remote = false;
-  /// PostgreSQL roles to create. A role that is removed from the list stays in the database.
+  /// PostgreSQL roles. A role that is removed from the list stays until it is listed with state:
+  /// absent.
   std::vector<UserSpec> postgresql_users{};
-  /// Databases to create. A database that is removed from the list is kept.
+  /// Databases. One that is removed from the list is kept with its data until it is listed with
+  /// state: absent.
   std::vector<DatabaseSpec> postgresql_databases{};
   /// Character encoding of the databases, set by initdb.
   std::string postgresql_encoding = "UTF8";

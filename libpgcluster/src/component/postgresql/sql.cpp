@@ -14,13 +14,45 @@ using Json = nlohmann::json;
 
 constexpr const char* start_expression = "pg_postmaster_start_time()::text";
 
+// What a role still owns or may use, and who is connected to a database. PostgreSQL drops neither as long as there is something.
+std::string what_needs(const Objects& dropped) {
+  std::string text;
+  if (!dropped.roles.empty())
+    text +=
+        ", 'role_needed', (select json_object_agg(rolname, words) from (select rolname, string_agg(case deptype when 'o' then 'owns ' when 'a' then"
+        " 'has privileges on ' else 'is named in ' end || coalesce(shared, n || case n when 1 then ' object of ' else ' objects of ' end || datname),"
+        " ', ' order by deptype desc, shared, datname) as words from (select rolname, deptype, datname, case when dbid = 0 then coalesce('the "
+        "database ' ||"
+        " (select datname from pg_database where pg_database.oid = objid and classid = 'pg_database'::regclass), 'what all databases share') end as"
+        " shared, count(*) as n from pg_shdepend join pg_authid on refobjid = pg_authid.oid and refclassid = 'pg_authid'::regclass left join"
+        " pg_database on pg_database.oid = dbid where rolname in (" +
+        joined(dropped.roles, ",", sql_literal) + ") group by 1, 2, 3, 4) as refs group by rolname) as roles)";
+  if (!dropped.databases.empty())
+    text +=
+        ", 'database_needed', (select json_object_agg(datname, words) from (select datname, string_agg(format('process %s (user %s, application"
+        " %s, from %s)', pid, usename, coalesce(nullif(application_name, ''), '-'), coalesce(host(client_addr), 'this host')), ', ') as words"
+        " from (select *, row_number() over (partition by datname order by pid) as nth from pg_stat_activity where pid <> pg_backend_pid() and"
+        " backend_type = 'client backend' and datname in (" +
+        joined(dropped.databases, ",", sql_literal) + ")) as sessions where nth <= 5 group by datname) as databases)";
+  return text;
+}
+
 std::string query(const ClusterView& view) {
   std::set<std::string> names;
   for (const auto& [name, value] : postgresql_parameters(view)) names.insert(name);
   // Of roles and databases those that are described, or were: somebody else may have made thousands.
   Objects objects = described_objects(view.spec), before = remembered_objects(view.facts);
-  objects.roles.merge(before.roles);
-  objects.databases.merge(before.databases);
+  const Objects dropped = dropped_objects(view.spec);
+  for (Objects one : {before, dropped}) {
+    objects.roles.merge(one.roles);
+    objects.databases.merge(one.databases);
+  }
+  std::set<std::string> groups;
+  for (const Objects* one : {&objects, &before})
+    for (const auto& [role, group] : one->memberships) groups.insert(group);
+  objects.roles.insert(groups.begin(), groups.end());
+  for (const DatabaseSpec& one : view.spec.postgresql_databases)
+    if (!one.template_.empty()) objects.databases.insert(one.template_);
   for (const std::string& own : {view.spec.patroni_superuser_username, view.spec.patroni_replication_username, std::string("pgbouncer")})
     objects.roles.insert(own);
   objects.databases.insert("postgres");
@@ -33,13 +65,17 @@ std::string query(const ClusterView& view) {
          " where context = 'postmaster' and setting is distinct from boot_val or name in (" +
          joined(names, ",", sql_literal) +
          ")), 'roles', (select json_object_agg(rolname, json_build_array(rolsuper, rolcreatedb, rolcreaterole, rolinherit, rolcanlogin,"
-         " rolreplication, rolbypassrls, rolpassword)) from pg_authid where rolname in (" +
-         joined(objects.roles, ",", sql_literal) +
+         " rolreplication, rolbypassrls, rolpassword, rolconnlimit, case when isfinite(rolvaliduntil) then extract(epoch from rolvaliduntil)::bigint"
+         " when rolvaliduntil = '-infinity' then 0 end, " +
+         (groups.empty() ? std::string("null")
+                         : "(select json_object_agg(groups.name, groups.own) from (select g.rolname as name, bool_or(m.grantor = 10) as own from"
+                           " pg_auth_members m join pg_authid g on g.oid = m.roleid where m.member = a.oid and g.rolname in (" +
+                               joined(groups, ",", sql_literal) + ") group by g.rolname) as groups)") +
+         ")) from pg_authid a where rolname in (" + joined(objects.roles, ",", sql_literal) +
          "))"
          ", 'databases', (select json_object_agg(datname, json_build_array(pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate,"
          " datctype)) from pg_database where datname in (" +
-         joined(objects.databases, ",", sql_literal) +
-         "))"
+         joined(objects.databases, ",", sql_literal) + "))" + what_needs(dropped) +
          ", 'session_settings', (select setconfig from pg_db_role_setting where setdatabase = 0 and setrole = 0)"
          // A file's time is in whole seconds.
          ", 'files_read', (select pg_conf_load_time() >= max((pg_stat_file(sourcefile, true)).modification) from pg_file_settings)"
@@ -76,8 +112,22 @@ std::string sql_literal(std::string_view text) {
 
 Objects described_objects(const Spec& spec) {
   Objects all;
-  for (const UserSpec& user : spec.postgresql_users) all.roles.insert(user.name);
-  for (const DatabaseSpec& database : spec.postgresql_databases) all.databases.insert(database.db);
+  for (const UserSpec& user : spec.postgresql_users) {
+    if (user.state == ObjectState::absent) continue;
+    all.roles.insert(user.name);
+    for (const std::string& group : user.member_of) all.memberships.emplace(user.name, group);
+  }
+  for (const DatabaseSpec& database : spec.postgresql_databases)
+    if (database.state == ObjectState::present) all.databases.insert(database.db);
+  return all;
+}
+
+Objects dropped_objects(const Spec& spec) {
+  Objects all;
+  for (const UserSpec& user : spec.postgresql_users)
+    if (user.state == ObjectState::absent) all.roles.insert(user.name);
+  for (const DatabaseSpec& database : spec.postgresql_databases)
+    if (database.state == ObjectState::absent) all.databases.insert(database.db);
   return all;
 }
 
@@ -88,6 +138,9 @@ Objects remembered_objects(const std::map<std::string, Facts>& facts) {
     for (std::string line; std::getline(lines, line);) {
       if (line.starts_with("role ")) all.roles.insert(line.substr(5));
       if (line.starts_with("database ")) all.databases.insert(line.substr(9));
+      if (line.starts_with("membership "))
+        if (const Json names = Json::parse(line.substr(11), nullptr, false); names.is_array() && names.size() == 2)
+          all.memberships.emplace(json_read::plain(names[0]), json_read::plain(names[1]));
     }
   }
   return all;
@@ -97,11 +150,12 @@ std::string objects_file(const Objects& objects) {
   std::string text = "# Roles and databases that the spec describes, or that left it and are still there.\n";
   for (const std::string& name : objects.roles) text += "role " + name + "\n";
   for (const std::string& name : objects.databases) text += "database " + name + "\n";
+  for (const auto& [role, group] : objects.memberships) text += "membership " + Json::array({role, group}).dump() + "\n";
   return text;
 }
 
-// A cluster, a database or a role may have settings for everybody: these must not change our session. Who may make functions, operators or temporary tables in a
-// database must not have us call them: search_path names pg_catalog only, and pg_temp last.
+// A cluster, a database or a role may have settings for everybody: these must not change our session. Who may make functions, operators or temporary
+// tables in a database must not have us call them: search_path names pg_catalog only, and pg_temp last.
 static constexpr const char* own_session =
     "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,pg_temp"
     " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c "
@@ -174,12 +228,18 @@ Server read_server(const Answer& answer) {
                                one.size() > 7 && !one[8].is_null() ? std::optional(json_read::plain(one[8])) : std::nullopt,
                                one.size() > 7 ? json_read::plain(one[9]) : ""};
   for (const auto& [name, one] : json_read::at(json, "roles").items())
-    if (one.is_array() && one.size() == 8)
-      server.roles[name] = {json_read::flag(one[0]), json_read::flag(one[1]), json_read::flag(one[2]), json_read::flag(one[3]),
-                            json_read::flag(one[4]), json_read::flag(one[5]), json_read::flag(one[6]), json_read::plain(one[7])};
+    if (one.is_array() && one.size() == 11) {
+      RoleState& role = server.roles[name] = {json_read::flag(one[0]), json_read::flag(one[1]), json_read::flag(one[2]), json_read::flag(one[3]),
+                                              json_read::flag(one[4]), json_read::flag(one[5]), json_read::flag(one[6]), json_read::plain(one[7])};
+      if (one[8].is_number_integer()) role.connection_limit = one[8].get<int>();
+      if (one[9].is_number_integer()) role.valid_until = one[9].get<std::int64_t>();
+      for (const auto& [group, own] : one[10].items()) role.member_of[group] = json_read::flag(own);
+    }
   for (const auto& [name, one] : json_read::at(json, "databases").items())
     if (one.is_array() && one.size() == 4)
       server.databases[name] = {json_read::plain(one[0]), json_read::plain(one[1]), json_read::plain(one[2]), json_read::plain(one[3])};
+  for (const auto& [key, object] : {std::pair{"role_needed", "role "}, {"database_needed", "database "}})
+    for (const auto& [name, words] : json_read::at(json, key).items()) server.needed[object + name] = json_read::plain(words);
   if (const Json& one = json_read::at(json, "user_search"); one.is_array() && one.size() == 5)
     server.user_search = UserSearch{.source = json_read::plain(one[0]),
                                     .config = json_read::plain(one[1]),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,6 +20,9 @@ std::string sql_literal(std::string_view text);
 struct RoleState {
   bool superuser = false, createdb = false, createrole = false, inherit = true, login = false, replication = false, bypassrls = false;
   std::string verifier;  ///< what pg_authid keeps; empty: no password
+  int connection_limit = -1;
+  std::optional<std::int64_t> valid_until{};  ///< seconds since 1970; empty: for ever
+  std::map<std::string, bool> member_of{};    ///< roles that it is a member of, of those that are described; whether the superuser granted it
 };
 
 struct DatabaseState {
@@ -43,6 +47,7 @@ struct Server {
   bool files_read = false;                         ///< it has read its configuration files since they were written
   std::map<std::string, RoleState> roles;          ///< of those that are described, or once were
   std::map<std::string, DatabaseState> databases;  ///< likewise
+  std::map<std::string, std::string> needed;       ///< what keeps a role or a database that is to be dropped, in words; by resource: "role app"
   std::optional<UserSearch> user_search;
   std::map<std::string, std::string> session_settings;  ///< of all sessions: ALTER ROLE ALL SET
   bool reloaded = false;                                ///< it has read its settings again since it was started
@@ -56,13 +61,18 @@ struct Server {
 Ask server_ask(const ClusterView& view, const TopologyHost& host);
 Server read_server(const Answer& answer);
 
-/// Names of roles and databases that the spec describes, or once did.
+/// Roles and databases that the spec describes, or once did.
 struct Objects {
+  /// A role, and one that it is a member of.
+  using Membership = std::pair<std::string, std::string>;
   std::set<std::string> roles, databases;
+  std::set<Membership> memberships{};
   friend bool operator==(const Objects&, const Objects&) = default;
 };
-/// Those of the spec. What pgcluster itself needs is no user's.
+/// Those of the spec that are to be there. What pgcluster itself needs is no user's.
 Objects described_objects(const Spec& spec);
+/// Those of the spec that are to be dropped.
+Objects dropped_objects(const Spec& spec);
 /// Those that the hosts remember (/var/lib/pgcluster/objects), and the text that they remember them by.
 Objects remembered_objects(const std::map<std::string, Facts>& facts);
 std::string objects_file(const Objects& objects);

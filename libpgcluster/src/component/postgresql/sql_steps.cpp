@@ -7,10 +7,12 @@
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
+#include "base/nearest.hpp"
 #include "base/strings.hpp"
 #include "component/postgresql/locales.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
+#include "spec/objects.hpp"
 
 namespace pgcluster {
 namespace {
@@ -35,6 +37,8 @@ struct RoleWish {
   std::string name;
   std::vector<std::pair<const Flag*, bool>> flags;
   const Secret* password = nullptr;
+  const UserSpec* user = nullptr;  ///< null: one of pgcluster's own, of which only what is above matters
+  std::optional<std::int64_t> valid_until{};
 };
 
 RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
@@ -47,6 +51,8 @@ RoleWish from_spec(const ClusterView& view, const UserSpec& user) {
       if (word == flag.word || word == std::string("NO") + flag.word) set[&flag] = word == flag.word;
   for (const Flag& flag : flags) wish.flags.emplace_back(&flag, set[&flag]);
   wish.password = &view.secret("postgresql_users." + user.name + ".password");
+  wish.user = &user;
+  wish.valid_until = time_of(user.valid_until);
   return wish;
 }
 
@@ -58,6 +64,7 @@ std::vector<RoleWish> role_wishes(const ClusterView& view) {
       {spec.patroni_replication_username, {{&flags[5], true}, {&flags[4], true}}, &view.secret("patroni_replication_password")}};
   if (spec.pgbouncer_install) wishes.push_back({bouncer, {{&flags[4], true}}, &view.secret("pgbouncer_auth_password")});
   for (const UserSpec& user : spec.postgresql_users) {
+    if (user.state == ObjectState::absent) continue;
     RoleWish wish = from_spec(view, user);
     if (std::none_of(wishes.begin(), wishes.end(), [&](const RoleWish& one) { return one.name == wish.name; })) wishes.push_back(std::move(wish));
   }
@@ -69,6 +76,18 @@ Text shown(const RoleWish& wish, const RoleState* state) {
   for (const auto& [flag, on] : wish.flags) {
     const bool is = state ? state->*flag->value : on;
     line += std::string(" ") + (is ? "" : "no") + flag->word;
+  }
+  if (wish.user) {
+    const int limit = state ? state->connection_limit : wish.user->connection_limit;
+    const auto until = state ? state->valid_until : wish.valid_until;
+    std::string groups;
+    if (state)
+      for (const auto& [group, own] : state->member_of) append(groups, group);
+    else
+      groups = joined(std::set<std::string>(wish.user->member_of.begin(), wish.user->member_of.end()));
+    if (limit != -1) line += " connection limit " + std::to_string(limit);
+    if (until) line += " valid until " + utc_time(*until);
+    if (!groups.empty()) line += " member of " + groups;
   }
   if (!state) return line + " password <secret " + wish.password->name + ">\n";
   const bool same = scram_matches(state->verifier, wish.password->value);
@@ -145,30 +164,76 @@ void add_session_settings(const ClusterView& view, const Server& server, std::st
   }
 }
 
+Refused no_such_role(const View& view, const Server& server, const std::string& role, const std::string& path) {
+  std::vector<std::string_view> known;
+  for (const auto& [name, state] : server.roles) known.push_back(name);
+  const auto near = nearest(role, known);
+  return Refused{{.message = "there is no role " + role + ", neither in the spec nor on the server",
+                  .hint = near.empty() || near == view->spec.patroni_replication_username ? "add - { name: " + role + " } to postgresql_users"
+                                                                                          : "did you mean " + std::string(near) + "?",
+                  .path = path}};
+}
+
+// Memberships of described roles that the spec had before. What somebody else granted stays, and so does all of a role that left the spec.
+std::vector<Objects::Membership> left_memberships(const ClusterView& view, const Server& server) {
+  const Objects described = described_objects(view.spec), remembered = remembered_objects(view.facts);
+  std::vector<Objects::Membership> left;
+  for (const auto& one : remembered.memberships) {
+    if (described.memberships.contains(one) || !described.roles.contains(one.first)) continue;
+    const auto role = server.roles.find(one.first);
+    if (role == server.roles.end()) continue;
+    const auto found = role->second.member_of.find(one.second);
+    // Until version 16 a membership has one grantor only, who may have been renamed or dropped.
+    if (found != role->second.member_of.end() && (found->second || view.spec.postgresql_version < 16)) left.push_back(one);
+  }
+  return left;
+}
+
 StepPtr roles_step(const View& view) {
   return sql_step(view, patroni::roles(), [view](const TopologyHost& host, const Server& server, const Answers&) -> Decision {
     Text script = "begin;\n", after;
-    std::string before, reason;
+    std::string before, reason, grants;
+    const Objects described = described_objects(view->spec);
+    for (const UserSpec& user : view->spec.postgresql_users)
+      for (const std::string& group : user.member_of)
+        if (user.state == ObjectState::present && !described.roles.contains(group) && !server.roles.contains(group))
+          return no_such_role(view, server, group, "postgresql_users." + user.name + ".member_of");
+    std::map<std::string, std::vector<std::string>> left;
+    for (const auto& [role, group] : left_memberships(*view, server)) left[role].push_back(group);
     for (const RoleWish& wish : role_wishes(*view)) {
       const auto found = server.roles.find(wish.name);
       const RoleState* state = found == server.roles.end() ? nullptr : &found->second;
       const bool same_password = state && scram_matches(state->verifier, wish.password->value);
       const bool same_flags =
           state && std::all_of(wish.flags.begin(), wish.flags.end(), [&](const auto& one) { return state->*one.first->value == one.second; });
-      if (same_password && same_flags) continue;
-      script += (state ? "alter role " : "create role ") + sql_identifier(wish.name);
-      for (const auto& [flag, on] : wish.flags) script += std::string(" ") + (on ? "" : "no") + flag->word;
-      if (!same_password) {
-        script += " password '";
-        script += Secret{wish.password->name + " (verifier)", scram_verifier(wish.name, wish.password->value)};
-        script += "'";
+      const RoleState limits = state ? *state : RoleState{};
+      const bool same_limits = !wish.user || (limits.connection_limit == wish.user->connection_limit && limits.valid_until == wish.valid_until);
+      std::string changed;
+      if (wish.user)
+        for (const std::string& group : wish.user->member_of)
+          if (!state || !state->member_of.contains(group)) changed += "grant " + sql_identifier(group) + " to " + sql_identifier(wish.name) + ";\n";
+      for (const std::string& group : left[wish.name]) changed += "revoke " + sql_identifier(group) + " from " + sql_identifier(wish.name) + ";\n";
+      grants += changed;
+      if (same_password && same_flags && same_limits && changed.empty()) continue;
+      if (!(same_password && same_flags && same_limits)) {
+        script += (state ? "alter role " : "create role ") + sql_identifier(wish.name);
+        for (const auto& [flag, on] : wish.flags) script += std::string(" ") + (on ? "" : "no") + flag->word;
+        if (!same_limits) {
+          script += " connection limit " + std::to_string(wish.user->connection_limit);
+          if (wish.valid_until || state) script += " valid until '" + (wish.valid_until ? utc_time(*wish.valid_until) : "infinity") + "'";
+        }
+        if (!same_password) {
+          script += " password '";
+          script += Secret{wish.password->name + " (verifier)", scram_verifier(wish.name, wish.password->value)};
+          script += "'";
+        }
+        script += ";\n";
       }
-      script += ";\n";
       if (state) before += shown(wish, state).reveal();
       after += shown(wish, nullptr);
-      append(reason, wish.name + (!state ? " is not there" : same_password ? " has other rights" : " has another password"));
+      append(reason, wish.name + (!state ? " is not there" : !same_password ? " has another password" : " has other rights"));
     }
-    std::string more;
+    std::string more = grants;
     add_session_settings(*view, server, more, before, after, reason);
     script += more;
     if (reason.empty()) return Done{};
@@ -220,18 +285,33 @@ std::optional<Refused> other_characters(const Spec& spec, const DatabaseSpec& wi
   return std::nullopt;
 }
 
+std::string template_of(const DatabaseSpec& wish) {
+  if (!wish.template_.empty()) return wish.template_;
+  return wish.encoding.empty() && wish.lc_collate.empty() && wish.lc_ctype.empty() ? "template1" : "template0";
+}
+
+std::optional<Refused> no_template(const ClusterView& view, const Server& server, const DatabaseSpec& wish) {
+  if (wish.template_.empty() || server.databases.contains(wish.template_) || described_objects(view.spec).databases.contains(wish.template_))
+    return std::nullopt;
+  return Refused{{.message = "there is no database " + wish.template_ + " to make " + wish.db + " from, neither in the spec nor on the server",
+                  .hint = "name another template, or take the key out",
+                  .path = "postgresql_databases." + wish.db + ".template"}};
+}
+
 // CREATE DATABASE copies a template, to which nobody may be connected. It waits five seconds itself, and does not tell who it is.
-constexpr const char* template_is_free =
-    "do $$ declare who text; begin\n"
-    "for look in 1..60 loop\n"
-    "  perform pg_stat_clear_snapshot();\n"
-    "  select string_agg(format('process %s (user %s, application %s, from %s)', pid, usename, coalesce(nullif(application_name, ''), '-'),\n"
-    "    coalesce(host(client_addr), 'this host')), ', ') into who from pg_stat_activity where datname = 'template1' and pid <> pg_backend_pid();\n"
-    "  exit when who is null;\n"
-    "  if look = 60 then raise exception 'template1 is in use by %, so no database can be made from it', who\n"
-    "    using hint = 'End these sessions (select pg_terminate_backend(PID)), and apply again.'; end if;\n"
-    "  perform pg_sleep(0.5);\n"
-    "end loop; end $$;\n";
+std::string template_is_free(const std::string& name) {
+  return "do $$ declare who text; copied name := " + sql_literal(name) +
+         "; begin\n"
+         "for look in 1..60 loop\n"
+         "  perform pg_stat_clear_snapshot();\n"
+         "  select string_agg(format('process %s (user %s, application %s, from %s)', pid, usename, coalesce(nullif(application_name, ''), '-'),\n"
+         "    coalesce(host(client_addr), 'this host')), ', ') into who from pg_stat_activity where datname = copied and pid <> pg_backend_pid();\n"
+         "  exit when who is null;\n"
+         "  if look = 60 then raise exception '% is in use by %, so no database can be made from it', copied, who\n"
+         "    using hint = 'End these sessions (select pg_terminate_backend(PID)), and apply again.'; end if;\n"
+         "  perform pg_sleep(0.5);\n"
+         "end loop; end $$;\n";
+}
 
 StepPtr databases_step(const View& view) {
   std::vector<Ask> locales;
@@ -242,6 +322,7 @@ StepPtr databases_step(const View& view) {
   auto decide = [view](const TopologyHost& host, const Server& server, const Answers& answers) -> Decision {
     std::string script, before, after, reason;
     for (const DatabaseSpec& wish : view->spec.postgresql_databases) {
+      if (wish.state == ObjectState::absent) continue;
       const std::string owner = wish.owner.empty() ? view->spec.patroni_superuser_username : wish.owner;
       const auto found = server.databases.find(wish.db);
       const bool is_there = found != server.databases.end();
@@ -256,13 +337,14 @@ StepPtr databases_step(const View& view) {
         script += "alter database " + sql_identifier(wish.db) + " owner to " + sql_identifier(owner) + ";\n";
         before += wish.db + ": owner " + found->second.owner + "\n";
       } else {
-        const bool from_template0 = !wish.encoding.empty() || !wish.lc_collate.empty() || !wish.lc_ctype.empty();
-        if (!from_template0) script += template_is_free;
+        const std::string& copied = template_of(wish);
+        if (auto refused = no_template(*view, server, wish)) return *std::move(refused);
+        if (copied != "template0") script += template_is_free(copied);
         script += "create database " + sql_identifier(wish.db) + " owner " + sql_identifier(owner);
         if (!wish.encoding.empty()) script += " encoding " + sql_literal(wish.encoding);
         if (!wish.lc_collate.empty()) script += " lc_collate " + sql_literal(wish.lc_collate);
         if (!wish.lc_ctype.empty()) script += " lc_ctype " + sql_literal(wish.lc_ctype);
-        if (from_template0) script += " template template0";
+        if (copied != "template1") script += " template " + (wish.template_.empty() ? copied : sql_identifier(copied));
         script += ";\n";
       }
       after += wish.db + ": owner " + owner + "\n";
@@ -277,6 +359,45 @@ StepPtr databases_step(const View& view) {
     return change;
   };
   return sql_step(view, patroni::databases(), decide, std::move(locales));
+}
+
+// Drops what has state: absent. Something that needs it is a reason to refuse, unless an earlier step of the plan may change that.
+StepPtr drop_step(const View& view, const StepRef& name, const std::string& object, std::set<std::string> names, Impact impact) {
+  auto decide = [view, object, names = std::move(names), impact](const Answers& answers) -> Decision {
+    const TopologyHost* host = writable_host(*view, answers);
+    Later later{
+        .until = "one server, and only one, takes writes", .at_most = impact, .action = Action::run, .seen = servers_in_words(*view, answers)};
+    if (!host) return later;
+    const Ask ask = server_ask(*view, *host);
+    const Server& server = answers.read(ask, read_server);
+    std::string script, before;
+    for (const std::string& one : names) {
+      if (object == "role" ? !server.roles.contains(one) : !server.databases.contains(one)) continue;
+      if (const auto needed = server.needed.find(object + " " + one); needed != server.needed.end()) {
+        later.until = "nothing needs the " + object + " " + one + " any more";
+        if (answers.pending(ask)) return later;
+        return Refused{{.message = "the " + object + " " + one +
+                                   (object == "role" ? " cannot be dropped: it " : " cannot be dropped: it is used by ") + needed->second,
+                        .hint = object == "role" ? "in each of these databases, give away what it owns (REASSIGN OWNED BY " + sql_identifier(one) +
+                                                       " TO …), and take its privileges (DROP OWNED BY " + sql_identifier(one) + "); then plan again"
+                                                 : "end these sessions (select pg_terminate_backend(PID)), and plan again",
+                        .path = "postgresql_" + std::string(object == "role" ? "users." : "databases.") + one},
+                       Code::refused,
+                       host->name};
+      }
+      script += "drop " + object + " " + sql_identifier(one) + ";\n";
+      before += one + "\n";
+    }
+    if (script.empty()) return Done{};
+    Change change = on_server(view, *host, script, "sql:" + object + "s", "drop the " + object + "s");
+    change.todo.front().limit += std::chrono::seconds(1) * names.size();
+    change.action = Action::remove;
+    change.impact = impact;
+    change.diff = unified_diff("dropped " + object + "s", before, "");
+    change.reason = "state: absent in the spec";
+    return change;
+  };
+  return make_step(name, {.asks = {}, .decide = decide, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
 }
 
 StepPtr search_step(const View& view) {
@@ -307,9 +428,18 @@ StepPtr search_step(const View& view) {
 StepPtr objects_step(const View& view, const TopologyHost& host) {
   const std::string path = "/var/lib/pgcluster/objects";
   const StepRef name{host.name, "patroni", "objects"};
-  const Objects described = described_objects(view->spec), remembered = remembered_objects(view->facts);
-  if (std::includes(described.roles.begin(), described.roles.end(), remembered.roles.begin(), remembered.roles.end()) &&
-      std::includes(described.databases.begin(), described.databases.end(), remembered.databases.begin(), remembered.databases.end()))
+  const Objects described = described_objects(view->spec), dropped = dropped_objects(view->spec);
+  Objects remembered = remembered_objects(view->facts);
+  // What the steps before this one take away is forgotten in the same plan.
+  for (const std::string& role : dropped.roles) remembered.roles.erase(role);
+  for (const std::string& database : dropped.databases) remembered.databases.erase(database);
+  std::erase_if(remembered.memberships, [&](const Objects::Membership& one) {
+    return dropped.roles.contains(one.first) || dropped.roles.contains(one.second) ||
+           (described.roles.contains(one.first) && !described.memberships.contains(one));
+  });
+  const auto within = [](const auto& all, const auto& some) { return std::includes(all.begin(), all.end(), some.begin(), some.end()); };
+  if (within(described.roles, remembered.roles) && within(described.databases, remembered.databases) &&
+      within(described.memberships, remembered.memberships))
     return file(name, host.name, WriteFile{.path = path, .content = objects_file(described)});
   // Some have left the spec: they are remembered as long as they are there.
   const Ask ask{host.name, FileOf{path}};
@@ -322,6 +452,9 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
       if (server.roles.contains(role)) wish.roles.insert(role);
     for (const std::string& database : remembered.databases)
       if (server.databases.contains(database)) wish.databases.insert(database);
+    for (const auto& [role, group] : remembered.memberships)
+      if (const auto found = server.roles.find(role); found != server.roles.end() && found->second.member_of.contains(group))
+        wish.memberships.emplace(role, group);
     const File* found = answers.get<File>(ask);
     if (!found && !std::holds_alternative<Absent>(answers[ask])) return Later{path + " of " + host + " can be read", Impact::none, Action::update};
     const std::string now = found ? found->content : "", text = objects_file(wish);
@@ -363,6 +496,9 @@ Steps sql_steps(const ClusterView& cluster) {
   std::vector<Steps> steps{roles_step(view)};
   if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
   if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
+  const Objects dropped = dropped_objects(view->spec);
+  if (!dropped.databases.empty()) steps.push_back(drop_step(view, {"", "patroni", "dropped-databases"}, "database", dropped.databases, Impact::data));
+  if (!dropped.roles.empty()) steps.push_back(drop_step(view, {"", "patroni", "dropped-roles"}, "role", dropped.roles, Impact::none));
   std::vector<Steps> remembered;
   for (const TopologyHost* host : view->topology.with(Role::postgres))
     if (!view->leaves_out(host->name)) remembered.push_back(objects_step(view, *host));

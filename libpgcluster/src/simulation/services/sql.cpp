@@ -6,6 +6,7 @@
 
 #include "base/joined.hpp"
 #include "base/strings.hpp"
+#include "spec/objects.hpp"
 #include "spec/server_settings.hpp"
 
 namespace pgcluster {
@@ -63,6 +64,25 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
       RoleState& role = roles[name];
       set_flags(role, one.substr(at, password == std::string::npos ? password : password - at));
       if (auto from = password; from != std::string::npos) role.verifier = quoted(one, '\'', from);
+      if (const auto limit = one.find(" connection limit ", at); limit < password) role.connection_limit = std::atoi(one.c_str() + limit + 18);
+      if (auto until = one.find(" valid until '", at); until < password) role.valid_until = time_of(quoted(one, '\'', until));
+    } else if (one.starts_with("grant \"") || one.starts_with("revoke \"")) {
+      const std::string group = quoted(one, '"', at), name = quoted(one, '"', at);
+      for (const std::string& role : {group, name})
+        if (!roles.contains(role)) return "role \"" + role + "\" does not exist";
+      if (one.starts_with("grant"))
+        roles[name].member_of[group] = true;
+      else
+        roles[name].member_of.erase(group);
+    } else if (one.starts_with("drop role ")) {
+      const std::string name = quoted(one, '"', at);
+      for (const auto& [database, state] : databases)
+        if (state.owner == name) return "role \"" + name + "\" cannot be dropped because some objects depend on it";
+      if (roles.erase(name) == 0) return "role \"" + name + "\" does not exist";
+      for (auto& [other, role] : roles) role.member_of.erase(name);
+    } else if (one.starts_with("drop database ")) {
+      const std::string name = quoted(one, '"', at);
+      if (databases.erase(name) == 0) return "database \"" + name + "\" does not exist";
     } else if (one.starts_with("create database ") || one.starts_with("alter database ")) {
       const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
       if (databases.contains(name) == one.starts_with("create")) return "database \"" + name + "\" is there already, or not there";
@@ -110,7 +130,8 @@ std::string SqlCatalog::json(int version, bool recovery, const std::string& star
   Json all_roles = Json::object();
   for (const auto& [name, role] : roles)
     all_roles[name] = Json::array({role.superuser, role.createdb, role.createrole, role.inherit, role.login, role.replication, role.bypassrls,
-                                   role.verifier.empty() ? Json() : Json(role.verifier)});
+                                   role.verifier.empty() ? Json() : Json(role.verifier), role.connection_limit,
+                                   role.valid_until ? Json(*role.valid_until) : Json(), role.member_of});
   Json md5_roles = Json::array();
   for (const auto& [name, role] : roles)
     if (role.login && role.verifier.starts_with("md5")) md5_roles.push_back(name);
@@ -118,6 +139,13 @@ std::string SqlCatalog::json(int version, bool recovery, const std::string& star
   for (const auto& [name, one] : databases) all_databases[name] = Json::array({one.owner, one.encoding, one.collate, one.ctype});
   Json all{{"recovery", recovery},       {"started", started}, {"config", config},     {"settings", settings},  {"roles", all_roles},
            {"databases", all_databases}, {"slots", slots},     {"reloaded", reloaded}, {"md5_roles", md5_roles}};
+  // A role that owns a database, where the query names it as one that is to be dropped.
+  if (const auto asked = query.find("'role_needed'"); asked != std::string::npos) {
+    Json needed = Json::object();
+    for (const auto& [name, one] : databases)
+      if (query.find(sql_literal(one.owner), asked) != std::string::npos) needed[one.owner] = "owns the database " + name;
+    all["role_needed"] = needed;
+  }
   all["session_settings"] = Json::array();
   for (const auto& [name, value] : session_settings) all["session_settings"].push_back(name + "=" + value);
   all["user_search"] = search ? Json::array({search->source, search->config, search->callers, search->definer, search->reachable}) : Json();
