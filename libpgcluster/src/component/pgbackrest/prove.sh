@@ -10,8 +10,10 @@ data=$work/data
 progress=/var/lib/pgcluster/prove.progress
 since=$(date +%s)
 say() { printf '%s\n' "$1 $set $since $(($(date +%s) - since)) $2" >"$progress.new" && mv "$progress.new" "$progress"; }
+# Who waits for the result finds nothing left.
 fail() {
   echo "$1" >&2
+  end
   case $1 in
     *'[049]'* | *'[063]'* | *'No space left on device'* | *'annot allocate memory'* | 'cannot make '*) say untried "$1" ;;
     *) say failed "$1" ;;
@@ -39,4 +41,5 @@ if ! as "$bin/pg_controldata" "$data" | grep -q '^Data page checksum version: *0
     fail "pg_checksums: $(grep -m 1 'error:' "$work/checked")"
   }
 fi
+end
 say proven "ok"
