@@ -72,6 +72,8 @@ std::string_view name(StepReport::State state) {
       return "failed";
     case StepReport::State::blocked:
       return "blocked";
+    case StepReport::State::taken_back:
+      return "taken_back";
     case StepReport::State::not_reached:
       return "not_reached";
   }
