@@ -90,6 +90,7 @@ void Progress::on(const Event& event) {
   }
   if (!live_) return plain(event);
   if (event.kind == Event::Kind::step_failed) note(paint("31", host + "  " + short_step(event.step) + "  failed") + ": " + reason(event));
+  if (event.kind == Event::Kind::step_taken_back) note(paint("33", host + "  " + short_step(event.step)) + "  " + reason(event));
   if (event.kind == Event::Kind::host_lost) note(paint("33", host + "  connection lost") + ": " + reason(event));
   if (event.kind == Event::Kind::host_back) note(host + "  " + reason(event));
   if (event.kind == Event::Kind::host_waiting) note(host + "  " + waits(event));
@@ -115,6 +116,7 @@ void Progress::plain(const Event& event) {
       note(head + "failed (" + duration(event.took) + "): " + reason(event));
       break;
     case Event::Kind::step_blocked:
+    case Event::Kind::step_taken_back:
       note(head + reason(event));
       break;
     case Event::Kind::host_lost:

@@ -456,6 +456,55 @@ TEST_CASE("a changed file: Patroni is told at once, and nothing is restarted bef
   CHECK(is<Done>(world.decide("pg2/patroni/restart")));
 }
 
+TEST_CASE("the settings in the DCS come back with their former values and types") {
+  World world;
+  world.converged();
+  auto& stored = world.settings["postgresql"]["parameters"];
+  stored["work_mem"] = "3MB";
+  stored["max_connections"] = 1234;
+  stored["app.mine"] = true;
+  stored.erase("checkpoint_timeout");
+  world.settings.erase("failsafe_mode");
+  const Decision decision = world.decide("cluster/patroni/config");
+  REQUIRE(is<Change>(decision));
+  const Change& change = std::get<Change>(decision);
+  REQUIRE(change.undo.size() == 1);
+  const auto body = [](const Do& d) {
+    const std::string input = std::get<Run>(d.what).input.reveal();
+    const auto at = input.find("data-raw = \"") + 12;
+    std::string text = input.substr(at, input.find("\"\n", at) - at);
+    std::erase(text, '\\');
+    return nlohmann::json::parse(text);
+  };
+  nlohmann::json there(world.settings);
+  there.merge_patch(body(change.todo.at(0)));
+  CHECK(there != nlohmann::json(world.settings));
+  there.merge_patch(body(change.undo.at(0)));
+  CHECK(there == nlohmann::json(world.settings));
+}
+
+TEST_CASE("of Patroni's former file only addresses and lines of access come back") {
+  World world;
+  world.converged();
+  const auto undo = [&world] {
+    const Decision decision = world.decide("pg2/patroni/config");
+    REQUIRE(is<Change>(decision));
+    return std::get<Change>(decision).undo;
+  };
+  const std::string former = world.files.at("pg2");
+  world.view.spec.postgresql_pg_hba = {"host all app 192.0.2.1/32 reject"};
+  CHECK(undo().empty());  // a host that is not configured yet joins by the new lines
+  for (auto& [name, facts] : world.view.facts) facts.owned.push_back({std::string("file:") + patroni::config_path, name + "/patroni/config"});
+  const std::vector<Do> back = undo();
+  REQUIRE(back.size() == 2);
+  const auto& write = std::get<WriteFile>(back[0].what);
+  CHECK(write.content.reveal() == former);
+  CHECK(write.content.masked().find("postgresql") == std::string::npos);
+  CHECK(std::get<SetUnit>(back[1].what).go == SetUnit::Go::reload);
+  world.view.secrets["patroni_superuser_password"].value = "another";
+  CHECK(undo().empty());
+}
+
 TEST_CASE("settings that only PostgreSQL can judge are tried on a throw-away server first") {
   World world;
   world.converged();

@@ -168,6 +168,28 @@ def test_what_would_not_start_is_refused_in_postgresqls_words_before_anything_ch
         assert deployed.inside("pg1", "ls -A /var/lib/postgresql | grep trial || :") == ""
 
 
+def test_what_only_the_restart_of_a_server_refuses_is_taken_back(deployed):
+    """A trial cannot have the huge pages that the running server holds, so it does not ask for any."""
+    servers = {host: deployed.inside(host, "systemctl show -p InvocationID patroni.service; head -n 1 /var/lib/postgresql/17/main/postmaster.pid")
+               for host in ("pg1", "pg2", "pg3")}
+    described(deployed, {"huge_pages": "on", "work_mem": "9MB"})
+    done = deployed.apply(status=1)
+    said = done.stdout + done.stderr
+    assert "FATAL:  could not map anonymous shared memory" in said, said
+    assert "huge_pages is try, not on" in said and "the cluster runs with the former settings again" in said, said
+    # Before anything is done by hand, or by another apply.
+    status = deployed.status()
+    assert status["healthy"] and not status["problems"], status
+    assert not any(member["pending_restart"] for member in status["members"])
+    deployed.write(postgresql_parameters=FORMER["postgresql_parameters"])
+    deployed.assert_converged()
+    changed = [host for host, was in servers.items()
+               if deployed.inside(host, "systemctl show -p InvocationID patroni.service; head -n 1 /var/lib/postgresql/17/main/postmaster.pid") != was]
+    assert len(changed) == 1, "one replica was restarted, and no other server"
+    assert shown(deployed, "huge_pages") == {"try"}
+    deployed.restart_a_replica()
+
+
 def test_a_line_of_pg_hba_that_only_the_server_can_judge(deployed):
     for line, words in (("host all app 10.0.0.0/8 ldap ldapserver=a ldapprefix=b ldapsuffix=c ldapbasedn=d", "ldap"), ("local all /[ peer", "regular expression")):
         with trial(deployed, postgresql_pg_hba=[line]):

@@ -78,3 +78,68 @@ TEST_CASE("each setting of each version: taken and taken back, or refused with i
     CHECK(taken > 200);
   }
 }
+
+namespace {
+
+int restarts(const Fleet& fleet) {
+  const auto& trace = fleet.executor.trace();
+  return static_cast<int>(std::count_if(trace.begin(), trace.end(), [](const SimulatedAct& act) {
+    const auto* run = std::get_if<Run>(&act.what.what);
+    return run && requests(*run, "/restart");
+  }));
+}
+
+// The settings in the DCS and the servers' files are what they were, all servers run, and a plan of the former spec is empty.
+void refused_by_a_restart(int hosts, const std::string& name, const std::string& value, const std::string& tried) {
+  Fleet fleet;
+  // PgBouncer's lines of access would stay.
+  const std::string more =
+      "pgbouncer_install: false\npostgresql_parameters: {max_connections: 300}\npostgresql_pg_hba: [\"host all app 10.0.0.0/8 scram-sha-256\"]\n";
+  const Spec plain = spec_of(scheme_a(hosts, more));
+  Spec bad = plain;
+  std::erase_if(bad.postgresql_parameters, [&](const auto& one) { return one.first == name; });
+  bad.postgresql_parameters.insert(bad.postgresql_parameters.end(), {{name, value}, {"work_mem", "9MB"}});
+  bad.postgresql_pg_hba.emplace_back("host all app 192.0.2.1/32 reject");
+  apply_it(fleet, plain);
+  settled(fleet, plain);
+  const std::string file = *fleet.executor.host("pg1").read("/etc/patroni/config.yml"), leader = fleet.leader(plain);
+  fleet.patroni->refuse(name, value, "could not map anonymous shared memory: Cannot allocate memory");
+  fleet.executor.clear_trace();
+  const Report report = fleet.deploy(bad);
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  const std::string& message = report.failures[0].message;
+  CHECK_MESSAGE(message.find("failed: FATAL:  could not map anonymous shared memory: Cannot allocate memory") != std::string::npos, message);
+  CHECK_MESSAGE(message.find(tried) != std::string::npos, message);
+  CHECK_MESSAGE(message.find("the cluster runs with the former settings again") != std::string::npos, message);
+  CHECK(restarts(fleet) == 1);
+  CHECK(fleet.leader(plain) == leader);
+  CHECK(*fleet.executor.host("pg1").read("/etc/patroni/config.yml") == file);
+  settled(fleet, plain);
+}
+
+}  // namespace
+
+TEST_CASE("a setting that only the restart of a server refuses is taken back, and the cluster is as it was") {
+  refused_by_a_restart(3, "huge_pages", "on", "huge_pages is try, not on");
+  refused_by_a_restart(1, "huge_pages", "on", "huge_pages is try, not on");
+  // The leader first.
+  refused_by_a_restart(3, "max_connections", "50", "max_connections is 300, not 50");
+}
+
+TEST_CASE("a setting that another member runs with stays, also if the next one does not start") {
+  Fleet fleet;
+  const Spec plain = spec_of(scheme_a()), bad = spec_of(scheme_a(3, "postgresql_parameters: {huge_pages: \"on\"}\n"));
+  apply_it(fleet, plain);
+  int seen = 0;
+  fleet.executor.fail([&seen](const Do& d) -> std::optional<Output> {
+    const auto* run = std::get_if<Run>(&d.what);
+    if (!run || !requests(*run, "/restart") || ++seen < 2) return std::nullopt;
+    return Output{.status = 22, .err = "FATAL:  no memory\n"};
+  });
+  const Report report = fleet.deploy(bad);
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  CHECK_MESSAGE(report.text().find("taken back") == std::string::npos, report.text());
+  fleet.executor.fail({});
+  apply_it(fleet, plain);
+  settled(fleet, plain);
+}

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -181,6 +182,159 @@ TEST_CASE("where one member fails after it was disturbed, no other one is distur
   const Report report = fleet.apply(servers("2\n"));
   CHECK(report.failures.size() == 1);
   for (const SimulatedAct& act : fleet.executor.trace()) CHECK_FALSE(act.disturbed);
+}
+
+namespace {
+
+// Three servers that are restarted with a setting of the cluster, h2 first.
+struct Taking {
+  static constexpr const char* settings = "/etc/settings";
+
+  Taking() : fleet(3) {
+    REQUIRE(fleet.apply(steps("1\n")).ok());
+    fleet.executor.clear_trace();
+  }
+
+  Steps steps(const std::string& wish) const {
+    const Ask at{"h1", FileOf{settings}};
+    std::vector<Steps> parts{make_step("cluster/server/settings", {.asks = {at}, .decide = [=](const Answers& answers) -> Decision {
+                                                                     const auto* found = answers.get<File>(at);
+                                                                     if (found && found->content == wish) return Done{};
+                                                                     Change change{.todo = {writes("h1", settings, wish)},
+                                                                                   .reason = "the settings differ"};
+                                                                     if (found) change.undo = {writes("h1", settings, found->content)};
+                                                                     return change;
+                                                                   }})};
+    for (const std::string host : {"h1", "h2", "h3"}) {
+      const Ask own{host, FileOf{"/run/server"}}, healthy{host, FileOf{"/run/ill"}};
+      const auto restart = [=](const Answers& answers) -> Decision {
+        const auto* found = answers.get<File>(own);
+        if (found && found->content == wish) return Done{};
+        Change change{.todo = {writes(host, "/run/server", wish)},
+                      .action = Action::restart,
+                      .impact = found ? Impact::restart : Impact::none,
+                      .reason = "the setting is new"};
+        change.takes_back = TakeBack{.changes = {{"", "server", "settings"}, {"", "server", "not planned"}},
+                                     .until = [=](const Answers& after) { return after.get<File>(healthy) ? host + " is healthy" : std::string(); },
+                                     .then = "the servers run as before"};
+        return change;
+      };
+      const Steps is_healthy = gate(host + "/server/healthy", {.asks = {healthy},
+                                                               .decide = [=](const Answers& answers) -> Decision {
+                                                                 if (answers.get<File>(healthy)) return Later{host + " is healthy"};
+                                                                 return Done{};
+                                                               },
+                                                               .settle = seconds(20)});
+      const StepPtr start = make_step(host + "/server/restart", {.asks = {own, healthy}, .decide = restart, .settle = seconds(20)});
+      const Order order{.order = [](const Answers&) { return std::vector<std::string>{"h2", "h3", "h1"}; }};
+      parts.push_back(after({StepRef{"", "server", "settings"}}, rolling("server", host, order, sequence(start, is_healthy))));
+    }
+    return join(std::move(parts), false);
+  }
+
+  static Do writes(const std::string& host, const std::string& path, const std::string& content) {
+    return {.at = host, .what = WriteFile{.path = path, .content = content}};
+  }
+  // The servers of these hosts do not start with a new setting.
+  void refuse(std::set<std::string> hosts) {
+    fleet.executor.fail([hosts](const Do& d) -> std::optional<Output> {
+      const auto* write = std::get_if<WriteFile>(&d.what);
+      if (write && write->path == "/run/server" && hosts.contains(d.at)) return Output{.status = 1, .err = "does not start"};
+      return std::nullopt;
+    });
+  }
+  Report apply() {
+    return fleet.apply(steps("2\n"), {.on_event = [this](const Event& event) {
+                         if (event.kind == Event::Kind::step_taken_back) taken_back.push_back(event.step + " " + event.message);
+                       }});
+  }
+  std::string now() { return *fleet.executor.host("h1").read(settings); }
+  std::string runs(const std::string& host) { return *fleet.executor.host(host).read("/run/server"); }
+
+  Fleet fleet;
+  std::vector<std::string> taken_back;
+};
+
+StepReport::State state_of(const Report& report, const std::string& id) {
+  const auto found = std::find_if(report.steps.begin(), report.steps.end(), [&](const StepReport& step) { return step.id == id; });
+  REQUIRE(found != report.steps.end());
+  return found->state;
+}
+
+}  // namespace
+
+TEST_CASE("what the first member cannot use is taken back, and told") {
+  Taking taking;
+  taking.refuse({"h2"});
+  const Report report = taking.apply();
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  const std::string text = report.text();
+  CHECK_MESSAGE(text.find("(the setting is new); the servers run as before (taken back: cluster/server/settings)") != std::string::npos, text);
+  CHECK(text.find("does not start") != std::string::npos);
+  CHECK(report.failures[0].step == "h2/server/restart");
+  CHECK(taking.now() == "1\n");
+  CHECK(taking.taken_back == std::vector<std::string>{"cluster/server/settings taken back, because h2/server/restart failed"});
+  CHECK(state_of(report, "cluster/server/settings") == StepReport::State::taken_back);
+  CHECK(report.changed == 0);
+  CHECK(state_of(report, "h3/server/restart") == StepReport::State::blocked);
+  CHECK(taking.fleet.plan(taking.steps("1\n")).empty());
+}
+
+TEST_CASE("nothing is taken back where all goes well, or once another member runs with it") {
+  for (const std::set<std::string>& ill : {std::set<std::string>{}, {"h3"}, {"h1", "h3"}}) {
+    Taking taking;
+    taking.refuse(ill);
+    const Report report = taking.apply();
+    CHECK(report.ok() == ill.empty());
+    CHECK(report.text().find("taken back") == std::string::npos);
+    CHECK(taking.now() == "2\n");
+    CHECK(taking.runs("h2") == "2\n");
+    CHECK(taking.taken_back.empty());
+  }
+}
+
+TEST_CASE("a change is taken back where a later step of the first member's turn fails, and what is not as before is told") {
+  Taking taking;
+  taking.fleet.executor.host("h2").write("/run/ill", "");
+  const Report report = taking.apply();
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  CHECK(taking.now() == "1\n");
+  CHECK(report.failures[0].step == "h2/server/healthy");
+  CHECK_MESSAGE(report.failures[0].message.find("taken back: cluster/server/settings; but not all is as before: timed out") != std::string::npos,
+                report.text());
+  CHECK(taking.runs("h3") == "1\n");
+}
+
+TEST_CASE("a change that cannot be taken back is told") {
+  Taking taking;
+  taking.fleet.executor.fail([](const Do& d) -> std::optional<Output> {
+    const auto* write = std::get_if<WriteFile>(&d.what);
+    if (write && (d.at == "h2" || (write->path == Taking::settings && write->content.reveal() == "1\n")))
+      return Output{.status = 1, .err = "no space left"};
+    return std::nullopt;
+  });
+  const Report report = taking.apply();
+  REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+  CHECK_MESSAGE(report.failures[0].message.find("cluster/server/settings could not be taken back: write /etc/settings failed") != std::string::npos,
+                report.text());
+  CHECK(taking.now() == "2\n");
+  CHECK(taking.taken_back.empty());
+  CHECK(state_of(report, "cluster/server/settings") == StepReport::State::done);
+}
+
+TEST_CASE("a connection that breaks while a change is taken back: it is taken back all the same") {
+  for (const auto how : {SimulatedExecutor::Lost::before, SimulatedExecutor::Lost::after, SimulatedExecutor::Lost::orphan})
+    for (const std::string host : {"h1", "h2"})
+      for (std::size_t nth = 2; nth < 7; ++nth) {
+        Taking taking;
+        taking.refuse({"h2"});
+        taking.fleet.executor.lose_connection(host, nth, how);
+        const Report report = taking.apply();
+        REQUIRE_MESSAGE(report.failures.size() == 1, report.text());
+        CHECK_MESSAGE(taking.now() == "1\n", report.text());
+        CHECK(taking.taken_back.size() == 1);
+        CHECK(taking.fleet.plan(taking.steps("1\n")).empty());
+      }
 }
 
 TEST_CASE("a connection that breaks in the middle: asked again, gone on with, done once") {

@@ -136,6 +136,8 @@ Report Engine::run() {
     workers_->serve(until);
     if (options_.poll) options_.poll();
   }
+  for (std::size_t i = 0; i < nodes_.size(); ++i)
+    if (!terminal(i) && nodes_[i].takes_back) gone_back(i, "the apply was ended before");
   if (timed_out)
     failures_.push_back({.code = Code::timed_out,
                          .message = "apply took longer than its limit of " + std::to_string(options_.deadline.count()) + " s",
@@ -155,6 +157,7 @@ Report Engine::report() {
     if (node.at == At::done) step.state = node.changed ? StepReport::State::done : StepReport::State::unchanged;
     if (node.at == At::failed) step.state = StepReport::State::failed;
     if (node.at == At::blocked) step.state = StepReport::State::blocked;
+    if (node.taken_back) step.state = StepReport::State::taken_back;
     if (step.state == StepReport::State::done) ++report.changed;
     report.steps.push_back(std::move(step));
   }

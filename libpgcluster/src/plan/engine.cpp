@@ -212,7 +212,7 @@ void Engine::start_round(std::size_t i, std::vector<AskPtr> asks) {
 // A round of a step that waits. Shortly before an event tells of the wait it also asks for the evidence.
 void Engine::ask_again(std::size_t i) {
   Node& node = nodes_[i];
-  std::vector<AskPtr> asks = plan(i).asks;
+  std::vector<AskPtr> asks = asks_of(i);
   const Time now = executor_.now(), from = std::max(node.reached, node.told);
   node.looks = now - from >= look_after && node.looked < from + look_after;
   if (node.looks) {
@@ -248,7 +248,11 @@ void Engine::judge(std::size_t i) {
         if (const std::string error = system_error_in(output->out); !error.empty() && node.failure->code == Code::not_converged)
           node.failure->hint = "its log says \"" + error + "\": fix that";
       }
-    return settle_failure(i);
+    return take_back(i) ? void() : settle_failure(i);
+  }
+  if (node.takes_back) {
+    std::string awaited = node.takes_back->until ? node.takes_back->until(node.round.answers) : "";
+    return awaited.empty() ? gone_back(i, {}) : again_later(i, {std::move(awaited)});
   }
   Decision decision;
   try {
@@ -344,7 +348,7 @@ void Engine::again_later(std::size_t i, Later what) {
   Node& node = nodes_[i];
   const Time now = executor_.now();
   node.waits_for = std::move(what);
-  for (std::size_t k = plan(i).asks.size(); node.looks && k < node.round.asks.size(); ++k)
+  for (std::size_t k = asks_of(i).size(); node.looks && k < node.round.asks.size(); ++k)
     if (const AskPtr& ask = node.round.asks[k])
       if (const auto* output = node.round.answers.get<Output>(*ask))
         if (const std::string line = problem_in(output->out); !line.empty()) node.log = "the log on " + ask->at + " says: " + line;
@@ -429,6 +433,7 @@ void Engine::finish(std::size_t i) {
 
 void Engine::fail(std::size_t i, Failure failure) {
   Node& node = nodes_[i];
+  if (node.takes_back) return gone_back(i, failure.message);
   failure.step = plan(i).id;
   if (failure.host.empty()) failure.host = plan(i).host;
   for (std::size_t first = 0; first < nodes_.size(); ++first)
@@ -439,6 +444,60 @@ void Engine::fail(std::size_t i, Failure failure) {
     node.at = At::explaining;
     return start_round(i, shared(std::move(evidence)));
   }
+  if (!take_back(i)) settle_failure(i);
+}
+
+// Undoes the changes that the failed step was the first to use. False if there is nothing to undo, or if it is too late.
+bool Engine::take_back(std::size_t i) {
+  const Code code = nodes_[i].failure->code;
+  if (cancelled_ || (code != Code::command_failed && code != Code::timed_out && code != Code::not_converged)) return false;
+  std::optional<std::size_t> user;  // the step itself, or an earlier one of its turn
+  const std::string turn = lane_key(plan(i));
+  for (std::size_t k = 0; k < nodes_.size(); ++k)
+    if (nodes_[k].may_take_back && lane_key(plan(k)) == turn) user = k;
+  if (!user) return false;
+  for (std::size_t k = 0; k < nodes_.size(); ++k)
+    if (nodes_[k].sent && !plan(k).group.empty() && plan(k).group == plan(i).group && plan(k).host != plan(i).host && disturbs(plan(k).impact()))
+      return false;
+  Node& node = nodes_[i];
+  Change change{.todo = {}};
+  for (const StepRef& ref : nodes_[*user].may_take_back->changes)
+    if (const auto found = by_id_.find(ref.name()); found != by_id_.end() && !nodes_[found->second].undo.empty()) node.takes.push_back(found->second);
+  std::sort(node.takes.rbegin(), node.takes.rend());
+  for (const std::size_t k : node.takes) change.todo.insert(change.todo.end(), nodes_[k].undo.begin(), nodes_[k].undo.end());
+  if (change.todo.empty()) return false;
+  node.user = *user;
+  node.takes_back = std::exchange(nodes_[*user].may_take_back, {});
+  node.acted = node.looks = false;
+  node.log.clear();
+  node.reached = executor_.now();
+  if (!nodes_[*user].tried.empty()) node.failure->message += " (" + nodes_[*user].tried + ")";
+  emit(Event::Kind::step_progress, plan(i).host, plan(i).id, "failed: takes back " + plan(node.takes.front()).id);
+  act(i, std::move(change));
+  return true;
+}
+
+// The end of take_back(): all is as before, or what keeps it from that.
+void Engine::gone_back(std::size_t i, const std::string& why_not) {
+  Node& node = nodes_[i];
+  const TakeBack what = *std::exchange(node.takes_back, {});
+  for (auto& [name, host] : hosts_) host.acts.erase(i), host.asks.erase(i);
+  std::string names;
+  for (const std::size_t k : node.takes) {
+    names += (names.empty() ? "" : ", ") + plan(k).id;
+    if (!node.acted) continue;
+    nodes_[k].taken_back = true;
+    emit(Event::Kind::step_taken_back, plan(k).host, plan(k).id, "taken back, because " + plan(i).id + " failed");
+  }
+  std::string& message = node.failure->message;
+  if (why_not.empty())
+    message += "; " + what.then + " (taken back: " + names + ")";
+  else if (node.acted)
+    message += "; taken back: " + names + "; but not all is as before: " + why_not;
+  else
+    message += "; " + names + " could not be taken back: " + why_not;
+  node.failure->hint =
+      why_not.empty() ? "correct the cause, or the spec; an apply of the same spec tries it again" : "take the change out of the spec, and apply";
   settle_failure(i);
 }
 
@@ -460,6 +519,7 @@ void Engine::block_after(std::size_t i) {
 void Engine::block(std::size_t i, std::size_t by, const std::string& waited) {
   if (terminal(i)) return;
   Node& node = nodes_[i];
+  if (node.takes_back) return gone_back(i, plan(by).id + " has failed on the same host");
   node.at = At::blocked;
   node.blocked_by = nodes_[by].at == At::blocked ? nodes_[by].blocked_by : plan(by).id;
   for (auto& [name, host] : hosts_) host.acts.erase(i), host.asks.erase(i);

@@ -37,6 +37,14 @@ class Engine {
     bool refresh = false;   // decide anew before acting: the state may have changed
     bool acted = false;
     bool changed = false;
+    bool sent = false;        // its change may have been made
+    bool taken_back = false;  // and was undone
+    std::vector<Do> undo{};   // of the change that was sent, as the next two
+    std::optional<TakeBack> may_take_back{};
+    std::string tried{};
+    std::optional<TakeBack> takes_back{};  // the step has failed, and what it used is being undone
+    std::vector<std::size_t> takes{};      // the nodes of that
+    std::size_t user = 0;                  // the node whose takes_back it is
     std::optional<Change> change{};
     std::size_t next_do = 0;
     Time reached{}, deadline{};
@@ -108,6 +116,8 @@ class Engine {
   void finish(std::size_t i);
   void fail(std::size_t i, Failure failure);
   void blame_lost_host(Failure& failure, const std::vector<AskPtr>& asks) const;
+  bool take_back(std::size_t i);
+  void gone_back(std::size_t i, const std::string& why_not);
   void settle_failure(std::size_t i);
   void block_after(std::size_t i);
   void block(std::size_t i, std::size_t by, const std::string& waited = {});
@@ -132,6 +142,7 @@ class Engine {
   std::chrono::milliseconds since(Time begin) const;
   Round& round(std::size_t i) { return i == order_round ? order_ : nodes_[i].round; }
   const PlanNode& plan(std::size_t i) const { return plan_.nodes[i]; }
+  const std::vector<AskPtr>& asks_of(std::size_t i) const { return plan(nodes_[i].takes_back ? nodes_[i].user : i).asks; }
   bool terminal(std::size_t i) const { return nodes_[i].at >= At::done; }
   Report report();
 

@@ -91,7 +91,7 @@ std::optional<Engine::Job> Engine::build(const std::string& name, Host& host) {
     }
     if (item.count == 0) continue;
     job.items.push_back(item);
-    if (!ended && next_of(i) + item.count == change.todo.size()) passed(i, passed);
+    if (!ended && !nodes_[i].takes_back && next_of(i) + item.count == change.todo.size()) passed(i, passed);
   }
   if (!installing.empty() && !ended) {
     for (Item item : installing) {
@@ -146,11 +146,17 @@ void Engine::launch(Job job) {
   host.busy_since = host.program_since = executor_.now();
   host.step.clear();
   ++running_;
-  for (const Item& item : job.items)
-    if (!std::exchange(nodes_[item.node].announced, true)) {
-      const auto& change = nodes_[item.node].change ? *nodes_[item.node].change : std::get<Change>(plan(item.node).promise);
-      emit(Event::Kind::step_started, job.host, plan(item.node).id, std::string(to_string(change.action)));
+  for (const Item& item : job.items) {
+    Node& node = nodes_[item.node];
+    const auto& change = node.change ? *node.change : std::get<Change>(plan(item.node).promise);
+    node.sent = true;
+    if (!node.takes_back) {
+      node.undo = change.undo;
+      node.may_take_back = change.takes_back;
+      node.tried = change.reason;
     }
+    if (!std::exchange(node.announced, true)) emit(Event::Kind::step_started, job.host, plan(item.node).id, std::string(to_string(change.action)));
+  }
   auto shared = std::make_shared<Job>(std::move(job));
   std::map<std::size_t, std::string> names;
   for (const Item& item : shared->items) names.emplace(item.first, plan(item.node).id);
@@ -280,7 +286,7 @@ void Engine::item_result(Job& job, const Item& item, const ProgramResult& result
   node.acted = true;
   node.pause = std::chrono::milliseconds(0);
   node.deadline = executor_.now() + plan(item.node).step->settle();
-  start_round(item.node, plan(item.node).asks);
+  start_round(item.node, asks_of(item.node));
 }
 
 void Engine::broken(Job& job, const Error& error) {
@@ -292,7 +298,9 @@ void Engine::broken(Job& job, const Error& error) {
   for (const Item& item : job.items) {
     Node& node = nodes_[item.node];
     node.refresh = true;
-    if (node.at == At::acting) {
+    if (node.takes_back) {
+      host.acts.insert(item.node);  // to undo twice does no harm
+    } else if (node.at == At::acting) {
       node.change.reset();
       start_round(item.node, plan(item.node).asks);
     }
@@ -326,7 +334,9 @@ void Engine::lose_host(const std::string& name, const Failure& failure) {
     if (i != order_round && plan(i).host == name) concerned.insert(i);
   for (const std::size_t i : concerned) {
     if (terminal(i)) continue;
-    if (!host.stopped_by) {
+    if (nodes_[i].takes_back) {
+      gone_back(i, failure.message);
+    } else if (!host.stopped_by) {
       host.stopped_by = i;
       nodes_[i].at = At::explaining;  // the host cannot be asked for evidence
       nodes_[i].failure = failure;

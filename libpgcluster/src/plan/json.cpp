@@ -74,6 +74,8 @@ std::string_view to_string(StepReport::State state) noexcept {
       return "failed";
     case StepReport::State::blocked:
       return "blocked";
+    case StepReport::State::taken_back:
+      return "taken_back";
     case StepReport::State::not_reached:
       return "not_reached";
   }

@@ -24,6 +24,8 @@ std::string_view to_string(Event::Kind kind) noexcept {
       return "step_failed";
     case Event::Kind::step_blocked:
       return "step_blocked";
+    case Event::Kind::step_taken_back:
+      return "step_taken_back";
     case Event::Kind::host_waiting:
       return "host_waiting";
     case Event::Kind::host_lost:
@@ -68,6 +70,7 @@ std::string Report::text() const {
   const std::pair<StepReport::State, const char*> others[] = {{StepReport::State::unchanged, " waited for or held already"},
                                                               {StepReport::State::failed, " failed"},
                                                               {StepReport::State::blocked, " blocked"},
+                                                              {StepReport::State::taken_back, " taken back"},
                                                               {StepReport::State::not_reached, " not reached"}};
   for (const auto& [state, words] : others)
     if (const auto number = count(state); !ok() && number > 0) text += ", " + std::to_string(number) + words;

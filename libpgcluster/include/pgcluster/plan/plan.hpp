@@ -111,7 +111,8 @@ Observed observe(const Hosts& hosts, const std::map<std::string, std::vector<Ask
 struct Event {
   /// step_* are about one step, host_* about one host. A step may report progress any number of times between started and done.
   /// step_waiting comes at least every 10 s while a step waits or a command of it runs: `message` names the awaited state, `seen` the present one,
-  /// `took` the time waited so far. host_waiting is the same for a host that apply cannot talk to yet.
+  /// `took` the time waited so far. step_taken_back: a change of this apply was undone, because of a step that failed; `message` names that step.
+  /// host_waiting is the same for a host that apply cannot talk to yet.
   enum class Kind {
     apply_started,
     lock_taken,
@@ -121,6 +122,7 @@ struct Event {
     step_done,
     step_failed,
     step_blocked,
+    step_taken_back,
     host_waiting,
     host_lost,
     host_back,
@@ -143,8 +145,9 @@ std::string json(const Failure& failure);
 
 /// The result of one change of the plan.
 struct StepReport {
-  /// blocked: it waited for a step that failed; not_reached: the apply was cancelled or stopped before it.
-  enum class State { done, unchanged, failed, blocked, not_reached };
+  /// blocked: it waited for a step that failed; taken_back: it was done, and undone because a later step failed; not_reached: the apply was cancelled
+  /// or stopped before it.
+  enum class State { done, unchanged, failed, blocked, taken_back, not_reached };
   std::string id;
   std::string host;
   State state = State::not_reached;

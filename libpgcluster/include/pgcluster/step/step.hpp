@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -85,6 +86,13 @@ class Answers {
 
 /// The wished state holds already.
 struct Done {};
+/// For a change that is the first to use what other steps have changed, such as a restart with new settings. If it fails, or a later step of its turn
+/// does, before another host's member of the rolling group was disturbed, apply makes the `undo` of those steps. The step fails all the same.
+struct TakeBack {
+  std::vector<StepRef> changes{};                      ///< the steps; the change that was made last is taken back first
+  std::function<std::string(const Answers&)> until{};  ///< as Change::until: what is awaited once they are taken back, at most for settle()
+  std::string then{};                                  ///< what holds then: "the cluster runs with the former settings again"
+};
 /// What has to be done. `action`, `diff` and `reason` are for people; `impact` also decides whether the change takes a turn.
 struct Change {
   std::vector<Do> todo;
@@ -95,6 +103,8 @@ struct Change {
   std::string failed{};  ///< if the same change is decided again after it was made, the step fails at once with this message: "the unit has died"
   /// After the change, what the step still waits for although Done holds ("pg3 streams from pg2"), at most for settle(); "" if nothing. Pure.
   std::function<std::string(const Answers&)> until{};
+  std::vector<Do> undo{};                ///< restores the state of before the change; made only for a step that takes the change back
+  std::optional<TakeBack> takes_back{};  ///< the changes that are taken back if this one fails
 };
 /// The decision cannot be made yet: what it waits for, and the greatest change that it may become (action wait: no change, only a wait).
 struct Later {

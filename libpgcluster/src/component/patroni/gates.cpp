@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "base/digest.hpp"
 #include "component/patroni/patroni.hpp"
 #include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -55,6 +56,33 @@ Making read_making(const std::string* out) {
     making.failed += line == "failed";
   }
   return making;
+}
+
+// The file without PostgreSQL's addresses and lines of access.
+std::string without_access(const std::string& config) {
+  std::string rest, section, key;
+  std::istringstream lines(config);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line[0] != ' ') section = line, key.clear();
+    if (line.starts_with("  ") && line.size() > 2 && line[2] != ' ') key = line.substr(2, line.find(':') - 2);
+    const bool access = key == "listen" || key == "pg_hba" || key == "pg_ident" || line.starts_with("    pgcluster.config:");
+    if (section != "postgresql:" || !access) rest += line + "\n";
+  }
+  return rest;
+}
+
+// How the former file comes back. Only addresses and lines of access may: the former passwords, certificates and DCS would shut the member out, and
+// so would the former lines a member that joins.
+std::vector<Do> former_file(const ClusterView& view, const std::string& host, const File& former, const WriteFile& now) {
+  const std::vector<std::string>& members = view.topology.database;
+  if (!std::all_of(members.begin(), members.end(), [&](const std::string& name) { return configured(view, name); })) return {};
+  const std::string text = now.content.reveal();
+  if (without_access(former.content) != without_access(text)) return {};
+  Text content;
+  content += Secret{"the former file", former.content};
+  WriteFile write{.path = now.path, .content = std::move(content), .mode = former.mode, .owner = former.owner, .group = former.group};
+  return {{.at = host, .what = std::move(write), .was = File{.sha256 = sha256_hex(text), .mode = now.mode, .owner = now.owner, .group = now.group}},
+          {.at = host, .what = SetUnit{unit_name, SetUnit::Go::reload, {}}}};
 }
 
 }  // namespace
@@ -117,6 +145,7 @@ StepPtr config_step(const View& view, const TopologyHost& host) {
       change.action = Action::update;
       change.reason = same ? "owner or mode differ" : "the file differs";
       before = found->content;
+      change.undo = former_file(*view, name, *found, write);
       File without = *found;
       without.content.clear();
       was = without;

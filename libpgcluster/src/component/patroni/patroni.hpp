@@ -216,6 +216,8 @@ StepPtr settings_step(const View& view);
 /// Where a cluster goes over to TLS: PostgreSQL answers with TLS, too, before members and clients ask for it; and the gate that has seen it.
 StepPtr encryption_step(const View& view);
 StepPtr encrypted_gate(const View& view);
+/// Patroni's file on the host.
+inline StepRef config(const std::string& host) { return {host, "patroni", "config"}; }
 inline StepRef encryption() { return {"", "patroni", "encryption"}; }
 inline StepRef encrypted() { return {"", "patroni", "encrypted"}; }
 /// What needs no restart is live.

@@ -6,6 +6,7 @@
 
 #include "base/joined.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/patroni/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/sql.hpp"
 
@@ -38,6 +39,7 @@ struct Need {
   enum class What { unknown, none, later, now };
   What what = What::none;
   std::string why;
+  std::set<std::string> names{};  // of the parameters, where they are known
 };
 
 // Whether PostgreSQL on the host needs a restart. `later`: it needs one, but its Patroni has not applied the new settings yet, and would start it
@@ -73,7 +75,7 @@ Need need(const ClusterView& view, const TopologyHost& host, const Members& memb
   const bool announced = member.pending_restart && std::all_of(names.begin(), names.end(), [&](const std::string& name) {
                            return member.pending.empty() || member.pending.contains(name);
                          });
-  return {settled && announced ? Need::What::now : Need::What::later, why};
+  return {settled && announced ? Need::What::now : Need::What::later, why, std::move(names)};
 }
 
 // Asks the control file for the parameters that must not be lower on a replica than on its leader, with the values from the WAL replayed so far.
@@ -159,18 +161,43 @@ StepPtr switchover_step(const View& view, const TopologyHost& host) {
 
 namespace {
 
-Decision restart(const View& view, const TopologyHost& host, const Server& server, const Need& wanted, Impact impact) {
+// If the server does not start with the new settings, the former ones come back: in the DCS, and in Patroni's file on each host.
+TakeBack former_settings(const View& view, const Members& members, const Need& wanted) {
+  std::set<std::string> fine;
+  for (const auto& [host, member] : members.all)
+    if (member.fine()) fine.insert(host->name);
+  TakeBack back{.changes = {settings()}, .then = "the cluster runs with the former settings again"};
+  for (const std::string& name : view->topology.database) back.changes.push_back(config(name));
+  back.until = [view, fine, names = wanted.names](const Answers& answers) -> std::string {
+    const Members now = read_members(*view, answers);
+    if (!now.leader()) return "a member leads";
+    for (const auto& [host, member] : now.all) {
+      if (!fine.contains(host->name)) continue;
+      if (!member.fine()) return host->name + " runs as a member with the former settings";
+      const bool waits = member.pending.empty() || std::any_of(names.begin(), names.end(), [&pending = member.pending](const std::string& name) {
+                           return pending.contains(name);
+                         });
+      if (member.pending_restart && waits) return "Patroni on " + host->name + " has taken over the former settings";
+    }
+    return {};
+  };
+  return back;
+}
+
+Decision restart(const View& view, const TopologyHost& host, const Members& members, const Server& server, const Need& wanted, Impact impact) {
   const auto later = [&](const std::string& until) { return Later{until + " (" + wanted.why + ")", impact, Action::restart}; };
   if (wanted.what == Need::What::later) return later("Patroni on " + host.name + " has taken over the settings");
   if (server.config != config_mark(*view, host)) return later("Patroni has read " + std::string(config_path) + " on " + host.name);
   const int patience = view->spec.patroni_master_start_timeout + 60;
   Run run = rest_call(*view, host, "POST", "/restart", "{}", patience);
+  run.argv.insert(run.argv.begin(), {"sh", "-c", shell::restart_server, "sh", postgresql_data_dir(*view, host.name)});
   run.touches = {std::string("unit:") + unit_name};
   run.look = start_look(*view, host.name);
   return Change{.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = server.started + "\n"}, .limit = seconds(patience + 30)}},
                 .action = Action::restart,
                 .impact = impact,
-                .reason = wanted.why};
+                .reason = wanted.why,
+                .takes_back = former_settings(view, members, wanted)};
 }
 
 seconds restart_settle(const ClusterView& view) { return seconds(2 * view.spec.patroni_loop_wait + 120); }
@@ -183,7 +210,7 @@ StepPtr lower_step(const View& view, const TopologyHost& host) {
     const Server& server = answers.read(server_ask(*view, host), read_server);
     const Need wanted = need(*view, host, members, server);
     if (!members.of(host).leads || !lowers(*view, server) || wanted.what == Need::What::none || wanted.what == Need::What::unknown) return Done{};
-    Decision decision = restart(view, host, server, wanted, Impact::outage);
+    Decision decision = restart(view, host, members, server, wanted, Impact::outage);
     if (auto* change = std::get_if<Change>(&decision)) {
       // Its replicas have lost it meanwhile: nothing else is disturbed before they are back.
       std::set<std::string> streaming;
@@ -227,7 +254,7 @@ StepPtr restart_step(const View& view, const TopologyHost& host) {
     // A replica learns of lower values from the leader's WAL, and before that would start with the old ones again.
     if (const std::string names = leads ? "" : held_back(*view, answers[control]); !names.empty())
       return Later{host.name + " has replayed the leader's lower " + names, Impact::restart, Action::restart};
-    return restart(view, host, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
+    return restart(view, host, members, server, wanted, leads && view->topology.database.size() < 2 ? Impact::outage : Impact::restart);
   };
   return make_step(host.name + "/patroni/restart",
                    {.asks = {control}, .decide = decide, .settle = restart_settle(*view), .common = view->derived(all_asks)});

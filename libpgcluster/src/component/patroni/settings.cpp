@@ -24,6 +24,16 @@ OrderedJson typed(const std::string& value) {
   return number.is_number_integer() && number.dump() == value ? number : OrderedJson(value);
 }
 
+// The patch that restores what another one has changed in `has`.
+OrderedJson reversed(const OrderedJson& patch, const OrderedJson& has) {
+  OrderedJson back = OrderedJson::object();
+  for (const auto& [name, value] : patch.items()) {
+    const OrderedJson& former = json_read::at(has, name);
+    back[name] = value.is_object() && former.is_object() ? reversed(value, former) : former;
+  }
+  return back;
+}
+
 }  // namespace
 
 SettingsDiff compare_settings(const ClusterView& view, const std::string& settings) {
@@ -91,6 +101,14 @@ Do patch_at(const ClusterView& view, const TopologyHost& leader, const Members& 
   run.touches = {"dcs:config"};
   run.look = settings_look(view, leader);
   return {.at = leader.name, .what = std::move(run), .was = Output{.out = "200 " + members.of(leader).settings}};
+}
+
+// Any member's Patroni does it, whether it leads or not.
+Do patch_back(const ClusterView& view, const TopologyHost& leader, const Members& members, const std::string& patch) {
+  const OrderedJson has = json_read::parse<OrderedJson>(members.of(leader).settings);
+  Run run = rest_call(view, leader, "PATCH", "/config", reversed(json_read::parse<OrderedJson>(patch), has).dump(), 20);
+  run.touches = {"dcs:config"};
+  return {.at = leader.name, .what = std::move(run)};
 }
 
 }  // namespace
@@ -177,7 +195,8 @@ StepPtr settings_step(const View& view) {
                   .action = Action::update,
                   .impact = diff.parameters ? Impact::reload : Impact::none,
                   .diff = unified_diff("cluster settings", diff.before, diff.after),
-                  .reason = "the settings in the DCS differ"};
+                  .reason = "the settings in the DCS differ",
+                  .undo = {patch_back(*view, *leader, members, diff.patch)}};
   };
   return make_step(patroni::settings(), {.asks = asks, .decide = decide, .settle = std::chrono::seconds(view->spec.patroni_loop_wait + 30)});
 }

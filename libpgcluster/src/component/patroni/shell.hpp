@@ -10,6 +10,7 @@ extern const char* const etcd_leader;  ///< a program on the host
 extern const char* const foreign_server;
 extern const char* const making_server;
 extern const char* const rest_call;
+extern const char* const restart_server;
 extern const char* const role_change;  ///< a program on the host, for PgBouncer's default port
 extern const char* const settings_look;
 extern const char* const settings_trial;

@@ -178,6 +178,12 @@ PatroniModel::Cluster* PatroniModel::cluster_of(const Member& member) {
   return it == clusters_.end() ? nullptr : &it->second;
 }
 
+bool PatroniModel::refuses(const Cluster& cluster) const {
+  const auto found = parameters(cluster.settings);
+  const auto it = found.find(refused_.first.first);
+  return it != found.end() && it->second == refused_.first.second;
+}
+
 std::vector<std::string> PatroniModel::hosts_of(const std::string& cluster) const {
   std::vector<std::string> hosts;
   for (const auto& [host, member] : members_)
@@ -288,6 +294,7 @@ void PatroniModel::begin(Cluster& cluster, SimulatedHost& host, Member& member, 
   const std::string id = system_id_of(host.name);
   if (!id.empty()) {
     if (cluster.system_id.empty()) cluster.system_id = id;
+    if (refuses(cluster)) return;
     if (cluster.system_id == id) start_server(cluster, host.name, member, now + 2s);
     return;  // another cluster's: Patroni refuses
   }

@@ -42,6 +42,8 @@ class PatroniModel final : public ServiceModel {
                                                                           const std::string& scope);
   /// Whether the member at this address would answer 200 to "/primary", "/replica", "/sync" or "/async", asked with TLS or without.
   bool serves_as(const std::string& address, const std::string& check, bool tls);
+  /// From now on no server starts with this value, which a throw-away server takes.
+  void refuse(std::string parameter, std::string value, std::string why) { refused_ = {{std::move(parameter), std::move(value)}, std::move(why)}; }
   /// How often a data directory was made on the host by initdb.
   int made(const std::string& host) const;
 
@@ -92,6 +94,7 @@ class PatroniModel final : public ServiceModel {
   std::string system_id_of(const std::string& host) const;
   std::vector<std::string> hosts_of(const std::string& cluster) const;
   Cluster* cluster_of(const Member& member);
+  bool refuses(const Cluster& cluster) const;
 
   std::string state(SimulatedHost& host, SimulatedTime now);
   std::string code(SimulatedHost& host, const std::string& path);
@@ -106,6 +109,7 @@ class PatroniModel final : public ServiceModel {
   std::map<std::string, Member> members_;    // by host
   std::map<std::string, Cluster> clusters_;  // by etcd's id and scope
   std::map<std::string, int> made_;
+  std::pair<std::pair<std::string, std::string>, std::string> refused_{};  // parameter and value, why
   SimulatedTime ticked_{};
   int counter_ = 0;
 };

@@ -155,6 +155,10 @@ Output PatroniModel::request(SimulatedHost& host, const std::string& url, const 
   }
   if (path == "/restart") {
     if (member.phase != Phase::running) return failed("503", "restart failed");
+    if (refuses(*cluster)) {
+      member.phase = Phase::stopped;
+      return failed("503", "restart failed");
+    }
     start_server(*cluster, host.name, member, now + 2s);
     for (const std::string& name : hosts)
       if (cluster->leader == host.name || name == host.name) members_[name].streams_from = now + 3s;
@@ -267,6 +271,12 @@ std::optional<Output> PatroniModel::exec(SimulatedHost& host, const std::vector<
     return output;
   }
   const bool script = argv[0] == "sh" && argv.size() > 4;
+  if (script && argv[2] == shell::restart_server) {
+    auto output = exec(host, {argv.begin() + 5, argv.end()}, input);
+    const Cluster* cluster = cluster_of(members_[host.name]);
+    if (output && output->status != 0 && cluster && refuses(*cluster)) output->err = "FATAL:  " + refused_.second + "\n";
+    return output;
+  }
   const bool looks = argv[0] == "sh" && argv.size() == 5 && argv[2] == shell::settings_look;
   const bool server = argv[0] == "setpriv" && argv.size() > 4 && argv[4].ends_with("/psql");
   const SimulatedTime now = std::max(fleet_->now(), host.busy_until);
