@@ -125,7 +125,7 @@ def python_package(long=False):
     settings = [f"--config-settings=build-dir={SOURCE}/build/wheel",
                 *(f"--config-settings=cmake.define.{name}={value}" for name, value in {
                     "CMAKE_CXX_COMPILER_LAUNCHER": "ccache", "CMAKE_CXX_COMPILER": "/usr/bin/c++", "CMAKE_CXX_FLAGS_RELEASE": "-O2 -DNDEBUG", "PGCLUSTER_UNITY": "ON"}.items())]
-    needed = ["build", "mypy", "pytest", "rich", "distributed"]
+    needed = ["build", "jsonschema", "mypy", "pytest", "rich", "distributed"]
 
     def do(*words):
         print("+", *map(str, words), flush=True)

@@ -236,10 +236,17 @@ void CommandLine::reading() {
       .add_option("--format", a_.format, "dot (Graphviz), mermaid or svg")
       ->check(CLI::IsMember({"dot", "mermaid", "svg"}))
       ->capture_default_str();
-  add({"schema", "Print the JSON Schema of specs, for editors",
-       "Editors use it to complete and check cluster.yaml. It is made from the same table of keys by which specs are read.",
-       "  pgcluster schema >cluster.schema.json", "0 done, 64 wrong usage", false},
-      schema);
+  add({"schema", "Print the JSON Schema of specs, or of what commands print",
+       "Editors use the schema of specs to complete and check cluster.yaml. It is made from the same table of keys by which specs are\n"
+       "read. The other documents are what plan, status, backups and history print with --json, a line of apply --json (event), and its\n"
+       "last line (report).",
+       "  pgcluster schema >cluster.schema.json\n"
+       "  pgcluster schema status >status.schema.json",
+       "0 done, 64 wrong usage", false},
+      schema)
+      .add_option("DOCUMENT", a_.document, "spec, plan, status, report, event, backups or history")
+      ->check(CLI::IsMember(pgcluster::schema_names()))
+      ->capture_default_str();
 }
 
 void CommandLine::changing() {

@@ -33,6 +33,7 @@ struct Arguments {
   bool yes = false;
   bool prune = false;
   bool no_restart = false;
+  std::string document = "spec";
   bool watch = false;
   bool no_color = false;
 };

@@ -169,7 +169,7 @@ int graph(Session& session) {
 }
 
 int schema(Session& session) {
-  session.console.answer(pgcluster::spec_schema());
+  session.console.answer(pgcluster::schema(session.arguments.document));
   return status::ok;
 }
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import time
 
-from conftest import environment
+import jsonschema
+from conftest import call, environment
 
 
 def test_refuses_without_a_terminal(driver):
@@ -48,6 +49,10 @@ def test_json_is_one_event_a_line_and_the_report_last(driver, tmp_path):
     assert sum(event["event"] == "step_done" for event in events) == 9
     assert report["format"] == 1 and report["ok"] is True and report["changed"] == 9
     assert log.read_text() == done.stdout
+    for document, lines in {"event": events, "report": [report]}.items():
+        schema = jsonschema.Draft202012Validator(json.loads(call(os.environ["PGCLUSTER_BINARY"], "schema", document).stdout))
+        for line in lines:
+            schema.validate(line)
     assert log.stat().st_mode & 0o777 == 0o600
 
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import xml.etree.ElementTree
 
+import jsonschema
 import pytest
 
 from conftest import Terminal, environment
@@ -230,6 +231,17 @@ def test_graph(pgcluster, spec):
 def test_no_color_goes_anywhere(pgcluster, spec):
     assert pgcluster("--no-color", "graph", "-f", spec).returncode == 0
     assert pgcluster("graph", "-f", spec, "--no-color").returncode == 0
+
+
+@pytest.mark.parametrize("document", ["plan", "status", "report", "event", "backups", "history"])
+def test_schema_of_a_document(pgcluster, tmp_path, document):
+    schema = json.loads(pgcluster("schema", document).stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"]
+    if document in ("plan", "status", "backups", "history"):    # an error takes the document's place
+        wrong = tmp_path / "wrong.yaml"
+        wrong.write_text("postgresql_versoin: 17\n")
+        jsonschema.Draft202012Validator(schema).validate(json.loads(pgcluster(document, "-f", wrong, "--json").stdout))
 
 
 def test_schema(pgcluster):

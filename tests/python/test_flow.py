@@ -3,6 +3,7 @@
 import datetime
 import json
 
+import jsonschema
 import pgcluster
 import pytest
 from pgcluster.testing import simulated_fleet, small_spec
@@ -145,6 +146,36 @@ def test_topology():
     assert pgcluster.read_cluster_file("nonsense") is None
     with pytest.raises(pgcluster.Internal):
         topology.host("pg9")
+
+
+def fits(document, text):
+    schema = json.loads(pgcluster.schema(document))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+
+
+def test_each_document_fits_its_schema(pgcluster_fleet):
+    fleet, spec = pgcluster_fleet, small_spec()
+    spec.hosts.append(pgcluster.HostSpec("keeper", "10.77.0.99", roles=["backup"]))
+    spec.pgbackrest_install, spec.pgbackrest_repos = True, [pgcluster.RepoSpec(host="keeper")]
+    plan, events = pgcluster.plan_deploy(spec, fleet), []
+    fits("plan", plan.json())
+    report = pgcluster.apply(plan, fleet, on_event=events.append)
+    fits("report", report.json())
+    assert len(events) > 100
+    for event in events:
+        fits("event", event.json())
+    fits("plan", pgcluster.plan_deploy(spec, fleet).json())
+    pgcluster.apply(pgcluster.plan_backup(spec, fleet, type="full"), fleet).check()
+    for document, read in {"status": pgcluster.read_status, "backups": pgcluster.read_backups, "history": pgcluster.read_history}.items():
+        fits(document, read(spec, fleet).json())
+    # With something wrong, and before anything is there.
+    fleet.host("pg2").down = True
+    fits("status", pgcluster.read_status(spec, fleet).json())
+    fits("history", pgcluster.read_history(spec, fleet).json())
+    assert sorted(pgcluster.schema_names()) == ["backups", "event", "history", "plan", "report", "spec", "status"]
+    with pytest.raises(pgcluster.RefusedError, match="there is no schema of cluster"):
+        pgcluster.schema("cluster")
 
 
 def test_history(pgcluster_fleet):

@@ -258,6 +258,17 @@ def read_backups(spec: Spec, executor: Executor, *, components: Sequence[Compone
     return _core.read_backups(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
+def schema(document: str = "spec") -> str:
+    """JSON Schema (2020-12) of cluster.yaml ("spec"), of what "plan", "status", "backups" and "history" print with --json, of a line of apply --json
+    ("event"), or of its last line ("report"). Raises RefusedError for any other word."""
+    return _core.schema(document)
+
+
+def schema_names() -> list[str]:
+    """The words that schema() takes."""
+    return _core.schema_names()
+
+
 def read_history(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                  stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                  poll: Callable[[], object] | None = None) -> History:
@@ -534,6 +545,6 @@ __all__ = [
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_backup", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_prove", "plan_reinit", "plan_reload", "plan_restart", "plan_restore", "plan_resume", "plan_rotate",
     "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_history", "read_password", "read_status", "removal", "resolve",
-    "resources", "role_from", "rolling", "sequence", "service", "spec_schema",
+    "resources", "role_from", "rolling", "schema", "schema_names", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

@@ -61,6 +61,8 @@ void bind_operate(py::module_& m) {
   m.def("read_backups", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_backups", spec, executor, options, &read_backups));
   });
+  m.def("schema", [](py::handle document) { return give_string(schema(load<std::string>(document, {nullptr, "schema(): document"}))); });
+  m.def("schema_names", [] { return give(schema_names()); });
   m.def("read_history", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_history", spec, executor, options, &read_history));
   });

@@ -37,6 +37,7 @@ _pgcluster_words() {
   case $1 in
     '') echo 'command' ;;
     'password') echo 'superuser replication restapi pgbouncer' ;;
+    'schema') echo 'spec plan status report event backups history' ;;
     'apply') echo 'file' ;;
     'restart') echo 'host' ;;
     'reload') echo 'host' ;;

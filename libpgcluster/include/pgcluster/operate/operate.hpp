@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pgcluster/component/component.hpp>
@@ -327,6 +328,12 @@ struct History {
 };
 /// Asks all hosts of the spec for the applies that they remember: the last 200. Throws the hosts' error where none of them can be asked.
 History read_history(const Spec& spec, Executor& executor, const OperateOptions& options = {});
+
+/// JSON Schema (2020-12) of a document: "spec" is cluster.yaml; "plan", "status", "backups" and "history" are what these commands print with --json;
+/// "event" is a line of apply --json, and "report" its last one. Throws Error (refused) for any other word.
+std::string schema(std::string_view document);
+/// The words that schema() takes.
+std::vector<std::string> schema_names();
 
 /// Whether the hosts are fit for the spec: reach, sudo, OS, ports, clock, disk, packages.
 struct CheckReport {
