@@ -14,7 +14,7 @@ namespace command {
 namespace {
 
 constexpr auto again_after = std::chrono::seconds(2);
-constexpr auto patience = std::chrono::seconds(20);  // for a host that has stopped answering
+constexpr auto patience = std::chrono::seconds(10);  // for a host that has stopped answering: what is shown of the others is no older
 
 std::string time_now() {
   const std::time_t now = std::time(nullptr);
