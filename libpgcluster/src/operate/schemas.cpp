@@ -80,7 +80,7 @@ Json plan() {
   for (int action = 0; action <= static_cast<int>(Action::switchover); ++action)
     summary[std::string(to_string(static_cast<Action>(action)))] = number("Number of such changes");
   summary["unchanged"] = number("Number of steps that hold already");
-  const Json change = object({{"id", text("Unique name of the step: pg1/etcd/config")},
+  const Json change = object({{"id", text("Unique name of the step: host, component and step, with slashes between them")},
                               {"host", host()},
                               {"component", text()},
                               {"step", text("Last part of the id")},
@@ -110,7 +110,7 @@ Json status() {
   const Json member = object({{"name", text()},
                               {"address", text()},
                               {"role", optional(text("leader, standby_leader, replica, sync_standby or quorum_standby"))},
-                              {"state", text("Patroni's word: running, streaming, stopped; or unknown, or unreachable")},
+                              {"state", text("running, streaming, stopped, …; or unknown, or unreachable")},
                               {"timeline", optional(number("PostgreSQL's timeline"))},
                               {"lag_bytes", optional(number("WAL that it has not replayed yet; null for the leader, and where it is unknown"))},
                               {"pending_restart", flag("A changed setting waits for a restart of PostgreSQL")}});
@@ -118,7 +118,7 @@ Json status() {
                                 {"address", text()},
                                 {"port", number("")},
                                 {"uri", text("For libpq, without a password")}});
-  const Json dcs = object({{"type", choice(DcsType::consul, "")},
+  const Json dcs = object({{"type", text("As in the spec: dcs_type")},
                            {"members", list(text(), "Hosts that should have a member")},
                            {"healthy_members", list(text(), "Those that are healthy")},
                            {"healthy", flag("All members are")},
