@@ -20,7 +20,7 @@ KEEPER = "pg4"    # the backup host, where a test has one
 # Asks the etcd of the host itself, as an operator does: as its root.
 ETCDCTL = ("ETCDCTL_CACERT=/etc/pgcluster/tls/authority.crt ETCDCTL_CERT=/etc/pgcluster/tls/etcd-root.crt ETCDCTL_KEY=/etc/pgcluster/tls/etcd-root.key "
            "etcdctl --endpoints=https://127.0.0.1:2379")
-SILENCE = 11.5    # s: a command that waits prints what it sees every 10 s, and a busy machine adds some
+SILENCE = 11.5    # s: a command that waits prints what it sees every 8 s, and a busy machine adds some
 LONG = 1200    # s: what is waited for ends by itself, and how long it takes is not what is shown
 
 

@@ -1,4 +1,4 @@
-// What a cluster's hosts remember of the applies to them.
+// read_history(): the applies that the hosts of a cluster remember.
 #include <doctest/doctest.h>
 
 #include "operate/cluster.hpp"

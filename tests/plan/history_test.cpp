@@ -1,4 +1,4 @@
-// What the hosts remember of applies.
+// The file in which a host records each apply.
 #include "plan/history.hpp"
 
 #include <doctest/doctest.h>

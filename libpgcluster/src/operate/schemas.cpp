@@ -70,7 +70,7 @@ Json document(const char* title, Json schema) {
   return all;
 }
 
-// What a command prints with --json instead, if it fails.
+// The document, or the error that a failed command prints in its place.
 Json or_error(const char* title, Json schema) {
   return document(title, {{"anyOf", {std::move(schema), object({{"format", format()}, {"error", failure()}})}}});
 }

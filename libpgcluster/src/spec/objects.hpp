@@ -7,7 +7,7 @@
 
 #include <pgcluster/spec/spec.hpp>
 
-// What users, databases, and what is in them mean, and which of it contradicts itself.
+// Reads the times of users, and finds contradictions between users and databases.
 namespace pgcluster {
 
 /// The time of `valid_until`, in seconds since 1970: "2027-01-31", "2027-01-31 18:00:00+01:00", with T or a space; UTC without a time zone.

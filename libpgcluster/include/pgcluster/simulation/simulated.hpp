@@ -173,7 +173,7 @@ class SimulatedExecutor final : public Executor {
   /// Names of all hosts that were made so far, sorted.
   std::vector<std::string> hosts() const;
 
-  /// What has been done, all hosts, in order; without the record of each apply in the hosts' history.
+  /// All changes of all hosts, in order, but for the record of each apply in the hosts' history.
   const std::vector<SimulatedAct>& trace() const noexcept;
   /// Forgets the trace; sequences go on counting.
   void clear_trace();

@@ -10,7 +10,7 @@ data=$work/data
 progress=/var/lib/pgcluster/prove.progress
 since=$(date +%s)
 say() { printf '%s\n' "$1 $set $since $(($(date +%s) - since)) $2" >"$progress.new" && mv "$progress.new" "$progress"; }
-# Who waits for the result finds nothing left.
+# The data is removed first: the command ends as soon as it reads the result.
 fail() {
   echo "$1" >&2
   end

@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 constexpr const char* start_expression = "pg_postmaster_start_time()::text";
 
-// What a role still owns or may use, and who is connected to a database. PostgreSQL drops neither as long as there is something.
+// Asks for the objects and privileges of roles, and the sessions of databases. While there are some, PostgreSQL drops neither.
 std::string what_needs(const Objects& dropped) {
   std::string text;
   if (!dropped.roles.empty())

@@ -430,7 +430,7 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
   const StepRef name{host.name, "patroni", "objects"};
   const Objects described = described_objects(view->spec), dropped = dropped_objects(view->spec);
   Objects remembered = remembered_objects(view->facts);
-  // What the steps before this one take away is forgotten in the same plan.
+  // The steps before this one drop these objects and memberships, so the same plan forgets them.
   for (const std::string& role : dropped.roles) remembered.roles.erase(role);
   for (const std::string& database : dropped.databases) remembered.databases.erase(database);
   std::erase_if(remembered.memberships, [&](const Objects::Membership& one) {
