@@ -8,7 +8,7 @@
 namespace pgcluster {
 
 std::string Backups::text(bool color) const {
-  const auto paint = [&](const char* code, const std::string& what) { return color ? "\x1b[" + std::string(code) + "m" + what + "\x1b[0m" : what; };
+  const auto paint = [&](const char* code, const std::string& what) { return color ? table::painted(code, what) : what; };
   std::string out;
   for (const Repo& repo : repos)
     out += repo.name + " (" + std::string(to_string(repo.type)) + " on " + repo.host +

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "operate/deployment.hpp"
+#include "operate/table.hpp"
 #include "operate/view.hpp"
 
 namespace pgcluster {
@@ -80,7 +81,7 @@ History read_history(const Spec& spec, Executor& executor, const OperateOptions&
 }
 
 std::string History::text(bool color) const {
-  const auto paint = [&](const char* code, const std::string& what) { return color ? "\x1b[" + std::string(code) + "m" + what + "\x1b[0m" : what; };
+  const auto paint = [&](const char* code, const std::string& what) { return color ? table::painted(code, what) : what; };
   std::string out;
   if (applies.empty()) out = "No apply is recorded.\n";
   for (const Apply& one : applies) {

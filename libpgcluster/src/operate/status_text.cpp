@@ -8,7 +8,7 @@
 namespace pgcluster {
 
 std::string Status::text(bool color) const {
-  const auto paint = [&](const char* code, const std::string& what) { return color ? "\x1b[" + std::string(code) + "m" + what + "\x1b[0m" : what; };
+  const auto paint = [&](const char* code, const std::string& what) { return color ? table::painted(code, what) : what; };
   std::string out = cluster + ": " + (healthy ? paint("32", "healthy") : paint("31", "NOT healthy")) + (paused ? ", paused" : "") + "\n\n";
   std::vector<std::vector<std::string>> rows{{"MEMBER", "ADDRESS", "ROLE", "STATE", "TL", "LAG", ""}};
   for (const Member& member : members)

@@ -14,6 +14,9 @@ inline std::string bytes(std::int64_t count) {
   return std::to_string(count / 1024 / 1024) + " MB";
 }
 
+/// In a color of the terminal: 31 is red, 32 green, 33 yellow.
+inline std::string painted(const char* color, const std::string& what) { return "\x1b[" + std::string(color) + "m" + what + "\x1b[0m"; }
+
 /// Rows for people, in columns, each line indented by two.
 inline std::string text(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> width;

@@ -31,7 +31,7 @@ std::string this_process() {
 }
 
 std::string ago(std::int64_t since) {
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const std::int64_t now = unix_time();
   return std::to_string(std::max<std::int64_t>(0, now - since)) + " s ago";
 }
 
@@ -167,7 +167,7 @@ Report Engine::report() {
 
 Report apply(const Plan& plan, Executor& executor, const ApplyOptions& options) {
   if (plan.empty()) return {};
-  const auto now = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const std::int64_t now = unix_time();
   const LockHolder us{options.who.empty() ? this_process() : options.who, now, random_token()};
   Engine engine(plan.data(), executor, options, us);
   engine.lock();

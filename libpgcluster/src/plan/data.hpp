@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +12,11 @@
 #include <pgcluster/plan/plan.hpp>
 
 namespace pgcluster {
+
+/// The controller's clock, in seconds since 1970.
+inline std::int64_t unix_time() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
 
 /// The asks of all steps of a plan, each once.
 class Questions {

@@ -21,8 +21,6 @@ constexpr std::size_t most_diffs = 64 << 10;      // bytes, of one apply
 constexpr std::size_t longest_message = 4 << 10;  // bytes
 constexpr unsigned mode = 0600;
 
-std::int64_t unix_time() { return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 std::string id_of(std::string_view line) { return json_read::text(json_read::parse<Json>(line), "id"); }
