@@ -108,6 +108,23 @@ def test_a_switchover_and_then_a_backup(deployed):
     cluster.assert_converged()
 
 
+def test_another_stanza_and_back(deployed):
+    """The backups of the former stanza stay where they are, and count again when the spec goes back."""
+    cluster = deployed
+    cluster.wait_healthy()
+    labels, since = [one["label"] for one in cluster.backups()["backups"]], started(cluster)
+    cluster.write(pgbackrest_stanza="another")
+    cluster.apply()
+    cluster.assert_converged()
+    [first] = cluster.backups()["backups"]
+    assert first["type"] == "full" and first["label"] not in labels, "its first backup is part of the change"
+    assert cluster.inside(KEEPER, f"ls {REPOSITORY}/backup/postgres-cluster/{labels[-1]}/backup.manifest")
+    cluster.write(pgbackrest_stanza=None)
+    cluster.apply()
+    cluster.assert_converged()
+    assert [one["label"] for one in cluster.backups()["backups"]][:len(labels)] == labels and started(cluster) == since
+
+
 def test_off_and_on_again_restarts_nothing_and_keeps_the_backups(deployed):
     cluster = deployed
     cluster.wait_healthy()

@@ -244,6 +244,24 @@ def test_the_gossip_key_is_replaced_without_a_restart(deployed):
     deployed.assert_converged()
 
 
+def test_names_are_switched_off_and_on_again(deployed):
+    """Only the resolver of the hosts with the role consul_client changes: nothing that serves is restarted."""
+    units = {host: deployed.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic consul patroni pgbouncer") for host in deployed.hosts}
+    looked_up = lambda: deployed.inside(APP, f"getent ahostsv4 master.{SERVICE} || true")
+    deployed.wait(looked_up, 20, "that names are looked up")
+    deployed.write(consul_dns="none")
+    assert {one["host"] for one in deployed.plan()["changes"]} == {APP}
+    deployed.apply()
+    deployed.wait(lambda: not looked_up(), 20, "that names are looked up no more")
+    assert not deployed.inside(APP, "ls /etc/systemd/resolved.conf.d/pgcluster-consul.conf 2>/dev/null || true")
+    deployed.assert_converged()
+    deployed.write(consul_dns=None)
+    deployed.apply()
+    names_are_right(deployed, deployed.status()["leader"])
+    deployed.assert_converged()
+    assert units == {host: deployed.inside(host, "systemctl show -P ActiveEnterTimestampMonotonic consul patroni pgbouncer") for host in deployed.hosts}
+
+
 def test_balancers_beside_the_names(deployed):
     deployed.write(with_haproxy_load_balancing=True, confd_install=False)
     deployed.apply()

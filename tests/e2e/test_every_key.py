@@ -2,7 +2,8 @@
 Keys of which it says the same are changed together, to save time; tests/operate/keys_test.cpp changes each by itself on the simulated fleet.
 
 Settings of PostgreSQL have tests/e2e/test_settings.py; hosts, ssh, clouds, backups, confd and authorities have files of their own; without postgresql_superuser_remote
-the writer of this file could not connect (tests/e2e/test_who_may_connect.py); a container has no huge pages to turn off (disable_thp)."""
+the writer of this file could not connect (tests/e2e/test_who_may_connect.py); a container has no clock and no huge pages
+of its own (ntp_enabled, disable_thp)."""
 
 import re
 

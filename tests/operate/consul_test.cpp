@@ -75,6 +75,27 @@ TEST_CASE("scheme C: a further client touches nobody else") {
   settled(fleet, more);
 }
 
+TEST_CASE("scheme C: a resolver forgets Consul when its names are switched off, when its host leaves, and when the cluster goes") {
+  Fleet fleet;
+  const Spec with = spec_of(scheme_c() + app), off = spec_of(scheme_c("consul_dns: none\n") + app), without = spec_of(scheme_c());
+  with_resolved(fleet, with, "app1");
+  const auto started = [&] { return fleet.executor.host("app1").units["systemd-resolved.service"].state.started; };
+  const auto begun_anew = [&](const auto& change) {
+    apply_it(fleet, with);
+    fleet.executor.advance(10s);
+    const auto before = started();
+    change();
+    fleet.executor.advance(10s);
+    CHECK_FALSE(fleet.executor.host("app1").read("/etc/systemd/resolved.conf.d/pgcluster-consul.conf"));
+    CHECK(started() != before);
+    CHECK(fleet.executor.host("app1").units["systemd-resolved.service"].state.active == "active");
+  };
+  begun_anew([&] { apply_it(fleet, off); });
+  settled(fleet, off);
+  begun_anew([&] { apply_it(fleet, without, {.prune = true}); });
+  begun_anew([&] { REQUIRE(apply(plan_destroy(with, fleet.executor), fleet.executor).ok()); });
+}
+
 TEST_CASE("scheme C: service changes are a reload") {
   Fleet fleet;
   apply_it(fleet, spec_of(scheme_c()));

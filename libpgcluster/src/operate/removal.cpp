@@ -30,11 +30,29 @@ StepPtr silent(const StepPtr& removed) {
   return make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
 }
 
+// A removal after which a unit of somebody else no longer has what it has read.
+StepPtr read_again(const StepPtr& removed, const std::string& host, const std::string& unit) {
+  const Ask state{host, UnitOf{unit}};
+  std::vector<Ask> asks = removed->asks();
+  asks.push_back(state);
+  auto decide = [=](const Answers& answers) -> Decision {
+    Decision decision = removed->decide(answers);
+    const auto* reader = answers.get<Unit>(state);
+    if (auto* change = std::get_if<Change>(&decision); change && reader && reader->active == "active")
+      change->todo.push_back({.at = host, .what = SetUnit{unit, SetUnit::Go::restart}});
+    return decision;
+  };
+  return make_step(removed->name(), {.asks = std::move(asks), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
+}
+
 StepPtr removal_step(const NodeView& node, const std::vector<ComponentPtr>& components, const Owned& one, Impact package_impact = Impact::none) {
   const std::string component = component_of(one.step);
-  const StepPtr removed =
+  const Leaving leaves = leaving(node, components, component);
+  StepPtr removed =
       absent(removal(node.name(), component.empty() ? "pgcluster" : component, one.resource), node.name(), one.resource, package_impact);
-  return leaving(node, components, component).serves ? removed : silent(removed);
+  for (const auto& [file, unit] : leaves.readers)
+    if (one.resource == "file:" + file) removed = read_again(removed, node.name(), unit);
+  return leaves.serves ? removed : silent(removed);
 }
 
 }  // namespace

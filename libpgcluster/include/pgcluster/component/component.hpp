@@ -101,6 +101,8 @@ enum class Turn {
 struct Leaving {
   std::vector<StepRef> after{};  ///< what it owns is removed after these steps, where they are planned; empty: before all other steps
   bool serves = true;            ///< whether somebody notices that its units stop
+  /// Files of it that a unit of somebody else reads, each with that unit: once the file is gone, the unit is restarted where it runs.
+  std::map<std::string, std::string> readers{};
 };
 
 /// A part of the system. It describes itself: its steps, what it needs, how to see that it is well, and which data it keeps. Its functions are

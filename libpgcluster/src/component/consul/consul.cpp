@@ -122,6 +122,8 @@ class Consul final : public Component {
  public:
   std::string name() const override { return "consul"; }
 
+  Leaving leaving(const ClusterView&) const override { return {.readers = consul_dns_readers()}; }
+
   Steps steps(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::consul) return {};
     if (!node.has(Role::consul) && is_server(node)) return stays(node);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,6 +92,8 @@ WriteFile consul_services(const NodeView& node, bool open = false);
 std::string consul_unit_text(const NodeView& node);
 /// *.consul is looked up at the host's own agent, by the resolver that the host uses.
 Steps consul_dns(const NodeView& node);
+/// The files that it gives to the resolvers, each with the resolver's unit.
+std::map<std::string, std::string> consul_dns_readers();
 /// The configured key of the gossip, in a file of its own: another key restarts no agent.
 StepPtr consul_gossip_file(const NodeView& node);
 /// An agent that was away while the others changed the key joins them again.

@@ -162,6 +162,8 @@ StepPtr resolver_step(const NodeView& node) {
 
 }  // namespace
 
+std::map<std::string, std::string> consul_dns_readers() { return {{resolved().file, resolved().unit}, {dnsmasq().file, dnsmasq().unit}}; }
+
 Steps consul_dns(const NodeView& node) {
   if (wanted_by(node) == ConsulDns::none) return {};
   return resolver_step(node);
