@@ -16,7 +16,7 @@ CLASSES = {"Memo", "Given", "Entry", "Content", "Error", "Text", "Plan", "Data",
 # Called on threads of the library, where no Python may run.
 NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
-OPTIONS = {"OperateOptions", "DeployOptions", "RotateOptions", "BackupOptions", "RestoreOptions", "ProveOptions", "LeaderOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
+OPTIONS = {"OperateOptions", "DeployOptions", "RotateOptions", "BackupOptions", "RestoreOptions", "ProveOptions", "ReportOptions", "LeaderOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
 # Records that people build piece by piece; all others are frozen.
 MUTABLE = {"Spec", "SshSpec", "HostSpec", "UserSpec", "DatabaseSpec", "RepoSpec", "SpecSecret"}
 NUMBERS = {"int", "long", "unsigned", "std::size_t", "std::int64_t", "std::uint64_t"}

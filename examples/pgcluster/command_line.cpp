@@ -216,6 +216,19 @@ void CommandLine::reading() {
             "0 done, 1 no host can be asked, 64 wrong usage, 65 the spec is wrong, 130 cancelled"},
            history));
 
+  CLI::App& page =
+      add({"report", "Make a page about the cluster, in HTML",
+           "Asks all hosts, and writes one page for people: the topology as a picture, health, lag, backups, pending changes with their\n"
+           "differences, and the last apply; with its log, also as a picture of when each step ran. The page has no secrets, and needs\n"
+           "nothing but a browser. What cannot be read is said on it.",
+           "  pgcluster report -f cluster.yaml -o cluster.html\n"
+           "  pgcluster apply -f cluster.yaml --log apply.log && pgcluster report -f cluster.yaml --log apply.log -o cluster.html",
+           "0 the page was made, whatever it says; 1 it failed; 64 wrong usage, such as a file that is no log of an apply;\n"
+           "  65 the spec is wrong; 130 cancelled"},
+          report);
+  page.add_option("--log", a_.log, "The log of an apply (apply --log)")->type_name("FILE");
+  page.add_option("-o,--out", a_.out, "Write the page to this file; without it, to standard output")->type_name("FILE.html");
+
   add({"password", "Print the password of a role",
        "The first apply generates the passwords that the spec does not give, and keeps them on the database hosts, readable by root\n"
        "only. This prints one of them, and nothing else.",

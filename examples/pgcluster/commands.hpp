@@ -53,6 +53,7 @@ int plan(Session& session);
 int show_status(Session& session);
 int backups(Session& session);
 int history(Session& session);
+int report(Session& session);
 int watch(Session& session, const pgcluster::Spec& spec);  ///< shows the status until Ctrl-C
 int password(Session& session);
 int graph(Session& session);

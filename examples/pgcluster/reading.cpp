@@ -1,5 +1,7 @@
 // Sub-commands that change nothing.
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <optional>
 
 #include "commands.hpp"
@@ -39,6 +41,20 @@ std::string validated_json(const std::string& file, const pgcluster::Topology& t
          ", \"dcs\": {\"type\": " + json_string(to_string(topology.dcs_type)) + ", \"members\": [" + members +
          "], \"quorum\": " + std::to_string(topology.quorum()) + ", \"tolerates\": " + std::to_string(topology.tolerates()) + "}, \"endpoints\": [" +
          endpoints + "], \"warnings\": " + json(warnings) + "}";
+}
+
+// The file of --log; it is an apply's, or the command line is wrong. Without a path it is empty.
+std::string log_of(const std::string& path) {
+  if (path.empty()) return {};
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || file.bad()) throw Usage("--log: " + path + " cannot be read");
+  try {
+    pgcluster::read_log(text);
+  } catch (const pgcluster::Error& error) {
+    throw Usage("--log: " + path + ": " + error.failure().message + "; " + error.failure().hint);
+  }
+  return text;
 }
 
 }  // namespace
@@ -151,6 +167,24 @@ int history(Session& session) {
     session.console.answer(found->json());
   else
     page(session.console, found->text(session.console.color_out()));
+  return status::ok;
+}
+
+int report(Session& session) {
+  const Arguments& arguments = session.arguments;
+  const pgcluster::Spec spec = pgcluster::load_spec(arguments.spec);
+  const OutFile out(arguments.out);
+  const std::string log = log_of(arguments.log);
+  std::string page;
+  asking(session, spec, [&](const auto& options) {
+    auto wanted = options_from<pgcluster::ReportOptions>(options);
+    wanted.log = log;
+    page = pgcluster::html_report(spec, session.executor, wanted);
+  });
+  if (arguments.out.empty())
+    session.console.answer(page);
+  else
+    out.write(page);
   return status::ok;
 }
 

@@ -1,6 +1,6 @@
 // Runs the command's own way of doing things on hosts that are only played:
 //   driver SPEC [--yes] [--json] [--log FILE] [--done] [--fail STEP] [--slow MS]    a change of nine steps on three hosts
-//   driver SPEC plan|apply|status [OPTION]...    with models of the services: SPEC is deployed but for its pool size; hosts that the file
+//   driver SPEC plan|apply|status|report [OPTION]...    with models of the services: SPEC is deployed but for its pool size; hosts that the file
 //                                                SPEC.down names are down; SPEC.asked gets a letter whenever a host is asked
 #include <chrono>
 #include <condition_variable>
@@ -137,6 +137,7 @@ int run(command::Arguments& arguments, Executor& executor, const std::string& su
   try {
     if (sub_command == "plan") return command::plan(session);
     if (sub_command == "apply") return command::apply(session);
+    if (sub_command == "report") return command::report(session);
     if (sub_command == "status") return command::show_status(session);
     return command::operate(session, [](const Spec&, Executor& on, const OperateOptions& options) { return planned(on, options); });
   } catch (const command::Usage& error) {

@@ -153,3 +153,23 @@ def test_a_reader_that_goes_away_does_not_end_it(spec):
     process.stdout.close()
     err = process.stderr.read()
     assert process.wait() == 0 and err.count("done (") == 9
+
+
+def test_a_page_about_the_cluster(driver, spec, tmp_path):
+    log, page = tmp_path / "apply.log", tmp_path / "page.html"
+    assert driver("apply", "--yes", "--log", log).returncode == 0
+    done = driver("report", "--log", log, "--out", page)
+    assert done.returncode == 0 and done.stdout == "", done.stderr
+    written = page.read_text()
+    assert written.startswith("<!DOCTYPE html>") and 'class="timeline"' in written and "wisdom-of-herons" not in written
+    spec.with_name("cluster.yaml.down").write_text("pg2")
+    shown = driver("report").stdout
+    assert "not healthy" in shown and 'class="timeline"' not in shown, "it is made of what can be read"
+    # What is no log of ours is told before a host is asked.
+    asked = spec.with_name("cluster.yaml.asked").read_text
+    for words, why in {"": "has no event", "{}": "line 1 of the log is no event", log.read_text() + "x": "no event of an apply"}.items():
+        log.write_text(words)
+        done = driver("report", "--log", log)
+        assert done.returncode == 64 and why in done.stderr and asked() == "", done.stderr
+    assert "cannot be read" in driver("report", "--log", tmp_path / "nothing").stderr
+    assert "there is no folder" in driver("report", "--out", tmp_path / "no/page.html").stderr

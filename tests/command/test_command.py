@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Terminal, environment
 
-SUB_COMMANDS = ("validate check plan apply status backups history switchover failover restart reload reinit backup pause resume password destroy graph schema help").split()
+SUB_COMMANDS = ("validate check plan apply status backups history report switchover failover restart reload reinit backup pause resume password destroy graph schema help").split()
 WITH_SPEC = [name for name in SUB_COMMANDS if name not in ("schema", "help")]
 CODES = ("spec_invalid host_unreachable auth_failed host_key_unknown host_key_changed sudo_denied host_unsupported command_failed timed_out "
          "not_converged drifted refused locked connection_lost cancelled internal").split()

@@ -13,7 +13,7 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 HEADERS = sorted((SOURCE / "libpgcluster/include/pgcluster").glob("*/*.hpp"))
 # What is nothing for a Python program, and why.
 ELSEWISE = {
-    "OperateOptions": "keyword arguments", "DeployOptions": "keyword arguments", "LeaderOptions": "keyword arguments", "RotateOptions": "keyword arguments", "BackupOptions": "keyword arguments", "RestoreOptions": "keyword arguments", "ProveOptions": "keyword arguments", "MemberOptions": "keyword arguments", "PlanOptions": "keyword arguments",
+    "OperateOptions": "keyword arguments", "DeployOptions": "keyword arguments", "LeaderOptions": "keyword arguments", "RotateOptions": "keyword arguments", "BackupOptions": "keyword arguments", "RestoreOptions": "keyword arguments", "ProveOptions": "keyword arguments", "ReportOptions": "keyword arguments", "MemberOptions": "keyword arguments", "PlanOptions": "keyword arguments",
     "ApplyOptions": "keyword arguments", "Memo": "the engine's cache", "Given": "the engine's", "AskPtr": "Ask", "GivenPtr": "the engine's", "StepPtr": "Step",
     "ComponentPtr": "Component", "Pairs": "a dict", "Hosts": "a dict", "SimulatedTime": "datetime.timedelta", "to_string": "str()", "hash": "hash()",
     "shared": "a NodeView may be kept as it is", "join_all": "sequence() and parallel() take any number of parts",

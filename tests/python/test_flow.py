@@ -1,6 +1,7 @@
 """From a spec to a deployed cluster and away again, on the simulated fleet."""
 
 import datetime
+import html.parser
 import json
 
 import jsonschema
@@ -185,6 +186,85 @@ def test_history(pgcluster_fleet):
     assert [(one.planner, one.who, one.result) for one in found.applies] == [("deploy", "ann@desk pid 7", "done")]
     assert found.applies[0].changes[0].state == "done" and not found.unread
     assert json.loads(found.json())["applies"][0]["changes"] and "by ann@desk pid 7" in str(found)
+
+
+class Outline(html.parser.HTMLParser):
+    """The elements of a page, each of them closed; its ids; its headings; and all of its text."""
+    EMPTY = {"meta", "line", "rect", "path", "circle", "polygon"}
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids, self.links, self.headings, self.words, self.names = [], [], [], [], "", set()
+        self.feed(page)
+        self.close()
+        assert not self.open and len(self.ids) == len(set(self.ids))
+        assert {link.removeprefix("#") for link in self.links} <= set(self.ids)
+
+    def handle_starttag(self, tag, attributes):
+        self.names.add(tag)
+        given = dict(attributes)
+        assert not any(name.startswith("on") or name in ("src", "action") for name in given), given
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"]] if "href" in given else []
+        assert tag != "th" or given.get("scope") in ("row", "col")
+        assert tag != "svg" or given["role"] == "img"
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.words += data
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings.append(data)
+
+
+def test_the_page_about_a_cluster(pgcluster_fleet):
+    fleet, spec, log = pgcluster_fleet, small_spec(), []
+    spec.hosts.append(pgcluster.HostSpec("keeper", "10.77.0.99", roles=["backup"]))
+    spec.pgbackrest_install, spec.pgbackrest_repos = True, [pgcluster.RepoSpec(host="keeper")]
+    report = pgcluster.apply(pgcluster.plan_deploy(spec, fleet), fleet, on_event=lambda event: log.append(pgcluster.json(event)))
+    page = pgcluster.html_report(spec, fleet, log="\n".join([*log, report.json()]))
+    seen = Outline(page)
+    assert seen.headings == [spec.patroni_cluster_name, "Health", "Topology", "Backups", "Pending changes", "Last apply"]
+    assert not seen.names & {"script", "img", "link", "iframe", "object"} and "@import" not in page and "url(" not in page
+    for words in ("The cluster is healthy.", "pg1", "leader", "Nothing has to change", "No backup has been proven", "full", "none failed",
+                  "pg2/patroni/live", "cluster/patroni/"):
+        assert words in seen.words, words
+    assert seen.words.count("not ended") == 0
+
+    # Something is broken, and something is to change; a name is no markup.
+    fleet.host("pg2").down = True
+    spec.postgresql_users = [pgcluster.UserSpec(name="<b>&\"")]
+    broken = Outline(pgcluster.html_report(spec, fleet))
+    assert "not healthy" in broken.words and "What to do:" in broken.words and "b" not in broken.names
+    assert "pg2" in broken.words and "Not known:" in broken.words, "a plan without pg2 is not asked for"
+    assert "pgcluster apply --log FILE" in broken.words and "deploy by" in broken.words, "without a log the hosts' history is shown"
+    fleet.host("pg2").down = False
+    changed = Outline(pgcluster.html_report(spec, fleet))
+    assert "Changes, in the order of apply" in changed.words
+
+    # An apply that failed or was interrupted.
+    events = [pgcluster.Event(kind="apply_started"), pgcluster.Event(kind="step_started", host="pg1", step="pg1/x/one"),
+              pgcluster.Event(kind="step_failed", at=1.5, host="pg1", step="pg1/x/one", message="it <failed>"),
+              pgcluster.Event(kind="step_blocked", at=1.5, host="pg1", step="pg1/x/two"),
+              pgcluster.Event(kind="step_started", at=1, host="pg2", step="pg2/x/one")]
+    failed = Outline(pgcluster.html_report(spec, fleet, log="\n".join(map(pgcluster.json, events)))).words
+    for words in ("2 steps in 1.5 s, 1 failed, 1 did not begin because of that", "it <failed>", "not ended", "The log has no end of it"):
+        assert words in failed, words
+    for log, why in {"": "no event", "{}": "line 1", "\n".join([*log, "words"]): f"line {len(log) + 1}"}.items():
+        if log:
+            with pytest.raises(pgcluster.RefusedError, match=why):
+                pgcluster.html_report(spec, fleet, log=log)
+        with pytest.raises(pgcluster.RefusedError, match=why):
+            pgcluster.read_log(log)
 
 
 def test_backups(pgcluster_fleet):

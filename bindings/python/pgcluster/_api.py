@@ -276,6 +276,16 @@ def read_history(spec: Spec, executor: Executor, *, components: Sequence[Compone
     return _core.read_history(spec, executor, dict(components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
 
 
+def html_report(spec: Spec, executor: Executor, *, log: str = "", components: Sequence[Component] = (),
+                stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
+                poll: Callable[[], object] | None = None) -> str:
+    """A page about the cluster in HTML: its topology, health, backups, pending changes, and the last apply. It needs no script, and has no secrets.
+    What cannot be read is said on it.
+
+    log: lines of json(event) of an apply, as apply --log writes them; the page then shows when each step ran. Raises RefusedError if it is none"""
+    return _core.html_report(spec, executor, dict(log=log, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))
+
+
 def check_hosts(spec: Spec, executor: Executor, *, components: Sequence[Component] = (),
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> CheckReport:
@@ -486,6 +496,12 @@ def text(failure: Failure) -> str:
     return _core.text(failure)
 
 
+def read_log(text: str) -> list[Event]:
+    """The events of an apply, from lines of json(event). The line of its report is skipped; of several applies in one text the last one counts.
+    Raises RefusedError if a line is neither, or if there is no event."""
+    return _core.read_log(text)
+
+
 def json(of: Event | Failure) -> str:
     """One line of JSON: an event, or the error document of the command."""
     return _core.json(of)
@@ -540,11 +556,11 @@ __all__ = [
     "PlanDocument", "absent", "add_service_models", "after", "after_where_planned", "apply", "block",
     "builtin_components", "check_hosts", "cluster_file", "component_of", "describe", "disturbs",
     "dump", "extra_json", "facts_asks", "file", "gate", "graph",
-    "host_of", "is_slow", "join", "journal_ask", "json", "key",
+    "host_of", "html_report", "is_slow", "join", "journal_ask", "json", "key",
     "load_spec", "make_plan", "make_step", "observe", "package", "packages",
     "parallel", "parse_hop", "parse_spec", "parse_step_name", "plan_backup", "plan_deploy", "plan_destroy", "plan_failover",
     "plan_from_document", "plan_pause", "plan_prove", "plan_reinit", "plan_reload", "plan_restart", "plan_restore", "plan_resume", "plan_rotate",
-    "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_history", "read_password", "read_status", "removal", "resolve",
+    "plan_switchover", "platform_of", "platforms", "read_backups", "read_cluster_file", "read_facts", "read_history", "read_log", "read_password", "read_status", "removal", "resolve",
     "resources", "role_from", "rolling", "schema", "schema_names", "sequence", "service", "spec_schema",
     "text", "unified_diff", "unit_notes", "validate", "vip_network_warning",
 ]

@@ -66,6 +66,9 @@ void bind_operate(py::module_& m) {
   m.def("read_history", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("read_history", spec, executor, options, &read_history));
   });
+  m.def("html_report", [](py::handle spec, py::handle executor, const py::dict& options) {
+    return give_string(with_options<ReportOptions>("html_report", spec, executor, options, &html_report));
+  });
   m.def("check_hosts", [](py::handle spec, py::handle executor, const py::dict& options) {
     return give(with_options<OperateOptions>("check_hosts", spec, executor, options, &check_hosts));
   });

@@ -49,6 +49,7 @@ void bind_text(py::module_& m) {
   m.def("json", [](py::handle of) {
     return give_string(As<Event>::is(of) ? json(As<Event>::load(of, {nullptr, "event"})) : json(As<Failure>::load(of, {nullptr, "json(): what"})));
   });
+  m.def("read_log", [](py::handle text) { return give(read_log(load_string(text, {nullptr, "read_log(): text"}))); });
   m.def("key", [](py::handle ask) { return give_string(key(As<Ask>::load(ask, {nullptr, "ask"}))); });
   m.def("resources", [](py::handle of) {
     return give(As<Do>::is(of) ? resources(As<Do>::load(of, {nullptr, "do"})) : resources(As<Ask>::load(of, {nullptr, "resources(): what"})));

@@ -3,7 +3,7 @@
 
 # The sub-commands; the options of one of them, one a line, each with the kind of its value; the kind of its other words.
 _pgcluster_commands() {
-  echo 'validate check plan status backups history password graph schema apply destroy switchover failover restart reload reinit backup restore prove rotate pause resume help'
+  echo 'validate check plan status backups history report password graph schema apply destroy switchover failover restart reload reinit backup restore prove rotate pause resume help'
 }
 _pgcluster_options() {
   case $1 in
@@ -14,6 +14,7 @@ _pgcluster_options() {
     'status') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--watch' '--no-color' ;;
     'backups') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
     'history') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--json' '--no-color' ;;
+    'report') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--log file' '-o any' '--out any' '--no-color' ;;
     'password') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--no-color' ;;
     'graph') printf '%s\n' '-h' '--help' '-f yaml' '--file yaml' '--format dot mermaid svg' '--no-color' ;;
     'schema') printf '%s\n' '-h' '--help' '--no-color' ;;

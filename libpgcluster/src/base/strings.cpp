@@ -48,4 +48,10 @@ std::string shortened(std::string text, std::size_t bytes) {
   return text.substr(0, end).append(ellipsis);
 }
 
+std::string markup(std::string_view text) {
+  std::string out;
+  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
+  return out;
+}
+
 }  // namespace pgcluster::strings

@@ -17,5 +17,7 @@ std::vector<std::string> split(std::string_view text, std::string_view separator
 std::string trimmed(std::string_view text);
 /// At most `bytes` of UTF-8, whole characters, with "…" at the end where some are missing.
 std::string shortened(std::string text, std::size_t bytes);
+/// For XML and HTML: the content of an element, or an attribute in double quotes.
+std::string markup(std::string_view text);
 
 }  // namespace pgcluster::strings

@@ -1,5 +1,6 @@
-#include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "base/json.hpp"
 #include "plan/data.hpp"
 
 namespace pgcluster {
@@ -103,6 +104,35 @@ std::string json(const Event& event) {
   if (!event.seen.empty()) json["seen"] = event.seen;
   if (event.took.count() > 0) json["took_ms"] = event.took.count();
   return dump(json);
+}
+
+std::vector<Event> read_log(std::string_view text) {
+  std::vector<Event> events;
+  std::istringstream lines{std::string(text)};
+  std::size_t number = 0;
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (line.empty()) continue;
+    const Json json = json_read::parse<Json>(line);
+    const std::string name = json_read::text(json, "event");
+    if (name == "report") continue;
+    int kind = 0;
+    while (kind <= static_cast<int>(Event::Kind::apply_done) && to_string(static_cast<Event::Kind>(kind)) != name) ++kind;
+    if (kind > static_cast<int>(Event::Kind::apply_done))
+      throw Error(Code::refused, "line " + std::to_string(number) + " of the log is no event of an apply",
+                  "give the file of pgcluster apply --log FILE");
+    Event event{.kind = static_cast<Event::Kind>(kind),
+                .at = std::chrono::milliseconds(json_read::number(json, "at_ms")),
+                .host = json_read::text(json, "host"),
+                .step = json_read::text(json, "step"),
+                .message = json_read::text(json, "message"),
+                .took = std::chrono::milliseconds(json_read::number(json, "took_ms")),
+                .seen = json_read::text(json, "seen")};
+    if (event.kind == Event::Kind::apply_started) events.clear();
+    events.push_back(std::move(event));
+  }
+  if (events.empty()) throw Error(Code::refused, "the log has no event of an apply", "give the file of pgcluster apply --log FILE");
+  return events;
 }
 
 std::string Report::json() const {

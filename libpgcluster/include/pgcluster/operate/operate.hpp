@@ -329,6 +329,21 @@ struct History {
 /// Asks all hosts of the spec for the applies that they remember: the last 200. Throws the hosts' error where none of them can be asked.
 History read_history(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
+/// What html_report takes.
+struct ReportOptions {
+  std::stop_token stop{};
+  std::chrono::seconds deadline{120};                                ///< for asking the hosts
+  std::size_t parallel = 32;                                         ///< hosts at once
+  std::function<void()> poll{};                                      ///< called on the calling thread at least every 100 ms
+  std::vector<ComponentPtr> components{};                            ///< the user's own, beside ours
+  std::string log{};                                                 ///< of an apply, as read_log() takes it; empty: none
+  operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
+};
+/// A page about the cluster for people, in HTML: its topology as a picture, health, backups, pending changes, and the last apply; as a picture, too,
+/// if there is a log of it. It needs no script and nothing from elsewhere, and has no secrets. What cannot be read is said on the page. Throws Error:
+/// spec_invalid; cancelled; refused where the log is none.
+std::string html_report(const Spec& spec, Executor& executor, const ReportOptions& options = {});
+
 /// JSON Schema (2020-12) of a document: "spec" is cluster.yaml; "plan", "status", "backups" and "history" are what these commands print with --json;
 /// "event" is a line of apply --json, and "report" its last one. Throws Error (refused) for any other word.
 std::string schema(std::string_view document);

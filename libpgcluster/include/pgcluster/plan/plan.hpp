@@ -8,6 +8,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <pgcluster/executor/executor.hpp>
@@ -140,6 +141,9 @@ struct Event {
 std::string_view to_string(Event::Kind kind) noexcept;
 /// One line of JSON without its newline.
 std::string json(const Event& event);
+/// The events of an apply, from such lines. The line of its report is skipped; of several applies in one text the last one counts. Throws Error
+/// (refused) where a line is neither, and where there is no event.
+std::vector<Event> read_log(std::string_view text);
 /// The JSON document of an error in the contract, in one line: {"format": 1, "error": {code, host, step, message, hint, …}}.
 std::string json(const Failure& failure);
 

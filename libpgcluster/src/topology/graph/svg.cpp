@@ -1,3 +1,4 @@
+#include "base/strings.hpp"
 #include "topology/graph/scene.hpp"
 #include "topology/graph/svg_layout.hpp"
 #include "topology/graph/svg_text.hpp"
@@ -52,7 +53,7 @@ class Drawing {
   void open(const std::string& classes, const std::string& title = "") {
     line("<g class=\"" + classes + "\">");
     ++depth_;
-    if (!title.empty()) line("<title>" + escaped(title) + "</title>");
+    if (!title.empty()) line("<title>" + strings::markup(title) + "</title>");
   }
   void close() {
     --depth_;
@@ -66,7 +67,7 @@ class Drawing {
   void text(const TextStyle& style, int x, int y, const std::string& words, Anchor anchor = Anchor::start, const std::string& classes = "") {
     const char* at = anchor == Anchor::start ? "" : anchor == Anchor::middle ? " text-anchor=\"middle\"" : " text-anchor=\"end\"";
     line(std::string("<text class=\"") + style.name + (classes.empty() ? "" : " " + classes) + "\" x=\"" + std::to_string(x) + "\" y=\"" +
-         std::to_string(y) + '"' + at + '>' + escaped(words) + "</text>");
+         std::to_string(y) + '"' + at + '>' + strings::markup(words) + "</text>");
   }
   void path(const std::string& classes, const std::string& d) { line("<path class=\"" + classes + "\" d=\"" + d + "\"/>"); }
   void dot(const std::string& classes, int x, int y, int radius) {
@@ -189,8 +190,8 @@ std::string svg(const Scene& scene) {
   to.line("<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"pgcluster\" role=\"img\" width=\"" + width + "\" height=\"" + height +
           "\" viewBox=\"0 0 " + width + ' ' + height + "\">");
   to.in();
-  to.line("<title>Cluster " + escaped(scene.cluster) + "</title>");
-  to.line("<desc>" + escaped(description(scene)) + "</desc>");
+  to.line("<title>Cluster " + strings::markup(scene.cluster) + "</title>");
+  to.line("<desc>" + strings::markup(description(scene)) + "</desc>");
   to.raw("<style>\n" + style_sheet() + "</style>\n");
   to.box("page", {1, 1, layout.width - 2, layout.height - 2}, 12);
   to.text(style::title, metric::margin, layout.title_y, scene.cluster);

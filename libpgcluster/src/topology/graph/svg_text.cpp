@@ -48,10 +48,4 @@ std::vector<std::string> wrapped(const std::string& text, const TextStyle& style
   return lines;
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += c == '&' ? "&amp;" : c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '"' ? "&quot;" : std::string(1, c);
-  return out;
-}
-
 }  // namespace pgcluster::graphs

@@ -27,7 +27,5 @@ inline constexpr TextStyle badge{"badge", 11, true};
 int text_width(std::string_view text, const TextStyle& style);
 /// Lines of whole words, none wider than `width` unless it is a single word.
 std::vector<std::string> wrapped(const std::string& text, const TextStyle& style, int width);
-/// For an element's content or an attribute.
-std::string escaped(std::string_view text);
 
 }  // namespace pgcluster::graphs
