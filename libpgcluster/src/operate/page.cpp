@@ -19,8 +19,6 @@ std::string section(const std::string& id, const std::string& heading, const std
 
 std::string in(const char* look, const std::string& words) { return "<span class=\"" + std::string(look) + "\">" + markup(words) + "</span>"; }
 
-std::string unread(const std::string& why) { return "<p>" + in("doubt", "Not known:") + " " + markup(why) + "</p>\n"; }
-
 // Cells are markup already; the first one names the row.
 struct Table {
   std::string caption;
@@ -51,6 +49,8 @@ std::string finding(const char* look, const std::string& where, const std::strin
   }
   return text + "</div>\n";
 }
+
+std::string unread(const Failure& why) { return finding("doubt", "Not known", why.message, why.hint, why.causes); }
 
 std::string lag(const Status::Member& member) { return member.lag_bytes ? table::bytes(*member.lag_bytes) : ""; }
 

@@ -14,14 +14,14 @@ struct Page {
   Topology topology{};
   std::string picture{};  ///< SVG
   std::optional<Status> status{};
-  std::string no_status{};
+  Failure no_status{};
   bool backed_up = false;
   std::optional<Backups> backups{};
-  std::string no_backups{};
+  Failure no_backups{};
   std::optional<Plan> plan{};
-  std::string no_plan{};
+  Failure no_plan{};
   std::optional<History> history{};
-  std::string no_history{};
+  Failure no_history{};
   std::vector<Event> events{};  ///< of the last apply; empty: there is no log of it
 };
 

@@ -17,12 +17,12 @@ std::string now_utc() {
 
 // One part that cannot be read leaves the others as they are.
 template <class Value, class Read>
-void read_part(std::optional<Value>& value, std::string& why, const Read& read) {
+void read_part(std::optional<Value>& value, Failure& why, const Read& read) {
   try {
     value = read();
   } catch (const Error& error) {
     if (error.code() == Code::cancelled) throw;
-    why = error.text();
+    why = error.failure();
   }
 }
 

@@ -28,6 +28,7 @@ struct Lane {
 };
 
 std::string in_seconds(milliseconds time) {
+  if (time.count() > 0 && time.count() < 1000) return std::to_string(time.count()) + " ms";
   std::ostringstream text;
   text.precision(1);
   text << std::fixed << static_cast<double>(time.count()) / 1000 << " s";
