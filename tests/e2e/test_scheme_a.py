@@ -50,6 +50,11 @@ def test_fresh_hosts_become_a_healthy_cluster(cluster):
     assert status["leader"] == "pg1", "the first database host is preferred at bootstrap"
     assert status["dcs"]["healthy"] and len(status["dcs"]["members"]) == 3 and status["dcs"]["quorum"] == 2 and status["dcs"]["tolerates"] == 1
     assert status["vip"]["holder"] == "pg1"
+    page = cluster.folder / "page.html"
+    cluster.run("report", "--log", str(cluster.folder / "apply.log"), "-o", str(page))
+    for words in ("none failed", "pg3/patroni/live", "The cluster is", "Nothing has to change"):
+        assert words in page.read_text(), words
+    assert cluster.password() not in page.read_text()
 
 
 def test_a_write_arrives_everywhere(cluster):
