@@ -52,7 +52,7 @@ def test_fresh_hosts_become_a_healthy_cluster(cluster):
     assert status["vip"]["holder"] == "pg1"
     page = cluster.folder / "page.html"
     cluster.run("report", "--log", str(cluster.folder / "apply.log"), "-o", str(page))
-    for words in ("none failed", "pg3/patroni/live", "The cluster is", "Nothing has to change"):
+    for words in ("none failed", "pg3/patroni/service", "The cluster is", "Nothing has to change"):
         assert words in page.read_text(), words
     assert cluster.password() not in page.read_text()
 

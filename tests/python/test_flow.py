@@ -236,7 +236,7 @@ def test_the_page_about_a_cluster(pgcluster_fleet):
     assert seen.headings == [spec.patroni_cluster_name, "Health", "Topology", "Backups", "Pending changes", "Last apply"]
     assert not seen.names & {"script", "img", "link", "iframe", "object"} and "@import" not in page and "url(" not in page
     for words in ("The cluster is healthy.", "pg1", "leader", "Nothing has to change", "No backup has been proven", "full", "none failed",
-                  "pg2/patroni/live", "cluster/patroni/"):
+                  "pg2/patroni/service", "cluster/patroni/"):
         assert words in seen.words, words
     assert seen.words.count("not ended") == 0
 
