@@ -12,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using strings::markup;
 
-constexpr int label_width = 130, plot_width = 850, row_height = 16, bar_height = 12, lane_gap = 6, axis_height = 24;
+constexpr int label_width = 130, plot_width = 850, row_height = 11, bar_height = 8, lane_gap = 8, axis_height = 24;
 constexpr const char* whole_cluster = "cluster";
 
 struct Bar {
@@ -102,7 +102,7 @@ std::string picture(const std::vector<Lane>& lanes, milliseconds end) {
            "\"/><text class=\"soft\" x=\"" + x(at) + "\" y=\"12\">" + in_seconds(at) + "</text>\n";
   int top = axis_height;
   for (const Lane& lane : lanes) {
-    svg += "<text x=\"0\" y=\"" + std::to_string(top + bar_height - 1) + "\">" + markup(strings::shortened(lane.name, 18)) + "</text>\n";
+    svg += "<text x=\"0\" y=\"" + std::to_string(top + bar_height) + "\">" + markup(strings::shortened(lane.name, 18)) + "</text>\n";
     for (const Bar& bar : lane.bars) {
       const long long length = (bar.to - bar.from).count() * plot_width / std::max<long long>(1, end.count());
       svg += "<rect class=\"" + (bar.outcome == "done" || bar.outcome == "failed" ? bar.outcome : std::string("open")) + "\" x=\"" + x(bar.from) +
