@@ -34,25 +34,23 @@ bool serves(const Facts& facts) {
 }
 
 // By the file of any host: the one at the address may be new, and the member elsewhere.
-std::optional<Diagnostic> other_name(const TopologyHost& host, const std::map<std::string, Facts>& facts) {
-  for (const auto& [name, fact] : facts) {
-    const auto known = fact.cluster.empty() ? std::nullopt : read_cluster_file(fact.cluster);
-    if (!known || !serves(fact)) continue;
-    for (const KnownHost& one : known->hosts) {
-      if (net::canonical(one.address) != net::canonical(host.address) || one.name == host.name) continue;
-      return Diagnostic{.message = "the host at " + host.address + " is " + one.name + " in the running cluster, and the spec calls it " + host.name,
-                        .hint = "a member keeps its name: write " + one.name + " again. The way to another name: take " + one.name +
-                                " out of the spec, apply --prune, then add the host by its new name",
-                        .path = "hosts." + host.name};
-    }
+std::optional<Diagnostic> other_name(const TopologyHost& host, const RecordedMembers& recorded) {
+  const std::string address = net::canonical(host.address);
+  for (auto one = recorded.names.lower_bound({address, ""}); one != recorded.names.end() && one->first == address; ++one) {
+    const std::string& name = one->second;
+    if (name == host.name) continue;
+    return Diagnostic{.message = "the host at " + host.address + " is " + name + " in the running cluster, and the spec calls it " + host.name,
+                      .hint = "a member keeps its name: write " + name + " again. The way to another name: take " + name +
+                              " out of the spec, apply --prune, then add the host by its new name",
+                      .path = "hosts." + host.name};
   }
   return std::nullopt;
 }
 
-std::optional<Diagnostic> other_address(const TopologyHost& host, const Facts& facts) {
-  const auto known = facts.cluster.empty() ? std::nullopt : read_cluster_file(facts.cluster);
-  if (!known || !serves(facts)) return std::nullopt;
-  for (const KnownHost& one : known->hosts) {
+std::optional<Diagnostic> other_address(const TopologyHost& host, const Facts& facts, const RecordedMembers& recorded) {
+  const auto known = recorded.files.find(facts.cluster);
+  if (known == recorded.files.end() || !serves(facts)) return std::nullopt;
+  for (const KnownHost& one : known->second.hosts) {
     if (one.name != host.name || net::canonical(one.address) == net::canonical(host.address)) continue;
     return Diagnostic{.message = host.name + " has the address " + one.address + " in the running cluster, and the spec says " + host.address,
                       .hint = "write " + one.address + " again. The way to another address: take " + one.name +
@@ -64,21 +62,35 @@ std::optional<Diagnostic> other_address(const TopologyHost& host, const Facts& f
 
 }  // namespace
 
-std::vector<Diagnostic> impossible_changes(const Spec& spec, const TopologyHost& host, const std::map<std::string, Facts>& facts) {
+RecordedMembers recorded_members(const std::map<std::string, Facts>& facts) {
+  RecordedMembers recorded;
+  for (const auto& [name, fact] : facts) {
+    if (fact.cluster.empty() || recorded.files.contains(fact.cluster) || !serves(fact)) continue;
+    auto known = read_cluster_file(fact.cluster);
+    if (!known) continue;
+    for (const KnownHost& one : known->hosts) recorded.names.emplace(net::canonical(one.address), one.name);
+    recorded.files.emplace(fact.cluster, std::move(*known));
+  }
+  return recorded;
+}
+
+std::vector<Diagnostic> impossible_changes(const Spec& spec, const TopologyHost& host, const std::map<std::string, Facts>& facts,
+                                           const RecordedMembers& recorded) {
   const auto own = facts.find(host.name);
   if (own == facts.end()) return {};
   const Facts& fact = own->second;
   std::vector<Diagnostic> all = fact.begun.empty() ? std::vector<Diagnostic>{} : fixed_differences(spec, fact.begun);
-  for (auto finding : {missing_address(host, fact), other_name(host, facts), other_address(host, fact)})
+  for (auto finding : {missing_address(host, fact), other_name(host, recorded), other_address(host, fact, recorded)})
     if (finding) all.push_back(std::move(*finding));
   return all;
 }
 
 void check_changes(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts) {
+  const RecordedMembers recorded = recorded_members(facts);
   std::vector<Diagnostic> all;
   // What is the cluster's own is said once, not for each of its hosts.
   for (const TopologyHost& host : topology.hosts)
-    for (Diagnostic& one : impossible_changes(spec, host, facts))
+    for (Diagnostic& one : impossible_changes(spec, host, facts, recorded))
       if (std::none_of(all.begin(), all.end(), [&](const Diagnostic& said) { return said.message == one.message; })) all.push_back(std::move(one));
   if (all.empty()) return;
   Failure failure{.code = Code::refused, .message = all.front().message, .hint = all.front().hint};

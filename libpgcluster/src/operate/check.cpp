@@ -262,8 +262,9 @@ CheckReport check_hosts(const Spec& spec, Executor& executor, const OperateOptio
                                     .hint = std::move(barrier.remedy)},
                                    Code::refused});
     }
+  const RecordedMembers recorded = recorded_members(facts);
   for (const TopologyHost& host : topology.hosts)
-    for (Diagnostic& one : impossible_changes(spec, host, facts)) report.findings.push_back({host.name, std::move(one), Code::refused});
+    for (Diagnostic& one : impossible_changes(spec, host, facts, recorded)) report.findings.push_back({host.name, std::move(one), Code::refused});
   if (const auto roles = md5_roles(*view, servers); !roles.empty())
     report.findings.push_back({topology.database.front(), md5_warning(roles), Code::refused});
   if (!balancers.empty()) examine_cloud(topology.cloud->name, balancers, observed, report);

@@ -19,8 +19,9 @@ void check_still_ours(const Topology& topology, const std::map<std::string, Fact
 
 std::vector<KnownHost> left_hosts(const Topology& topology, const std::map<std::string, Facts>& facts) {
   std::map<std::string, KnownHost> left;
+  std::set<std::string_view> seen;  // the hosts' files are mostly equal
   for (const auto& [name, fact] : facts) {
-    if (fact.cluster.empty()) continue;
+    if (fact.cluster.empty() || !seen.insert(fact.cluster).second) continue;
     const auto known = read_cluster_file(fact.cluster);
     if (!known) continue;
     if (known->cluster != topology.cluster)
@@ -79,13 +80,14 @@ std::vector<KnownCloud> own_cloud(const Spec& spec, const Topology& topology) {
 
 std::vector<LeftCloud> left_clouds(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts) {
   std::set<std::string> seen;
+  std::set<std::string_view> read;
   if (topology.cloud) {
     const CloudAccess& cloud = *topology.cloud->cloud;
     seen.insert(whereabouts({.provider = cloud.provider, .endpoint = cloud.endpoint, .settings = cloud.settings}));
   }
   std::vector<LeftCloud> left;
   for (const auto& [name, fact] : facts)
-    if (const auto known = read_cluster_file(fact.cluster)) {
+    if (const auto known = read.insert(fact.cluster).second ? read_cluster_file(fact.cluster) : std::nullopt) {
       if (!known->unknown_clouds.empty())
         throw Error({.code = Code::refused,
                      .message = name + " has a record of load balancers of the cluster at " + joined(known->unknown_clouds) +

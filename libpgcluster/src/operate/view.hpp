@@ -42,8 +42,15 @@ TopologyHost as_host(const KnownHost& left, const Topology& topology);
 /// Checked: hosts of the spec, and enough others left for a quorum of the DCS. Throws Error (refused).
 void check_left_out(const Topology& topology, const std::set<std::string>& names);
 Error not_a_host(const Topology& topology, const std::string& name);
+/// What the cluster files of hosts that serve say of the members. The files are mostly equal: each text is read once.
+struct RecordedMembers {
+  std::map<std::string, KnownCluster> files;            // by their text
+  std::set<std::pair<std::string, std::string>> names;  // canonical address and name
+};
+RecordedMembers recorded_members(const std::map<std::string, Facts>& facts);
 /// What the spec says of a host or the cluster, and this host's running part of it cannot become: one finding each.
-std::vector<Diagnostic> impossible_changes(const Spec& spec, const TopologyHost& host, const std::map<std::string, Facts>& facts);
+std::vector<Diagnostic> impossible_changes(const Spec& spec, const TopologyHost& host, const std::map<std::string, Facts>& facts,
+                                           const RecordedMembers& recorded);
 /// Throws Error (refused) with the impossible changes of all hosts.
 void check_changes(const Spec& spec, const Topology& topology, const std::map<std::string, Facts>& facts);
 /// Throws Error (refused) where a DCS that nobody has begun yet lacks a member: Patroni uses an etcd only when it has seen all of them.

@@ -1,8 +1,9 @@
 #include "plan/history.hpp"
 
 #include <algorithm>
-#include <chrono>
+#include <memory>
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "base/certificate.hpp"
@@ -23,7 +24,13 @@ constexpr unsigned mode = 0600;
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-std::string id_of(std::string_view line) { return json_read::text(json_read::parse<Json>(line), "id"); }
+// A line may have a megabyte, and its id comes first.
+std::string id_of(std::string_view line) {
+  constexpr std::string_view begin = R"({"id":")";
+  if (!line.starts_with(begin)) return {};
+  line.remove_prefix(begin.size());
+  return std::string(line.substr(0, line.find('"')));
+}
 
 Do writing(const std::string& host, const std::string& content) {
   return {.at = host, .what = WriteFile{.path = path, .content = Text(content), .mode = mode}};
@@ -95,11 +102,11 @@ Record::Record(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
         [this, &mutex, name = name, &access = access] {
           const ProgramResult read = executor_.run(access, Program{.asks = {{name, FileOf{path}}}});
           const File* found = read.answers.size() == 1 ? std::get_if<File>(&read.answers[0]) : nullptr;
-          const std::string content = with(found ? found->content : "", line_);
+          std::string content = with(found ? found->content : "", line_);
           const ProgramResult wrote = executor_.run(access, Program{.dos = {writing(name, content)}});
           if (wrote.dos.size() != 1 || wrote.dos[0].what != DoResult::What::done) return;
           const std::lock_guard lock(mutex);
-          written_[name] = content;
+          written_[std::move(content)].push_back(name);
         },
         [](const Error&) {});
   }
@@ -108,12 +115,21 @@ Record::Record(const Plan::Data& plan, Executor& executor, const ApplyOptions& o
 void Record::end(const Report& report) {
   line_ = ended(line_, report, unix_time());
   Workers workers(executor_, parallel_);
-  for (const Failure& failure : report.failures)  // a host that was lost in the end is not waited for once more
-    if (failure.code == Code::connection_lost || failure.code == Code::host_unreachable) written_.erase(failure.host);
-  for (const auto& [name, content] : written_) {
-    Do last = writing(name, with(content, line_));
-    last.was = File{.sha256 = sha256_hex(content), .mode = mode, .owner = "root", .group = "root"};
-    workers.post([this, name = name, last] { executor_.run(plan_.hosts.at(name), Program{.dos = {last}}); }, [](const Error&) {});
+  std::set<std::string> lost;  // in the end: not waited for once more
+  for (const Failure& failure : report.failures)
+    if (failure.code == Code::connection_lost || failure.code == Code::host_unreachable) lost.insert(failure.host);
+  for (const auto& [content, names] : written_) {
+    const auto last = std::make_shared<const std::string>(with(content, line_));
+    const File was{.sha256 = sha256_hex(content), .mode = mode, .owner = "root", .group = "root"};
+    for (const std::string& name : names)
+      if (!lost.contains(name))
+        workers.post(
+            [this, name, last, was] {
+              Do wish = writing(name, *last);
+              wish.was = was;
+              executor_.run(plan_.hosts.at(name), Program{.dos = {std::move(wish)}});
+            },
+            [](const Error&) {});
   }
 }
 

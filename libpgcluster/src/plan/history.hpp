@@ -3,6 +3,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "plan/data.hpp"
 
@@ -30,7 +31,7 @@ class Record {
   Executor& executor_;
   std::size_t parallel_;
   std::string line_;
-  std::map<std::string, std::string> written_{};  // by host
+  std::map<std::string, std::vector<std::string>> written_{};  // content, and the hosts that have it: mostly one for all
 };
 
 }  // namespace pgcluster::history
