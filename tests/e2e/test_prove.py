@@ -49,6 +49,31 @@ def test_the_newest_backup_is_proven(deployed):
     assert "there is no backup 20200101-000000F" in prove(cluster, "--backup", "20200101-000000F", status=3).stderr
 
 
+def test_a_database_host_proves_the_newest_backup_when_that_is_due(deployed):
+    cluster = deployed
+    cluster.run("backup", "--type", "incr", "--yes")
+    label = cluster.backups()["backups"][-1]["label"]
+    former = cluster.spec["pgbackrest_schedule"]
+    cluster.write(pgbackrest_schedule={**former, "prove": "*:*:0/10"})
+    cluster.apply()
+    cluster.wait(lambda: (cluster.backups()["proven"] or {})["label"] == label, 90, "that the newest backup is proven")
+    proven_by = [host for host in cluster.databases() if cluster.inside(host, f"grep -c {label} /var/lib/pgcluster/proven-repo1 2>/dev/null || true") == "1"]
+    leader = cluster.status()["leader"]
+    assert proven_by == [min(set(cluster.databases()) - {leader})], "one replica does it, and no other host"
+    assert cluster.backups()["backups"][-1]["proven"] and cluster.status()["backup"]["proven_age_s"] < 120
+    # What is wrong is told: by the unit's state, and with the label.
+    manifest = f"{REPOSITORY}/backup/postgres-cluster/{label}/backup.manifest"
+    cluster.inside(KEEPER, f"mv {manifest} {manifest}.away; mv {manifest}.copy {manifest}.copy.away")
+    cluster.wait(lambda: any(one["cause"] == "proof_failed" for one in cluster.status()["problems"]), 60, "that a proof which failed is told")
+    cluster.inside(KEEPER, f"mv {manifest}.away {manifest}; mv {manifest}.copy.away {manifest}.copy")
+    cluster.wait(lambda: not any(one["cause"] == "proof_failed" for one in cluster.status()["problems"]), 60, "that the next one is good")
+    cluster.write(pgbackrest_schedule=former)
+    cluster.apply()
+    for host in cluster.databases():
+        assert cluster.inside(host, "systemctl list-unit-files 'pgcluster-prove-due*' --no-legend | wc -l") == "0"
+    assert_nothing_left(cluster)
+
+
 def test_one_that_is_killed_leaves_nothing(deployed):
     cluster = deployed
     label = cluster.backups()["backups"][0]["label"]

@@ -30,7 +30,14 @@ Proofs read(const std::string& repo, const Answer& answer);
 /// The newest one that found nothing wrong; null where there is none.
 const Proof* newest_good(const std::vector<Proof>& proofs);
 
-/// On each database host: the program, and the unit that runs it.
+/// The same question to all that keep proofs of the repository: `host` beside it, and database hosts, where proofs have a schedule.
+std::vector<Ask> asks(const ClusterView& view, const std::string& host, const std::string& repo);
+/// What the hosts have answered, as the proofs of one.
+Proofs read(const ClusterView& view, const std::string& host, const std::string& repo, const Answers& answers);
+/// On a database host where proofs have a schedule: its timers, and whether the last of its proofs has failed.
+std::vector<std::string> timers(const Spec& spec);
+std::vector<Probe> due_probes(const NodeView& node);
+/// On each database host: the program, the unit that runs it, and what starts that at its time.
 Steps prepared(const NodeView& node);
 /// Proves the backup on this database host, notes what was found with the repository, and fails if something is wrong. `missing`: a WAL file that a
 /// later recovery would lack. `before`, `progress`: what was proven already, and the first line of the answer to progress_ask() when the plan is

@@ -45,12 +45,14 @@ BackupScene look_at_backups(const Spec& spec, Executor& executor, const OperateO
   std::map<std::string, std::vector<Ask>> asks;
   for (const TopologyHost* host : backup::hosts(*scene.view)) {
     asks[host->name].push_back(backup::repositories_ask(*scene.view, host->name));
-    for (const backup::Repository& repo : backup::read_repositories(*scene.view, host->name, Unreadable{}))
-      asks[host->name].push_back(proof::ask(*scene.view, host->name, repo.name));
   }
   if (archivers)
     for (const TopologyHost* host : scene.view->topology.with(Role::postgres))
       asks[host->name].push_back(backup::archiver_ask(*scene.view, host->name));
+  for (const TopologyHost* host : backup::hosts(*scene.view))
+    for (const backup::Repository& repo : backup::read_repositories(*scene.view, host->name, Unreadable{}))
+      for (Ask& one : proof::asks(*scene.view, host->name, repo.name))
+        if (asks.contains(one.at)) asks[one.at].push_back(std::move(one));
   for (const auto& [name, host] : hosts_of(scene.view->topology))
     if (asks.contains(name)) scene.hosts.emplace(name, host).first->second.connect_timeout = std::chrono::seconds(5);
   scene.observed = observe(scene.hosts, asks, executor, plan_options(options));
@@ -69,7 +71,7 @@ Backups read_backups(const Spec& spec, Executor& executor, const OperateOptions&
   for (const backup::Repository& repo : scene.repositories()) {
     const std::string problem = repo.problem.empty() && !repo.exists ? "it does not know the cluster yet" : repo.problem;
     found.repos.push_back({.name = repo.name, .type = repo.type, .host = repo.host, .ok = problem.empty(), .problem = problem});
-    const std::vector<proof::Proof> proofs = proof::read(repo.name, scene.answers[proof::ask(*scene.view, repo.host, repo.name)]).all;
+    const std::vector<proof::Proof> proofs = proof::read(*scene.view, repo.host, repo.name, scene.answers).all;
     if (const proof::Proof* good = proof::newest_good(proofs); good && good->at > proven_at) {
       proven_at = good->at;
       found.proven = Backups::Proven{.label = good->label, .at = x509::iso_time(good->at), .seconds = good->seconds};

@@ -112,6 +112,11 @@ class Reading {
       if (const std::vector<Peer> peers = peers_of(host, topology_, declared_); !peers.empty())
         asks[host.name].push_back(reach_ask(host.name, peers));
     }
+    // The hosts with repositories are asked by the component; what database hosts have proven counts as much.
+    for (const TopologyHost* keeper : backup::wanted(view_->spec) ? backup::hosts(*view_) : std::vector<const TopologyHost*>{})
+      for (const backup::Repository& repo : backup::read_repositories(*view_, keeper->name, Unreadable{}))
+        for (Ask& one : proof::asks(*view_, keeper->name, repo.name))
+          if (one.at != keeper->name) asks[one.at].push_back(std::move(one));
     for (const CloudBalancer& one : balancers_) {
       hosts.emplace(topology_.cloud->name, *topology_.cloud);
       asks[topology_.cloud->name].push_back(balancer_ask(topology_.cloud->name, one.wish));
@@ -301,7 +306,7 @@ class Reading {
         status_.backup->unknown = status_.backup->unknown || !repo.problem.empty();
         for (const backup::Backup& one : repo.backups) last = std::max(last, one.stop);
         if (!reachable(host->name)) continue;
-        const proof::Proofs proofs = proof::read(repo.name, answers_[proof::ask(*view_, host->name, repo.name)]);
+        const proof::Proofs proofs = proof::read(*view_, host->name, repo.name, answers_);
         if (const proof::Proof* good = proof::newest_good(proofs.all); good && proofs.now != 0)
           status_.backup->proven_age_s = std::min(status_.backup->proven_age_s.value_or(proofs.now - good->at), proofs.now - good->at);
       }

@@ -108,7 +108,8 @@ class BackupChecker {
 
   void schedule() {
     const BackupSchedule& all = spec_.pgbackrest_schedule;
-    for (const auto& [key, text] : {std::pair<const char*, const std::string&>{"full", all.full}, {"diff", all.diff}, {"incr", all.incr}})
+    for (const auto& [key, text] :
+         {std::pair<const char*, const std::string&>{"full", all.full}, {"diff", all.diff}, {"incr", all.incr}, {"prove", all.prove}})
       if (const std::string here = std::string("pgbackrest_schedule.") + key; !text.empty() && !is_faulty(findings_, here) && !is_calendar(text))
         error(here, words::shown(text) + " is not a calendar event", "write one as systemd takes it: daily, Sun 01:00, or *-*-* 00/6:00");
     if (all.full.empty())

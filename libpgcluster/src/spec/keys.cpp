@@ -200,7 +200,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
        like(Format::word), Effect::reload},
       {"pgbackrest_repos", &S::pgbackrest_repos, "Repositories of backups. What is removed from the list keeps its files.", Rule{}, Effect::reload},
       {"pgbackrest_schedule", &S::pgbackrest_schedule,
-       "When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the host was down is made after the host has started "
+       "When backups are made and proven, as OnCalendar= of systemd takes it. A backup that was due while the host was down is made after the host "
+       "has started "
        "again."},
       {"sysctl_set", &S::sysctl_set, "Set kernel parameters for a database server."},
       {"sysctl_conf", &S::sysctl_conf, "Additional kernel parameters, which override those of pgcluster.", like(Format::sysctl)},
@@ -356,6 +357,7 @@ const std::vector<Key<BackupSchedule>>& of<BackupSchedule>() {
       {"full", &B::full, "Full backups: all files. Empty: none."},
       {"diff", &B::diff, "Differential backups: what has changed since the last full one. Empty: none."},
       {"incr", &B::incr, "Incremental backups: what has changed since the last backup. Empty: none."},
+      {"prove", &B::prove, "Proofs: a database host restores the newest backup of each repository to try it. Empty: none."},
   };
   return keys;
 }

@@ -211,7 +211,7 @@ struct RepoSpec {
   friend bool operator==(const RepoSpec&, const RepoSpec&) = default;
 };
 
-/// When backups are made, as calendar events of systemd; empty: never by themselves.
+/// When backups are made and proven, as calendar events of systemd; empty: never by themselves.
 struct BackupSchedule {
   /// Full backups: all files. Empty: none.
   std::string full = "Sun 01:00";
@@ -219,6 +219,8 @@ struct BackupSchedule {
   std::string diff = "Mon..Sat 01:00";
   /// Incremental backups: what has changed since the last backup. Empty: none.
   std::string incr{};
+  /// Proofs: a database host restores the newest backup of each repository to try it. Empty: none.
+  std::string prove{};
   friend bool operator==(const BackupSchedule&, const BackupSchedule&) = default;
 };
 

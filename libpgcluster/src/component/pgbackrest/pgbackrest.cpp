@@ -128,34 +128,14 @@ StepPtr listens(const NodeView& node) {
               {.asks = {ask}, .decide = decide, .settle = seconds(60), .evidence = {journal_ask(node.name(), pgbackrest::unit)}});
 }
 
-// A timer takes a new time when systemd reads its file again.
-StepPtr timer_step(const NodeView& node, const pgbackrest::NumberedRepo& repo, const std::string& type, const std::string& when) {
-  const WriteFile wish = pgbackrest::timer_file(repo, type, when);
-  const std::string name = pgbackrest::timer(repo, type);
-  const StepPtr written = file(node.step("pgbackrest", "timer-" + repo.name() + "-" + type), node.name(), wish);
-  const Ask state{node.name(), UnitOf{name}};
-  std::vector<Ask> asks = written->asks();
-  asks.push_back(state);
-  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
-    Decision decision = written->decide(answers);
-    const auto* timer = answers.get<Unit>(state);
-    const bool runs = timer && timer->active == "active" && timer->enabled && !timer->masked;
-    if (std::holds_alternative<Done>(decision) && runs) return Done{};
-    if (std::holds_alternative<Done>(decision)) decision = Change{.todo = {}, .action = Action::start, .reason = "the timer does not run"};
-    if (auto* change = std::get_if<Change>(&decision)) change->todo.push_back({.at = host, .what = SetUnit{name, SetUnit::Go::restart, true}});
-    return decision;
-  };
-  std::vector<std::string> kept = written->keeps();
-  kept.push_back("unit:" + name);
-  return make_step(written->name(), {.asks = std::move(asks), .decide = decide, .settle = seconds(30), .keeps = std::move(kept)});
-}
-
 Steps repository_steps(const NodeView& node) {
   if (!keeps(node)) return {};
   std::vector<Steps> all;
   for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) {
     Steps timers;
-    for (const auto& [type, when] : pgbackrest::schedule(node.spec())) timers = parallel(std::move(timers), timer_step(node, repo, type, when));
+    for (const auto& [type, when] : pgbackrest::schedule(node.spec()))
+      timers =
+          parallel(std::move(timers), pgbackrest::timer_step(node, "timer-" + repo.name() + "-" + type, pgbackrest::timer_file(repo, type, when)));
     all.push_back(sequence(parallel(directory_step(node, repo), passphrase_step(node, repo)),
                            file(node.step("pgbackrest", "backup-unit-" + repo.name()), node.name(), pgbackrest::backup_unit_file(node, repo)),
                            std::move(timers)));
@@ -281,6 +261,8 @@ class PgBackRest final : public Component {
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec()))
       if (repo.spec.cipher) all.secrets.push_back(pgbackrest::passphrase(node.spec(), repo));
     certificates::declare(node, all, {{.name = pgbackrest::certificate, .account = packaged.account, .asks = true, .port = pgbackrest::port}});
+    if (node.has(Role::postgres))
+      for (const std::string& timer : proof::timers(node.spec())) all.units.push_back(timer);
     if (!keeps(node)) return all;
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name())) {
       all.directories.push_back(repo.spec.path);
@@ -292,7 +274,10 @@ class PgBackRest final : public Component {
   std::vector<Probe> health(const NodeView& node) const override {
     if (!takes_part(node)) return {};
     std::vector<Probe> all;
-    if (node.has(Role::postgres)) all.insert(all.end(), {archiver_probe(node), restore_probe(node)});
+    if (node.has(Role::postgres)) {
+      all.insert(all.end(), {archiver_probe(node), restore_probe(node)});
+      for (Probe& one : proof::due_probes(node)) all.push_back(std::move(one));
+    }
     if (!keeps(node)) return all;
     all.push_back(repositories_probe(node));
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
@@ -305,6 +290,8 @@ class PgBackRest final : public Component {
   std::vector<std::string> data(const NodeView& node) const override {
     if (!takes_part(node)) return {};
     std::vector<std::string> all{pgbackrest::spool_path, "/var/log/pgbackrest"};
+    if (node.has(Role::postgres))
+      for (const std::string& timer : proof::timers(node.spec())) all.push_back("/var/lib/systemd/timers/stamp-" + timer);
     if (!keeps(node)) return all;
     for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec(), node.name()))
       for (const auto& [type, when] : pgbackrest::schedule(node.spec()))

@@ -41,6 +41,9 @@ Pairs schedule(const Spec& spec);
 std::string timer(const NumberedRepo& repo, const std::string& type);
 WriteFile timer_file(const NumberedRepo& repo, const std::string& type, const std::string& when);
 
+/// Writes a timer, and has it run. STEP is the last part of the step's name.
+StepPtr timer_step(const NodeView& node, const std::string& step, const WriteFile& wish);
+
 /// The beginning of a hint where a new cluster finds the backups of a cluster that may have been lost.
 inline constexpr const char* rebuild_hint = "if this cluster's hosts were lost, pgcluster restore rebuilds it on these hosts. For a new cluster, ";
 

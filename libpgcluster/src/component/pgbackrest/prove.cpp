@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "component/certificates.hpp"
 #include "component/pgbackrest/pgbackrest.hpp"
 #include "component/pgbackrest/shell.hpp"
 #include "component/postgresql/postgresql.hpp"
@@ -17,6 +18,7 @@ using std::chrono::seconds;
 using View = std::shared_ptr<const ClusterView>;
 
 constexpr const char* prove_program = "/usr/local/lib/pgcluster/prove";
+constexpr const char* due_program = "/usr/local/lib/pgcluster/prove-due";
 constexpr const char* prove_progress = "/var/lib/pgcluster/prove.progress";
 // Two proofs would take each other's place.
 constexpr const char* lock_path = "/run/pgcluster-prove.lock";
@@ -24,10 +26,32 @@ constexpr std::size_t most_kept = 50;
 
 std::string unit_of(const std::string& repo, const std::string& label) { return "pgcluster-prove-" + repo + "@" + label + ".service"; }
 
-std::string path_of(const ClusterView& view, const std::string& repo) {
+// Beside the repository; what a database host has proven by itself, it keeps itself.
+std::string path_of(const ClusterView& view, const std::string& host, const std::string& repo) {
   for (const pgbackrest::NumberedRepo& one : pgbackrest::repos(view.spec))
-    if (one.name() == repo) return one.spec.path + ".proven";
+    if (one.name() == repo) return repo_host(view.spec, one.spec) == host ? one.spec.path + ".proven" : "/var/lib/pgcluster/proven-" + repo;
   return {};
+}
+
+std::string due_of(const pgbackrest::NumberedRepo& repo) { return "pgcluster-prove-due-" + repo.name(); }
+
+Steps due_steps(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
+  const Spec& spec = node.spec();
+  const std::string rest = certificates::url(spec, node.host.address, spec.patroni_restapi_port);
+  const WriteFile unit{.path = "/etc/systemd/system/" + due_of(repo) + ".service",
+                       .content = "[Unit]\nDescription=proves the newest backup of " + spec.patroni_cluster_name + " in " + repo.name() +
+                                  "\nAfter=network-online.target\n\n[Service]\nType=oneshot\n"
+                                  // It waits until an operation of pgcluster has ended.
+                                  "ExecStartPre=/bin/sh -c '[ ! -e /run/pgcluster/lock ] || flock -s -w 600 /run/pgcluster/lock true || :'\n"
+                                  "ExecStart=" +
+                                  due_program + " " + std::to_string(repo.number) + " " + stanza_of(spec) + " " + node.name() + " " + rest +
+                                  (rest.starts_with("https:") ? std::string(" ") + certificates::authority_file : "") +
+                                  "\nTimeoutStartSec=infinity\nNice=10\n"};
+  const WriteFile timer{.path = "/etc/systemd/system/" + due_of(repo) + ".timer",
+                        .content = "[Unit]\nDescription=schedule of proofs of backups in " + repo.name() + "\n\n[Timer]\nOnCalendar=" +
+                                   spec.pgbackrest_schedule.prove + "\nPersistent=true\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n"};
+  return sequence(file(node.step("pgbackrest", "prove-due-" + repo.name()), node.name(), unit),
+                  pgbackrest::timer_step(node, "prove-timer-" + repo.name(), timer));
 }
 
 WriteFile unit_file(const NodeView& node, const pgbackrest::NumberedRepo& repo) {
@@ -95,7 +119,7 @@ StepPtr prove_step(const std::string& host, const std::string& repo, const std::
 StepPtr record_step(const View& view, const std::string& host, const backup::Repository& repo, const std::string& label, const std::string& missing,
                     const Proofs& before, const std::string& progress_before) {
   const Ask progress = progress_ask(host), kept = ask(*view, repo.host, repo.name);
-  auto decide = [=, path = path_of(*view, repo.name)](const Answers& answers) -> Decision {
+  auto decide = [=, path = path_of(*view, repo.host, repo.name)](const Answers& answers) -> Decision {
     Progress now = read_progress(answers[progress], repo.name);
     if (!now.ended() || now.proof.label != label || now.line == progress_before)
       return Later{.until = "the backup is proven", .at_most = Impact::none, .action = Action::update};
@@ -142,7 +166,7 @@ StepPtr verdict_gate(const View& view, const backup::Repository& repo, const std
 }  // namespace
 
 Ask ask(const ClusterView& view, const std::string& host, const std::string& repo) {
-  const std::string path = path_of(view, repo);
+  const std::string path = path_of(view, host, repo);
   return {host, Exec{.argv = {"sh", "-c", shell::proofs, "sh", path}, .about = {"file:" + path}}};
 }
 
@@ -164,6 +188,53 @@ Proofs read(const std::string& repo, const Answer& answer) {
   return proofs;
 }
 
+std::vector<Ask> asks(const ClusterView& view, const std::string& host, const std::string& repo) {
+  std::vector<Ask> all{ask(view, host, repo)};
+  if (!view.spec.pgbackrest_schedule.prove.empty())
+    for (const TopologyHost* database : view.topology.with(Role::postgres)) all.push_back(ask(view, database->name, repo));
+  return all;
+}
+
+Proofs read(const ClusterView& view, const std::string& host, const std::string& repo, const Answers& answers) {
+  Proofs found;
+  for (const Ask& one : asks(view, host, repo)) {
+    Proofs more = read(repo, answers[one]);
+    found.now = std::max(found.now, more.now);
+    for (Proof& proof : more.all) {
+      const auto same = std::find_if(found.all.begin(), found.all.end(), [&](const Proof& other) { return other.label == proof.label; });
+      if (same == found.all.end())
+        found.all.push_back(std::move(proof));
+      else if (same->at < proof.at)
+        *same = std::move(proof);
+    }
+  }
+  std::stable_sort(found.all.begin(), found.all.end(), [](const Proof& a, const Proof& b) { return a.at < b.at; });
+  return found;
+}
+
+std::vector<std::string> timers(const Spec& spec) {
+  std::vector<std::string> all;
+  if (spec.pgbackrest_schedule.prove.empty()) return all;
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(spec)) all.push_back(due_of(repo) + ".timer");
+  return all;
+}
+
+std::vector<Probe> due_probes(const NodeView& node) {
+  std::vector<Probe> all;
+  if (node.spec().pgbackrest_schedule.prove.empty()) return all;
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec())) {
+    const std::string unit = due_of(repo) + ".service";
+    all.push_back({{node.name(), UnitOf{unit}}, [unit, name = repo.name()](const Answer& answer) -> std::optional<Problem> {
+                     const auto* state = std::get_if<Unit>(&answer);
+                     if (!state || state->active != "failed") return std::nullopt;
+                     return Problem{.cause = "proof_failed",
+                                    .message = "the last proof of a backup in " + name + " that was due here has failed (" + state->result + ")",
+                                    .remedy = "journalctl -u " + unit + " on the host says why; pgcluster prove tries the newest backup now"};
+                   }});
+  }
+  return all;
+}
+
 const Proof* newest_good(const std::vector<Proof>& proofs) {
   const Proof* best = nullptr;
   for (const Proof& one : proofs)
@@ -178,6 +249,9 @@ Steps prepared(const NodeView& node) {
                               {.path = prove_program, .content = std::string(shell::recovery) + shell::prove, .mode = 0755})};
   for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec()))
     all.push_back(file(node.step("pgbackrest", "prove-unit-" + repo.name()), node.name(), unit_file(node, repo)));
+  if (node.spec().pgbackrest_schedule.prove.empty()) return parallel(std::move(all));
+  all.push_back(file(node.step("pgbackrest", "prove-due-program"), node.name(), {.path = due_program, .content = shell::prove_due, .mode = 0755}));
+  for (const pgbackrest::NumberedRepo& repo : pgbackrest::repos(node.spec())) all.push_back(due_steps(node, repo));
   return parallel(std::move(all));
 }
 

@@ -219,6 +219,27 @@ Steps first_steps(const View& view, const TopologyHost& host) {
 
 }  // namespace pgbackrest
 
+// A timer takes a new time when systemd reads its file again.
+StepPtr pgbackrest::timer_step(const NodeView& node, const std::string& step, const WriteFile& wish) {
+  const std::string name = wish.path.substr(wish.path.rfind('/') + 1);
+  const StepPtr written = file(node.step("pgbackrest", step), node.name(), wish);
+  const Ask state{node.name(), UnitOf{name}};
+  std::vector<Ask> asks = written->asks();
+  asks.push_back(state);
+  auto decide = [=, host = node.name()](const Answers& answers) -> Decision {
+    Decision decision = written->decide(answers);
+    const auto* timer = answers.get<Unit>(state);
+    const bool runs = timer && timer->active == "active" && timer->enabled && !timer->masked;
+    if (std::holds_alternative<Done>(decision) && runs) return Done{};
+    if (std::holds_alternative<Done>(decision)) decision = Change{.todo = {}, .action = Action::start, .reason = "the timer does not run"};
+    if (auto* change = std::get_if<Change>(&decision)) change->todo.push_back({.at = host, .what = SetUnit{name, SetUnit::Go::restart, true}});
+    return decision;
+  };
+  std::vector<std::string> kept = written->keeps();
+  kept.push_back("unit:" + name);
+  return make_step(written->name(), {.asks = std::move(asks), .decide = decide, .settle = std::chrono::seconds(30), .keeps = std::move(kept)});
+}
+
 Steps backup::make(const std::shared_ptr<const ClusterView>& view, const std::string& host, const std::string& type,
                    const std::map<std::string, std::string>& before) {
   std::vector<Steps> all;
