@@ -1,4 +1,4 @@
-#!/usr/bin/python3 -I
+#!/usr/bin/python3 -IS
 # Written by pgcluster. Proves the newest backup in a repository when that is due: REPOSITORY STANZA MEMBER URL [AUTHORITY]. Each database host begins this at the
 # same time. One of them goes on: the first replica that streams, by name; where there is none, the leader. URL is that of its Patroni. What was found is added
 # to /var/lib/pgcluster/proven-repoREPOSITORY: "LABEL TIME SECONDS WORDS".
