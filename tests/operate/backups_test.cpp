@@ -507,3 +507,29 @@ TEST_CASE("backups: a proof runs on a replica's host, and what it found is shown
   CHECK(found.backups.back().unproven == "pg_checksums: error: checksum verification failed");
   CHECK(!read_status(spec, fleet.executor).healthy);
 }
+
+TEST_CASE("backups: a proof that was due counts where a database host keeps it, until a newer one is there") {
+  Fleet fleet;
+  const Spec spec = with_keeper("pgbackrest_schedule: {prove: Sun 05:00}\n" + std::string(backups_on)), without = with_keeper(backups_on);
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  const std::string timer = "pgcluster-prove-due-repo1.timer", label = read_backups(spec, fleet.executor).backups.back().label;
+  for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.executor.host(host).units[timer].state.active == "active");
+  CHECK(!fleet.executor.host("keeper").units.contains(timer));
+  const auto kept = [&](const std::string& host, const std::string& path, int age, const std::string& words) {
+    fleet.executor.host(host).write(path, label + " " + std::to_string(fleet.executor.options().clock - age) + " 42 " + words + "\n");
+  };
+  kept("pg2", "/var/lib/pgcluster/proven-repo1", 60, "ok");
+  kept("keeper", "/var/lib/pgbackrest.proven", 600, "pg_checksums: error: checksum verification failed");
+  CHECK(read_backups(spec, fleet.executor).backups.back().proven);
+  CHECK(read_status(spec, fleet.executor).backup->proven_age_s == 60);
+  kept("pg3", "/var/lib/pgcluster/proven-repo1", 30, "pg_amcheck: error: it is damaged");
+  CHECK(read_backups(spec, fleet.executor).backups.back().unproven == "pg_amcheck: error: it is damaged");
+  fleet.executor.host("pg3").units["pgcluster-prove-due-repo1.service"].state = {.active = "failed", .result = "exit-code"};
+  const Status status = read_status(spec, fleet.executor);
+  CHECK(std::any_of(status.problems.begin(), status.problems.end(),
+                    [](const auto& one) { return one.host == "pg3" && one.what.cause == "proof_failed"; }));
+  apply_it(fleet, without);
+  settled(fleet, without);
+  for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.executor.host(host).units[timer].state.active != "active");
+}
