@@ -529,6 +529,7 @@ TEST_CASE("backups: a proof that was due counts where a database host keeps it, 
   const Status status = read_status(spec, fleet.executor);
   CHECK(std::any_of(status.problems.begin(), status.problems.end(),
                     [](const auto& one) { return one.host == "pg3" && one.what.cause == "proof_failed"; }));
+  kept("keeper", "/var/lib/pgbackrest.proven", 1, "ok");
   apply_it(fleet, without);
   settled(fleet, without);
   for (const char* host : {"pg1", "pg2", "pg3"}) CHECK(fleet.executor.host(host).units[timer].state.active != "active");

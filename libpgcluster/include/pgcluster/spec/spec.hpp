@@ -440,8 +440,8 @@ struct Spec {
   std::string pgbackrest_stanza{};
   /// Repositories of backups. What is removed from the list keeps its files.
   std::vector<RepoSpec> pgbackrest_repos{};
-  /// When backups are made, as OnCalendar= of systemd takes it. A backup that was due while the
-  /// host was down is made after the host has started again.
+  /// When backups are made and proven, as OnCalendar= of systemd takes it. A backup that was due
+  /// while the host was down is made after the host has started again.
   BackupSchedule pgbackrest_schedule{};
 
   /// Set kernel parameters for a database server.
