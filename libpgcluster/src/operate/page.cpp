@@ -84,7 +84,7 @@ std::string health(const Page& page) {
   if (!page.status) return unread(page.no_status);
   const Status& status = *page.status;
   std::string text = "<p>The cluster is " + (status.healthy ? in("good", "healthy") : in("bad", "not healthy")) +
-                     (status.paused ? ". Patroni is " + in("doubt", "paused") : "") + ".</p>\n";
+                     (status.paused ? ". Automatic failover is " + in("doubt", "paused") : "") + ".</p>\n";
   for (const auto& [look, all] : {std::pair{"bad", &status.problems}, std::pair{"doubt", &status.warnings}})
     for (const Status::Finding& one : *all)
       text += finding(look, one.host.empty() ? status.cluster : one.host, one.what.message, one.what.remedy, one.what.evidence);
