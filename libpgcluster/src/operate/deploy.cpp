@@ -33,7 +33,7 @@ void check_extra(const Spec& spec, const std::vector<ComponentPtr>& own) {
 }
 
 // Patroni's state does not move to another DCS by itself. Members that used another DCS than the running ones would start a second cluster.
-void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left) {
+void check_dcs(const Topology& topology, const std::map<std::string, Facts>& facts, const std::vector<KnownHost>& left, bool prune) {
   const std::string wanted(to_string(topology.dcs_type));
   const std::string other(to_string(topology.dcs_type == DcsType::etcd ? DcsType::consul : DcsType::etcd));
   const auto moved = [&](const std::string& name) {
@@ -52,8 +52,15 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
     for (const Role role : host.roles) {
       if (role != Role::etcd && role != Role::consul) continue;
       if (to_string(role) == other) throw moved(host.name);
+      if (role == Role::etcd && prune) continue;
+      if (role == Role::etcd)
+        throw Error({.code = Code::refused,
+                     .message = host.name + " is no longer in the spec, and is a member of the DCS",
+                     .hint = "describe the host again; or apply --prune, which takes it out of the DCS and removes everything that pgcluster put there; "
+                             "where it is gone for good: apply --prune --without " + host.name,
+                     .host = host.name});
       throw Error({.code = Code::refused,
-                   .message = host.name + " is a member of the DCS, and this version does not shrink a DCS",
+                   .message = host.name + " is a member of the DCS, and this version does not shrink Consul",
                    .hint = "describe the host again; where it is gone for good, plan and apply with --without " + host.name,
                    .host = host.name});
     }
@@ -66,7 +73,7 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
     allowed = patroni::departure_gate(shared(node.cluster), node.host);
   std::vector<Owned> units = node.facts.owned;
   std::erase_if(units, [](const Owned& one) { return !one.resource.starts_with("unit:"); });
-  return clean(node, components, sequence(std::move(allowed), removals(node, components, units, {})));
+  return clean(node, components, sequence(std::move(allowed), after_where_planned(departures(node.cluster, components), removals(node, components, units, {}))));
 }
 
 // A deployment, from the spec to the plan, stage by stage.
@@ -131,7 +138,7 @@ class Deployment {
     const auto likely = likely_asks(spec_, topology_, builtin_components(), without_);
     facts_ = gather_facts(hosts_, executor_, options_, WayOut::leave_out, likely, &known_);
     left_ = left_hosts(topology_, facts_);
-    check_dcs(topology_, facts_, left_);
+    check_dcs(topology_, facts_, left_, options_.prune);
     check_changes(spec_, topology_, facts_);
     check_beginning(topology_, facts_, without_);
   }
@@ -256,6 +263,8 @@ class Deployment {
     }
     left_facts_ = gather_facts(reach, executor_, options_, WayOut::forget);
     check_still_ours(topology_, left_facts_);
+    for (const KnownHost& host : left_)
+      if (forgotten_.contains(host.name)) gone_.push_back(as_host(host, topology_));
     std::erase_if(left_, [&](const KnownHost& host) { return forgotten_.contains(host.name); });
     hosts_.insert(reach.begin(), reach.end());
   }
@@ -310,7 +319,7 @@ class Deployment {
     if (rebuilding_)
       for (const auto& [name, value] : rebuilding_->secrets) facts_[topology_.database.front()].secrets.emplace(name, value);
     view_ = make_view(spec_, topology_, std::move(facts_), components_, without_, std::move(staying), std::move(leaving), rotated_,
-                      rebuilding_.has_value());
+                      rebuilding_.has_value(), std::move(gone_));
     tell_of_the_authority();
   }
 
@@ -386,18 +395,21 @@ class Deployment {
     if (Steps rules = parallel(std::move(around)); !rules.empty()) rest = parallel(std::move(rules), between_rules(node, std::move(rest)));
     std::vector<StepRef> gone;
     for (const TopologyHost& pruned : view_->pruned) gone.push_back(cleaned(pruned.name));
+    const std::vector<StepRef> departed = departures(*view_, components_);
+    gone.insert(gone.end(), departed.begin(), departed.end());
     // A pruned host is forgotten only after it is clean. Otherwise no later apply would continue with it after an interruption.
     Steps host_itself = parallel(std::move(first));
     Steps wanted = gone.empty() ? sequence(parallel(noted, std::move(host_itself)), std::move(rest))
-                                : parallel(after(gone, noted), sequence(std::move(host_itself), std::move(rest)));
+                                : parallel(after_where_planned(gone, noted), sequence(std::move(host_itself), std::move(rest)));
     Steps served = served_steps(node, declarations(node, components_));
     return sequence(with_removals(node, components_, parallel(std::move(wanted), settle_steps(node))), parallel(stays_up(node), std::move(served)));
   }
 
   // All hosts open what is new before anything needs it, and close what was before when nothing needs it any more.
-  static Steps between_rules(const NodeView& node, Steps steps) {
+  Steps between_rules(const NodeView& node, Steps steps) const {
     const auto done = [](const Answers&) -> Decision { return Done{}; };
-    return sequence(after_where_planned({opened()}, std::move(steps)), gate(in_place(node.name()), {.asks = {}, .decide = done}));
+    return sequence(after_where_planned({opened()}, std::move(steps)),
+                    after_where_planned(departures(*view_, components_), gate(in_place(node.name()), {.asks = {}, .decide = done})));
   }
 
   // A unit that dies again and again is active in between. So the last look of all is whether each has been up for some seconds.
@@ -444,6 +456,7 @@ class Deployment {
   std::map<std::string, Facts> facts_{}, left_facts_{};
   Known known_{};
   std::vector<KnownHost> left_{};
+  std::vector<TopologyHost> gone_{};
   std::vector<KnownCloud> clouds_{};
   Steps unclouded_{};
   std::shared_ptr<const ClusterView> view_{};

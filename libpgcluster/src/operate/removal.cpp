@@ -20,6 +20,20 @@ Leaving leaving(const NodeView& node, const std::vector<ComponentPtr>& component
   return {};
 }
 
+bool loses_server(const NodeView& node, const Leaving& leaves) {
+  return std::find(leaves.servers.begin(), leaves.servers.end(), node.name()) != leaves.servers.end();
+}
+
+// What the component keeps for good, where it owns something: else it is somebody else's, or has not been stopped.
+std::vector<Steps> data_removals(const NodeView& node, const Component& component) {
+  std::vector<Steps> data;
+  const auto& owned = node.facts.owned;
+  if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component.name(); })) return data;
+  for (const std::string& tree : component.data(node.seen_by(component)))
+    data.push_back(absent(removal(node.name(), component.name(), "tree:" + tree), node.name(), "tree:" + tree));
+  return data;
+}
+
 // A removal that interrupts nobody.
 StepPtr silent(const StepPtr& removed) {
   auto decide = [removed](const Answers& answers) -> Decision {
@@ -74,6 +88,9 @@ Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& compo
     planned.insert(component_of(one.step->name()));
     for (const std::string& resource : one.step->keeps()) kept.insert(resource);
   }
+  std::map<std::string, const Component*> losing;
+  for (const ComponentPtr& one : components)
+    if (loses_server(node, one->leaving(node.cluster))) losing.emplace(one->name(), one.get());
   std::vector<Owned> before;
   std::map<std::string, std::vector<Owned>> awaited;  // by component
   std::vector<Steps> after_wanted;
@@ -81,6 +98,11 @@ Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& compo
     if (one.resource.starts_with("file:/var/lib/pgcluster/") || kept.contains(one.resource)) continue;
     const std::string component = component_of(one.step);
     const bool stays = planned.contains(component);
+    // A server needs its certificates until it has left.
+    if (!losing.empty() && (losing.contains(component) || component == "certificates")) {
+      awaited[losing.contains(component) ? component : losing.begin()->first].push_back(one);
+      continue;
+    }
     // A package of a component that stays may be in use until what replaces it is there; its scripts may restart services.
     if (removable(one.resource) == "package" && stays) {
       after_wanted.push_back(removal_step(node, components, one, Impact::restart));
@@ -88,9 +110,25 @@ Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& compo
       (!stays && !leaving(node, components, component).after.empty() ? awaited[component] : before).push_back(one);
     }
   }
-  for (const auto& [component, owned] : awaited)
-    after_wanted.push_back(after_where_planned(leaving(node, components, component).after, removals(node, components, owned, kept)));
+  for (const auto& [component, owned] : awaited) {
+    std::vector<Owned> units, others;
+    for (const Owned& one : owned) (removable(one.resource) == "unit" ? units : others).push_back(one);
+    std::vector<Steps> data;
+    if (losing.contains(component)) data = data_removals(node, *losing.at(component));
+    after_wanted.push_back(
+        after_where_planned(leaving(node, components, component).after,
+                            sequence(removals(node, components, units, kept), parallel(std::move(data)), removals(node, components, others, kept))));
+  }
   return sequence(removals(node, components, before, kept), std::move(wanted), parallel(std::move(after_wanted)));
+}
+
+std::vector<StepRef> departures(const ClusterView& view, const std::vector<ComponentPtr>& components) {
+  std::vector<StepRef> all;
+  for (const ComponentPtr& component : components) {
+    const Leaving leaves = component->leaving(view);
+    if (!leaves.servers.empty()) all.insert(all.end(), leaves.after.begin(), leaves.after.end());
+  }
+  return all;
 }
 
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops) {
@@ -98,13 +136,8 @@ Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, S
   for (const Owned& one : node.facts.owned)
     if (!one.resource.starts_with("unit:")) others.push_back(one);
   std::vector<Steps> data;
-  for (const ComponentPtr& component : components) {
-    // If pgcluster owns nothing of the component on this host, the data is somebody else's, or its server has not been stopped: keep it.
-    const auto& owned = node.facts.owned;
-    if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component->name(); })) continue;
-    for (const std::string& tree : component->data(node.seen_by(*component)))
-      data.push_back(absent(removal(node.name(), component->name(), "tree:" + tree), node.name(), "tree:" + tree));
-  }
+  for (const ComponentPtr& component : components)
+    for (Steps& one : data_removals(node, *component)) data.push_back(std::move(one));
   return sequence(std::move(stops), parallel(data), removals(node, components, others, {}),
                   absent(cleaned(node.name()), node.name(), "tree:/var/lib/pgcluster"));
 }

@@ -45,7 +45,7 @@ std::string file_digest(const std::string& path, const std::string& key) {
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without,
                                              std::vector<TopologyHost> left, std::vector<TopologyHost> pruned, std::set<std::string> rotated,
-                                             bool rebuilds) {
+                                             bool rebuilds, std::vector<TopologyHost> forgotten) {
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   view->topology = topology;
@@ -54,6 +54,11 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->rotations = std::move(resolved.rotations);
   view->rotated = std::move(rotated);
   view->facts = std::move(facts);
+  view->without = std::move(without);
+  view->left = std::move(left);
+  view->pruned = std::move(pruned);
+  view->forgotten = std::move(forgotten);
+  view->rebuilds = rebuilds;
   std::map<std::string, std::vector<Needs>> needs;
   for (const TopologyHost& host : topology.hosts)
     for (Declaration& one : declarations(node_of(*view, host), components)) {
@@ -62,10 +67,6 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
       needs[host.name].push_back(std::move(one.needs));
     }
   view->needs = std::move(needs);
-  view->without = std::move(without);
-  view->left = std::move(left);
-  view->pruned = std::move(pruned);
-  view->rebuilds = rebuilds;
   return view;
 }
 

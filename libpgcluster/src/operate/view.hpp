@@ -35,7 +35,7 @@ std::map<std::string, std::vector<AskPtr>> likely_asks(const Spec& spec, const T
 std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& topology, std::map<std::string, Facts> facts,
                                              const std::vector<ComponentPtr>& components, std::set<std::string> without = {},
                                              std::vector<TopologyHost> left = {}, std::vector<TopologyHost> pruned = {},
-                                             std::set<std::string> rotated = {}, bool rebuilds = false);
+                                             std::set<std::string> rotated = {}, bool rebuilds = false, std::vector<TopologyHost> forgotten = {});
 /// A host that left the spec, as one of it.
 TopologyHost as_host(const KnownHost& left, const Topology& topology);
 
@@ -76,6 +76,8 @@ Steps removals(const NodeView& node, const std::vector<ComponentPtr>& components
 /// `wanted`, and the removal of what the host owns and no step of `wanted` keeps. What may conflict goes first; a package of a component that stays
 /// goes last, and takes the lane.
 Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& components, Steps wanted);
+/// The steps after which servers of components have left the cluster on hosts that stay, or go.
+std::vector<StepRef> departures(const ClusterView& view, const std::vector<ComponentPtr>& components);
 /// All that the host owns, what the components keep for good, and our own state. The data comes before the last of what is owned: a plan that
 /// goes on after an interruption finds it again. The last step is cleaned().
 Steps clean(const NodeView& node, const std::vector<ComponentPtr>& components, Steps stops);

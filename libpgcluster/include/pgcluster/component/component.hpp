@@ -33,6 +33,8 @@ struct ClusterView : std::enable_shared_from_this<ClusterView> {
   std::vector<TopologyHost> left{};
   /// Hosts that this plan prunes: known to nobody once it is done.
   std::vector<TopologyHost> pruned{};
+  /// Hosts that left the spec, and that this plan forgets without asking them: they are taken for gone.
+  std::vector<TopologyHost> forgotten{};
   /// The plan rebuilds a cluster that has lost all its database hosts: the first of the new ones restores the data before its Patroni starts.
   bool rebuilds = false;
 
@@ -103,6 +105,8 @@ struct Leaving {
   bool serves = true;            ///< whether somebody notices that its units stop
   /// Files of it that a unit of somebody else reads, each with that unit: once the file is gone, the unit is restarted where it runs.
   std::map<std::string, std::string> readers{};
+  /// Hosts that keep nothing of the component, or no more than a client. Whatever goes there goes after those steps, and the data with it.
+  std::vector<std::string> servers{};
 };
 
 /// A part of the system. It describes itself: its steps, what it needs, how to see that it is well, and which data it keeps. Its functions are

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/etcd.hpp>
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/joined.hpp"
@@ -136,10 +137,10 @@ class Confd final : public Component {
         {haproxy::packages(host)},
         sequence(installed,
                  parallel(program_step(node, "confd", program_file, node.spec().confd_binary),
-                          file(step("config"), host, {.path = config_file, .content = config_text(node)}),
+                          after_where_planned({etcd::voting()}, file(step("config"), host, {.path = config_file, .content = config_text(node)})),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
-                          file(step("unit"), host, {.path = unit_file, .content = unit_text(node)}), std::move(token),
+                          after_where_planned({etcd::voting()}, file(step("unit"), host, {.path = unit_file, .content = unit_text(node)})), std::move(token),
                           file(step("notes"), host, unit_notes(wish))),
                  after_where_planned({certificates::ready(host, certificate), consul::healthy(host), consul::tokens(consul_home(node.spec()))},
                                      service(confd::service(host), host, wish)),

@@ -15,9 +15,10 @@ namespace {
 
 using Json = nlohmann::json;
 
+// Whether the host has a member, perhaps one that leaves.
 bool is_member(const ClusterView& cluster, const std::string& host) {
   const auto& members = cluster.topology.dcs_members;
-  return std::find(members.begin(), members.end(), host) != members.end();
+  return std::find(members.begin(), members.end(), host) != members.end() || cluster.derived(etcd_membership)->leaver(host);
 }
 
 // The gateway writes such numbers as strings, etcdctl as numbers.
@@ -62,8 +63,8 @@ Ask etcd_members_ask(const ClusterView& cluster, const TopologyHost& host) {
   if (is_member(cluster, host.name)) {
     calls = or_as_root(cluster, host, posts(cluster, host, members_body, host, members_path), {"member", "list", "-w", "json"});
   } else {
-    for (const std::string& name : cluster.topology.dcs_members)
-      for (auto& call : posts(cluster, host, members_body, cluster.topology.host(name), members_path)) calls.push_back(std::move(call));
+    for (const TopologyHost& member : etcd_hosts(cluster))
+      for (auto& call : posts(cluster, host, members_body, member, members_path)) calls.push_back(std::move(call));
   }
   return {host.name, Exec{.argv = is_member(cluster, host.name) ? certificates::command(calls) : first_answer(calls),
                           .about = {"unit:etcd.service", "dcs:members"}}};
@@ -103,6 +104,7 @@ std::vector<EtcdMember> read_etcd_members(const Answer& answer) {
     for (const Json& url : json_read::list(one, "peerURLs"))
       if (url.is_string()) member.peer_urls.push_back(json_read::text(url));
     member.started = !json_read::list(one, "clientURLs").empty();
+    member.learner = json_read::flag(one, "isLearner");
     members.push_back(std::move(member));
   }
   return members;

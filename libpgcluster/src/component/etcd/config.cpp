@@ -19,6 +19,19 @@ struct Environment {
   Lines now, once;
   std::string kept{};  // a key of `now` that a member keeps as it has it
 
+  // A member that joins must be told exactly the members that there are then. Those of an unfinished first deployment keep what they began with: false.
+  bool join(const EtcdScene& scene, const EtcdScene::Now& is, const ClusterView& cluster, const std::string& host) {
+    const EtcdScene::Member* self = is.at(host);
+    if (!is.known || (self && !self->etcd.started && !self->etcd.name.empty())) return false;
+    std::string members;
+    for (const EtcdScene::Member& one : is.members)
+      for (const std::string& peers : one.etcd.peer_urls) append(members, (one.etcd.name.empty() ? one.host : one.etcd.name) + "=" + peers, ",");
+    for (const std::string& name : scene.missing(is, host)) append(members, name + "=" + etcd_peer_url(cluster, name), ",");
+    for (auto& [key, value] : once)
+      if (key == "ETCD_INITIAL_CLUSTER") value = members;
+    return true;
+  }
+
   // `found`: the file of a host that has a member already. What etcd read when the member was made stays as it was then: it means nothing any more,
   // and a change of it would restart etcd for nothing.
   std::string text(const std::string& found, bool joins) const {
@@ -159,12 +172,16 @@ StepPtr etcd_config(const NodeView& node) {
   std::vector<Ask> asks{present, data, ports};
   // Only of hosts that run a member of ours already: a first deployment must not wait for other hosts here.
   std::map<std::string, Ask> others;
+  const auto membership = node.cluster.derived(etcd_membership);
+  const bool is_new = membership->joins(host);
+  const EtcdScene scene(node.cluster);
+  if (is_new) asks.insert(asks.end(), scene.asks().begin(), scene.asks().end());
   for (const std::string& member : node.topology().dcs_members)
-    if (member != host && owns_etcd(node.cluster, member))
+    if (!is_new && member != host && owns_etcd(node.cluster, member))
       asks.push_back(others.emplace(member, etcd_members_ask(node.cluster, node.topology().host(member))).first->second);
 
   const bool open = certificates::goes_over(node.cluster);
-  auto decide = [=, file_text = environment(node, open), closed = environment(node), owned = owns_etcd(node.cluster, host),
+  auto decide = [=, file_text = environment(node, open), closed = environment(node), owned = owns_etcd(node.cluster, host), view = shared(node.cluster),
                  token = "ETCD_INITIAL_CLUSTER_TOKEN=\"" + etcd_token(spec) + "\""](const Answers& answers) -> Decision {
     const auto* found = answers.get<File>(present);
     const bool ours = owned || (found && found->content.starts_with(header));
@@ -198,7 +215,9 @@ StepPtr etcd_config(const NodeView& node) {
                                 " --peer-urls=" + url + "; then apply again"}};
       joins = joins || self->name.empty();  // `etcdctl member add` leaves the name to the member's first start
     }
-    const std::string text = file_text.text(member && found ? found->content : "", joins);
+    Environment wished = file_text;
+    if (is_new && !member) joins = wished.join(scene, scene.look(answers), *view, host) || joins;
+    const std::string text = wished.text(member && found ? found->content : "", joins);
     if (open && found && found->content == closed.text(found->content, joins)) return Done{};
     return file("config", host, {.path = env_file, .content = text})->decide(answers);
   };

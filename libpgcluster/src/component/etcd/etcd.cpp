@@ -1,4 +1,4 @@
-// etcd, Patroni's DCS. Its members are placed once: this version neither grows nor shrinks it.
+// etcd, Patroni's DCS.
 #include "component/etcd/etcd.hpp"
 
 #include <algorithm>
@@ -35,7 +35,7 @@ std::string roles_to_add(const Topology& topology, const std::vector<std::string
 
 Refused moved(const Topology& topology, const std::vector<std::string>& members) {
   Diagnostic why{.message = "etcd runs on " + joined(members) + ", and the spec places it on " + joined(topology.dcs_members)};
-  why.hint = "a running DCS stays where it is: this version neither grows nor shrinks it. ";
+  why.hint = "an apply moves no member that it does not know. ";
   why.hint += topology.dcs_named ? "Give the role etcd to exactly these hosts:" : "Name its hosts in the spec:";
   why.hint += roles_to_add(topology, members);
   return {std::move(why)};
@@ -47,7 +47,13 @@ StepPtr healthy(const NodeView& node, const StepRef& name) {
   for (const std::string& member : node.topology().dcs_members) described.insert(etcd_peer_address(etcd_peer_url(node.cluster, member)));
   std::map<std::string, std::string> hosts;
   for (const TopologyHost& host : node.topology().hosts) hosts[etcd_peer_address(etcd_peer_url(node.cluster, host.name))] = host.name;
-  auto decide = [ask, described, hosts, view = shared(node.cluster)](const Answers& answers) -> Decision {
+  const auto membership = node.cluster.derived(etcd_membership);
+  std::set<std::string> changing;
+  for (const EtcdLeaver& one : membership->leaving)
+    changing.insert(etcd_peer_address(certificates::url(node.spec(), one.host.address, node.spec().etcd_peer_port)));
+  for (const std::string& joining : membership->joining) changing.insert(etcd_peer_address(etcd_peer_url(node.cluster, joining)));
+  changing.erase(etcd_peer_address(etcd_peer_url(node.cluster, node.name())));
+  auto decide = [ask, described, hosts, changing, view = shared(node.cluster)](const Answers& answers) -> Decision {
     const std::vector<EtcdMember> members = read_etcd_members(answers[ask]);
     if (members.empty()) return Later{.until = "etcd answers with a quorum", .seen = etcd_silence(answers[ask])};
     std::set<std::string> urls;
@@ -58,7 +64,12 @@ StepPtr healthy(const NodeView& node, const StepRef& name) {
       urls.insert(url);
       names.push_back(host != hosts.end() ? host->second : member.name.empty() ? url : member.name + " (" + url + ")");
     }
-    if (urls == described) return Done{};
+    std::set<std::string> expected = described;
+    for (const std::string& url : changing) {
+      urls.erase(url);
+      expected.erase(url);
+    }
+    if (urls == expected) return Done{};
     std::sort(names.begin(), names.end());
     return moved(view->topology, names);
   };
@@ -120,14 +131,38 @@ class Etcd final : public Component {
     // Write the files of a new member before its package is installed: if the host reboots in between, etcd must not start a cluster of its own.
     // Configure certificates on a running member only after the files exist.
     const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned(ready, files)) : sequence(files, installed);
-    return sequence(etcd_users_mark(node), before, data_directory(node),
+    Steps added;
+    if (const auto membership = node.cluster.derived(etcd_membership); membership->joins(node.name())) {
+      std::vector<StepRef> first{etcd::cleared()};
+      first.insert(first.end(), ready.begin(), ready.end());
+      for (const std::string& name : membership->joining) {
+        if (name == node.name()) break;
+        first.push_back(etcd::healthy(name));
+      }
+      added = after_where_planned(first, etcd_added(node));
+    }
+    return sequence(etcd_users_mark(node), before, data_directory(node), std::move(added),
                     rolling("etcd", node.name(), etcd_restart_order(node.cluster),
                             sequence(after_where_planned(ready, service(StepRef{node.name(), "etcd", "service"}, node.name(), wish)),
                                      healthy(node, etcd::healthy(node.name())))),
                     makes_space(node) ? Steps(space(node)) : Steps(), closing(node));
   }
 
-  Steps cluster_steps(const ClusterView& cluster) const override { return etcd_user_steps(cluster); }
+  Steps cluster_steps(const ClusterView& cluster) const override { return parallel(etcd_user_steps(cluster), etcd_membership_steps(cluster)); }
+
+  // A removed member serves nobody, and etcd never takes its data back.
+  Leaving leaving(const ClusterView& cluster) const override {
+    const auto membership = cluster.derived(etcd_membership);
+    Leaving leaves;
+    if (membership->leaving.empty()) return leaves;
+    leaves.serves = false;
+    leaves.after = {etcd::cleared()};
+    for (const EtcdLeaver& one : membership->leaving) {
+      leaves.after.push_back(etcd::left(one.host.name));
+      leaves.servers.push_back(one.host.name);
+    }
+    return leaves;
+  }
 
   Needs needs(const NodeView& node) const override {
     if (node.topology().dcs_type != DcsType::etcd) return {};
@@ -206,7 +241,7 @@ class Etcd final : public Component {
 
   // A host that is no member: as a database host it asks the DCS all the same.
   static Steps guest(const NodeView& node) {
-    if (owns_etcd(node.cluster, node.name())) {
+    if (owns_etcd(node.cluster, node.name()) && !node.cluster.derived(etcd_membership)->leaver(node.name())) {
       std::vector<std::string> members;
       for (const auto& [host, facts] : node.cluster.facts)
         if (owns_etcd(node.cluster, host)) members.push_back(host);

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +33,7 @@ struct EtcdMember {
   std::string name{};
   std::vector<std::string> peer_urls{};
   bool started = false;  ///< it has run at least once
+  bool learner = false;  ///< it receives all data, and has no vote
 };
 /// Empty where the answer is none: no curl, no member that answers, no quorum.
 std::vector<EtcdMember> read_etcd_members(const Answer& answer);
@@ -39,6 +42,71 @@ std::string etcd_silence(const Answer& answer);
 
 /// Whether a member of ours was started there.
 bool owns_etcd(const ClusterView& cluster, const std::string& host);
+// --- membership: how the members become those of the spec ---
+
+/// A member that the spec does not place on its host any more.
+struct EtcdLeaver {
+  TopologyHost host;
+  bool asked = true;  ///< whether the plan can ask its host
+};
+/// What changes in a running cluster, by what its hosts own and remember.
+struct EtcdMembership {
+  std::vector<std::string> joining{};  ///< hosts of the spec that get a member, in the order in which they join
+  std::vector<EtcdLeaver> leaving{};   ///< also such as have left already, while something of theirs may be there
+  bool changes() const { return !joining.empty() || !leaving.empty(); }
+  bool joins(const std::string& host) const;
+  const EtcdLeaver* leaver(const std::string& host) const;  ///< null where it is none
+};
+/// Must not be asked for while needs() is called.
+EtcdMembership etcd_membership(const ClusterView& cluster);
+/// Hosts of members that may answer now: those of the spec that run, then those that leave, then those that join.
+std::vector<TopologyHost> etcd_hosts(const ClusterView& cluster);
+
+/// The members as they are while they change, and what is wrong with them.
+class EtcdScene {
+ public:
+  explicit EtcdScene(const ClusterView& cluster);
+  const std::vector<Ask>& asks() const { return asks_; }
+
+  struct Member {
+    EtcdMember etcd;
+    std::string host{};  ///< empty: at no host that anybody knows
+    bool answers = false;
+    int age = 0;  ///< s since its process started
+  };
+  struct Now {
+    bool known = false;            ///< a quorum has told its members
+    std::vector<Member> members{}; ///< without the dead
+    std::vector<Member> dead{};    ///< removed before anything else: those that leave or were made anew, and do not answer, and what an aborted change left
+    std::string leader{};          ///< host
+    const Member* at(const std::string& host) const;
+    /// Hosts of members that should answer, and do not.
+    std::vector<std::string> silent() const;
+  };
+  Now look(const Answers& answers) const;
+  /// The host on which a change of the members is made.
+  const TopologyHost* asker(const Now& now, const std::string& but = {}) const;
+  /// Those that join, up to this one, that are no members yet.
+  std::vector<std::string> missing(const Now& now, const std::string& last) const;
+
+ private:
+  struct Host {
+    TopologyHost host;
+    Ask members, status, age;
+  };
+  std::vector<Host> hosts_;
+  std::map<std::string, Ask> data_;           // of those that join
+  std::map<std::string, std::string> places_;  // address for peers: host
+  std::vector<std::string> joining_;
+  std::map<std::string, bool> leaving_;  // host: whether it is asked
+  std::vector<Ask> asks_;
+};
+
+/// The member of a host that joins is in etcd's list, which comes before it starts.
+StepPtr etcd_added(const NodeView& node);
+/// What belongs to no host: the dead go first, those that leave go last.
+Steps etcd_membership_steps(const ClusterView& cluster);
+
 /// Where its members serve clients: "https://10.77.0.11:2379" of each.
 std::vector<std::string> etcd_client_urls(const ClusterView& cluster);
 std::string etcd_peer_url(const ClusterView& cluster, const std::string& member);

@@ -6,5 +6,6 @@ namespace pgcluster::shell {
 extern const char* const free_space;
 extern const char* const make_users;
 extern const char* const own_member;
+extern const char* const unit_age;
 
 }  // namespace pgcluster::shell

@@ -42,11 +42,14 @@ int turn_of(const ClusterView& cluster) {
 std::string former_user(const ClusterView& cluster) { return patroni_user(cluster, turn_of(cluster) + 1); }
 std::string making_user(const ClusterView& cluster) { return "making@" + cluster.spec.patroni_cluster_name; }
 
-// One of the members whose host can be asked; null where there is none.
+// One of the members whose host can be asked, if there is one that runs already; null where there is none.
 const TopologyHost* member_to_ask(const ClusterView& cluster) {
-  for (const std::string& name : cluster.topology.dcs_members)
-    if (!cluster.leaves_out(name)) return &cluster.topology.host(name);
-  return nullptr;
+  const TopologyHost* found = nullptr;
+  for (const std::string& name : cluster.topology.dcs_members) {
+    if (cluster.leaves_out(name)) continue;
+    if (!found || (!owns_etcd(cluster, found->name) && owns_etcd(cluster, name))) found = &cluster.topology.host(name);
+  }
+  return found;
 }
 
 // As root, which may also ask while everybody may.

@@ -27,9 +27,9 @@ bool may_have_users(const ClusterView& view) { return !on_consul(view) && certif
 // Each endpoint of etcd, in each way that it may speak.
 std::vector<std::string> etcd_urls(const ClusterView& view) {
   std::vector<std::string> all;
-  for (const std::string& name : view.topology.dcs_members)
+  for (const TopologyHost& member : etcd_hosts(view))
     for (const std::string scheme : certificates::schemes(view))
-      all.push_back(scheme + "://" + net::host_port(view.topology.host(name).address, view.spec.etcd_client_port));
+      all.push_back(scheme + "://" + net::host_port(member.address, view.spec.etcd_client_port));
   return all;
 }
 
@@ -60,9 +60,9 @@ std::vector<std::vector<std::string>> etcd_calls(const ClusterView& view, const 
   // A balancer on a host of its own shows confd's certificate: it has none of Patroni's.
   const char* shown = std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end() ? certificate : "confd";
   std::vector<std::vector<std::string>> all;
-  for (const std::string& name : view.topology.dcs_members) {
+  for (const TopologyHost& member : etcd_hosts(view)) {
     const auto each = [&](const std::vector<std::string>& words, const char* path) {
-      return certificates::calls(view, shown, words, view.topology.host(name).address, view.spec.etcd_client_port, {path});
+      return certificates::calls(view, shown, words, member.address, view.spec.etcd_client_port, {path});
     };
     auto range = each({"-sf", "-m", "3", "--connect-timeout", "1", "-d", body}, path);
     const auto then = each({"--next", "-sf", "-m", "3"}, "/version");

@@ -108,8 +108,8 @@ class Patroni final : public Component {
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
-    // Patroni that runs logs in with another password only when etcd knows it.
-    if (patroni::configured(*view, host)) files = after_where_planned({etcd::users()}, std::move(files));
+    // Patroni that runs logs in with another password only when etcd knows it, and asks a new member only when that votes.
+    if (patroni::configured(*view, host)) files = after_where_planned({etcd::users(), etcd::voting()}, std::move(files));
     // Clients of Patroni and PostgreSQL, and the DCS, must accept both protocols first.
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};

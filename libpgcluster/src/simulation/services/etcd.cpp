@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "base/base64.hpp"
@@ -127,6 +128,18 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
         return Start{.takes = {}, .dies = "open " + file + ": no such file or directory"};
   const std::string name = env["ETCD_NAME"], token = env["ETCD_INITIAL_CLUSTER_TOKEN"] + " " + env["ETCD_INITIAL_CLUSTER"];
   Cluster* cluster = of(host);
+  const bool was_removed =
+      cluster && std::none_of(cluster->members.begin(), cluster->members.end(), [&](const Member& one) { return one.host == host.name; });
+  if (was_removed) return Start{.takes = {}, .dies = "the member has been permanently removed from the cluster"};
+  if (!cluster && !host.read(data_file) && env["ETCD_INITIAL_CLUSTER_STATE"] == "existing") {
+    cluster = reached_by(urls_of(env["ETCD_INITIAL_CLUSTER"]), name);
+    if (!cluster) return Start{.takes = {}, .dies = "error validating peerURLs: member count is unequal"};
+    const auto member = std::find_if(cluster->members.begin(), cluster->members.end(), [&](const Member& one) { return one.name == name; });
+    if (!member->host.empty()) return Start{.takes = {}, .dies = "member " + name + " has already been bootstrapped"};
+    member->host = host.name;
+    host.write(data_file, cluster->id, 0600);
+    ++made_[host.name];
+  }
   if (!cluster) {
     if (host.read(data_file)) return Start{.takes = {}, .dies = "panic: the data directory is another cluster's"};
     for (auto& entry : clusters_) {
@@ -140,7 +153,7 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
       cluster = &clusters_.emplace(id, Cluster{.id = id, .token = token, .members = {}}).first->second;
       std::istringstream all(env["ETCD_INITIAL_CLUSTER"]);
       for (std::string one; std::getline(all, one, ',');)
-        if (const auto at = one.find('='); at != std::string::npos) cluster->members.push_back({one.substr(0, at), one.substr(at + 1)});
+        if (const auto at = one.find('='); at != std::string::npos) cluster->members.push_back({.name = one.substr(0, at), .peer_url = one.substr(at + 1), .id = one.substr(0, at)});
     }
     const auto member = std::find_if(cluster->members.begin(), cluster->members.end(), [&](const Member& one) { return one.name == name; });
     if (member == cluster->members.end()) return Start{.takes = {}, .dies = "error validating peerURLs: member count is unequal"};
@@ -161,6 +174,19 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
   }
   form(*cluster, now);
   return Start{.takes = there >= cluster->quorum() ? std::chrono::milliseconds(1s) : std::chrono::milliseconds(24h), .dies = {}};
+}
+
+// The cluster whose members are exactly these ("pg1=https://…"), of which one that serves can be asked.
+EtcdModel::Cluster* EtcdModel::reached_by(const std::vector<std::string>& initial, const std::string& name) {
+  std::set<std::string> urls;
+  for (const std::string& one : initial) urls.insert(one.substr(one.find('=') + 1));
+  for (auto& [id, cluster] : clusters_) {
+    std::set<std::string> known;
+    for (const Member& one : cluster.members) known.insert(one.peer_url);
+    const bool named = std::any_of(cluster.members.begin(), cluster.members.end(), [&](const Member& one) { return one.name == name; });
+    if (named && known == urls && serving(cluster) > 0) return &cluster;
+  }
+  return nullptr;
 }
 
 void EtcdModel::unit_stopped(SimulatedHost& host, const std::string& unit, SimulatedTime) {
@@ -219,20 +245,68 @@ Output EtcdModel::ctl(SimulatedHost& host, const std::vector<std::string>& words
   const auto asks = [&](const char* what) { return std::find(words.begin(), words.end(), what) != words.end(); };
   if (!cluster) return {.status = 1, .err = "context deadline exceeded\n"};
   if (asks("health")) return {.err = "is healthy: successfully committed proposal\n"};
-  const auto leader = std::find_if(cluster->members.begin(), cluster->members.end(), [this](const Member& one) { return serves(one); });
   if (asks("status")) {
-    const Json header{{"member_id", number_of(cluster->id + host.name)}};
-    const Json status{{"header", header}, {"leader", number_of(cluster->id + leader->name)}};
+    std::string self;
+    for (const Member& one : cluster->members)
+      if (one.host == host.name) self = one.id;
+    const Json header{{"member_id", number_of(cluster->id + self)}};
+    const Json status{{"header", header}, {"leader", number_of(cluster->id + leader(*cluster)->id)}};
     return {.out = Json::array({Json{{"Status", status}}}).dump()};
   }
   return {.status = 1, .err = "Error: unknown command\n"};
 }
 
+const EtcdModel::Member* EtcdModel::leader(const Cluster& cluster) {
+  const Member* first = nullptr;
+  for (const Member& one : cluster.members) {
+    if (!serves(one) || one.learner) continue;
+    if (!first || one.id == cluster.leader) first = &one;
+  }
+  return first;
+}
+
+// With etcd's own checks, and in its words.
+Output EtcdModel::change_members(SimulatedHost& host, Cluster& cluster, const std::vector<std::string>& words) {
+  const auto fails = [](const char* why) { return Output{.status = 1, .err = std::string("Error: etcdserver: ") + why + "\n"}; };
+  const auto by_id = [&](const std::string& id) {
+    return std::find_if(cluster.members.begin(), cluster.members.end(),
+                        [&](const Member& one) { return hexadecimal(number_of(cluster.id + one.id)) == id; });
+  };
+  const auto started = [](const Member& one) { return !one.host.empty(); };
+  const auto count = static_cast<std::size_t>(std::count_if(cluster.members.begin(), cluster.members.end(), started));
+  const std::string what = words[0] == "member" ? words[1] : words[0];
+  if (what == "add") {
+    const std::string url = words[3].substr(words[3].find('=') + 1);
+    if (count < (cluster.members.size() + 1) / 2 + 1) return fails("re-configuration failed due to not enough started members");
+    if (serving(cluster) < cluster.members.size()) return fails("unhealthy cluster");
+    for (const Member& one : cluster.members)
+      if (one.peer_url == url) return fails("Peer URLs already exists");
+    cluster.members.push_back({.name = words[2], .peer_url = url, .id = words[2] + " " + std::to_string(++added_), .added = true});
+    return {};
+  }
+  const auto member = by_id(words[what == "move-leader" ? 1 : 2]);
+  if (member == cluster.members.end()) return fails("member not found");
+  if (what == "move-leader") {
+    if (leader(cluster)->host != host.name) return fails("not leader");
+    if (!serves(*member)) return fails("bad leader transferee");
+    cluster.leader = member->id;
+    return {};
+  }
+  if (started(*member) && count - 1 < (cluster.members.size() - 1) / 2 + 1) return fails("re-configuration failed due to not enough started members");
+  const std::string removed = member->host;
+  cluster.members.erase(member);
+  if (!removed.empty() && fleet_->host(removed).active(etcd_unit) && of(fleet_->host(removed)) == &cluster)
+    fleet_->stop_unit(fleet_->host(removed), etcd_unit);
+  return {};
+}
+
 Output EtcdModel::members(const Cluster& cluster) {
   Json members = Json::array();
   for (const Member& member : cluster.members) {
-    Json one{{"ID", std::to_string(number_of(cluster.id + member.name))}, {"peerURLs", {member.peer_url}}};
-    if (!member.host.empty()) one.update({{"name", member.name}, {"clientURLs", member.client_urls}});
+    Json one{{"ID", std::to_string(number_of(cluster.id + member.id))}, {"peerURLs", {member.peer_url}}};
+    if (!member.host.empty() || !member.added) one["name"] = member.name;
+    if (!member.host.empty()) one["clientURLs"] = member.client_urls;
+    if (member.learner) one["isLearner"] = true;
     members.push_back(one);
   }
   return {.out = Json{{"members", members}}.dump()};
@@ -250,10 +324,12 @@ Output EtcdModel::own_member(SimulatedHost& host, const std::vector<std::string>
     return cluster->users.command(common_name(host, files), words);
   if (cluster && words.size() > 3 && words[0] == "member" && words[1] == "update") {
     for (Member& member : cluster->members)
-      if (hexadecimal(number_of(cluster->id + member.name)) == words[2]) member.peer_url = words[3].substr(words[3].find('=') + 1);
+      if (hexadecimal(number_of(cluster->id + member.id)) == words[2]) member.peer_url = words[3].substr(words[3].find('=') + 1);
     return {};
   }
   if (cluster && words.size() > 1 && words[0] == "member" && words[1] == "list") return members(*cluster);
+  if (cluster && words.size() > 1 && (words[0] == "move-leader" || (words[0] == "member" && (words[1] == "add" || words[1] == "remove"))))
+    return change_members(host, *cluster, words);
   if (cluster && !words.empty() && words[0] == "alarm") return {.out = "{}"};
   return ctl(host, argv, cluster);
 }
@@ -309,6 +385,11 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     return cluster && host.active(etcd_unit) && serving(*cluster) >= cluster->quorum() ? cluster : nullptr;
   };
   if (argv[0] == "etcdctl" && argv.back().find("/members/") == std::string::npos) return ctl(host, argv, own());
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::unit_age) {
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(std::max(fleet_->now(), host.busy_until).time_since_epoch());
+    const auto age = now - std::chrono::microseconds(host.active(argv[4]) ? host.units.at(argv[4]).state.started : 0);
+    return Output{.out = host.active(argv[4]) ? std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) + "\n" : "0\n"};
+  }
   if (argv[0] == "bash" && argv.size() > 6 && argv[3] == "etcdctl") return own_member(host, argv);
   if (argv[0] == "sh" && argv.size() > 7 && argv[2] == shell::make_users) return make_users(host, argv, input);
   if (argv[0] == "sh" && argv.size() > 8 && argv[2] == shell::etcd_key && argv[4] == "/v3/kv/range") return patronis_key(host, argv);

@@ -21,6 +21,9 @@ class EtcdModel final : public ServiceModel {
     std::string peer_url;
     std::string host{};  ///< empty: never started
     std::vector<std::string> client_urls{};
+    std::string id{};       ///< what its number is made of
+    bool learner = false;  ///< of an aborted change
+    bool added = false;    ///< to a running cluster, which learns its name when it starts
   };
   struct Cluster {
     std::string id;  ///< stands in its members' data directories
@@ -28,6 +31,7 @@ class EtcdModel final : public ServiceModel {
     std::vector<Member> members;
     std::map<std::string, std::string> keys{};
     EtcdUsers users{};
+    std::string leader{};  ///< a member's id, while it serves
     std::size_t quorum() const { return members.size() / 2 + 1; }
   };
 
@@ -66,7 +70,10 @@ class EtcdModel final : public ServiceModel {
   std::size_t serving(const Cluster& cluster);
   void form(Cluster& cluster, SimulatedTime now);
   Cluster* of(const SimulatedHost& host);
+  Cluster* reached_by(const std::vector<std::string>& initial, const std::string& name);
   Output ctl(SimulatedHost& host, const std::vector<std::string>& words, Cluster* cluster);
+  Output change_members(SimulatedHost& host, Cluster& cluster, const std::vector<std::string>& words);
+  const Member* leader(const Cluster& cluster);
   Output own_member(SimulatedHost& host, const std::vector<std::string>& argv);
   Output make_users(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input);
   Output patronis_key(const SimulatedHost& host, const std::vector<std::string>& argv);
@@ -78,6 +85,7 @@ class EtcdModel final : public ServiceModel {
   std::map<std::string, Cluster> clusters_;  // by id
   std::map<std::string, Process> running_;   // by host
   std::map<std::string, int> made_;
+  int added_ = 0;
 };
 
 }  // namespace pgcluster
