@@ -54,11 +54,13 @@ void check_dcs(const Topology& topology, const std::map<std::string, Facts>& fac
       if (to_string(role) == other) throw moved(host.name);
       if (role == Role::etcd && prune) continue;
       if (role == Role::etcd)
-        throw Error({.code = Code::refused,
-                     .message = host.name + " is no longer in the spec, and is a member of the DCS",
-                     .hint = "describe the host again; or apply --prune, which takes it out of the DCS and removes everything that pgcluster put there; "
-                             "where it is gone for good: apply --prune --without " + host.name,
-                     .host = host.name});
+        throw Error(
+            {.code = Code::refused,
+             .message = host.name + " is no longer in the spec, and is a member of the DCS",
+             .hint = "describe the host again; or apply --prune, which takes it out of the DCS and removes everything that pgcluster put there; "
+                     "where it is gone for good: apply --prune --without " +
+                     host.name,
+             .host = host.name});
       throw Error({.code = Code::refused,
                    .message = host.name + " is a member of the DCS, and this version does not shrink Consul",
                    .hint = "describe the host again; where it is gone for good, plan and apply with --without " + host.name,
@@ -73,7 +75,8 @@ Steps farewell(const NodeView& node, const std::vector<ComponentPtr>& components
     allowed = patroni::departure_gate(shared(node.cluster), node.host);
   std::vector<Owned> units = node.facts.owned;
   std::erase_if(units, [](const Owned& one) { return !one.resource.starts_with("unit:"); });
-  return clean(node, components, sequence(std::move(allowed), after_where_planned(departures(node.cluster, components), removals(node, components, units, {}))));
+  return clean(node, components,
+               sequence(std::move(allowed), after_where_planned(departures(node.cluster, components), removals(node, components, units, {}))));
 }
 
 // A deployment, from the spec to the plan, stage by stage.

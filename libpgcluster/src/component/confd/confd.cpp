@@ -140,8 +140,8 @@ class Confd final : public Component {
                           after_where_planned({etcd::voting()}, file(step("config"), host, {.path = config_file, .content = config_text(node)})),
                           file(step("resource"), host, {.path = resource_file, .content = resource_text(node)}),
                           after_where_planned({certificates::ready(host, haproxy_certificate)}, template_step(node)),
-                          after_where_planned({etcd::voting()}, file(step("unit"), host, {.path = unit_file, .content = unit_text(node)})), std::move(token),
-                          file(step("notes"), host, unit_notes(wish))),
+                          after_where_planned({etcd::voting()}, file(step("unit"), host, {.path = unit_file, .content = unit_text(node)})),
+                          std::move(token), file(step("notes"), host, unit_notes(wish))),
                  after_where_planned({certificates::ready(host, certificate), consul::healthy(host), consul::tokens(consul_home(node.spec()))},
                                      service(confd::service(host), host, wish)),
                  closing(node)));

@@ -19,7 +19,8 @@ struct Environment {
   Lines now, once;
   std::string kept{};  // a key of `now` that a member keeps as it has it
 
-  // A member that joins must be told exactly the members that there are then. Those of an unfinished first deployment keep what they began with: false.
+  // A member that joins must be told exactly the members that there are then. Those of an unfinished first deployment keep what they began with:
+  // false.
   bool join(const EtcdScene& scene, const EtcdScene::Now& is, const ClusterView& cluster, const std::string& host) {
     const EtcdScene::Member* self = is.at(host);
     if (!is.known || (self && !self->etcd.started && !self->etcd.name.empty())) return false;
@@ -181,8 +182,8 @@ StepPtr etcd_config(const NodeView& node) {
       asks.push_back(others.emplace(member, etcd_members_ask(node.cluster, node.topology().host(member))).first->second);
 
   const bool open = certificates::goes_over(node.cluster);
-  auto decide = [=, file_text = environment(node, open), closed = environment(node), owned = owns_etcd(node.cluster, host), view = shared(node.cluster),
-                 token = "ETCD_INITIAL_CLUSTER_TOKEN=\"" + etcd_token(spec) + "\""](const Answers& answers) -> Decision {
+  auto decide = [=, file_text = environment(node, open), closed = environment(node), owned = owns_etcd(node.cluster, host),
+                 view = shared(node.cluster), token = "ETCD_INITIAL_CLUSTER_TOKEN=\"" + etcd_token(spec) + "\""](const Answers& answers) -> Decision {
     const auto* found = answers.get<File>(present);
     const bool ours = owned || (found && found->content.starts_with(header));
     const bool member = answers.get<File>(data);

@@ -75,10 +75,11 @@ class EtcdScene {
     int age = 0;  ///< s since its process started
   };
   struct Now {
-    bool known = false;            ///< a quorum has told its members
-    std::vector<Member> members{}; ///< without the dead
-    std::vector<Member> dead{};    ///< removed before anything else: those that leave or were made anew, and do not answer, and what an aborted change left
-    std::string leader{};          ///< host
+    bool known = false;             ///< a quorum has told its members
+    std::vector<Member> members{};  ///< without the dead
+    std::vector<Member>
+        dead{};            ///< removed before anything else: those that leave or were made anew, and do not answer, and what an aborted change left
+    std::string leader{};  ///< host
     const Member* at(const std::string& host) const;
     /// Hosts of members that should answer, and do not.
     std::vector<std::string> silent() const;
@@ -95,7 +96,7 @@ class EtcdScene {
     Ask members, status, age;
   };
   std::vector<Host> hosts_;
-  std::map<std::string, Ask> data_;           // of those that join
+  std::map<std::string, Ask> data_;            // of those that join
   std::map<std::string, std::string> places_;  // address for peers: host
   std::vector<std::string> joining_;
   std::map<std::string, bool> leaving_;  // host: whether it is asked

@@ -81,10 +81,7 @@ EtcdScene::EtcdScene(const ClusterView& cluster) {
   for (TopologyHost& host : etcd_hosts(cluster)) {
     const auto leaves = leaving_.find(host.name);
     if (cluster.leaves_out(host.name) || (leaves != leaving_.end() && !leaves->second)) continue;
-    Host asked{.host = host,
-               .members = etcd_members_ask(cluster, host),
-               .status = etcd_status_ask(cluster, host),
-               .age = age_ask(host.name)};
+    Host asked{.host = host, .members = etcd_members_ask(cluster, host), .status = etcd_status_ask(cluster, host), .age = age_ask(host.name)};
     asks_.insert(asks_.end(), {asked.members, asked.status, asked.age});
     hosts_.push_back(std::move(asked));
   }

@@ -1,4 +1,5 @@
-// The members of a running etcd become those of the spec, one at a time: the dead are removed, new ones join, and then the others leave, the leader last.
+// The members of a running etcd become those of the spec, one at a time: the dead are removed, new ones join, and then the others leave, the leader
+// last.
 #include <algorithm>
 
 #include <pgcluster/component/confd.hpp>
@@ -19,7 +20,8 @@ constexpr int connected_after = 6;
 
 std::string survives(std::size_t members) {
   const std::size_t spare = members == 0 ? 0 : (members - 1) / 2;
-  return std::to_string(members) + (members == 1 ? " member survives" : " members survive") + " the loss of " + (spare == 0 ? "none" : std::to_string(spare));
+  return std::to_string(members) + (members == 1 ? " member survives" : " members survive") + " the loss of " +
+         (spare == 0 ? "none" : std::to_string(spare));
 }
 std::string from_to(std::size_t before, std::size_t after) { return "now " + survives(before) + ", then " + survives(after); }
 
@@ -84,8 +86,8 @@ StepPtr cleared_step(const ClusterView& cluster) {
       change.todo.push_back(change_members(*view, *at, {"member", "remove", one.etcd.id}, "remove " + names.back() + " from etcd's members"));
     }
     const std::size_t left = now.members.size();
-    change.reason = joined(names) + (names.size() == 1 ? " does" : " do") + " not answer, and must go before others join: " +
-                    std::to_string(left) + " of " + std::to_string(left + names.size()) + " members answer now; then " + survives(left);
+    change.reason = joined(names) + (names.size() == 1 ? " does" : " do") + " not answer, and must go before others join: " + std::to_string(left) +
+                    " of " + std::to_string(left + names.size()) + " members answer now; then " + survives(left);
     return change;
   };
   return make_step(etcd::cleared(), {.asks = EtcdScene(cluster).asks(), .decide = decide, .settle = seconds(30)});
@@ -142,8 +144,8 @@ StepPtr left_step(const ClusterView& cluster, std::size_t nth) {
         return !view->derived(etcd_membership)->leaver(one.host) && (one.age >= age || one.age >= refreshed);
       };
       if (age > 0 && std::none_of(now.members.begin(), now.members.end(), knows))
-        return later("Patroni on " + patroni.at + " has asked etcd for its members, which it does every " + std::to_string(10 * view->spec.patroni_ttl) +
-                     " s");
+        return later("Patroni on " + patroni.at + " has asked etcd for its members, which it does every " +
+                     std::to_string(10 * view->spec.patroni_ttl) + " s");
     }
     const TopologyHost* at = nullptr;
     for (const TopologyHost& host : view->topology.hosts)
@@ -160,8 +162,9 @@ StepPtr left_step(const ClusterView& cluster, std::size_t nth) {
     change.todo.push_back(change_members(*view, *at, {"member", "remove", id}, "remove " + leaver.name + " from etcd's members"));
     return change;
   };
-  return make_step(etcd::left(leaver.name),
-                   {.asks = asks, .decide = decide, .settle = seconds(refreshed + 180), .evidence = {journal_ask(scene.asks().front().at, etcd_unit)}});
+  return make_step(
+      etcd::left(leaver.name),
+      {.asks = asks, .decide = decide, .settle = seconds(refreshed + 180), .evidence = {journal_ask(scene.asks().front().at, etcd_unit)}});
 }
 
 // Followers first.
@@ -181,7 +184,8 @@ Order leaving_order(const ClusterView& cluster) {
 
 StepPtr etcd_added(const NodeView& node) {
   const EtcdScene scene(node.cluster);
-  auto decide = [=, name = node.name(), url = etcd_peer_url(node.cluster, node.name()), view = shared(node.cluster)](const Answers& answers) -> Decision {
+  auto decide = [=, name = node.name(), url = etcd_peer_url(node.cluster, node.name()),
+                 view = shared(node.cluster)](const Answers& answers) -> Decision {
     const EtcdScene::Now now = scene.look(answers);
     if (now.known && now.at(name)) return Done{};
     std::vector<std::string> missing = scene.missing(now, name);

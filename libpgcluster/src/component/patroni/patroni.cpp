@@ -229,8 +229,7 @@ class Patroni final : public Component {
     for (Diagnostic& one : no_watchdog(node)) all.findings.push_back(std::move(one));
     for (const std::string& name : platform.patroni.packages) all.least.emplace(name, "3.0");  // the first with failsafe_mode
     for (const UserSpec& user : spec.postgresql_users)
-      if (user.state == ObjectState::present)
-        all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});
+      if (user.state == ObjectState::present) all.secrets.push_back({"postgresql_users." + user.name + ".password", user.password, {user.name}});
     if (spec.pgbouncer_install) all.secrets.push_back(pgbouncer_secret(spec));
     if (keeps_etcd_leader_away(node)) all.units.emplace_back(patroni::etcd_leader_unit);
     return all;

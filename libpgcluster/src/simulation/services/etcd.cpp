@@ -153,7 +153,8 @@ std::optional<ServiceModel::Start> EtcdModel::unit_starts(SimulatedHost& host, c
       cluster = &clusters_.emplace(id, Cluster{.id = id, .token = token, .members = {}}).first->second;
       std::istringstream all(env["ETCD_INITIAL_CLUSTER"]);
       for (std::string one; std::getline(all, one, ',');)
-        if (const auto at = one.find('='); at != std::string::npos) cluster->members.push_back({.name = one.substr(0, at), .peer_url = one.substr(at + 1), .id = one.substr(0, at)});
+        if (const auto at = one.find('='); at != std::string::npos)
+          cluster->members.push_back({.name = one.substr(0, at), .peer_url = one.substr(at + 1), .id = one.substr(0, at)});
     }
     const auto member = std::find_if(cluster->members.begin(), cluster->members.end(), [&](const Member& one) { return one.name == name; });
     if (member == cluster->members.end()) return Start{.takes = {}, .dies = "error validating peerURLs: member count is unequal"};

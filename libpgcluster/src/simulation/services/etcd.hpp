@@ -21,7 +21,7 @@ class EtcdModel final : public ServiceModel {
     std::string peer_url;
     std::string host{};  ///< empty: never started
     std::vector<std::string> client_urls{};
-    std::string id{};       ///< what its number is made of
+    std::string id{};      ///< what its number is made of
     bool learner = false;  ///< of an aborted change
     bool added = false;    ///< to a running cluster, which learns its name when it starts
   };
