@@ -20,28 +20,34 @@ Leaving leaving(const NodeView& node, const std::vector<ComponentPtr>& component
   return {};
 }
 
+StepPtr changed(const StepPtr& removed, const std::function<void(Change&)>& change_it) {
+  auto decide = [removed, change_it](const Answers& answers) -> Decision {
+    Decision decision = removed->decide(answers);
+    if (auto* change = std::get_if<Change>(&decision)) change_it(*change);
+    return decision;
+  };
+  return make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
+}
+
 bool loses_server(const NodeView& node, const Leaving& leaves) {
   return std::find(leaves.servers.begin(), leaves.servers.end(), node.name()) != leaves.servers.end();
 }
 
 // What the component keeps for good, where it owns something: else it is somebody else's, or has not been stopped.
-std::vector<Steps> data_removals(const NodeView& node, const Component& component) {
+std::vector<Steps> data_removals(const NodeView& node, const Component& component, const std::string& reason = {}) {
   std::vector<Steps> data;
   const auto& owned = node.facts.owned;
   if (std::none_of(owned.begin(), owned.end(), [&](const Owned& one) { return component_of(one.step) == component.name(); })) return data;
   for (const std::string& tree : component.data(node.seen_by(component)))
-    data.push_back(absent(removal(node.name(), component.name(), "tree:" + tree), node.name(), "tree:" + tree));
+    data.push_back(changed(absent(removal(node.name(), component.name(), "tree:" + tree), node.name(), "tree:" + tree), [reason](Change& change) {
+      if (!reason.empty()) change.reason = reason;
+    }));
   return data;
 }
 
 // A removal that interrupts nobody.
 StepPtr silent(const StepPtr& removed) {
-  auto decide = [removed](const Answers& answers) -> Decision {
-    Decision decision = removed->decide(answers);
-    if (auto* change = std::get_if<Change>(&decision)) change->impact = Impact::none;
-    return decision;
-  };
-  return make_step(removed->name(), {.asks = removed->asks(), .decide = decide, .settle = removed->settle(), .keeps = removed->keeps()});
+  return changed(removed, [](Change& change) { change.impact = Impact::none; });
 }
 
 // A removal after which a unit of somebody else no longer has what it has read.
@@ -66,7 +72,9 @@ StepPtr removal_step(const NodeView& node, const std::vector<ComponentPtr>& comp
       absent(removal(node.name(), component.empty() ? "pgcluster" : component, one.resource), node.name(), one.resource, package_impact);
   for (const auto& [file, unit] : leaves.readers)
     if (one.resource == "file:" + file) removed = read_again(removed, node.name(), unit);
-  return leaves.serves ? removed : silent(removed);
+  const bool unnoticed =
+      std::any_of(leaves.unnoticed.begin(), leaves.unnoticed.end(), [&](const std::string& unit) { return one.resource == "unit:" + unit; });
+  return leaves.serves && !unnoticed ? removed : silent(removed);
 }
 
 }  // namespace
@@ -114,7 +122,8 @@ Steps with_removals(const NodeView& node, const std::vector<ComponentPtr>& compo
     std::vector<Owned> units, others;
     for (const Owned& one : owned) (removable(one.resource) == "unit" ? units : others).push_back(one);
     std::vector<Steps> data;
-    if (losing.contains(component)) data = data_removals(node, *losing.at(component));
+    if (losing.contains(component))
+      data = data_removals(node, *losing.at(component), "its server has left the cluster, which never takes this data back");
     after_wanted.push_back(
         after_where_planned(leaving(node, components, component).after,
                             sequence(removals(node, components, units, kept), parallel(std::move(data)), removals(node, components, others, kept))));

@@ -101,8 +101,9 @@ enum class Turn {
 
 /// How a component is removed from a host on which other components stay.
 struct Leaving {
-  std::vector<StepRef> after{};  ///< what it owns is removed after these steps, where they are planned; empty: before all other steps
-  bool serves = true;            ///< whether somebody notices that its units stop
+  std::vector<StepRef> after{};          ///< what it owns is removed after these steps, where they are planned; empty: before all other steps
+  bool serves = true;                    ///< whether somebody notices that its units stop
+  std::vector<std::string> unnoticed{};  ///< units of which nobody does all the same
   /// Files of it that a unit of somebody else reads, each with that unit: once the file is gone, the unit is restarted where it runs.
   std::map<std::string, std::string> readers{};
   /// Hosts that keep nothing of the component, or no more than a client. Whatever goes there goes after those steps, and the data with it.

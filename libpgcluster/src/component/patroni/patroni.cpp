@@ -89,6 +89,8 @@ class Patroni final : public Component {
  public:
   std::string name() const override { return "patroni"; }
 
+  Leaving leaving(const ClusterView&) const override { return {.unnoticed = {patroni::etcd_leader_unit}}; }
+
   Steps steps(const NodeView& node) const override {
     if (!node.has(Role::postgres)) return {};
     const auto view = shared(node.cluster);
