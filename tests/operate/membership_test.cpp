@@ -10,8 +10,8 @@ namespace {
 struct Killed {};
 
 // Database hosts pg1 to pg3; `etcd` are the hosts with that role, of which others have no other one.
-Spec placed(const std::vector<std::string>& etcd, int database = 3) {
-  std::string yaml = "patroni_cluster_name: test\npostgresql_users: [{name: app, password: \"app's secret\"}]\nhosts:\n";
+Spec placed(const std::vector<std::string>& etcd, int database = 3, const std::string& more = {}) {
+  std::string yaml = "patroni_cluster_name: test\npostgresql_users: [{name: app, password: \"app's secret\"}]\n" + more + "hosts:\n";
   for (int i = 1; i <= 8; ++i) {
     const std::string name = "pg" + std::to_string(i);
     std::string roles = i <= database ? "postgres" : "";
@@ -141,6 +141,29 @@ TEST_CASE("etcd moves to hosts of its own, and back") {
   finishes(fleet, placed(three), three, {.prune = true});
   CHECK(watch.least >= 0);
   for (const std::string& host : apart) CHECK_FALSE(fleet.executor.host(host).read("/var/lib/pgcluster/cluster"));
+}
+
+TEST_CASE("etcd's members also change with a firewall, with balancers, and without TLS") {
+  const std::vector<std::string> wanted{"pg1", "pg4", "pg5"};
+  for (const char* more :
+       {"firewall_enabled_at_boot: true\nwith_haproxy_load_balancing: true\ncluster_vip: 10.77.0.100\n", "tls_cert_generate: false\n"}) {
+    Fleet fleet;
+    finishes(fleet, placed(three, 3, more), three);
+    Watch watch(fleet);
+    finishes(fleet, placed(wanted, 3, more), wanted);
+    finishes(fleet, placed(three, 3, more), three, {.prune = true});
+    CHECK(watch.least >= 0);
+  }
+}
+
+TEST_CASE("where the spec names no host for etcd, its members follow the default rule") {
+  Fleet fleet;
+  finishes(fleet, spec_of(scheme_a(3)), three);
+  finishes(fleet, spec_of(scheme_a(5)), five);
+  Spec without_the_second = spec_of(scheme_a(4));
+  std::erase_if(without_the_second.hosts, [](const HostSpec& host) { return host.name == "pg2"; });
+  fleet.executor.advance(1min);
+  finishes(fleet, without_the_second, {"pg1", "pg3", "pg4"}, {.prune = true});
 }
 
 TEST_CASE("a dead member is removed before its successor is added") {

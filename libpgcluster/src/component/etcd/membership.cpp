@@ -75,6 +75,10 @@ std::optional<Refused> forbidden(const ClusterView& cluster, const EtcdScene::No
 StepPtr cleared_step(const ClusterView& cluster) {
   auto decide = [scene = EtcdScene(cluster), view = shared(cluster)](const Answers& answers) -> Decision {
     const EtcdScene::Now now = scene.look(answers);
+    const auto membership = view->derived(etcd_membership);
+    const auto changes = [&](const EtcdScene::Member& one) { return membership->leaver(one.host) || (membership->joins(one.host) && !one.answers); };
+    if (now.known && now.dead.empty() && scene.missing(now, {}).empty() && std::none_of(now.members.begin(), now.members.end(), changes))
+      return Done{};
     if (auto why = forbidden(*view, now)) return *why;
     if (now.dead.empty()) return Done{};
     const TopologyHost* at = scene.asker(now);
@@ -182,6 +186,8 @@ Order leaving_order(const ClusterView& cluster) {
 
 }  // namespace
 
+// As a member at once, not as a learner: before 3.5.20 etcd does not write a learner's promotion where 3.6 reads it, and Patroni's data is small. So
+// etcd has one vote to spare less until the new member has started, which is why all that it needs is on its host before.
 StepPtr etcd_added(const NodeView& node) {
   const EtcdScene scene(node.cluster);
   auto decide = [=, name = node.name(), url = etcd_peer_url(node.cluster, node.name()),
