@@ -7,7 +7,7 @@ using namespace std::chrono_literals;
 namespace membership_test {
 namespace {
 
-struct Killed {};
+struct Aborted {};
 
 // Database hosts pg1 to pg3; `etcd` are the hosts with that role, of which others have no other one.
 Spec placed(const std::vector<std::string>& etcd, int database = 3, const std::string& more = {}) {
@@ -21,7 +21,7 @@ Spec placed(const std::vector<std::string>& etcd, int database = 3, const std::s
   return spec_of(yaml);
 }
 
-const std::vector<std::string> three{"pg1", "pg2", "pg3"}, five{"pg1", "pg2", "pg3", "pg4", "pg5"}, apart{"pg4", "pg5", "pg6"};
+const std::vector<std::string> three_hosts{"pg1", "pg2", "pg3"}, five_hosts{"pg1", "pg2", "pg3", "pg4", "pg5"}, apart{"pg4", "pg5", "pg6"};
 
 std::vector<std::string> members(Fleet& fleet, const std::string& asked = "pg1") {
   std::vector<std::string> found;
@@ -87,8 +87,8 @@ const PlannedChange* change_of(const Plan& plan, const std::string& id) {
 
 TEST_CASE("etcd grows from three to five, one at a time, and the plan tells how many losses it survives") {
   Fleet fleet;
-  finishes(fleet, placed(three), three);
-  const Plan plan = plan_deploy(placed(five), fleet.executor);
+  finishes(fleet, placed(three_hosts), three_hosts);
+  const Plan plan = plan_deploy(placed(five_hosts), fleet.executor);
   REQUIRE(change_of(plan, "pg4/etcd/added"));
   REQUIRE(change_of(plan, "pg5/etcd/added"));
   CHECK(change_of(plan, "pg4/etcd/added")->reason == "pg4 joins etcd: now 3 members survive the loss of 1, then 4 members survive the loss of 1");
@@ -98,7 +98,7 @@ TEST_CASE("etcd grows from three to five, one at a time, and the plan tells how 
   CHECK(says(config, "pg4=https://10.77.0.14:2380,pg5=https://10.77.0.15:2380\""));
   CHECK(disturbing(plan).empty());
   Watch watch(fleet);
-  finishes(fleet, placed(five), five);
+  finishes(fleet, placed(five_hosts), five_hosts);
   CHECK(watch.least >= 0);
   CHECK(watch.said == std::vector<std::string>{"add pg4 to etcd's members", "add pg5 to etcd's members"});
   CHECK(says(*fleet.executor.host("pg1").read("/etc/patroni/config.yml"), "10.77.0.15:2379"));
@@ -106,8 +106,8 @@ TEST_CASE("etcd grows from three to five, one at a time, and the plan tells how 
 
 TEST_CASE("etcd shrinks from five to three: the leader last, and data goes when its member is out") {
   Fleet fleet;
-  const Spec wide = placed(five, 5);
-  finishes(fleet, wide, five);
+  const Spec wide = placed(five_hosts, 5);
+  finishes(fleet, wide, five_hosts);
   const std::vector<std::string> kept{"pg3", "pg4", "pg5"};  // pg1 leads
   const Plan plan = plan_deploy(placed(kept, 5), fleet.executor);
   REQUIRE(change_of(plan, "cluster/etcd/left-pg1"));
@@ -128,17 +128,17 @@ TEST_CASE("etcd shrinks from five to three: the leader last, and data goes when 
     CHECK_FALSE(fleet.executor.host(host).packages.contains("etcd-server"));
   }
   // And it grows again on the same hosts.
-  finishes(fleet, wide, five);
+  finishes(fleet, wide, five_hosts);
 }
 
 TEST_CASE("etcd moves to hosts of its own, and back") {
   Fleet fleet;
-  finishes(fleet, placed(three), three);
+  finishes(fleet, placed(three_hosts), three_hosts);
   Watch watch(fleet);
   finishes(fleet, placed(apart), apart);
   CHECK(watch.least >= 0);
-  CHECK(says(refusal(fleet, placed(three)), "is no longer in the spec, and is a member of the DCS"));
-  finishes(fleet, placed(three), three, {.prune = true});
+  CHECK(says(refusal(fleet, placed(three_hosts)), "is no longer in the spec, and is a member of the DCS"));
+  finishes(fleet, placed(three_hosts), three_hosts, {.prune = true});
   CHECK(watch.least >= 0);
   for (const std::string& host : apart) CHECK_FALSE(fleet.executor.host(host).read("/var/lib/pgcluster/cluster"));
 }
@@ -148,18 +148,18 @@ TEST_CASE("etcd's members also change with a firewall, with balancers, and witho
   for (const char* more :
        {"firewall_enabled_at_boot: true\nwith_haproxy_load_balancing: true\ncluster_vip: 10.77.0.100\n", "tls_cert_generate: false\n"}) {
     Fleet fleet;
-    finishes(fleet, placed(three, 3, more), three);
+    finishes(fleet, placed(three_hosts, 3, more), three_hosts);
     Watch watch(fleet);
     finishes(fleet, placed(wanted, 3, more), wanted);
-    finishes(fleet, placed(three, 3, more), three, {.prune = true});
+    finishes(fleet, placed(three_hosts, 3, more), three_hosts, {.prune = true});
     CHECK(watch.least >= 0);
   }
 }
 
 TEST_CASE("where the spec names no host for etcd, its members follow the default rule") {
   Fleet fleet;
-  finishes(fleet, spec_of(scheme_a(3)), three);
-  finishes(fleet, spec_of(scheme_a(5)), five);
+  finishes(fleet, spec_of(scheme_a(3)), three_hosts);
+  finishes(fleet, spec_of(scheme_a(7)), five_hosts);
   Spec without_the_second = spec_of(scheme_a(4));
   std::erase_if(without_the_second.hosts, [](const HostSpec& host) { return host.name == "pg2"; });
   fleet.executor.advance(1min);
@@ -168,9 +168,9 @@ TEST_CASE("where the spec names no host for etcd, its members follow the default
 
 TEST_CASE("a dead member is removed before its successor is added") {
   Fleet fleet;
-  finishes(fleet, placed(three), three);
+  finishes(fleet, placed(three_hosts), three_hosts);
   SUBCASE("its host left the spec") {
-    finishes(fleet, placed({"pg1", "pg2", "pg3", "pg4", "pg5"}), five);
+    finishes(fleet, placed({"pg1", "pg2", "pg3", "pg4", "pg5"}), five_hosts);
     fleet.executor.host("pg5").down = true;
     fleet.executor.advance(1min);
     Watch watch(fleet);
@@ -179,7 +179,7 @@ TEST_CASE("a dead member is removed before its successor is added") {
     CHECK(watch.least >= 0);
   }
   SUBCASE("its host stays, and has lost the role") {
-    finishes(fleet, placed(five), five);
+    finishes(fleet, placed(five_hosts), five_hosts);
     fleet.executor.stop_unit(fleet.executor.host("pg3"), "etcd.service");
     const std::vector<std::string> wanted{"pg1", "pg2", "pg4", "pg5", "pg6"};
     Watch watch(fleet);
@@ -206,7 +206,7 @@ TEST_CASE("a host made anew under its name gets a new member in place of the for
 TEST_CASE("a host that is down gives its role up to another one, and loses the rest when it is back") {
   Fleet fleet;
   const std::vector<std::string> wanted{"pg1", "pg2", "pg4"};
-  finishes(fleet, placed(three), three);
+  finishes(fleet, placed(three_hosts), three_hosts);
   fleet.executor.host("pg3").down = true;
   fleet.executor.advance(1min);
   apply_it(fleet, placed(wanted), {.without = {"pg3"}});
@@ -221,35 +221,35 @@ TEST_CASE("a host that is down gives its role up to another one, and loses the r
 
 TEST_CASE("what an aborted change left behind is removed, and the change is made") {
   Fleet fleet;
-  finishes(fleet, placed(three), three);
+  finishes(fleet, placed(three_hosts), three_hosts);
   EtcdModel::Cluster& cluster = *const_cast<EtcdModel::Cluster*>(fleet.etcd->cluster_of("pg1"));
   SUBCASE("a learner") {
     cluster.members.push_back({.name = "pg4", .peer_url = "https://10.77.0.14:2380", .id = "learner", .learner = true, .added = true});
-    finishes(fleet, placed(five), five);
+    finishes(fleet, placed(five_hosts), five_hosts);
   }
   SUBCASE("a member that has not started, and is the next one") {
     cluster.members.push_back({.name = "pg4", .peer_url = "https://10.77.0.14:2380", .id = "aborted", .added = true});
-    finishes(fleet, placed(five), five);
+    finishes(fleet, placed(five_hosts), five_hosts);
   }
   SUBCASE("a member that has not started, and is the one after the next") {
     cluster.members.push_back({.name = "pg5", .peer_url = "https://10.77.0.15:2380", .id = "aborted", .added = true});
-    finishes(fleet, placed(five), five);
+    finishes(fleet, placed(five_hosts), five_hosts);
   }
   SUBCASE("a stranger is not touched") {
     cluster.members.push_back({.name = "other", .peer_url = "https://10.77.0.99:2380", .id = "stranger", .added = true});
-    const std::string told = refusal(fleet, placed(five));
+    const std::string told = refusal(fleet, placed(five_hosts));
     CHECK_MESSAGE(says(told, "etcd has members on hosts that the spec does not know: 10.77.0.99:2380"), told);
   }
 }
 
 TEST_CASE("refused: members change only while all that stay are healthy") {
   Fleet fleet;
-  finishes(fleet, placed(three), three);
+  finishes(fleet, placed(three_hosts), three_hosts);
   fleet.executor.stop_unit(fleet.executor.host("pg2"), "etcd.service");
-  const std::string silent = refusal(fleet, placed(five));
+  const std::string silent = refusal(fleet, placed(five_hosts));
   CHECK_MESSAGE(says(silent, "etcd on pg2 does not answer"), silent);
   fleet.executor.stop_unit(fleet.executor.host("pg3"), "etcd.service");
-  const std::string lost = refusal(fleet, placed(five));
+  const std::string lost = refusal(fleet, placed(five_hosts));
   CHECK_MESSAGE(says(lost, "etcd has no quorum"), lost);
 }
 
@@ -260,13 +260,13 @@ TEST_CASE("interrupted anywhere, the next apply finishes, and no quorum is ever 
     const bool late = nth % 2 == 0;
     CAPTURE(nth);
     Fleet fleet;
-    apply_it(fleet, placed(three));
+    apply_it(fleet, placed(three_hosts));
     Watch watch(fleet);
     bool killed = false;
-    fleet.executor.interrupt(nth, late, [] { throw Killed(); });
+    fleet.executor.interrupt(nth, late, [] { throw Aborted(); });
     try {
       fleet.deploy(placed(moved));
-    } catch (const Killed&) {
+    } catch (const Aborted&) {
       killed = true;
     }
     fleet.executor.interrupt(0, false, {});
@@ -274,7 +274,7 @@ TEST_CASE("interrupted anywhere, the next apply finishes, and no quorum is ever 
     fleet.executor.advance(2min);
     finishes(fleet, placed(moved), moved);
     CHECK(watch.least >= 0);
-    for (const std::string& host : five) CHECK(fleet.etcd->made(host) <= 1);
+    for (const std::string& host : five_hosts) CHECK(fleet.etcd->made(host) <= 1);
     if (!killed) break;
   }
   CHECK(effective > 8);
