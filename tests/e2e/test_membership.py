@@ -28,6 +28,7 @@ def cluster(tmp_path_factory):
     made.hosts = list(ALL)
     try:
         made.up(warm=True)
+        made.spec["firewall_enabled_at_boot"] = True    # it lets nobody in but the cluster's hosts
         place(made, {host: ["postgres", "etcd"] for host in ALL[:3]})
         made.apply()
         made.wait_healthy()

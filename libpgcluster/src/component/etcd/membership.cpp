@@ -210,9 +210,11 @@ StepPtr etcd_added(const NodeView& node) {
                    "etcd on " + joined(silent) + " does not answer, and no other member may join meanwhile: journalctl -u etcd there says why");
     if (std::any_of(now.members.begin(), now.members.end(), [](const EtcdScene::Member& one) { return one.age < connected_after; }))
       return later("the members of etcd have known each other for 5 s");
-    return Change{.todo = {change_members(*view, *at, {"member", "add", name, "--peer-urls=" + url}, "add " + name + " to etcd's members")},
-                  .action = Action::create,
-                  .reason = name + " joins etcd: " + tolerance};
+    Do add = change_members(*view, *at, {"member", "add", name, "--peer-urls=" + url}, "add " + name + " to etcd's members");
+    auto& argv = std::get<Run>(add.what).argv;
+    argv.insert(argv.begin() + 2, {shell::add_member, "bash"});
+    add.limit = seconds(120);
+    return Change{.todo = {std::move(add)}, .action = Action::create, .reason = name + " joins etcd: " + tolerance};
   };
   return make_step(etcd::added(node.name()), {.asks = scene.asks(), .decide = decide, .settle = seconds(120)});
 }

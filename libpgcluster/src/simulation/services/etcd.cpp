@@ -391,6 +391,11 @@ std::optional<Output> EtcdModel::exec(SimulatedHost& host, const std::vector<std
     const auto age = now - std::chrono::microseconds(host.active(argv[4]) ? host.units.at(argv[4]).state.started : 0);
     return Output{.out = host.active(argv[4]) ? std::to_string(std::chrono::duration_cast<std::chrono::seconds>(age).count()) + "\n" : "0\n"};
   }
+  if (argv[0] == "bash" && argv.size() > 8 && argv[2] == shell::add_member) {
+    std::vector<std::string> once{"bash", "-c"};
+    once.insert(once.end(), argv.begin() + 4, argv.end());
+    return own_member(host, once);
+  }
   if (argv[0] == "bash" && argv.size() > 6 && argv[3] == "etcdctl") return own_member(host, argv);
   if (argv[0] == "sh" && argv.size() > 7 && argv[2] == shell::make_users) return make_users(host, argv, input);
   if (argv[0] == "sh" && argv.size() > 8 && argv[2] == shell::etcd_key && argv[4] == "/v3/kv/range") return patronis_key(host, argv);
