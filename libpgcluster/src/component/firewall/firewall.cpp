@@ -63,7 +63,7 @@ Table read_table(const Answer& answer) {
 }
 
 // The rules that are wished. The host itself tells where sshd listens: the spec's port may be that of a router in between.
-std::string wished_rules(const NodeView& node, const Answer& ports) {
+std::string wished_rules(const NodeView& node, const Answer& ports, bool with_leaving = false) {
   std::set<int> numbers;
   if (const auto* output = std::get_if<Output>(&ports)) {
     std::istringstream lines(output->out);
@@ -71,7 +71,7 @@ std::string wished_rules(const NodeView& node, const Answer& ports) {
       if (port > 0 && port < 65536) numbers.insert(port);
   }
   if (numbers.empty()) numbers.insert(node.host.access.port);
-  return firewall_rules(node, numbers);
+  return firewall_rules(node, numbers, with_leaving);
 }
 
 std::optional<Refused> unknown_state(const Answers& answers, const std::vector<Ask>& asks) {
@@ -95,7 +95,8 @@ Do program_call(const Answers& answers, const std::string& host, std::vector<std
   return call;
 }
 
-// Where the rules change, the host first opens what the new ones open, before anything needs it. What they close it closes last.
+// Where the rules change, the host first opens what the new ones open, before anything needs it. What they close it closes last. Hosts that leave may
+// need what is new as well: a new member of the DCS must reach those that leave it.
 StepPtr open_step(const NodeView& node) {
   const std::string host = node.name();
   const Ask file{host, FileOf{firewall_file}}, table = table_ask(host), ports = ssh_ports_ask(host);
@@ -106,7 +107,7 @@ StepPtr open_step(const NodeView& node) {
     const Table now = read_table(answers[table]);
     if (!present || now.rules.empty() || now.rules == "none") return Done{};
     const TopologyHost& self = view->topology.host(host);
-    const std::string wished = wished_rules({*view, self, view->facts.at(host)}, answers[ports]);
+    const std::string wished = wished_rules({*view, self, view->facts.at(host)}, answers[ports], true);
     const std::string both = firewall_union(present->content, wished);
     const bool opens_more = firewall_union(wished, present->content) != present->content;
     if (!opens_more || now.rules == sha256_hex(both) || now.rules == sha256_hex(wished)) return Done{};

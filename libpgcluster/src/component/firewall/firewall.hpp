@@ -13,7 +13,7 @@ constexpr const char* firewall_file = "/etc/pgcluster/firewall.nft";
 constexpr const char* firewall_program_file = "/usr/local/lib/pgcluster/firewall";
 
 /// The table inet pgcluster of a host: accepts the traffic that its components need and ssh at these ports, and drops the rest.
-std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports);
+std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports, bool with_leaving = false);
 
 /// Rules that accept everything that `present` or `wished` accepts; equal to `wished` if it accepts everything that `present` does. Both must come
 /// from firewall_rules().

@@ -90,7 +90,7 @@ std::vector<std::string> rules_of(const std::string& text) {
 
 }  // namespace
 
-std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports) {
+std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports, bool with_leaving) {
   const ClusterView& cluster = node.cluster;
   Opening hosts, clients, all;
   if (const auto needs = cluster.needs.find(node.name()); needs != cluster.needs.end())
@@ -104,6 +104,8 @@ std::string firewall_rules(const NodeView& node, const std::set<int>& ssh_ports)
     }
   std::vector<std::string> members;
   for (const TopologyHost* host : cluster.known()) members.push_back(net::single_address(host->address));
+  if (with_leaving)
+    for (const TopologyHost& host : cluster.pruned) members.push_back(net::single_address(host.address));
   const std::vector<Sources> from_hosts = sources(members);
   std::string text = fmt::format(R"(# Written by pgcluster: who may connect to this host. What another table drops stays dropped.
 table inet pgcluster
