@@ -417,7 +417,8 @@ void CommandLine::members() {
         "Makes new passwords for roles (superuser, replication, restapi, pgbouncer, or a user of the spec), or new keys and certificates on all\n"
         "hosts. Sessions go on; no database is restarted. A password that stands in the spec is changed there, and by apply. ca replaces the\n"
         "authority that signs the certificates, in three plans, each shown and confirmed by itself. gossip-key replaces\n"
-        "the key that encrypts Consul's gossip, and etcd the password by which Patroni logs in to etcd.",
+        "the key that encrypts Consul's gossip, consul all tokens of Consul (its agents restart one at a time), and etcd the password by which\n"
+        "Patroni logs in to etcd.",
         "  pgcluster rotate -f cluster.yaml certificates\n  pgcluster rotate -f cluster.yaml ca\n  pgcluster rotate -f cluster.yaml superuser "
         "replication --yes",
         changes},
@@ -428,7 +429,7 @@ void CommandLine::members() {
            return pgcluster::plan_rotate(spec, executor, chosen);
          });
        })
-      .add_option("WHAT", a_.what, "Roles, or the words certificates, ca, gossip-key, etcd")
+      .add_option("WHAT", a_.what, "Roles, or the words certificates, ca, gossip-key, consul, etcd")
       ->required();
   asks({"pause", "Stop automatic failover until resume",
         "For maintenance during which Patroni must not fail over. Until resume, a leader that dies is not replaced.",

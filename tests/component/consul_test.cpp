@@ -496,3 +496,41 @@ TEST_CASE("consul: root's token allows everything on a server's host, and elsewh
   CHECK(file("pg1", "tokens").content.reveal().find("\"master\"") != std::string::npos);
   for (const char* host : {"pg3", "app1"}) CHECK(file(host, "tokens").content.reveal().find("\"master\"") == std::string::npos);
 }
+
+TEST_CASE("consul: replaced tokens come beside the former ones, and into files when the host's agent answers with them") {
+  ClusterView view = begun(true);
+  const auto lines_of = [&] {
+    const Decision making = decide(together(view), "cluster/consul/tokens-dc1", {{"pg1", "/v1/acl", Output{.out = "no token 7067636c-1\n"}}});
+    return std::get<Run>(changed(making).todo.at(0).what).input.reveal();
+  };
+  const std::string before = lines_of();
+  CHECK(before.find("management") == std::string::npos);
+  CHECK_FALSE(is_planned(steps(consul_component(), view, "pg1"), "pg1/consul/known-tokens"));
+  view.rotations["consul_tokens_key"] = 1;
+  view.secrets["consul_tokens_key"] = {"consul_tokens_key", "another"};
+  for (auto& [host, facts] : view.facts) facts.owned.push_back({"file:/etc/pgcluster/consul.header", host + "/consul/header"});
+  const std::string after = lines_of();
+  CHECK(after.starts_with("management 7067636c-"));
+  CHECK(after.find("{\"Name\":\"global-management\"}") != std::string::npos);
+  std::istringstream lines(before);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("token 7067636c-")) CHECK_MESSAGE(after.find(line.substr(0, 42)) == std::string::npos, line);
+  // The tokens are made with the token that root has now, before any file changes.
+  CHECK(
+      std::get<Run>(
+          changed(decide(together(view), "cluster/consul/tokens-dc1", {{"pg1", "/v1/acl", Output{.out = "no token management\n"}}})).todo.at(0).what)
+          .argv.at(6) == "/etc/pgcluster/consul.header");
+
+  const Steps all = steps(consul_component(), view, "pg1");
+  const auto said = [&](const Answer& answer) { return decide(all, "pg1/consul/known-tokens", {{"pg1", "X-Consul-Token", answer}}); };
+  CHECK(is<Done>(said(Output{.out = "known\n"})));
+  CHECK(is<Done>(said(Output{.out = "no agent\n"})));
+  CHECK(is<Later>(said(Output{.out = "unknown\n"})));
+  CHECK(is<Later>(said(Output{.status = 124})));
+
+  const Answer former = Output{.out = "former token 7067636c-1\n"};
+  CHECK(changed(decide(together(view), "cluster/consul/former-tokens-dc1", {{"pg1", "/v1/acl", former}})).reason ==
+        "every program has its new token");
+  view.without = {"pg3"};
+  CHECK_FALSE(is_planned(together(view), "cluster/consul/former-tokens-dc1"));
+}

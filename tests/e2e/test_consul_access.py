@@ -1,10 +1,14 @@
 """Consul allows each token what its owner needs, and names resolve without one."""
 
+import contextlib
 import json
+import os
+import signal
+import subprocess
 import time
 
 import pytest
-from cluster import outages
+from cluster import address, outages
 from names import API, CONSUL, CURL, SERVICE, assert_names, assert_nothing_lost, ip_set, prepare_client, watch, writer
 
 warm = True
@@ -153,6 +157,77 @@ def test_tokens_that_somebody_has_deleted_or_changed_are_made_anew(consul):
     consul.wait_healthy()
     assert ask(consul, APP, "acl/tokens", HEADER)[0] == 403
     names_are_right(consul)
+    consul.assert_converged()
+
+
+@contextlib.contextmanager
+def clients(cluster):
+    """A client that writes by the leader's name, and one that logs in again and again: none of them notices anything."""
+    leader = address(cluster.status()["leader"])
+    with cluster.client("logins", leader, "6432", "app", environment={"PGPASSWORD": cluster.password("app")}) as logins, writer(cluster, APP, f"master.{SERVICE}") as writes:
+        time.sleep(1)
+        yield
+    bad = [one for one in logins + writes if not one["ok"]]
+    print(f"{len(logins)} logins, {len(writes)} writes, longest gaps {outages(writes, 0.3)}")
+    assert len(logins) > 10 and len(writes) > 20 and not bad, bad[:3]
+
+
+def tokens(cluster):
+    """Each token by where it is."""
+    where = {(host, what): show for host in cluster.hosts for what, show in (("agent", AGENT), ("root", f"cat {HEADER.replace('header', 'token')}"))}
+    where |= {(host, "patroni"): PATRONI for host in DATABASES}
+    return {(host, what): cluster.inside(host, show) for (host, what), show in where.items()}
+
+
+def assert_replaced(cluster, before):
+    after = tokens(cluster)
+    assert not [one for one in before if before[one] == after[one]]
+    assert made(cluster) == TOKENS | {"management"}
+    for (host, what), token in before.items():
+        assert ask(cluster, host, "acl/token/self", f"echo {token}")[0] == 403, (host, what)
+        assert ask(cluster, host, "acl/token/self", f"echo {after[host, what]}")[0] == 200, (host, what)
+    managing = [one for one in json.loads(ask(cluster, "pg1", "acl/tokens", HEADER)[1]) if any(policy["Name"] == "global-management" for policy in one["Policies"])]
+    assert [one["Description"] for one in managing] == ["pgcluster: management"], managing
+
+
+def test_all_tokens_are_replaced_under_clients(consul):
+    before = tokens(consul)
+    with clients(consul):
+        print(consul.run("rotate", "consul", "--yes").stdout)
+        time.sleep(6)    # each Patroni has gone through its loop
+    assert_replaced(consul, before)
+    consul.assert_converged()
+    consul.wait_healthy()
+    # Whichever server leads, it does not make the former token again.
+    for host in DATABASES:
+        consul.inside(host, "systemctl restart consul patroni")
+        consul.wait_healthy()
+    assert_replaced(consul, before)
+    names_are_right(consul)
+
+
+@pytest.mark.parametrize("moment", ["pg2  consul/service  done", "cluster  consul/tokens-dc1  done"])
+def test_a_rotation_that_was_killed_is_ended_by_the_next_apply(consul, moment, long):
+    if "tokens" in moment and not long:
+        pytest.skip("a second moment is tried with --long")
+    before = tokens(consul)
+    with clients(consul):
+        process = subprocess.Popen(consul.argv("rotate", "consul", "--yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(moment):
+                break
+        assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        consul.wait_unlocked()
+        consul.wait_healthy()
+        consul.apply()
+        time.sleep(6)
+    assert_replaced(consul, before)
+    consul.wait_healthy()
     consul.assert_converged()
 
 

@@ -205,6 +205,129 @@ TEST_CASE("scheme C: tokens are made, made again where somebody has deleted one,
   settled(fleet, spec);
 }
 
+namespace {
+
+const std::string with_balancers = head +
+                                   "with_haproxy_load_balancing: true\nconfd_binary: /proc/self/exe\nhosts:\n  pg1: {address: 10.77.0.11}\n  pg2: "
+                                   "{address: 10.77.0.12}\n  pg3: {address: 10.77.0.13}\n" +
+                                   app;
+
+// What a program of the host shows to Consul, by its file.
+std::map<std::string, std::string> token_files(Fleet& fleet) {
+  std::map<std::string, std::string> all;
+  for (const char* host : {"pg1", "pg2", "pg3", "app1"})
+    for (const char* path :
+         {consul_header_file, consul_token_file, consul_tokens_file, consul_services_file, "/etc/confd/consul.env", "/etc/patroni/config.yml"})
+      if (const std::string* content = fleet.executor.host(host).read(path)) all[std::string(host) + path] = *content;
+  return all;
+}
+
+// Each server starts once more, one after the other, so that each has led: one that had the former token would make it again.
+void lead_in_turn(Fleet& fleet) {
+  for (const char* host : {"pg1", "pg2", "pg3"}) {
+    fleet.executor.reboot(fleet.executor.host(host));
+    fleet.executor.advance(60s);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scheme C: rotate consul replaces all tokens, and only agents restart, one at a time") {
+  Fleet fleet;
+  const Spec spec = spec_of(with_balancers);
+  with_resolved(fleet, spec, "app1");
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  const std::set<std::string> owners = fleet.consul->token_owners("pg1");
+  for (int turn = 1; turn < 3; ++turn) {
+    CAPTURE(turn);
+    const auto before = token_files(fleet);
+    CHECK(before.size() == 3 * 6 + 3);
+    const Plan plan = plan_rotate(spec, fleet.executor, {.what = {"consul"}});
+    for (const PlannedChange& one : plan.changes()) CHECK_MESSAGE((!disturbs(one.impact) || one.id == one.host + "/consul/service"), plan.text());
+    CHECK(disturbing(plan).size() == 4);
+    const Report report = apply(plan, fleet.executor);
+    REQUIRE_MESSAGE(report.ok(), report.text());
+    settled(fleet, spec);
+    for (const auto& [file, content] : token_files(fleet)) CHECK_MESSAGE(content != before.at(file), file);
+    CHECK(fleet.consul->token_owners("pg1") == owners);
+    CHECK(fleet.consul->tokens("pg1") == owners.size());
+    CHECK(fleet.consul->managers("pg1") == 1);
+    lead_in_turn(fleet);
+    CHECK(fleet.consul->managers("pg1") == 1);
+    settled(fleet, spec);
+  }
+  Spec without = spec_of(scheme_c("tls_cert_generate: false\n"));
+  Fleet plain;
+  apply_it(plain, without);
+  CHECK_THROWS_WITH_AS(plan_rotate(without, plain.executor, {.what = {"consul"}}), doctest::Contains("nothing would be replaced"), Error);
+}
+
+TEST_CASE("scheme C: rotate consul, interrupted anywhere: no program is refused meanwhile, and the next apply ends it") {
+  struct Killed {};
+  bool killed = true;
+  for (std::size_t nth = 1; killed; nth += 6) {
+    CAPTURE(nth);
+    killed = false;
+    Fleet fleet;
+    const Spec spec = spec_of(with_balancers);
+    with_resolved(fleet, spec, "app1");
+    apply_it(fleet, spec);
+    const auto before = token_files(fleet);
+    const Plan plan = plan_rotate(spec, fleet.executor, {.what = {"consul"}});
+    fleet.executor.interrupt(nth, nth % 2 == 0, [] { throw Killed(); });
+    try {
+      const Report report = apply(plan, fleet.executor);
+      CHECK_MESSAGE(report.ok(), report.text());
+    } catch (const Killed&) {
+      killed = true;
+    }
+    fleet.executor.interrupt(0, false, {});
+    fleet.executor.advance(60s);
+    CHECK(fleet.consul->managers("pg1") >= 1);
+    const Status status = read_status(spec, fleet.executor);
+    CHECK_MESSAGE(!status.leader.empty(), status.text());
+    apply_it(fleet, spec);
+    settled(fleet, spec);
+    lead_in_turn(fleet);
+    settled(fleet, spec);
+    CHECK(fleet.consul->managers("pg1") == 1);
+    const auto now = token_files(fleet);
+    std::set<bool> changed;
+    for (const auto& [file, content] : now) changed.insert(content != before.at(file));
+    CHECK(changed.size() == 1);
+    if (!killed) CHECK(nth > 20);
+  }
+}
+
+TEST_CASE("scheme C: while a host is left out, tokens that it may still have stay") {
+  Fleet fleet;
+  const Spec spec = spec_of(scheme_c() + app);
+  with_resolved(fleet, spec, "app1");
+  apply_it(fleet, spec);
+  const std::size_t tokens = fleet.consul->tokens("pg1");
+  struct Killed {};
+  fleet.executor.interrupt(8, true, [] { throw Killed(); });
+  try {
+    apply(plan_rotate(spec, fleet.executor, {.what = {"consul"}}), fleet.executor);
+  } catch (const Killed&) {
+  }
+  fleet.executor.interrupt(0, false, {});
+  fleet.executor.advance(60s);
+  fleet.executor.host("app1").down = true;
+  fleet.executor.advance(60s);
+  apply_it(fleet, spec, {.without = {"app1"}});
+  CHECK(fleet.consul->tokens("pg1") > tokens);
+  CHECK(fleet.consul->managers("pg1") == 2);
+  fleet.executor.host("app1").down = false;
+  fleet.executor.reboot(fleet.executor.host("app1"));
+  fleet.executor.advance(120s);
+  apply_it(fleet, spec);
+  settled(fleet, spec);
+  CHECK(fleet.consul->tokens("pg1") == tokens);
+  CHECK(fleet.consul->managers("pg1") == 1);
+}
+
 TEST_CASE("scheme C: tokens are for new clusters with TLS, which keep them also without TLS") {
   const Spec spec = spec_of(scheme_c()), plain = spec_of(scheme_c("tls_cert_generate: false\n"));
   const auto warned = [](Fleet& fleet, const Spec& wished) {

@@ -306,7 +306,7 @@ class Deployment {
   void refuse_to_strand() const {
     if (rotated_.empty() || rotated_ == std::set<std::string>{certificates::rotated}) return;
     for (const KnownHost& host : left_)
-      if (std::find(host.roles.begin(), host.roles.end(), Role::postgres) != host.roles.end())
+      if (!host.roles.empty())
         throw Error({.code = Code::refused,
                      .message = host.name +
                                 " is no longer in the spec, but still belongs to the cluster, and would not get the new password, key or certificate",

@@ -12,5 +12,7 @@ namespace pgcluster::consul {
 inline StepRef healthy(const std::string& host) { return {host, "consul", "healthy"}; }
 /// Its agent no longer answers in the way that the cluster leaves (TLS or plain). Planned while a cluster goes over.
 inline StepRef closed(const std::string& host) { return {host, "consul", "closed"}; }
+/// Consul knows the host's tokens. Planned for each host with a running agent whose cluster has replaced its tokens.
+inline StepRef known_tokens(const std::string& host) { return {host, "consul", "known-tokens"}; }
 
 }  // namespace pgcluster::consul

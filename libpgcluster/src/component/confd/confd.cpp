@@ -129,7 +129,8 @@ class Confd final : public Component {
       Text content = "CONSUL_HTTP_TOKEN=";
       content += consul_reader_token(node.cluster);
       content += "\n";
-      token = file(step("token"), host, {.path = token_file, .content = std::move(content), .mode = 0600});
+      token = after_where_planned({consul::known_tokens(host)},
+                                  file(step("token"), host, {.path = token_file, .content = std::move(content), .mode = 0600}));
     }
     const std::vector<std::string> packages = needs(node).packages;
     const Steps installed = packages.empty() ? Steps() : Steps(pgcluster::packages(step("packages"), host, packages));

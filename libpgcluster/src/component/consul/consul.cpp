@@ -145,9 +145,11 @@ class Consul final : public Component {
       program = parallel(std::move(program), program_step(node, "consul", consul_program(node.spec()), node.spec().consul_binary));
     const std::vector<std::string> reload = wish.reloadable ? std::vector<std::string>{"/bin/kill -HUP $MAINPID"} : std::vector<std::string>{};
     std::vector<Steps> files;
-    if (node.has(Role::postgres)) files.emplace_back(file(step("services"), host, consul_services(node, over)));
+    const auto once_known = [&](Steps one) { return after_where_planned({consul::known_tokens(host)}, std::move(one)); };
+    if (node.has(Role::postgres)) files.push_back(once_known(file(step("services"), host, consul_services(node, over))));
     files.emplace_back(consul_gossip_file(node));
-    for (Steps& one : consul_token_files(node)) files.push_back(std::move(one));
+    files.push_back(consul_known_tokens(node));
+    for (Steps& one : consul_token_files(node)) files.push_back(once_known(std::move(one)));
     files.emplace_back(file(step("unit"), host, {.path = unit_file, .content = consul_unit_text(node)}));
     files.emplace_back(file(step("notes"), host, unit_notes(wish, reload)));
     // First what may be refused: nothing is installed on a host that has a Consul, or somebody else on its ports.
@@ -181,7 +183,7 @@ class Consul final : public Component {
     CertificateNeed certificate{.name = consul_certificate, .account = node.platform().consul.account, .asks = true, .after = "account"};
     if (node.has(Role::consul)) certificate.names.push_back("server." + consul_datacenter(spec, node.host) + ".consul");
     certificates::declare(node, all, {std::move(certificate)});
-    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret});
+    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret, .word = "consul"});
     all.findings = without_consul_tokens(node);
     if (!spec.consul_binary.path.empty()) all.programs.push_back({"consul_binary", spec.consul_binary.path});
     return all;

@@ -127,7 +127,9 @@ inline constexpr const char* consul_tokens_file = "/etc/consul.d/pgcluster-token
 Steps consul_tokens_mark(const NodeView& node);
 /// The host's files with tokens; empty where Consul has none.
 std::vector<Steps> consul_token_files(const NodeView& node);
-/// Makes the policies and tokens of a datacenter, and deletes the tokens of pruned hosts.
+/// Once the tokens were replaced: waits until the host's agent answers with each of the host's tokens.
+Steps consul_known_tokens(const NodeView& node);
+/// Makes the policies and tokens of a datacenter, and deletes former tokens and those of pruned hosts.
 Steps consul_token_steps(const ClusterView& cluster, const std::string& datacenter, const std::vector<const TopologyHost*>& servers);
 /// The warning about a cluster with TLS that began without tokens. One host tells it for all.
 std::vector<Diagnostic> without_consul_tokens(const NodeView& node);

@@ -5,6 +5,7 @@ namespace pgcluster::shell {
 
 extern const char* const gossip_key;
 extern const char* const keyring;
+extern const char* const known_tokens;
 extern const char* const tokens;
 
 }  // namespace pgcluster::shell

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <sstream>
 
+#include <pgcluster/component/confd.hpp>
+#include <pgcluster/component/patroni.hpp>
+
 #include "base/digest.hpp"
 #include "base/json.hpp"
 #include "component/certificates.hpp"
@@ -23,6 +26,7 @@ constexpr const char* anonymous = "00000000-0000-0000-0000-000000000002";
 // The accessor IDs of our tokens begin with this, and tokens.sh recognises them by it.
 constexpr const char* our_accessors = "7067636c";
 constexpr const char* names_policy = "pgcluster-names";
+constexpr const char* everything_policy = "global-management";  // Consul's own
 
 bool find_tokens(const ClusterView& cluster) {
   const auto any = [&](const auto& is) { return std::any_of(cluster.facts.begin(), cluster.facts.end(), is); };
@@ -35,7 +39,18 @@ std::string uuid_of(const std::string& text) {
   const std::string hex = sha256_hex(text);
   return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-4" + hex.substr(12, 3) + "-8" + hex.substr(15, 3) + "-" + hex.substr(18, 12);
 }
-std::string accessor_of(const std::string& whose) { return our_accessors + uuid_of(whose).substr(8); }
+
+// How often the tokens were replaced.
+int turn_of(const ClusterView& cluster) {
+  const auto it = cluster.rotations.find(consul_tokens_secret);
+  return it == cluster.rotations.end() ? 0 : it->second;
+}
+
+// A replaced token has another accessor ID, so that both are there until each program has the new one.
+std::string accessor_of(const ClusterView& cluster, const std::string& whose) {
+  const int turn = turn_of(cluster);
+  return our_accessors + uuid_of(turn == 0 ? whose : whose + "\n" + std::to_string(turn)).substr(8);
+}
 
 Secret token_of(const ClusterView& cluster, const std::string& name, const std::string& whose) {
   return {name, uuid_of(cluster.secret(consul_tokens_secret).value + "\n" + whose)};
@@ -59,11 +74,11 @@ OrderedJson links(const std::vector<std::string>& policies) {
   return all;
 }
 
-void add_token(Text& lines, const std::string& whose, const Secret& token, const std::vector<std::string>& policies) {
-  const std::string accessor = accessor_of(whose);
+void add_token(Text& lines, const std::string& kind, const std::string& accessor, const std::string& whose, const Secret& token,
+               const std::vector<std::string>& policies) {
   std::string json = OrderedJson{{"AccessorID", accessor}, {"Description", "pgcluster: " + whose}, {"Policies", links(policies)}}.dump();
   json.pop_back();
-  lines += "token " + accessor + " " + json + ",\"SecretID\":\"";
+  lines += kind + " " + accessor + " " + json + ",\"SecretID\":\"";
   lines += token;
   lines += "\"}\n";
 }
@@ -73,28 +88,45 @@ Text wished_tokens(const ClusterView& cluster) {
   const std::string& scope = cluster.spec.patroni_cluster_name;
   const std::string keys = "service/" + scope + "/";
   Text lines;
+  const auto add = [&](const char* kind, const std::string& whose, const Secret& token, const std::vector<std::string>& policies) {
+    add_token(lines, kind, accessor_of(cluster, whose), whose, token, policies);
+  };
+  // Before the first rotation, the first Raft leader has made it from its configuration.
+  if (turn_of(cluster) > 0) add("management", "management", management_token(cluster), {everything_policy});
   add_policy(lines, names_policy, "who has which address, and where services are",
              rule("node_prefix", "", "read") + rule("service_prefix", "", "read"));
   add_policy(lines, "pgcluster-patroni", "Patroni's keys and sessions", rule("key_prefix", keys, "write") + rule("session_prefix", "", "write"));
   add_policy(lines, "pgcluster-reader", "Patroni's keys, for reading", rule("key_prefix", keys, "read"));
   lines += std::string("token ") + anonymous + " " +
            OrderedJson{{"AccessorID", anonymous}, {"Description", "Anonymous Token"}, {"Policies", links({names_policy})}}.dump() + "\n";
-  add_token(lines, "patroni", consul_patroni_token(cluster), {"pgcluster-patroni", names_policy});
-  add_token(lines, "confd", consul_reader_token(cluster), {"pgcluster-reader", names_policy});
+  add("token", "patroni", consul_patroni_token(cluster), {"pgcluster-patroni", names_policy});
+  add("token", "confd", consul_reader_token(cluster), {"pgcluster-reader", names_policy});
   for (const TopologyHost* host : cluster.known()) {
     if (!has_consul_agent(cluster.spec, *host)) continue;
     const bool serves = host->has(Role::postgres);
     add_policy(lines, agent_policy(host->name), "the agent on " + host->name,
                rule("node", host->name, "write") + (serves ? rule("service", scope, "write") : ""));
-    add_token(lines, "agent " + host->name, consul_agent_token(cluster, host->name), {agent_policy(host->name), names_policy});
+    add("token", "agent " + host->name, consul_agent_token(cluster, host->name), {agent_policy(host->name), names_policy});
   }
   return lines;
 }
 
 Exec tokens_call(const ClusterView& cluster, const char* mode) {
-  Exec exec{.argv = {"sh", "-c", shell::tokens, "sh", mode, consul_url(cluster.spec, "/v1/acl")}, .input = wished_tokens(cluster)};
-  for (std::string& word : consul_options(cluster)) exec.argv.push_back(std::move(word));
+  Exec exec{.argv = {"sh", "-c", shell::tokens, "sh", mode, consul_url(cluster.spec, "/v1/acl"), consul_header_file},
+            .input = wished_tokens(cluster)};
+  for (std::string& word : certificates::curl_options(cluster.spec, consul_certificate)) exec.argv.push_back(std::move(word));
   return exec;
+}
+
+// A token of the host's files, and the datacenter of Consul that must know it before the file changes.
+std::vector<std::pair<Secret, std::string>> tokens_of(const NodeView& node) {
+  const ClusterView& cluster = node.cluster;
+  const std::string own = "/v1/acl/token/self", home = consul_home_path(node.spec(), own);
+  std::vector<std::pair<Secret, std::string>> all{{consul_agent_token(cluster, node.name()), own}};
+  if (node.has(Role::consul)) all.emplace_back(management_token(cluster), own);
+  if (node.has(Role::postgres)) all.emplace_back(consul_patroni_token(cluster), home);
+  if (node.has(Role::balancer)) all.emplace_back(consul_reader_token(cluster), home);
+  return all;
 }
 
 // The first difference in the output of tokens.sh, such as "no token 7067636c-…", in words; empty if there is none. Former tokens do not count.
@@ -154,11 +186,58 @@ std::vector<Steps> consul_token_files(const NodeView& node) {
           file(node.step("consul", "token"), host, {.path = consul_token_file, .content = std::move(token), .mode = 0600})};
 }
 
+// The new tokens come into files only when Consul knows them. A host without a running agent need not wait: what it does not ask cannot be refused.
+Steps consul_known_tokens(const NodeView& node) {
+  const ClusterView& cluster = node.cluster;
+  if (!consul_has_tokens(cluster) || turn_of(cluster) == 0 || !owns_consul(cluster, node.name())) return {};
+  Exec look{.argv = {"sh", "-c", shell::known_tokens, "sh"}, .about = {"consul:tokens", "unit:consul.service"}, .limit = std::chrono::seconds(30)};
+  for (std::string& word : certificates::curl_options(cluster.spec, consul_certificate)) look.argv.push_back(std::move(word));
+  for (const auto& [token, path] : tokens_of(node)) {
+    look.input += consul_url(cluster.spec, path) + " ";
+    look.input += token;
+    look.input += "\n";
+  }
+  const Ask ask{node.name(), std::move(look)};
+  auto decide = [ask, host = node.name()](const Answers& answers) -> Decision {
+    const std::string* said = answers.out(ask);
+    if (said && (*said == "known\n" || *said == "no agent\n")) return Done{};
+    return Later{.until = "Consul's agent on " + host + " answers with the new tokens",
+                 .seen = "an agent that has asked for them too early asks again after 30 s"};
+  };
+  return gate(consul::known_tokens(node.name()), {.asks = {ask},
+                                                  .decide = decide,
+                                                  .settle = consul_patience,
+                                                  .evidence = {journal_ask(node.name(), consul_unit)},
+                                                  .brought_by = {{consul::tokens(consul_datacenter(node.spec(), node.host))}}});
+}
+
+namespace {
+
+// All that must have taken the new tokens before the former ones are deleted.
+std::vector<StepRef> takers(const ClusterView& cluster) {
+  std::vector<StepRef> all;
+  for (const TopologyHost& host : cluster.topology.hosts) {
+    for (const char* what : {"header", "token"}) all.push_back({host.name, "consul", what});
+    for (const StepRef& one : {consul::healthy(host.name), patroni::loaded(host.name), confd::service(host.name)}) all.push_back(one);
+  }
+  return all;
+}
+
+}  // namespace
+
 Steps consul_token_steps(const ClusterView& cluster, const std::string& datacenter, const std::vector<const TopologyHost*>& servers) {
   if (!consul_has_tokens(cluster)) return {};
+  const bool replaced = turn_of(cluster) > 0;
+  // Once they were replaced, this comes before the files that take the tokens, and so is asked with the token that root has now.
+  const auto has_token = [&](const TopologyHost* server) {
+    const auto facts = cluster.facts.find(server->name);
+    return facts != cluster.facts.end() && owns(facts->second, std::string("file:") + consul_header_file);
+  };
+  const auto holder = replaced ? std::find_if(servers.begin(), servers.end(), has_token) : servers.end();
   std::vector<StepRef> healthy;
-  for (const TopologyHost* server : servers) healthy.push_back(consul::healthy(server->name));
-  const std::string host = servers.front()->name;
+  if (holder == servers.end())
+    for (const TopologyHost* server : servers) healthy.push_back(consul::healthy(server->name));
+  const std::string host = (holder == servers.end() ? servers.front() : *holder)->name;
   Exec look = tokens_call(cluster, "look");
   const auto run = [&](const char* mode, const char* name) {
     const Exec call = tokens_call(cluster, mode);
@@ -168,28 +247,36 @@ Steps consul_token_steps(const ClusterView& cluster, const std::string& datacent
   };
   look.about = {"consul:tokens", "unit:consul.service"};
   const Ask ask{host, std::move(look)};
-  auto made = [ask, make = run("make", "make Consul's tokens")](const Answers& answers) -> Decision {
+  auto made = [ask, rotates = cluster.rotated.contains(consul_tokens_secret),
+               make = run("make", "make Consul's tokens")](const Answers& answers) -> Decision {
     const std::string* said = answers.out(ask);
     if (answers.pending(ask) || !said) return Later{.until = "Consul has its tokens", .action = Action::run};
     const std::string lack = lack_of(*said);
     if (lack.empty()) return Done{};
-    return Change{.todo = {make}, .action = Action::run, .reason = lack};
+    return Change{.todo = {make}, .action = Action::run, .reason = rotates ? "new tokens, beside the former ones" : lack};
   };
-  auto forgotten = [ask, forget = run("forget", "delete former tokens of Consul")](const Answers& answers) -> Decision {
+  auto forgotten = [ask, forget = run("forget", "delete former tokens of Consul"),
+                    reason = replaced && cluster.pruned.empty() ? "every program has its new token"
+                                                                : "a token is there for a host that has gone"](const Answers& answers) -> Decision {
     const std::string* said = answers.out(ask);
     if (!said || ("\n" + *said).find("\nformer ") == std::string::npos) return Done{};
-    return Change{.todo = {forget}, .action = Action::remove, .reason = "a token is there for a host that has gone"};
+    return Change{.todo = {forget}, .action = Action::remove, .reason = reason};
   };
   // A pruned host needs its token until its Patroni and its agent have stopped.
   std::vector<StepRef> ended;
   for (const TopologyHost& left : cluster.pruned)
     for (const auto& [component, unit] : {std::pair{"patroni", patroni::unit_name}, std::pair{"consul", consul_unit}})
       ended.push_back(removal(left.name, component, std::string("unit:") + unit));
-  return sequence(
-      after(healthy, make_step(consul::tokens(datacenter),
-                               {.asks = {ask}, .decide = made, .settle = std::chrono::seconds(60), .evidence = {journal_ask(host, consul_unit)}})),
-      after_where_planned(ended, make_step(StepRef{"", "consul", "former-tokens-" + datacenter},
-                                           {.asks = {ask}, .decide = forgotten, .settle = std::chrono::seconds(10)})));
+  if (replaced)
+    for (StepRef& one : takers(cluster)) ended.push_back(std::move(one));
+  const StepPtr make = make_step(
+      consul::tokens(datacenter),
+      {.asks = {ask}, .decide = made, .settle = replaced ? consul_patience : std::chrono::seconds(60), .evidence = {journal_ask(host, consul_unit)}});
+  // Programs on a host that is left out may still have the former ones.
+  if (replaced && !cluster.without.empty()) return after(healthy, make);
+  return sequence(after(healthy, make),
+                  after_where_planned(ended, make_step(StepRef{"", "consul", "former-tokens-" + datacenter},
+                                                       {.asks = {ask}, .decide = forgotten, .settle = std::chrono::seconds(10)})));
 }
 
 std::vector<Diagnostic> without_consul_tokens(const NodeView& node) {

@@ -1,13 +1,18 @@
 # shellcheck shell=sh
-# Policies and tokens of Consul. usage: look|make|forget URL CURL-OPTION...
-# Standard input has a line for each policy and token that Consul must have: "policy NAME JSON" or "token ACCESSOR JSON".
+# Policies and tokens of Consul. usage: look|make|forget URL HEADER-FILE CURL-OPTION...
+# Standard input has a line for each policy and token that Consul must have: "policy NAME JSON", "token ACCESSOR JSON", or "management ACCESSOR JSON" for
+# the token that allows everything once it was replaced. A server may make the latter from its configuration, too, with another accessor.
 # look prints "no …" or "another …" for each of them that is missing or differs, and "former token ACCESSOR" for each further token of ours; it fails
 # if Consul does not answer. make makes all of them. forget deletes the further tokens.
-mode=$1 url=$2
-shift 2
+mode=$1 url=$2 header=$3
+shift 3
 wished=$(cat)
 ours=7067636c
-get() { curl -s -m 10 "$@"; }
+secret=$(printf '%s\n' "$wished" | sed -n 's/^management .*"SecretID":"\([^"]*\)".*/\1/p')
+get() { curl -s -m 10 -H "@$header" "$@"; }
+manager() { # the accessor of the token that allows everything
+  printf 'header = "X-Consul-Token: %s"\n' "$secret" | curl -sf -m 10 -K - "$@" "$url/token/self" | sed -n 's/.*"AccessorID":"\([^"]*\)".*/\1/p'
+}
 paths() {
   printf '%s\n' "$wished" | while read -r kind name _; do
     case $kind in
@@ -20,7 +25,9 @@ paths() {
 look() {
   # shellcheck disable=SC2046 # one word for each URL
   answers=$(get -w '\n=%{http_code}\n' "$@" $(paths)) || exit 1
-  printf '%s\n=\n%s\n' "$wished" "$answers" | awk -v ours=$ours '
+  manages=
+  [ -z "$secret" ] || manages=$(manager "$@")
+  printf '%s\n=\n%s\n' "$wished" "$answers" | awk -v ours=$ours -v secret="${secret:+given}" -v manages="$manages" '
     function part(text, pattern) { return match(text, pattern) ? substr(text, RSTART, RLENGTH) : "" }
     function names(text) { return gsub(/"Name":"/, "&", text) }
     function differs(json, got,   rest, one) {
@@ -36,6 +43,7 @@ look() {
       return 0
     }
     !answered && $0 == "=" { answered = 1; next }
+    !answered && $1 == "management" { next }
     !answered { n++; kind[n] = $1; name[n] = $2; json[n] = substr($0, length($1) + length($2) + 3); wanted[$2] = 1; next }
     /^=[0-9][0-9][0-9]$/ { i++; got[i] = body; code[i] = substr($0, 2); body = ""; next }
     { body = body $0 }
@@ -46,18 +54,21 @@ look() {
         if (code[i] != "200") print "no " kind[i] " " name[i]
         else if (differs(json[i], got[i])) print "another " kind[i] " " name[i]
       }
-      rest = got[n + 1]
-      while ((one = part(rest, "\"AccessorID\":\"" ours "[^\"]*\"")) != "") {
-        rest = substr(rest, index(rest, one) + length(one))
-        gsub(/"|AccessorID|:/, "", one)
-        if (!(one in wanted)) print "former token " one
+      if (secret != "" && manages == "") print "no token management"
+      entries = split(got[n + 1], entry, "\"AccessorID\":\"")
+      for (i = 2; i <= entries; i++) {
+        one = substr(entry[i], 1, index(entry[i], "\"") - 1)
+        if (one in wanted || one == manages) continue
+        # A server makes the token that allows everything by these names.
+        made = secret != "" && entry[i] ~ /"Description":"(Master Token|Initial Management Token)"/
+        if (made || index(one, ours) == 1) print "former token " one
       }
     }'
 }
 call() { # METHOD PATH: the rest are curl's options, and the body comes by stdin
   method=$1 path=$2
   shift 2
-  said=$(curl -sS --fail-with-body --stderr - -m 20 --retry 3 --retry-delay 1 --retry-all-errors "$@" -X "$method" --data-binary @- "$url/$path") && return
+  said=$(curl -sS --fail-with-body --stderr - -m 20 --retry 3 --retry-delay 1 --retry-all-errors -H "@$header" "$@" -X "$method" --data-binary @- "$url/$path") && return
   printf '%s %s: %s\n' "$method" "$path" "$said" >&2
   exit 1
 }
@@ -68,12 +79,13 @@ make() {
         id=$(get -f "$@" "$url/policy/name/$name" | sed -n 's/^{"ID":"\([^"]*\)".*/\1/p')
         printf %s "$json" | call PUT "policy${id:+/$id}" "$@" || exit 1
         ;;
-      token)
+      token | management)
+        [ "$kind" = token ] || [ -z "$(manager "$@")" ] || continue
         there=$(get -f "$@" "$url/token/$name") || there=
-        secret=$(printf %s "$json" | sed -n 's/.*\("SecretID":"[^"]*"\).*/\1/p')
+        its=$(printf %s "$json" | sed -n 's/.*\("SecretID":"[^"]*"\).*/\1/p')
         case $there in
           '') at=token ;;
-          *"$secret"*) at=token/$name ;;
+          *"$its"*) at=token/$name ;;
           *)
             call DELETE "token/$name" "$@" </dev/null || exit 1
             at=token
@@ -85,11 +97,9 @@ make() {
   done
 }
 forget() {
-  get -f "$@" "$url/tokens" | grep -o "\"AccessorID\":\"${ours}[^\"]*" | while IFS='"' read -r _ _ _ id; do
-    case $wished in
-      *"token $id "*) ;;
-      *) call DELETE "token/$id" "$@" </dev/null || exit 1 ;;
-    esac
+  [ -z "$secret" ] || [ -n "$(manager "$@")" ] || exit 1
+  look "$@" | sed -n 's/^former token //p' | while read -r id; do
+    call DELETE "token/$id" "$@" </dev/null || exit 1
   done
 }
 "$mode" "$@"

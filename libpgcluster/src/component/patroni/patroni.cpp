@@ -110,8 +110,8 @@ class Patroni final : public Component {
     if (spec.pgbouncer_install)
       files = sequence(file(node.step("patroni", "role-change"), host, patroni::role_change_program(spec)), std::move(files));
 
-    // Patroni that runs logs in with another password only when etcd knows it, and asks a new member only when that votes.
-    if (patroni::configured(*view, host)) files = after_where_planned({etcd::users(), etcd::voting()}, std::move(files));
+    // Patroni that runs takes another password or token only when the DCS knows it, and asks a new member only when that votes.
+    if (patroni::configured(*view, host)) files = after_where_planned({etcd::users(), etcd::voting(), consul::known_tokens(host)}, std::move(files));
     // Clients of Patroni and PostgreSQL, and the DCS, must accept both protocols first.
     if (certificates::goes_over(*view)) {
       std::vector<StepRef> both{patroni::encrypted()};
@@ -217,7 +217,7 @@ class Patroni final : public Component {
                           {"patroni_restapi_password", spec.patroni_restapi_password, {"restapi", spec.patroni_restapi_username}}}};
     const bool users = etcd_has_users(node.cluster);
     if (users) all.secrets.push_back({.name = etcd_password_secret, .word = "etcd"});
-    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret});
+    if (consul_has_tokens(node.cluster)) all.secrets.push_back({.name = consul_tokens_secret, .word = "consul"});
     const std::string& account = platform.postgresql.account;
     certificates::declare(node, all,
                           {{.name = patroni::certificate, .account = account, .asks = true, .nameless = users, .port = spec.patroni_restapi_port},

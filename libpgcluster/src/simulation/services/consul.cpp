@@ -71,6 +71,7 @@ void ConsulModel::unit_started(SimulatedHost& host, const std::string& unit, Sim
   if (!host.read(keyring_file))
     if (const std::string* configured = host.read("/etc/consul.d/pgcluster-gossip.json"))
       host.write(keyring_file, Json::array({json_read::text(json_read::parse(*configured), "encrypt")}).dump(), 0600);
+  if (const std::string* acl = host.read(consul_tokens_file)) loaded_[host.name] = json_read::parse(*acl)["acl"]["tokens"].value("master", "");
   passed(now);
 }
 
@@ -91,12 +92,16 @@ void ConsulModel::passed(SimulatedTime) {
     one.keys.id = id;
     one.servers = servers;
     one.cleanup = json.value("autopilot", Json::object()).value("cleanup_dead_servers", true);
-    if (const std::string* acl = fleet_->host(servers.front()).read(consul_tokens_file))
-      one.management = json_read::parse(*acl)["acl"]["tokens"].value("master", "");
     for (const std::string& name : servers) {
       fleet_->host(name).write(raft_file, id, 0600);
       ++made_[name];
     }
+  }
+  for (auto& [id, one] : datacenters_) {
+    const auto serving_one = std::find_if(one.servers.begin(), one.servers.end(), [this](const std::string& name) { return serves(name); });
+    if (serving_one == one.servers.end() || *serving_one == one.leader) continue;
+    one.leader = *serving_one;
+    if (!loaded_[one.leader].empty()) one.management.insert(loaded_[one.leader]);
   }
 }
 
@@ -157,7 +162,7 @@ std::optional<std::string> ConsulModel::rules(const Datacenter& one, const std::
 }
 
 bool ConsulModel::has_rule(const Datacenter& one, const std::string& token, const std::string& kind, const std::string& name, bool writes) {
-  if (one.management.empty() || token == one.management) return true;
+  if (one.management.empty() || one.management.contains(token)) return true;
   const auto all = rules(one, token);
   const std::string rule = kind + " \"" + name + "\" { policy = \"";
   return all && (all->find(rule + "write") != std::string::npos || (!writes && all->find(rule + "read") != std::string::npos));
@@ -179,6 +184,11 @@ std::set<std::string> ConsulModel::token_owners(const std::string& host) {
   return owners;
 }
 
+std::size_t ConsulModel::tokens(const std::string& host) {
+  const auto& lines = of(fleet_->host(host))->lines;
+  return static_cast<std::size_t>(std::count_if(lines.begin(), lines.end(), [](const auto& one) { return one.first.starts_with("token "); }));
+}
+
 void ConsulModel::delete_token(const std::string& host, const std::string& owner) {
   std::erase_if(of(fleet_->host(host))->lines, [&](const auto& one) { return one.second.find("\"" + owner + "\"") != std::string::npos; });
 }
@@ -187,12 +197,25 @@ void ConsulModel::delete_token(const std::string& host, const std::string& owner
 Output ConsulModel::tokens(const SimulatedHost& host, const std::string& mode, const std::string& input) {
   Datacenter* own = host.active(consul_unit) ? of(host) : nullptr;
   const std::string* token = host.read(consul_token_file);
-  if (!own || serving(*own) < own->servers.size() / 2 + 1 || own->management.empty() || !token || *token != own->management + "\n")
+  if (!own || serving(*own) < own->servers.size() / 2 + 1 || !token || !own->management.contains(token->substr(0, token->size() - 1)))
     return {.status = 1};
   std::map<std::string, std::string> wished;
+  std::string manager;
   std::istringstream lines(input);
-  for (std::string line; std::getline(lines, line);) wished[line.substr(0, line.find(' ', line.find(' ') + 1))] = line;
+  for (std::string line; std::getline(lines, line);) {
+    const std::string name = line.substr(0, line.find(' ', line.find(' ') + 1));
+    if (line.starts_with("management "))
+      manager = json_read::text(json_read::parse(line.substr(name.size() + 1)), "SecretID");
+    else
+      wished[name] = line;
+  }
   Output output;
+  if (mode == "make" && !manager.empty()) own->management.insert(manager);
+  if (mode == "forget" && !manager.empty()) own->management = {manager};
+  if (mode == "look" && !manager.empty()) {
+    if (!own->management.contains(manager)) output.out += "no token management\n";
+    if (own->management.size() > (own->management.contains(manager) ? 1 : 0)) output.out += "former token management\n";
+  }
   if (mode == "look") {
     for (const auto& [name, line] : wished)
       if (const auto it = own->lines.find(name); it == own->lines.end() || it->second != line)
@@ -207,13 +230,26 @@ Output ConsulModel::tokens(const SimulatedHost& host, const std::string& mode, c
   return output;
 }
 
+// As known_tokens.sh does.
+Output ConsulModel::knows(const SimulatedHost& host, const std::string& input) {
+  if (!host.active(consul_unit)) return {.out = "no agent\n"};
+  std::istringstream lines(input);
+  for (std::string url, token; lines >> url >> token;) {
+    const std::string other = datacenter_in(url);
+    const Datacenter* one = other.empty() ? of(host) : named(other);
+    if (!one || serving(*one) < one->servers.size() / 2 + 1) return {.out = "unknown\n"};
+    if (!one->management.contains(token) && !rules(*one, token)) return {.out = "unknown\n"};
+  }
+  return {.out = "known\n"};
+}
+
 Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::string& path, const std::string& token) {
   if (const std::string other = datacenter_in(path); !other.empty()) own = named(other);
   if (!own || serving(*own) < own->servers.size() / 2 + 1) return answered("No cluster leader", 500);
   const auto leader = std::find_if(own->servers.begin(), own->servers.end(), [this](const std::string& name) { return serves(name); });
   if (path.starts_with("/v1/status/leader")) return answered(Json(agent(fleet_->host(*leader)).value("bind_addr", "") + ":8300").dump());
-  if (!own->management.empty() && token != own->management && !rules(*own, token)) return answered("ACL not found", 403);
-  if (path.starts_with("/v1/operator/") && !own->management.empty() && token != own->management) return answered("Permission denied", 403);
+  if (!own->management.empty() && !own->management.contains(token) && !rules(*own, token)) return answered("ACL not found", 403);
+  if (path.starts_with("/v1/operator/") && !own->management.empty() && !own->management.contains(token)) return answered("Permission denied", 403);
   const bool names = has_rule(*own, token, "node_prefix", "");
   if (path.starts_with("/v1/operator/autopilot/health")) {
     Json servers = Json::array();
@@ -235,7 +271,7 @@ Output ConsulModel::get(Datacenter* own, const SimulatedHost& host, const std::s
   if (path.starts_with("/v1/query")) {
     Json all = Json::array();
     for (const auto& [id, query] : own->queries) {
-      if (!own->management.empty() && token != own->management) break;
+      if (!own->management.empty() && !own->management.contains(token)) break;
       all.push_back(query);
       all.back()["ID"] = id;
     }
@@ -310,6 +346,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   }
   if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::gossip_key) return exchange_key(host, input);
   if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::tokens) return tokens(host, argv[4], input);
+  if (argv[0] == "sh" && argv.size() > 4 && argv[2] == shell::known_tokens) return knows(host, input);
   if (argv[0] == "resolvectl") return Output{.out = "Global:\n"};
   if (std::vector<std::string> first = first_call(argv); !first.empty()) {
     first.insert(first.begin(), "curl");
@@ -328,7 +365,7 @@ std::optional<Output> ConsulModel::exec(SimulatedHost& host, const std::vector<s
   const auto method = std::find(argv.begin(), argv.end(), "-X");
   const std::string token = shown_token(host, argv);
   if (method == argv.end()) return get(of(host), host, path, token);
-  if (Datacenter* own = of(host); own && !own->management.empty() && token != own->management)
+  if (Datacenter* own = of(host); own && !own->management.empty() && !own->management.contains(token))
     return Output{.status = 22, .out = "Permission denied"};
   return change(of(host), *(method + 1), path, input);
 }

@@ -29,6 +29,10 @@ class ConsulModel final : public ServiceModel {
   void forget(const std::string& node, const std::string& datacenter) { named(datacenter)->nodes.erase(node); }
   /// The descriptions of the tokens in the host's datacenter.
   std::set<std::string> token_owners(const std::string& host);
+  /// How many tokens the host's datacenter has, without those that allow everything.
+  std::size_t tokens(const std::string& host);
+  /// How many tokens of the host's datacenter allow everything.
+  std::size_t managers(const std::string& host) { return of(fleet_->host(host))->management.size(); }
   /// Deletes a token by its description, as an operator may do.
   void delete_token(const std::string& host, const std::string& owner);
   /// How many servers of the host's datacenter serve, and how many it takes; all 0 where the host is none of them.
@@ -44,7 +48,8 @@ class ConsulModel final : public ServiceModel {
     std::map<std::string, Json> queries{};       // by id
     std::map<std::string, std::string> nodes{};  // external ones: name, address
     bool cleanup = true;
-    std::string management{};                    // the token that allows everything; empty: without tokens
+    std::set<std::string> management{};          // the tokens that allow everything; empty: without tokens
+    std::string leader{};                        // the server that leads: it makes the one of its configuration
     std::map<std::string, std::string> lines{};  // policies and tokens, by kind and name, as tokens.sh gets them
   };
 
@@ -56,6 +61,7 @@ class ConsulModel final : public ServiceModel {
   /// The rules of a token's policies; nullopt if the token is unknown.
   static std::optional<std::string> rules(const Datacenter& one, const std::string& token);
   static bool has_rule(const Datacenter& one, const std::string& token, const std::string& kind, const std::string& name, bool writes = false);
+  Output knows(const SimulatedHost& host, const std::string& input);
   Output tokens(const SimulatedHost& host, const std::string& mode, const std::string& input);
   Output get(Datacenter* own, const SimulatedHost& host, const std::string& path, const std::string& token);
   static bool hears(const SimulatedHost& one, const SimulatedHost& other);
@@ -65,6 +71,7 @@ class ConsulModel final : public ServiceModel {
   SimulatedExecutor* fleet_ = nullptr;
   std::map<std::string, Datacenter> datacenters_;  // by what its servers have in their data directories
   std::map<std::string, int> made_;
+  std::map<std::string, std::string> loaded_;  // by host, the token that allows everything of the configuration with which a server has started
 };
 
 }  // namespace pgcluster
