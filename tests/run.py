@@ -26,7 +26,7 @@ COMPILING = 15    # a niceness: hosts and whatever looks at a clock come first
 SECONDS = {f"test_{name}.py": seconds for name, seconds in {
     "going_over": 800, "faults": 680, "every_key": 600, "every_fault": 540, "consul": 440, "consul_sites": 415, "limits": 350, "balancing": 345, "running": 340,
     "who_may_connect": 325, "strangers": 300, "restore": 290, "scheme_a": 280, "hosts_that_differ": 275, "settings": 265, "ipv6": 250, "backups": 230, "consul_tls": 225, "balancers_apart": 200, "firewall": 200,
-    "random_faults": 195, "interrupted": 190, "nothing_in_the_clear": 160, "consul_access": 230, "total_loss": 150, "objects": 120, "rotate": 165, "values": 160, "vip": 150, "prove": 140, "ways_in": 130, "membership": 170, "without": 110, "python": 105, "leaving": 100, "cloud": 60, "secrets": 55,
+    "random_faults": 195, "interrupted": 190, "nothing_in_the_clear": 160, "consul_access": 230, "dcs_users": 200, "total_loss": 150, "objects": 120, "rotate": 165, "values": 160, "vip": 150, "prove": 140, "ways_in": 130, "membership": 170, "without": 110, "python": 105, "leaving": 100, "cloud": 60, "secrets": 55,
     "keys_and_tickets": 45, "examples": 40}.items()}
 
 

@@ -245,7 +245,7 @@ TEST_CASE("etcd: its users are there, or one script makes all of them") {
   CHECK(is<Done>(decide_users(view, users(all_users), closed)));
   for (const char* some : {"root\n", "reader@postgres-cluster\nroot\n", "patroni@postgres-cluster\nroot\n", ""})
     CHECK(is<Change>(decide_users(view, users(some), closed)));
-  CHECK(is<Change>(decide_users(view, users(all_users), open)));
+  CHECK(is<Done>(decide_users(view, users(all_users), open)));
   // The script ended early.
   CHECK(is<Change>(decide_users(view, users((std::string("making@postgres-cluster\n") + all_users).c_str()), closed)));
   CHECK(is<Later>(decide_users(view, Output{.status = 1}, Output{.status = 28})));
@@ -254,6 +254,15 @@ TEST_CASE("etcd: its users are there, or one script makes all of them") {
   CHECK(run.input.masked().find("a password") == std::string::npos);
   CHECK(run.input.reveal() == "a password\n");
   for (const std::string& word : run.argv) CHECK(word.find("a password") == std::string::npos);
+
+  const auto auth = [&](const Answer& range) {
+    return decide(etcd_component()->cluster_steps(view), "cluster/etcd/auth", {{"pg1", "/v3/kv/range", range}});
+  };
+  CHECK(is<Done>(auth(closed)));
+  CHECK(is<Later>(auth(Output{.status = 28})));
+  const Decision enabled = auth(open);
+  CHECK(std::get<Change>(enabled).reason == "etcd lets in everybody who has a certificate of the cluster");
+  CHECK(std::get<Run>(std::get<Change>(enabled).todo.at(0).what).argv.back() == "auth");
 }
 
 TEST_CASE("etcd: each new password of Patroni's belongs to the other one of two users, and the former one goes") {
@@ -271,7 +280,7 @@ TEST_CASE("etcd: each new password of Patroni's belongs to the other one of two 
   // A Patroni that is left out may still need it.
   ClusterView without = view;
   without.without = {"pg3"};
-  CHECK(etcd_component()->cluster_steps(without).nodes().size() == 1);
+  CHECK(etcd_component()->cluster_steps(without).nodes().size() == 2);
 }
 
 TEST_CASE("etcd: users are not made where Patroni could not ask for the members any more") {
@@ -291,25 +300,41 @@ TEST_CASE("etcd: users are not made where Patroni could not ask for the members 
   CHECK(told.find("Patroni 4.0.7-1 on pg3") != std::string::npos);
 }
 
-TEST_CASE("etcd: a cluster that began without users stays so, and is warned of; one that gives up TLS lets in everybody first") {
-  ClusterView view = with_users();
-  CHECK(etcd_has_users(view));
-  CHECK(without_etcd_users({view, view.topology.host("pg1"), view.facts.at("pg1")}).empty());
-  ClusterView plain = view;
+TEST_CASE("etcd: a cluster that gives up TLS lets in everybody first") {
+  ClusterView plain = with_users();
   plain.spec.tls_cert_generate = false;
   const Steps steps = etcd_component()->cluster_steps(plain);
   CHECK(is<Done>(decide(steps, "cluster/etcd/users", {{"pg1", "/v3/kv/range", open}})));
   const Decision opened = decide(steps, "cluster/etcd/users", {{"pg1", "/v3/kv/range", closed}});
   CHECK(std::get<Run>(std::get<Change>(opened).todo.at(0).what).argv.back() == "disable");
-  // Back to TLS before all of that was done: its users go all the same.
+}
+
+TEST_CASE("etcd: a cluster that runs without users gets them by rotate") {
+  ClusterView view = with_users();
+  CHECK(etcd_has_users(view));
+  const auto warned = [&](const char* host) { return without_etcd_users({view, view.topology.host(host), view.facts.at(host)}); };
   for (auto& [host, facts] : view.facts) facts.owned.pop_back();
   CHECK_FALSE(etcd_has_users(view));
-  CHECK(is<Change>(decide(etcd_component()->cluster_steps(view), "cluster/etcd/users", {{"pg1", "/v3/kv/range", closed}})));
-  for (auto& [host, facts] : view.facts) facts.owned.pop_back();
-  const ClusterView& without = view;
-  CHECK(etcd_component()->cluster_steps(without).empty());
-  const auto warned = without_etcd_users({without, without.topology.host("pg1"), without.facts.at("pg1")});
-  REQUIRE(warned.size() == 1);
-  CHECK(warned.front().severity == Severity::warning);
-  CHECK(without_etcd_users({without, without.topology.host("pg2"), without.facts.at("pg2")}).empty());
+  REQUIRE(warned("pg1").size() == 1);
+  CHECK(warned("pg1").front().severity == Severity::warning);
+  CHECK(warned("pg2").empty());
+  view.rotated = {etcd_password_secret};
+  CHECK(etcd_gets_users(view));
+  view.rotated.clear();
+  view.facts.at("pg2").owned.push_back({"file:/var/lib/pgcluster/etcd-users", "pg2/etcd/users-mark"});
+  for (auto& [host, facts] : view.facts) facts.begun = "begun";
+  CHECK(etcd_has_users(view));
+  CHECK(etcd_gets_users(view));
+  CHECK(warned("pg1").empty());
+  CHECK(etcd_component()->cluster_steps(view).nodes().size() == 2);
+  // Patroni on a host that is left out, or has left the spec, would not know the password.
+  for (const bool left : {false, true}) {
+    if (left)
+      view.left = {view.topology.host("pg3")};
+    else
+      view.without = {"pg3"};
+    CHECK(etcd_component()->cluster_steps(view).nodes().size() == 1);
+    view.without.clear();
+    view.left.clear();
+  }
 }

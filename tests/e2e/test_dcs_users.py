@@ -1,8 +1,12 @@
 """etcd lets in its users only, each to what it needs; Patroni's password for it is replaced under a client that writes."""
 
 import contextlib
+import os
+import signal
+import subprocess
 import time
 
+import pytest
 from cluster import VIP, address, outages
 
 warm = True
@@ -118,6 +122,62 @@ def test_users_that_somebody_has_deleted_are_made_anew(cluster):
     etcdctl(cluster, "auth disable")
     cluster.apply()
     assert "Authentication Status: true" in etcdctl(cluster, "auth status")
+    cluster.wait_healthy()
+
+
+def without_users(cluster):
+    """The cluster as a former version has left it: etcd lets in everybody, and certificates have common names."""
+    etcdctl(cluster, "auth disable")
+    for user in users(cluster):
+        etcdctl(cluster, f"user delete {user}")
+    for host in cluster.hosts:
+        cluster.inside(host, f"""cd {TLS}
+            for name in etcd patroni; do
+              head -n1 $name.crt >made.crt
+              echo "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=$(openssl x509 -in $name.crt -noout -ext subjectAltName | sed -n '$s/IP Address/IP/gp')" >made.ext
+              openssl req -new -key $name.key -subj /CN={host} -out made.csr
+              openssl x509 -req -in made.csr -CA authority.crt -CAkey /var/lib/pgcluster/secrets/tls_ca -extfile made.ext -days 300 >>made.crt 2>/dev/null
+              mv made.crt $name.crt
+            done
+            rm -f made.* etcd-root.* /var/lib/pgcluster/etcd-users /var/lib/pgcluster/secrets/patroni_etcd_password
+            sed -i '/etcd-root/d; /etcd-users/d; /patroni_etcd_password/d' /var/lib/pgcluster/owned
+            sed -i /BCRYPT/d /etc/default/etcd
+            sed -i '/^etcd3:/,/^postgresql:/{{/username:/d; /password:/d}}' /etc/patroni/config.yml""")
+    for host in cluster.hosts:
+        cluster.inside(host, "systemctl restart etcd patroni pgcluster-etcd-leader")
+        cluster.wait_healthy()
+
+
+@pytest.mark.parametrize("moment", ["cluster  etcd/users  done", "pg2  etcd/service  done", "cluster  etcd/auth  done"])
+def test_a_cluster_that_runs_without_users_gets_them_under_clients(cluster, moment, long):
+    if "users" not in moment and not long:
+        pytest.skip("further moments are tried with --long")
+    without_users(cluster)
+    cluster.apply()
+    assert "pgcluster rotate etcd makes users" in cluster.run("plan").stdout
+    cluster.assert_converged()
+    assert cluster.inside("pg1", f"openssl x509 -in {TLS}/patroni.crt -noout -subject") == "subject=CN=pg1"
+    with clients(cluster):
+        time.sleep(1)
+        process = subprocess.Popen(cluster.argv("rotate", "etcd", "--yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   start_new_session=True)
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(moment):
+                break
+        assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        cluster.wait_unlocked()
+        cluster.wait_healthy()
+        cluster.apply()
+        time.sleep(15)    # each Patroni has gone through its loop
+    assert users(cluster) == {"root", f"reader@{NAME}", f"patroni2@{NAME}"}
+    assert "Authentication Status: true" in etcdctl(cluster, "auth status")
+    cluster.wait_healthy()
+    cluster.assert_converged()
+    cluster.run("switchover", "--yes")
     cluster.wait_healthy()
 
 

@@ -81,7 +81,9 @@ bool Witness::announced(const SimulatedAct& act) const {
     if (run->argv[0] == "setpriv")
       return planned("cluster/patroni/roles", false) || planned("cluster/patroni/databases", false) ||
              planned("cluster/patroni/pgbouncer-auth", false);
-    if (run->argv.back().find("patroni@") == 0) return planned("cluster/etcd/users", false) || planned("cluster/etcd/former-user", false);
+    if (run->argv.back() == "users") return planned("cluster/etcd/users", false);
+    if (run->argv.back() == "auth") return planned("cluster/etcd/auth", false);
+    if (run->argv.back().find("patroni@") == 0) return planned("cluster/etcd/former-user", false);
     if (run->argv.size() > 4 && run->argv[4] == "make") return planned("cluster/consul/tokens-dc1", false);
     if (run->argv.size() > 4 && run->argv[4] == "forget") return planned("cluster/consul/former-tokens-dc1", false);
     if (run->argv.back() == "disable") return planned("cluster/etcd/users", false);

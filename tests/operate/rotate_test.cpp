@@ -296,7 +296,7 @@ TEST_CASE("rotate: etcd, and killed at each of its changes the next apply ends i
   }
 }
 
-TEST_CASE("etcd's users go before a cluster gives up TLS, and a cluster that has done so gets none") {
+TEST_CASE("etcd's users go before a cluster gives up TLS, and a cluster that has done so gets none by itself") {
   Rotating fleet;
   Spec plain = fleet.spec;
   plain.tls_cert_generate = false;
@@ -311,5 +311,42 @@ TEST_CASE("etcd's users go before a cluster gives up TLS, and a cluster that has
   settled(fleet, fleet.spec);
   HEALTHY(fleet, fleet.spec);
   CHECK_FALSE(lets_in_users_only(fleet));
-  not_rotated(fleet, {"etcd"}, "no host of this cluster has etcd");
+}
+
+// A cluster with TLS whose etcd lets in everybody: it began without TLS.
+struct WithoutUsers : Rotating {
+  WithoutUsers() {
+    Spec plain = spec;
+    plain.tls_cert_generate = false;
+    apply_it(*this, plain);
+    apply_it(*this, spec);
+  }
+};
+
+TEST_CASE("rotate etcd makes the users of a cluster that runs without, and killed anywhere the next apply goes on") {
+  bool killed = true;
+  for (std::size_t nth = 1; killed; nth += 3) {
+    CAPTURE(nth);
+    WithoutUsers fleet;
+    settled(fleet, fleet.spec);
+    CHECK_FALSE(lets_in_users_only(fleet));
+    const Plan plan = fleet.plan({"etcd"});
+    for (const char* id : {"cluster/etcd/users", "cluster/etcd/auth"})
+      CHECK_MESSAGE(std::any_of(plan.changes().begin(), plan.changes().end(), [&](const PlannedChange& one) { return one.id == id; }), plan.text());
+    for (const PlannedChange& one : plan.changes()) CHECK_MESSAGE((!disturbs(one.impact) || one.component == "etcd"), plan.text());
+    killed = killed_at(fleet, plan, nth, nth % 2 == 0);
+    fleet.executor.advance(std::chrono::seconds(60));
+    const Status status = read_status(fleet.spec, fleet.executor);
+    CHECK_MESSAGE(status.healthy, status.text());
+    apply_it(fleet, fleet.spec);
+    settled(fleet, fleet.spec);
+    // Killed before a host had the mark of users: nothing had begun.
+    if (!lets_in_users_only(fleet)) {
+      CHECK(nth < 8);
+      APPLY(fleet, fleet.plan({"etcd"}));
+      settled(fleet, fleet.spec);
+    }
+    CHECK(lets_in_users_only(fleet));
+    CHECK(users_of(fleet).size() == 3);
+  }
 }

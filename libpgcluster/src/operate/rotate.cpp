@@ -94,7 +94,7 @@ Plan plan_rotate(const Spec& spec, Executor& executor, const RotateOptions& opti
   Plan plan = plan_deployment(spec, executor, deploy, std::move(all));
   if (plan.empty() && !renews)
     throw Error(Code::refused, "nothing would be replaced: no host of this cluster has " + joined(options.what),
-                "a cluster that began without it, such as one without users of its DCS, goes on without it");
+                "a cluster that began without it, such as one without tokens of its DCS, goes on without it");
   if (plan.empty())
     throw Error(Code::refused, "nothing would be replaced: the certificates are of a later time than the hosts' clocks show",
                 "set the clocks of the hosts");

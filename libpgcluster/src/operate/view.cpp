@@ -49,6 +49,10 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   auto view = std::make_shared<ClusterView>();
   view->spec = spec;
   view->topology = topology;
+  view->without = std::move(without);
+  view->left = std::move(left);
+  view->pruned = std::move(pruned);
+  view->rebuilds = rebuilds;
   Resolved resolved = resolve_secrets(secret_needs(*view, components), topology, facts, rotated);
   view->secrets = std::move(resolved.secrets);
   view->rotations = std::move(resolved.rotations);

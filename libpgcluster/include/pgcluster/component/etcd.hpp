@@ -22,9 +22,10 @@ inline StepRef voting() { return {"", "etcd", "voting"}; }
 /// The host's member has left the list of members. Planned where it leaves, after all clients know those that stay.
 inline StepRef left(const std::string& host) { return {"", "etcd", "left-" + host}; }
 
-/// etcd has its users, and lets in nobody else; or it lets in everybody again, where the cluster gives up TLS. Planned where it has users or gives
-/// them up.
+/// etcd has its users; or it lets in everybody again, where the cluster gives up TLS. Planned where it has users or gives them up.
 inline StepRef users() { return {"", "etcd", "users"}; }
+/// etcd lets in nobody but its users. Planned where it has users.
+inline StepRef auth() { return {"", "etcd", "auth"}; }
 
 /// The host no longer tells that etcd has users. Planned where the cluster gives up TLS.
 inline StepRef unmarked(const std::string& host) { return {host, "etcd", "remove:file:/var/lib/pgcluster/etcd-users"}; }

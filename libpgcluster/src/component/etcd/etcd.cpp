@@ -12,6 +12,7 @@
 #include "component/certificates.hpp"
 #include "component/data_directory.hpp"
 #include "component/etcd/shell.hpp"
+#include "component/patroni/patroni.hpp"
 #include "component/registry.hpp"
 #include "component/sandbox.hpp"
 #include "op/facts.hpp"
@@ -127,7 +128,10 @@ class Etcd final : public Component {
     Steps files = parallel(etcd_config(node), file(node.step("etcd", "unit"), node.name(), drop_in(node, wish)));
     const Steps installed = packages(node.step("etcd", "packages"), node.name(), needs(node).packages, {wish.unit});
     if (!etcd_has_users(node.cluster)) files = after_where_planned({etcd::users()}, std::move(files));
-    const std::vector<StepRef> ready{certificates::ready(node.name(), "etcd"), certificates::ready(node.name(), etcd_root_certificate)};
+    std::vector<StepRef> ready{certificates::ready(node.name(), "etcd"), certificates::ready(node.name(), etcd_root_certificate)};
+    // etcd with users refuses Patroni's connections that began with a certificate with a common name: its restart ends them.
+    if (etcd_gets_users(node.cluster))
+      for (const std::string& host : node.topology().database) ready.push_back(certificates::ready(host, patroni::certificate));
     // Write the files of a new member before its package is installed: if the host reboots in between, etcd must not start a cluster of its own.
     // Configure certificates on a running member only after the files exist.
     const Steps before = owns_etcd(node.cluster, node.name()) ? sequence(installed, after_where_planned(ready, files)) : sequence(files, installed);

@@ -124,14 +124,16 @@ StepPtr etcd_config(const NodeView& node);
 
 // --- users: whom etcd lets in, and to what ---
 
-/// Whether etcd has users: in a cluster that began so, with TLS. It takes programs that speak gRPC by the common name of their certificate, and
-/// Patroni, which uses the JSON gateway, by a password. The gateway refuses certificates with a common name.
+/// Whether etcd has users: in a cluster with TLS that began so, or has got them by `rotate etcd`. It takes programs that speak gRPC by the common
+/// name of their certificate, and Patroni, which uses the JSON gateway, by a password. The gateway refuses certificates with a common name.
 bool etcd_has_users(const ClusterView& cluster);
+/// Whether it has, or gets, users in a cluster that runs: Patroni and confd learn to log in first, then etcd lets in nobody else.
+bool etcd_gets_users(const ClusterView& cluster);
 /// A certificate of each member's host by which its programs are etcd's root.
 inline constexpr const char* etcd_root_certificate = "etcd-root";
 /// Whether a host has, or had, that certificate.
 bool owns_etcd_root(const Facts& facts);
-/// A file on each member's host tells that the cluster began with users. It is there before etcd runs; where the cluster gives up TLS it goes first.
+/// A file on each member's host tells that etcd has users, or gets them. It is there before all else; where the cluster gives up TLS it goes first.
 Steps etcd_users_mark(const NodeView& node);
 /// The user, by common name, that may read Patroni's keys.
 std::string etcd_reader(const Spec& spec);
@@ -139,7 +141,7 @@ inline constexpr const char* etcd_password_secret = "patroni_etcd_password";
 /// Patroni's user whose password that secret is. Each new password belongs to the other one of two users, so that both count while Patroni changes
 /// over.
 std::string etcd_patroni_user(const ClusterView& cluster);
-/// Makes the users, and has etcd let in nobody else. Where the cluster gives up TLS: etcd lets in everybody again.
+/// Makes the users, and then has etcd let in nobody else. Where the cluster gives up TLS: etcd lets in everybody again.
 Steps etcd_user_steps(const ClusterView& cluster);
 /// Why a cluster without users has none, for people.
 std::vector<Diagnostic> without_etcd_users(const NodeView& node);

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# Makes the users of the cluster CLUSTER in etcd, which lets in nobody else from then on: ADDRESS:PORT CLUSTER READER USER. The password of Patroni's USER comes
-# by stdin. "making@CLUSTER" is a user while this runs: where it ended early, the next apply finds that name and calls this again.
+# ADDRESS:PORT CLUSTER READER USER users|auth. users makes the users of the cluster CLUSTER in etcd. auth has etcd let in nobody else from then on. The password
+# of Patroni's USER comes by stdin. "making@CLUSTER" is a user while users are made: where that ended early, the next apply finds that name and calls this again.
 IFS= read -r password
-at=$1 cluster=$2 reader=$3 user=$4 tls=/etc/pgcluster/tls
+at=$1 cluster=$2 reader=$3 user=$4 what=$5 tls=/etc/pgcluster/tls
 ctl() {
   ETCDCTL_API=3 timeout 20 etcdctl --command-timeout=5s --endpoints="https://$at" --cacert "$tls/authority.crt" --cert "$tls/etcd-root.crt" \
     --key "$tls/etcd-root.key" "$@" 2>&1
@@ -17,6 +17,12 @@ role() {
   made role add "$1"
   made role grant-permission "$1" --prefix=true "$2" "/service/$cluster/"
 }
+if [ "$what" = auth ]; then
+  # A cluster that had users before has kept them with a former password.
+  made user passwd "$user" --interactive=false
+  made auth enable
+  exit
+fi
 made user add root --no-password
 made user grant-role root root
 made user add "making@$cluster" --no-password
@@ -27,5 +33,4 @@ role "patroni@$cluster" readwrite
 made user add "$user" --interactive=false
 made user passwd "$user" --interactive=false
 made user grant-role "$user" "patroni@$cluster"
-made auth enable
 made user delete "making@$cluster"

@@ -4,6 +4,7 @@
 #include <sstream>
 #include <tuple>
 
+#include <pgcluster/component/confd.hpp>
 #include <pgcluster/component/patroni.hpp>
 
 #include "base/digest.hpp"
@@ -22,14 +23,21 @@ bool any_has_root(const ClusterView& cluster) {
   return std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return owns_etcd_root(one.second); });
 }
 
-// On the members' hosts of a cluster that began with users.
+// On the members' hosts of a cluster that began with users, or gets them.
 const std::string mark = "/var/lib/pgcluster/etcd-users";
 bool is_marked(const Facts& facts) { return owns(facts, "file:" + mark); }
 
+bool runs_etcd(const ClusterView& cluster) {
+  return std::any_of(cluster.facts.begin(), cluster.facts.end(), [&](const auto& one) { return owns_etcd(cluster, one.first); });
+}
+
 bool find_users(const ClusterView& cluster) {
   if (!certificates::wanted(cluster.spec) || cluster.topology.dcs_type != DcsType::etcd) return false;
-  const bool runs = std::any_of(cluster.facts.begin(), cluster.facts.end(), [&](const auto& one) { return owns_etcd(cluster, one.first); });
-  return !runs || std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return is_marked(one.second); });
+  if (!runs_etcd(cluster) || std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return is_marked(one.second); }))
+    return true;
+  // `rotate etcd` makes users in a cluster that runs without. Patroni does not start with a password while etcd lets in everybody, so a cluster that
+  // goes over to TLS, and restarts each Patroni, gets none on the way.
+  return cluster.rotated.contains(etcd_password_secret) && certificates::wire(cluster) == certificates::Wire::tls;
 }
 
 std::string patroni_user(const ClusterView& cluster, int turn) {
@@ -128,11 +136,11 @@ std::optional<Refused> unfit_versions(const Versions& asks, const Answers& answe
   return std::nullopt;
 }
 
-Run make_users(const ClusterView& cluster, const TopologyHost& host) {
+Run make_users(const ClusterView& cluster, const TopologyHost& host, const char* what) {
   Text password = cluster.secret(etcd_password_secret);
   password += "\n";
   return {.argv = {"sh", "-c", shell::make_users, "sh", net::host_port(host.address, cluster.spec.etcd_client_port),
-                   cluster.spec.patroni_cluster_name, etcd_reader(cluster.spec), etcd_patroni_user(cluster)},
+                   cluster.spec.patroni_cluster_name, etcd_reader(cluster.spec), etcd_patroni_user(cluster), what},
           .input = std::move(password),
           .touches = {"dcs:users", "dcs:initialize"}};
 }
@@ -143,20 +151,45 @@ StepPtr users_step(const ClusterView& cluster, const TopologyHost& host) {
   std::vector<Ask> asks = versions.all();
   asks.insert(asks.end(), {users, open});
   auto decide = [=, wanted = std::set<std::string>{"root", etcd_reader(cluster.spec), etcd_patroni_user(cluster)}, making = making_user(cluster),
-                 run = make_users(cluster, host)](const Answers& answers) -> Decision {
+                 run = make_users(cluster, host, "users")](const Answers& answers) -> Decision {
     const std::set<std::string> found = read_users(answers[users]);
     const Lets lets = read_open(answers[open]);
     const bool has_all = std::includes(found.begin(), found.end(), wanted.begin(), wanted.end()) && !found.contains(making);
-    if (has_all && lets == Lets::users) return Done{};
+    if (has_all) return Done{};
     if (lets != Lets::users)
       if (auto unfit = unfit_versions(versions, answers)) return *unfit;
     if (answers.pending(open) || lets == Lets::nobody_knows) return Later{.until = "etcd has its users", .action = Action::run};
-    return Change{.todo = {Do{.at = host.name, .what = run, .limit = std::chrono::minutes(3)}},
-                  .action = Action::run,
-                  .reason = lets == Lets::everybody ? "etcd lets in everybody who has a certificate of the cluster" : "a user of etcd is missing"};
+    return Change{
+        .todo = {Do{.at = host.name, .what = run, .limit = std::chrono::minutes(3)}}, .action = Action::run, .reason = "a user of etcd is missing"};
   };
   return make_step(etcd::users(),
                    {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30), .evidence = {journal_ask(host.name, etcd_unit)}});
+}
+
+StepPtr auth_step(const ClusterView& cluster, const TopologyHost& host) {
+  const Ask open = open_ask(cluster, host);
+  const Versions versions = versions_asks(cluster);
+  std::vector<Ask> asks = versions.all();
+  asks.push_back(open);
+  auto decide = [=, run = make_users(cluster, host, "auth")](const Answers& answers) -> Decision {
+    const Lets lets = read_open(answers[open]);
+    if (lets == Lets::users) return Done{};
+    if (auto unfit = unfit_versions(versions, answers)) return *unfit;
+    if (answers.pending(open) || lets == Lets::nobody_knows) return Later{.until = "etcd lets in its users only", .action = Action::run};
+    return Change{.todo = {Do{.at = host.name, .what = run, .limit = std::chrono::minutes(1)}},
+                  .action = Action::run,
+                  .reason = "etcd lets in everybody who has a certificate of the cluster"};
+  };
+  return make_step(etcd::auth(),
+                   {.asks = asks, .decide = decide, .settle = std::chrono::seconds(30), .evidence = {journal_ask(host.name, etcd_unit)}});
+}
+
+// What must have been done before etcd wants logins of a cluster that runs.
+std::vector<StepRef> logged_in(const ClusterView& cluster) {
+  std::vector<StepRef> all;
+  for (const TopologyHost& host : cluster.topology.hosts)
+    for (const StepRef& one : {patroni::loaded(host.name), confd::service(host.name)}) all.push_back(one);
+  return all;
 }
 
 // The user of Patroni's former password goes when each Patroni has read the new one. Patroni then logs in anew, and asks again.
@@ -213,6 +246,8 @@ bool etcd_has_users(const ClusterView& cluster) {
   return cluster.facts.empty() ? find_users(cluster) : *cluster.derived(find_users);
 }
 
+bool etcd_gets_users(const ClusterView& cluster) { return etcd_has_users(cluster) && runs_etcd(cluster); }
+
 std::string etcd_reader(const Spec& spec) {
   const std::string name = "reader@" + spec.patroni_cluster_name;
   return name.size() <= longest_common_name ? name : "reader@" + sha256_hex(spec.patroni_cluster_name).substr(0, 32);
@@ -228,7 +263,12 @@ Steps etcd_user_steps(const ClusterView& cluster) {
   std::vector<StepRef> healthy, loaded;
   for (const std::string& name : cluster.topology.dcs_members) healthy.push_back(etcd::healthy(name));
   for (const std::string& name : cluster.topology.database) loaded.push_back(patroni::loaded(name));
-  const Steps made = after(healthy, users_step(cluster, *host));
+  const std::vector<StepRef> before = etcd_gets_users(cluster) ? logged_in(cluster) : std::vector<StepRef>{};
+  Steps made = after(healthy, users_step(cluster, *host));
+  // A host that gets no files now could not log in afterwards.
+  const bool begun = std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
+  const bool strands = begun && !(cluster.without.empty() && cluster.left.empty());
+  if (!strands) made = sequence(std::move(made), after_where_planned(before, auth_step(cluster, *host)));
   // There is none before the first rotation. Patroni on a host that is left out may still log in with the former password.
   if (turn_of(cluster) == 0 || !cluster.without.empty()) return made;
   return sequence(made, after(loaded, former_step(cluster, *host)));
@@ -241,7 +281,7 @@ std::vector<Diagnostic> without_etcd_users(const NodeView& node) {
   if (!expected || cluster.facts.empty() || !host || host->name != node.name() || etcd_has_users(cluster)) return {};
   return {{.severity = Severity::warning,
            .message = "etcd has no users: whoever has a certificate of this cluster may read and change all that it keeps",
-           .hint = "the cluster began without them, and pgcluster gives users to new clusters only"}};
+           .hint = "pgcluster rotate etcd makes users, and clients keep working"}};
 }
 
 }  // namespace pgcluster

@@ -162,7 +162,7 @@ std::vector<StepRef> dcs_steps(const ClusterView& view, const TopologyHost& host
   // Patroni uses a new DCS only when it has seen all of its members.
   if (begins(view) || certificates::goes_over(view))
     for (const std::string& member : members) steps.push_back(healthy(member));
-  if (!on_consul(view) && etcd_has_users(view)) steps.push_back(etcd::users());
+  if (!on_consul(view) && etcd_has_users(view)) steps.push_back(begins(view) ? etcd::auth() : etcd::users());
   if (on_consul(view) && consul_has_tokens(view)) steps.push_back(consul::tokens(consul_home(view.spec)));
   return steps;
 }

@@ -335,12 +335,12 @@ Output EtcdModel::own_member(SimulatedHost& host, const std::vector<std::string>
   return ctl(host, argv, cluster);
 }
 
-// ADDRESS:PORT CLUSTER READER USER, and the password.
+// ADDRESS:PORT CLUSTER READER USER users|auth, and the password.
 Output EtcdModel::make_users(SimulatedHost& host, const std::vector<std::string>& argv, const std::string& input) {
   const TlsFiles files = host_files(etcd_root_certificate);
   Cluster* cluster = host.packages.contains("etcd-client") ? reach(host, {{"https://" + argv[4]}, files}) : nullptr;
   if (!cluster) return {.status = 1, .err = "etcdctl user add: context deadline exceeded\n"};
-  return cluster->users.make(common_name(host, files), argv[5], argv[6], argv[7], input.substr(0, input.find('\n')));
+  return cluster->users.make(common_name(host, files), argv[5], argv[6], argv[7], input.substr(0, input.find('\n')), argv.at(8) == "auth");
 }
 
 // As etcd_key.sh does for /v3/kv/range: PATH BODY CLUSTER CERTIFICATE URL…

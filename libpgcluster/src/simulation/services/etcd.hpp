@@ -56,6 +56,8 @@ class EtcdModel final : public ServiceModel {
   Health health(const std::string& host);
   /// The cluster of the host's member; null where it has none.
   const Cluster* cluster_of(const std::string& host) { return of(fleet_->host(host)); }
+  /// etcd of the host's cluster forgets its users and lets in everybody.
+  void forget_users(const std::string& host) { of(fleet_->host(host))->users = {}; }
   /// How often a member was made on the host.
   int made(const std::string& host) const;
 

@@ -86,22 +86,22 @@ Output EtcdUsers::auth_command(const std::string& what) {
 }
 
 Output EtcdUsers::make(const std::string& as, const std::string& cluster, const std::string& reader, const std::string& user,
-                       const std::string& password) {
+                       const std::string& password, bool auth) {
   const std::string prefix = "/service/" + cluster + "/", role = "patroni@" + cluster, making = "making@" + cluster;
-  const std::vector<std::vector<std::string>> commands{{"user", "add", "root"},
-                                                       {"user", "grant-role", "root", "root"},
-                                                       {"user", "add", making},
-                                                       {"role", "add", reader},
-                                                       {"role", "grant-permission", reader, "read", prefix},
-                                                       {"user", "add", reader},
-                                                       {"user", "grant-role", reader, reader},
-                                                       {"role", "add", role},
-                                                       {"role", "grant-permission", role, "readwrite", prefix},
-                                                       {"user", "add", user},
-                                                       {"user", "passwd", user},
-                                                       {"user", "grant-role", user, role},
-                                                       {"auth", "enable"},
-                                                       {"user", "delete", making}};
+  std::vector<std::vector<std::string>> commands{{"user", "add", "root"},
+                                                 {"user", "grant-role", "root", "root"},
+                                                 {"user", "add", making},
+                                                 {"role", "add", reader},
+                                                 {"role", "grant-permission", reader, "read", prefix},
+                                                 {"user", "add", reader},
+                                                 {"user", "grant-role", reader, reader},
+                                                 {"role", "add", role},
+                                                 {"role", "grant-permission", role, "readwrite", prefix},
+                                                 {"user", "add", user},
+                                                 {"user", "passwd", user},
+                                                 {"user", "grant-role", user, role},
+                                                 {"user", "delete", making}};
+  if (auth) commands = {{"user", "passwd", user}, {"auth", "enable"}};
   for (const auto& words : commands) {
     const Output done = command(as, words, words.size() > 2 && words[2] == user ? password : std::string());
     if (done.status != 0 && done.err.find("already exists") == std::string::npos) return done;

@@ -26,8 +26,9 @@ struct EtcdUsers {
   bool may(const std::string& user, const std::string& key, bool write) const;
   /// A command of etcdctl about users and roles: {"user", "add", NAME, …}. `as`: the common name of its certificate.
   Output command(const std::string& as, const std::vector<std::string>& words, const std::string& password = {});
-  /// As make_users.sh does: CLUSTER, READER, USER.
-  Output make(const std::string& as, const std::string& cluster, const std::string& reader, const std::string& user, const std::string& password);
+  /// As make_users.sh does: CLUSTER, READER, USER; it makes the users, or lets in nobody else.
+  Output make(const std::string& as, const std::string& cluster, const std::string& reader, const std::string& user, const std::string& password,
+              bool auth);
 
  private:
   Output user_command(const std::vector<std::string>& words, const std::string& password);
