@@ -12,6 +12,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/scram.hpp"
+#include "component/postgresql/objects.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
 #include "op/ask.hpp"

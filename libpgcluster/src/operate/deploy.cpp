@@ -8,6 +8,7 @@
 #include "component/patroni/patroni.hpp"
 #include "component/planned.hpp"
 #include "component/postgresql/networks.hpp"
+#include "component/postgresql/objects.hpp"
 #include "component/postgresql/sql.hpp"
 #include "op/facts.hpp"
 #include "operate/authority.hpp"

@@ -5,6 +5,7 @@
 
 #include "base/joined.hpp"
 #include "base/json.hpp"
+#include "component/postgresql/objects.hpp"
 #include "op/answer_json.hpp"
 
 namespace pgcluster {
@@ -108,50 +109,6 @@ std::string sql_literal(std::string_view text) {
     out += c;
   }
   return (escaped ? " E" : "") + out + "'";  // a lone backslash is plain only under standard_conforming_strings
-}
-
-Objects described_objects(const Spec& spec) {
-  Objects all;
-  for (const UserSpec& user : spec.postgresql_users) {
-    if (user.state == ObjectState::absent) continue;
-    all.roles.insert(user.name);
-    for (const std::string& group : user.member_of) all.memberships.emplace(user.name, group);
-  }
-  for (const DatabaseSpec& database : spec.postgresql_databases)
-    if (database.state == ObjectState::present) all.databases.insert(database.db);
-  return all;
-}
-
-Objects dropped_objects(const Spec& spec) {
-  Objects all;
-  for (const UserSpec& user : spec.postgresql_users)
-    if (user.state == ObjectState::absent) all.roles.insert(user.name);
-  for (const DatabaseSpec& database : spec.postgresql_databases)
-    if (database.state == ObjectState::absent) all.databases.insert(database.db);
-  return all;
-}
-
-Objects remembered_objects(const std::map<std::string, Facts>& facts) {
-  Objects all;
-  for (const auto& [host, fact] : facts) {
-    std::istringstream lines(fact.objects);
-    for (std::string line; std::getline(lines, line);) {
-      if (line.starts_with("role ")) all.roles.insert(line.substr(5));
-      if (line.starts_with("database ")) all.databases.insert(line.substr(9));
-      if (line.starts_with("membership "))
-        if (const Json names = Json::parse(line.substr(11), nullptr, false); names.is_array() && names.size() == 2)
-          all.memberships.emplace(json_read::plain(names[0]), json_read::plain(names[1]));
-    }
-  }
-  return all;
-}
-
-std::string objects_file(const Objects& objects) {
-  std::string text = "# Roles and databases that the spec describes, or that left it and are still there.\n";
-  for (const std::string& name : objects.roles) text += "role " + name + "\n";
-  for (const std::string& name : objects.databases) text += "database " + name + "\n";
-  for (const auto& [role, group] : objects.memberships) text += "membership " + Json::array({role, group}).dump() + "\n";
-  return text;
 }
 
 // A cluster, a database or a role may have settings for everybody: these must not change our session. Who may make functions, operators or temporary

@@ -61,22 +61,6 @@ struct Server {
 Ask server_ask(const ClusterView& view, const TopologyHost& host);
 Server read_server(const Answer& answer);
 
-/// Roles and databases that the spec describes, or once did.
-struct Objects {
-  /// A role, and one that it is a member of.
-  using Membership = std::pair<std::string, std::string>;
-  std::set<std::string> roles, databases;
-  std::set<Membership> memberships{};
-  friend bool operator==(const Objects&, const Objects&) = default;
-};
-/// Those of the spec that are to be there. What pgcluster itself needs is no user's.
-Objects described_objects(const Spec& spec);
-/// Those of the spec that are to be dropped.
-Objects dropped_objects(const Spec& spec);
-/// Those that the hosts remember (/var/lib/pgcluster/objects), and the text that they remember them by.
-Objects remembered_objects(const std::map<std::string, Facts>& facts);
-std::string objects_file(const Objects& objects);
-
 /// psql as the superuser, through the local socket.
 std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more);
 /// Prints "f" where the server takes writes.
@@ -93,8 +77,6 @@ std::vector<std::string> md5_roles(const ClusterView& view, const Answers& answe
 Diagnostic md5_warning(const std::vector<std::string>& roles);
 std::vector<Ask> server_asks(const ClusterView& view);
 
-/// The file of objects on a host: those of the spec, and those that left it and are still there.
-StepPtr objects_step(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);
 /// Roles, databases and PgBouncer's function, each kept on the server that takes writes: "cluster/patroni/roles" and so on.
 Steps sql_steps(const ClusterView& view);
 /// Whether the server has the passwords of superuser and replication that are wished.

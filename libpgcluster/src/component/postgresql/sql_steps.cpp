@@ -10,8 +10,10 @@
 #include "base/nearest.hpp"
 #include "base/strings.hpp"
 #include "component/postgresql/locales.hpp"
+#include "component/postgresql/objects.hpp"
 #include "component/postgresql/scram.hpp"
 #include "component/postgresql/sql.hpp"
+#include "component/postgresql/sql_step.hpp"
 #include "spec/objects.hpp"
 
 namespace pgcluster {
@@ -21,9 +23,6 @@ constexpr const char* bouncer = "pgbouncer";
 // PgBouncer itself does not look at VALID UNTIL.
 constexpr const char* search_source =
     "select usename, passwd from pg_catalog.pg_shadow where usename = $1 and (valuntil is null or valuntil > pg_catalog.now())";
-
-// The steps outlive the view that the component was given.
-using View = std::shared_ptr<const ClusterView>;
 
 struct Flag {
   const char* word;
@@ -94,42 +93,8 @@ Text shown(const RoleWish& wish, const RoleState* state) {
   return line + (same ? " password <secret " + wish.password->name + ">\n" : state->verifier.empty() ? " no password\n" : " another password\n");
 }
 
-// Nothing of what comes may reach the server's log or its statistics: it holds verifiers. Settings of extensions that are not loaded have no effect.
-std::string quiet(int version) {
-  std::string script =
-      "set log_statement = 'none';\nset log_min_duration_statement = -1;\nset log_min_error_statement = 'panic';\nset synchronous_commit = 'local';\n"
-      "set pg_stat_statements.track = 'none';\nset pgaudit.log = 'none';\n";
-  if (version >= 12) script += "set log_transaction_sample_rate = 0;\n";
-  if (version >= 13) script += "set log_min_duration_sample = -1;\n";
-  return script;
-}
-
 // The function finds nothing that somebody else made, not even in its caller's temporary schema.
 constexpr const char* search_config = "{\"search_path=pg_catalog, pg_temp\"}";
-
-Change on_server(const View& view, const TopologyHost& host, const Text& script, std::string touches, std::string name) {
-  Run run{.argv = psql(*view, host.name, {"-v", "ON_ERROR_STOP=1", "-f", "-"}),
-          .input = quiet(view->spec.postgresql_version) + script,
-          .touches = {std::move(touches)},
-          .look = recovery_look(*view, host.name),
-          .name = std::move(name)};
-  return {.todo = {Do{.at = host.name, .what = std::move(run), .was = Output{.out = "f\n"}}}, .action = Action::run};
-}
-
-Later nobody_writes(const ClusterView& view, const Answers& answers, Action action) {
-  return {.until = "one server, and only one, takes writes", .action = action, .seen = servers_in_words(view, answers)};
-}
-
-// What is common to all of these steps: they ask every server, and act on the one that takes writes.
-using OnServer = std::function<Decision(const TopologyHost&, const Server&, const Answers&)>;
-StepPtr sql_step(const View& view, const StepRef& name, OnServer decide, std::vector<Ask> more = {}) {
-  auto whole = [view, decide = std::move(decide)](const Answers& answers) -> Decision {
-    const TopologyHost* host = writable_host(*view, answers);
-    if (!host) return nobody_writes(*view, answers, Action::run);
-    return decide(*host, answers.read(server_ask(*view, *host), read_server), answers);
-  };
-  return make_step(name, {.asks = std::move(more), .decide = whole, .settle = std::chrono::seconds(60), .common = view->derived(server_asks)});
-}
 
 // Settings that no configuration file may hold stand with "all roles". The mark names those that are ours.
 constexpr const char* session_mark = "pgcluster.session_settings";
@@ -424,49 +389,6 @@ StepPtr search_step(const View& view) {
 }
 
 }  // namespace
-
-StepPtr objects_step(const View& view, const TopologyHost& host) {
-  const std::string path = "/var/lib/pgcluster/objects";
-  const StepRef name{host.name, "patroni", "objects"};
-  const Objects described = described_objects(view->spec), dropped = dropped_objects(view->spec);
-  Objects remembered = remembered_objects(view->facts);
-  // The steps before this one drop these objects and memberships, so the same plan forgets them.
-  for (const std::string& role : dropped.roles) remembered.roles.erase(role);
-  for (const std::string& database : dropped.databases) remembered.databases.erase(database);
-  std::erase_if(remembered.memberships, [&](const Objects::Membership& one) {
-    return dropped.roles.contains(one.first) || dropped.roles.contains(one.second) ||
-           (described.roles.contains(one.first) && !described.memberships.contains(one));
-  });
-  const auto within = [](const auto& all, const auto& some) { return std::includes(all.begin(), all.end(), some.begin(), some.end()); };
-  if (within(described.roles, remembered.roles) && within(described.databases, remembered.databases) &&
-      within(described.memberships, remembered.memberships))
-    return file(name, host.name, WriteFile{.path = path, .content = objects_file(described)});
-  // Some have left the spec: they are remembered as long as they are there.
-  const Ask ask{host.name, FileOf{path}};
-  auto decide = [=, host = host.name](const Answers& answers) -> Decision {
-    const TopologyHost* server_host = writable_host(*view, answers);
-    if (!server_host) return nobody_writes(*view, answers, Action::update);
-    const Server& server = answers.read(server_ask(*view, *server_host), read_server);
-    Objects wish = described;
-    for (const std::string& role : remembered.roles)
-      if (server.roles.contains(role)) wish.roles.insert(role);
-    for (const std::string& database : remembered.databases)
-      if (server.databases.contains(database)) wish.databases.insert(database);
-    for (const auto& [role, group] : remembered.memberships)
-      if (const auto found = server.roles.find(role); found != server.roles.end() && found->second.member_of.contains(group))
-        wish.memberships.emplace(role, group);
-    const File* found = answers.get<File>(ask);
-    if (!found && !std::holds_alternative<Absent>(answers[ask])) return Later{path + " of " + host + " can be read", Impact::none, Action::update};
-    const std::string now = found ? found->content : "", text = objects_file(wish);
-    if (found && now == text) return Done{};
-    return Change{.todo = {Do{.at = host, .what = WriteFile{.path = path, .content = text}}},
-                  .action = found ? Action::update : Action::create,
-                  .diff = unified_diff(path, now, text),
-                  .reason = found ? "the spec describes other roles or databases" : "the file is not there"};
-  };
-  return make_step(
-      name, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(60), .keeps = {"file:" + path}, .common = view->derived(server_asks)});
-}
 
 bool knows_passwords(const ClusterView& view, const Server& server) {
   const std::vector<RoleWish> wishes = role_wishes(view);

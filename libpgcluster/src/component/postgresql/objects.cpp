@@ -1,0 +1,102 @@
+#include "component/postgresql/objects.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/json.hpp"
+#include "component/postgresql/sql.hpp"
+#include "component/postgresql/sql_step.hpp"
+#include "op/answer_json.hpp"
+
+namespace pgcluster {
+
+using Json = nlohmann::json;
+
+Objects described_objects(const Spec& spec) {
+  Objects all;
+  for (const UserSpec& user : spec.postgresql_users) {
+    if (user.state == ObjectState::absent) continue;
+    all.roles.insert(user.name);
+    for (const std::string& group : user.member_of) all.memberships.emplace(user.name, group);
+  }
+  for (const DatabaseSpec& database : spec.postgresql_databases)
+    if (database.state == ObjectState::present) all.databases.insert(database.db);
+  return all;
+}
+
+Objects dropped_objects(const Spec& spec) {
+  Objects all;
+  for (const UserSpec& user : spec.postgresql_users)
+    if (user.state == ObjectState::absent) all.roles.insert(user.name);
+  for (const DatabaseSpec& database : spec.postgresql_databases)
+    if (database.state == ObjectState::absent) all.databases.insert(database.db);
+  return all;
+}
+
+Objects remembered_objects(const std::map<std::string, Facts>& facts) {
+  Objects all;
+  for (const auto& [host, fact] : facts) {
+    std::istringstream lines(fact.objects);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("role ")) all.roles.insert(line.substr(5));
+      if (line.starts_with("database ")) all.databases.insert(line.substr(9));
+      if (line.starts_with("membership "))
+        if (const Json names = Json::parse(line.substr(11), nullptr, false); names.is_array() && names.size() == 2)
+          all.memberships.emplace(json_read::plain(names[0]), json_read::plain(names[1]));
+    }
+  }
+  return all;
+}
+
+std::string objects_file(const Objects& objects) {
+  std::string text = "# Roles and databases that the spec describes, or that left it and are still there.\n";
+  for (const std::string& name : objects.roles) text += "role " + name + "\n";
+  for (const std::string& name : objects.databases) text += "database " + name + "\n";
+  for (const auto& [role, group] : objects.memberships) text += "membership " + Json::array({role, group}).dump() + "\n";
+  return text;
+}
+
+StepPtr objects_step(const View& view, const TopologyHost& host) {
+  const std::string path = "/var/lib/pgcluster/objects";
+  const StepRef name{host.name, "patroni", "objects"};
+  const Objects described = described_objects(view->spec), dropped = dropped_objects(view->spec);
+  Objects remembered = remembered_objects(view->facts);
+  // The steps before this one drop these objects and memberships, so the same plan forgets them.
+  for (const std::string& role : dropped.roles) remembered.roles.erase(role);
+  for (const std::string& database : dropped.databases) remembered.databases.erase(database);
+  std::erase_if(remembered.memberships, [&](const Objects::Membership& one) {
+    return dropped.roles.contains(one.first) || dropped.roles.contains(one.second) ||
+           (described.roles.contains(one.first) && !described.memberships.contains(one));
+  });
+  const auto within = [](const auto& all, const auto& some) { return std::includes(all.begin(), all.end(), some.begin(), some.end()); };
+  if (within(described.roles, remembered.roles) && within(described.databases, remembered.databases) &&
+      within(described.memberships, remembered.memberships))
+    return file(name, host.name, WriteFile{.path = path, .content = objects_file(described)});
+  // Some have left the spec: they are remembered as long as they are there.
+  const Ask ask{host.name, FileOf{path}};
+  auto decide = [=, host = host.name](const Answers& answers) -> Decision {
+    const TopologyHost* server_host = writable_host(*view, answers);
+    if (!server_host) return nobody_writes(*view, answers, Action::update);
+    const Server& server = answers.read(server_ask(*view, *server_host), read_server);
+    Objects wish = described;
+    for (const std::string& role : remembered.roles)
+      if (server.roles.contains(role)) wish.roles.insert(role);
+    for (const std::string& database : remembered.databases)
+      if (server.databases.contains(database)) wish.databases.insert(database);
+    for (const auto& [role, group] : remembered.memberships)
+      if (const auto found = server.roles.find(role); found != server.roles.end() && found->second.member_of.contains(group))
+        wish.memberships.emplace(role, group);
+    const File* found = answers.get<File>(ask);
+    if (!found && !std::holds_alternative<Absent>(answers[ask])) return Later{path + " of " + host + " can be read", Impact::none, Action::update};
+    const std::string now = found ? found->content : "", text = objects_file(wish);
+    if (found && now == text) return Done{};
+    return Change{.todo = {Do{.at = host, .what = WriteFile{.path = path, .content = text}}},
+                  .action = found ? Action::update : Action::create,
+                  .diff = unified_diff(path, now, text),
+                  .reason = found ? "the spec describes other roles or databases" : "the file is not there"};
+  };
+  return make_step(
+      name, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(60), .keeps = {"file:" + path}, .common = view->derived(server_asks)});
+}
+
+}  // namespace pgcluster

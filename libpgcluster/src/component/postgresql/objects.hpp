@@ -1,0 +1,32 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <pgcluster/component/component.hpp>
+
+namespace pgcluster {
+
+/// Roles and databases that the spec describes, or once did.
+struct Objects {
+  /// A role, and one that it is a member of.
+  using Membership = std::pair<std::string, std::string>;
+  std::set<std::string> roles, databases;
+  std::set<Membership> memberships{};
+  friend bool operator==(const Objects&, const Objects&) = default;
+};
+/// Those of the spec that are to be there. What pgcluster itself needs is no user's.
+Objects described_objects(const Spec& spec);
+/// Those of the spec that are to be dropped.
+Objects dropped_objects(const Spec& spec);
+/// Those that the hosts remember (/var/lib/pgcluster/objects), and the text that they remember them by.
+Objects remembered_objects(const std::map<std::string, Facts>& facts);
+std::string objects_file(const Objects& objects);
+
+/// The file of objects on a host: those of the spec, and those that left it and are still there.
+StepPtr objects_step(const std::shared_ptr<const ClusterView>& view, const TopologyHost& host);
+
+}  // namespace pgcluster
