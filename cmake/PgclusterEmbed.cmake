@@ -1,9 +1,9 @@
-# pgcluster_embed(TARGET FILE…): each file, of shell, Python or CSS, becomes a constant of the target, `extern const char* const pgcluster::shell::FILE`.
+# pgcluster_embed(TARGET FILE…): each file, of shell, SQL, Python or CSS, becomes a constant of the target, `extern const char* const pgcluster::shell::FILE`.
 # A file that begins with #! is a program on hosts, and is embedded byte for byte. Any other file is text for a shell that pgcluster starts: its comment lines
 # and last newline are left out. No string or here-document in such a file may have a line that begins with #.
 # One generated source holds all constants. Other sources need no generated header, so compiler caches find their objects in any build folder.
 function(pgcluster_embed target)
-  set(source "// Made of shell, Python and CSS files by cmake/PgclusterEmbed.cmake.\nnamespace pgcluster::shell {\n")
+  set(source "// Made of shell, SQL, Python and CSS files by cmake/PgclusterEmbed.cmake.\nnamespace pgcluster::shell {\n")
   foreach(file IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
     file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} text)

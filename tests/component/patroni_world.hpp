@@ -10,9 +10,9 @@
 #include "base/base64.hpp"
 #include "component/parts.hpp"
 #include "component/patroni/patroni.hpp"
+#include "component/postgresql/objects.hpp"
 #include "component/postgresql/postgresql.hpp"
 #include "component/postgresql/scram.hpp"
-#include "component/postgresql/objects.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/registry.hpp"
 #include "op/ask.hpp"
@@ -59,6 +59,7 @@ struct World {
   std::map<std::string, RoleState> roles;
   std::map<std::string, DatabaseState> databases;
   std::map<std::string, std::string> needed;  ///< why a role or a database cannot be dropped: Server::needed
+  std::string contents;                       ///< what the leader says of its databases: a line of JSON for each
   bool reloaded = false;
   std::set<std::string> slots{"pg1", "pg2", "pg3"};
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
@@ -152,6 +153,7 @@ struct World {
     if (argv[0] == "locale") return locales.contains(ask.at) ? Answer(Output{.out = locales.at(ask.at)}) : Answer(Output{.status = 1});
     if (argv[0] == "sh") return Output{.out = said.contains(step) ? said.at(step) : ""};
     if (!installed) return Output{.status = 127};
+    if (argv.back() == "-") return Output{.out = members.at(ask.at).leads ? "f\n" + contents : "t\n"};
     return Output{.out = argv[0] == "curl" ? rest(ask.at) : server(ask.at)};
   }
   // What the DCS has under /sync.

@@ -244,3 +244,71 @@ TEST_CASE("roles with md5 passwords: the server that answers tells them, and few
   CHECK(md5_warning({"a", "b"}).message.find("the roles a, b have md5 passwords") == 0);
   CHECK(md5_warning({"a", "b", "c", "d", "e", "f", "g"}).message.find("a, b, c, d, e and 2 more have") != std::string::npos);
 }
+
+TEST_CASE("schemas: made where absent, their owner kept, in each database a transaction") {
+  World world;
+  world.converged();
+  const std::string odd = "Ä/s \"x\\ o'Neil";
+  world.view.spec.postgresql_schemas = {
+      {.schema = "sales", .db = "app", .owner = "app"}, {.schema = "there", .db = "app"}, {.schema = odd, .db = "new", .owner = "app"}};
+  world.view.spec.postgresql_databases.push_back({.db = "new"});
+  world.contents = R"({"db":"app","schemas":{"sales":"postgres","there":"somebody"}})";
+  const Decision decision = world.decide("cluster/patroni/schemas");
+  const std::string script = script_of(decision);
+  CHECK(script.find("begin;\nalter schema \"sales\" owner to \"app\";\ncommit;\n\\connect") != std::string::npos);
+  CHECK(script.find("create schema \"Ä/s \"\"x\\ o'Neil\" authorization \"app\";\ncommit;\n") != std::string::npos);
+  CHECK(script.find("\\connect -reuse-previous=on 'dbname=''app'' options=''-c statement_timeout=0") != std::string::npos);
+  CHECK(std::get<Change>(decision).reason == "sales of app has another owner, " + odd + " of new is not there");
+  CHECK(std::get<Change>(decision).diff.masked().find("-sales of app: owner postgres\n") != std::string::npos);
+
+  world.databases["new"] = {"postgres", "UTF8", "C.UTF-8", "C.UTF-8"};
+  CHECK(is<Later>(world.decide("cluster/patroni/schemas")));  // the database does not tell
+  world.contents = R"({"db":"app","schemas":{"sales":"app","there":"somebody"}}
+{"db":"new","schemas":{"Ä/s \"x\\ o'Neil":"app"}})";
+  CHECK(is<Done>(world.decide("cluster/patroni/schemas")));
+  world.everything = Output{.status = 2, .err = "psql: error"};
+  CHECK(is<Later>(world.decide("cluster/patroni/schemas")));
+}
+
+TEST_CASE("a schema in a database that nobody has is refused") {
+  World world;
+  world.converged();
+  world.view.spec.postgresql_schemas = {{.schema = "sales", .db = "ap"}};
+  const Decision decision = world.decide("cluster/patroni/schemas");
+  REQUIRE(is<Refused>(decision));
+  CHECK(std::get<Refused>(decision).why.message == "there is no database ap, neither in the spec nor on the server");
+  CHECK(std::get<Refused>(decision).why.hint == "did you mean app?");
+}
+
+TEST_CASE("state: absent drops all schemas of a database at once, unless something else needs one") {
+  World world;
+  world.converged();
+  world.view.spec.postgresql_schemas = {{.schema = "a", .db = "app", .state = ObjectState::absent},
+                                        {.schema = "b", .db = "app", .state = ObjectState::absent}};
+  CHECK(is<Later>(world.decide("cluster/patroni/dropped-schemas")));
+  world.contents = R"({"db":"app","schemas":{}})";
+  CHECK(is<Done>(world.decide("cluster/patroni/dropped-schemas")));
+  world.contents = R"({"db":"app","schemas":{"a":"app","b":"app"}})";
+  const Decision decision = world.decide("cluster/patroni/dropped-schemas");
+  CHECK(script_of(decision).find("drop schema \"a\", \"b\";\n") != std::string::npos);
+  CHECK(std::get<Change>(decision).action == Action::remove);
+  world.contents = R"({"db":"app","schemas":{"a":"app","b":"app"},"schema_needed":{"b":"table b.orders"}})";
+  const Decision needed = world.decide("cluster/patroni/dropped-schemas");
+  REQUIRE(is<Refused>(needed));
+  CHECK(std::get<Refused>(needed).why.message == "the schema b of the database app cannot be dropped: it is needed by table b.orders");
+  world.pending = true;
+  CHECK(is<Later>(world.decide("cluster/patroni/dropped-schemas")));
+}
+
+TEST_CASE("a schema that left the spec is remembered as long as it is there") {
+  World world;
+  world.converged();
+  remember(world, "role app\ndatabase app\nschema [\"app\",\"sales\"]\n");
+  world.contents = R"({"db":"app","schemas":{"sales":"app"}})";
+  const Decision decision = world.decide("pg1/patroni/objects");
+  REQUIRE(is<Change>(decision));
+  CHECK(std::get<WriteFile>(std::get<Change>(decision).todo.front().what).content.reveal().find("\nschema [\"app\",\"sales\"]\n") !=
+        std::string::npos);
+  world.contents = R"({"db":"app","schemas":{}})";
+  CHECK(is<Done>(world.decide("pg1/patroni/objects")));
+}

@@ -120,3 +120,47 @@ def test_absent_drops_databases_before_roles_and_says_what_is_lost(cluster):
     cluster.write(postgresql_users=USERS[:2], postgresql_databases=DATABASES[:2])
     cluster.assert_converged()
     assert "no longer described" not in cluster.run("plan").stdout
+
+
+ODD = "Größe/\"7\" o'Neil \\n"
+SCHEMAS = [{"schema": "sales", "db": "shop", "owner": "app"}, {"schema": ODD, "db": "shop", "owner": "app"}, {"schema": "sales", "db": "postgres"}]
+
+
+def schemas(cluster, database="shop"):
+    return sql(cluster, "select string_agg(nspname || ' ' || pg_get_userbyid(nspowner), ',' order by nspname) from pg_namespace where nspname !~ '^(pg_|information_schema|public)'",
+               database=database)
+
+
+def test_schemas_are_made_and_their_owner_comes_back(cluster):
+    cluster.write(postgresql_users=USERS[:2], postgresql_databases=DATABASES[:2], postgresql_schemas=SCHEMAS)
+    cluster.apply()
+    cluster.wait_healthy()
+    cluster.assert_converged()
+    assert schemas(cluster) == f"{ODD} app,sales app"
+    assert schemas(cluster, "postgres") == "sales postgres"
+    cluster.inside("pg2", "grep -qxF 'schema [\"shop\",\"sales\"]' /var/lib/pgcluster/objects")
+    sql(cluster, "alter schema sales owner to readers", database="shop")
+    assert changed(cluster)["schemas"]["reason"] == "sales of shop has another owner"
+    cluster.apply()
+    cluster.assert_converged()
+    assert schemas(cluster) == f"{ODD} app,sales app"
+
+
+def test_a_schema_goes_by_state_absent_only_and_when_it_is_empty(cluster):
+    cluster.write(postgresql_schemas=SCHEMAS[:1])
+    warned = cluster.run("plan").stdout
+    assert f"the schema {ODD} of the database shop is no longer described" in warned, warned
+    cluster.apply()
+    assert schemas(cluster) == f"{ODD} app,sales app"
+    sql(cluster, "create table sales.orders (id int)", database="shop")
+    cluster.write(postgresql_schemas=[{"schema": "sales", "db": "shop", "state": "absent"}, {"schema": ODD, "db": "shop", "state": "absent"}])
+    refused(cluster, "the schema sales of the database shop cannot be dropped: it is needed by table sales.orders")
+    sql(cluster, "drop table sales.orders", database="shop")
+    cluster.apply()
+    cluster.assert_converged()
+    assert schemas(cluster) == ""
+    assert "shop" not in cluster.inside("pg1", "grep ^schema /var/lib/pgcluster/objects")
+    cluster.write(postgresql_schemas=[{"schema": "x", "db": "shpo"}])
+    refused(cluster, "there is no database shpo, neither in the spec nor on the server", "did you mean shop?")
+    cluster.write(postgresql_schemas=None)
+    assert "the schema sales of the database postgres is no longer described" in cluster.run("plan").stdout

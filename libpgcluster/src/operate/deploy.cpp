@@ -301,6 +301,10 @@ class Deployment {
       if (!described.databases.contains(database) && !dropped.databases.contains(database))
         warn("the database " + database + " is no longer described, and stays with its data", "list it with state: absent to drop it with its data",
              "postgresql_databases." + database);
+    for (const auto& [database, schema] : before.schemas)
+      if (!described.schemas.contains({database, schema}) && !dropped.schemas.contains({database, schema}) && !dropped.databases.contains(database))
+        warn("the schema " + schema + " of the database " + database + " is no longer described, and stays with what is in it",
+             "list it with state: absent to drop it once it is empty", "postgresql_schemas." + schema);
   }
 
   // A host that left the spec goes on as a member, but gets no files any more: it could not log in with what is new.

@@ -109,11 +109,14 @@ class Writer {
     for (const UserSpec& user : value) out.items.push_back(record(user, path + '.' + user.name, keys::of<UserSpec>()));
     return out;
   }
-  Node node(const std::vector<DatabaseSpec>& value, const std::string& path, const Rule&) const {
+  template <class Record>
+  Node records(const std::vector<Record>& value, const std::string& path) const {
     Node out = list();
-    for (const DatabaseSpec& database : value) out.items.push_back(record(database, path, keys::of<DatabaseSpec>()));
+    for (const Record& one : value) out.items.push_back(record(one, path, keys::of<Record>()));
     return out;
   }
+  Node node(const std::vector<DatabaseSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
+  Node node(const std::vector<SchemaSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
   Node node(const std::vector<RepoSpec>& value, const std::string& path, const Rule&) const {
     Node out = list();
     for (std::size_t i = 0; i < value.size(); ++i) out.items.push_back(record(value[i], path + '[' + std::to_string(i) + ']', keys::of<RepoSpec>()));

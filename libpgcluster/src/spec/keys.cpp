@@ -43,6 +43,8 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "PostgreSQL roles. A role that is removed from the list stays until it is listed with state: absent."},
       {"postgresql_databases", &S::postgresql_databases,
        "Databases. One that is removed from the list is kept with its data until it is listed with state: absent."},
+      {"postgresql_schemas", &S::postgresql_schemas,
+       "Schemas in databases. One that is removed from the list is kept with what is in it until it is listed with state: absent."},
       {"postgresql_encoding", &S::postgresql_encoding, "Character encoding of the databases, set by initdb.", needed(Format::word), Effect::fixed,
        "give a new database an encoding of its own (postgresql_databases, encoding), or deploy a cluster with it, and move the data there"},
       {"postgresql_locale", &S::postgresql_locale, "Locale of the databases, set by initdb.", needed(Format::word), Effect::fixed,
@@ -331,6 +333,18 @@ const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>() {
        "Database that is copied when this one is created. Default: template1, or template0 with an encoding or locale of its own.",
        like(Format::database)},
       {"state", &D::state, "absent: the database is dropped with its data. It must not have sessions."},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<SchemaSpec>>& of<SchemaSpec>() {
+  using S = SchemaSpec;
+  static const std::vector<Key<SchemaSpec>> keys{
+      {"schema", &S::schema, "Name of the schema.", needed(Format::database)},
+      {"db", &S::db, "Database that it is in: one of postgresql_databases, or another that exists.", needed(Format::database)},
+      {"owner", &S::owner, "Owner of the schema: one of postgresql_users, or the superuser, which is the default.", like(Format::database)},
+      {"state", &S::state, "absent: the schema is dropped. Nothing must be in it."},
   };
   return keys;
 }

@@ -20,6 +20,8 @@ class ObjectChecker {
  public:
   ObjectChecker(const Spec& spec, std::vector<Diagnostic>& findings) : spec_(spec), findings_(findings) {
     for (const UserSpec& user : spec.postgresql_users) (user.state == ObjectState::present ? roles_ : dropped_roles_).insert(user.name);
+    for (const SchemaSpec& one : spec.postgresql_schemas)
+      if (one.state == ObjectState::absent) dropped_schemas_.emplace(one.db, one.schema);
     for (const DatabaseSpec& one : spec.postgresql_databases) (one.state == ObjectState::present ? databases_ : dropped_databases_).insert(one.db);
   }
 
@@ -27,6 +29,7 @@ class ObjectChecker {
     for (std::size_t i = 0; i < spec_.postgresql_users.size(); ++i) user(spec_.postgresql_users[i], item("postgresql_users", i));
     circles();
     for (std::size_t i = 0; i < spec_.postgresql_databases.size(); ++i) database(spec_.postgresql_databases[i], item("postgresql_databases", i), i);
+    for (std::size_t i = 0; i < spec_.postgresql_schemas.size(); ++i) schema(spec_.postgresql_schemas[i], item("postgresql_schemas", i));
   }
 
  private:
@@ -91,8 +94,37 @@ class ObjectChecker {
       error(here, words::shown(database.template_) + " is created later, because it comes later in the list", "move it before " + database.db);
   }
 
+  // A database that something is in.
+  void in_database(const std::string& db, const std::string& path) {
+    if (db == "template0") error(path, "template0 takes no connections", "name another database");
+    if (dropped_databases_.contains(db))
+      error(path, words::shown(db) + " has state: absent in postgresql_databases", "remove this item: what is in a database goes with it");
+  }
+
+  void owner(const std::string& role, const std::string& path) {
+    if (role.empty() || role == spec_.patroni_superuser_username || roles_.contains(role)) return;
+    if (dropped_roles_.contains(role)) return present_role(role, path);
+    std::vector<std::string_view> known(roles_.begin(), roles_.end());
+    known.push_back(spec_.patroni_superuser_username);
+    const auto near = words::nearest(role, known);
+    error(path, words::shown(role) + " is neither one of postgresql_users nor the superuser",
+          near.empty() ? "add - { name: " + role + " } to postgresql_users" : "did you mean " + std::string(near) + "?");
+  }
+
+  void schema(const SchemaSpec& schema, const std::string& path) {
+    if (!schema.schema.empty() && !schema.db.empty() && !schemas_.emplace(schema.db, schema.schema).second)
+      error(path + ".schema", schema.schema + " of " + schema.db + " is given twice", "remove one of them");
+    if (schema.schema.starts_with("pg_") || schema.schema == "information_schema")
+      error(path + ".schema", "PostgreSQL keeps the name " + words::shown(schema.schema) + " for itself", "write another name");
+    in_database(schema.db, path + ".db");
+    if (schema.state == ObjectState::present) return owner(schema.owner, path + ".owner");
+    if (schema.schema == "public" && schema.db == "postgres" && spec_.pgbouncer_install)
+      error(path + ".state", "PgBouncer's function user_search is in the schema public of postgres", "let this one stay");
+  }
+
   const Spec& spec_;
   std::vector<Diagnostic>& findings_;
+  std::set<std::pair<std::string, std::string>> schemas_, dropped_schemas_;  ///< database and name
   std::set<std::string> roles_, dropped_roles_, databases_, dropped_databases_;
 };
 

@@ -403,6 +403,9 @@ class Reader {
   void value(const Node& node, const std::string& path, const Rule&, std::vector<DatabaseSpec>& out) {
     records(node, path, out, "write - { db: app, owner: app }, a line for each database");
   }
+  void value(const Node& node, const std::string& path, const Rule&, std::vector<SchemaSpec>& out) {
+    records(node, path, out, "write - { schema: sales, db: app, owner: app }, a line for each schema");
+  }
   void value(const Node& node, const std::string& path, const Rule&, std::vector<RepoSpec>& out) {
     records(node, path, out, "write - { type: posix, host: HOST }, a line for each repository");
   }

@@ -122,7 +122,7 @@ Json type(const std::vector<HostSpec>&, const Rule&) {
 }
 Json type(const std::vector<UserSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<UserSpec>())}}; }
 Json type(const std::vector<DatabaseSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<DatabaseSpec>())}}; }
-
+Json type(const std::vector<SchemaSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<SchemaSpec>())}}; }
 Json type(const std::vector<RepoSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<RepoSpec>())}}; }
 
 template <class Owner>

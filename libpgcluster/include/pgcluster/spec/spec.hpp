@@ -121,6 +121,19 @@ struct DatabaseSpec {
   friend bool operator==(const DatabaseSpec&, const DatabaseSpec&) = default;
 };
 
+/// A schema to create in a database.
+struct SchemaSpec {
+  /// Name of the schema.
+  std::string schema;
+  /// Database that it is in: one of postgresql_databases, or another that exists.
+  std::string db;
+  /// Owner of the schema: one of postgresql_users, or the superuser, which is the default.
+  std::string owner{};
+  /// absent: the schema is dropped. Nothing must be in it.
+  ObjectState state = ObjectState::present;
+  friend bool operator==(const SchemaSpec&, const SchemaSpec&) = default;
+};
+
 /// Names and values in the order in which they are written.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
@@ -254,6 +267,9 @@ struct Spec {
   /// Databases. One that is removed from the list is kept with its data until it is listed with
   /// state: absent.
   std::vector<DatabaseSpec> postgresql_databases{};
+  /// Schemas in databases. One that is removed from the list is kept with what is in it until it is
+  /// listed with state: absent.
+  std::vector<SchemaSpec> postgresql_schemas{};
   /// Character encoding of the databases, set by initdb.
   std::string postgresql_encoding = "UTF8";
   /// Locale of the databases, set by initdb.

@@ -1,9 +1,11 @@
 #include "component/postgresql/objects.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <sstream>
 
 #include "base/json.hpp"
+#include "component/postgresql/contents.hpp"
 #include "component/postgresql/sql.hpp"
 #include "component/postgresql/sql_step.hpp"
 #include "op/answer_json.hpp"
@@ -21,6 +23,8 @@ Objects described_objects(const Spec& spec) {
   }
   for (const DatabaseSpec& database : spec.postgresql_databases)
     if (database.state == ObjectState::present) all.databases.insert(database.db);
+  for (const SchemaSpec& schema : spec.postgresql_schemas)
+    if (schema.state == ObjectState::present) all.schemas.emplace(schema.db, schema.schema);
   return all;
 }
 
@@ -30,6 +34,8 @@ Objects dropped_objects(const Spec& spec) {
     if (user.state == ObjectState::absent) all.roles.insert(user.name);
   for (const DatabaseSpec& database : spec.postgresql_databases)
     if (database.state == ObjectState::absent) all.databases.insert(database.db);
+  for (const SchemaSpec& schema : spec.postgresql_schemas)
+    if (schema.state == ObjectState::absent) all.schemas.emplace(schema.db, schema.schema);
   return all;
 }
 
@@ -40,9 +46,10 @@ Objects remembered_objects(const std::map<std::string, Facts>& facts) {
     for (std::string line; std::getline(lines, line);) {
       if (line.starts_with("role ")) all.roles.insert(line.substr(5));
       if (line.starts_with("database ")) all.databases.insert(line.substr(9));
-      if (line.starts_with("membership "))
-        if (const Json names = Json::parse(line.substr(11), nullptr, false); names.is_array() && names.size() == 2)
-          all.memberships.emplace(json_read::plain(names[0]), json_read::plain(names[1]));
+      for (const auto& [word, pairs] : {std::pair{"membership ", &all.memberships}, {"schema ", &all.schemas}})
+        if (line.starts_with(word))
+          if (const Json names = json_read::parse(line.substr(std::strlen(word))); names.is_array() && names.size() == 2)
+            pairs->emplace(json_read::plain(names[0]), json_read::plain(names[1]));
     }
   }
   return all;
@@ -52,7 +59,8 @@ std::string objects_file(const Objects& objects) {
   std::string text = "# Roles and databases that the spec describes, or that left it and are still there.\n";
   for (const std::string& name : objects.roles) text += "role " + name + "\n";
   for (const std::string& name : objects.databases) text += "database " + name + "\n";
-  for (const auto& [role, group] : objects.memberships) text += "membership " + Json::array({role, group}).dump() + "\n";
+  for (const auto& [word, pairs] : {std::pair{"membership ", &objects.memberships}, {"schema ", &objects.schemas}})
+    for (const auto& [first, second] : *pairs) text += word + Json::array({first, second}).dump() + "\n";
   return text;
 }
 
@@ -68,9 +76,11 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
     return dropped.roles.contains(one.first) || dropped.roles.contains(one.second) ||
            (described.roles.contains(one.first) && !described.memberships.contains(one));
   });
+  std::erase_if(remembered.schemas,
+                [&](const Objects::Inside& one) { return dropped.schemas.contains(one) || dropped.databases.contains(one.first); });
   const auto within = [](const auto& all, const auto& some) { return std::includes(all.begin(), all.end(), some.begin(), some.end()); };
   if (within(described.roles, remembered.roles) && within(described.databases, remembered.databases) &&
-      within(described.memberships, remembered.memberships))
+      within(described.memberships, remembered.memberships) && within(described.schemas, remembered.schemas))
     return file(name, host.name, WriteFile{.path = path, .content = objects_file(described)});
   // Some have left the spec: they are remembered as long as they are there.
   const Ask ask{host.name, FileOf{path}};
@@ -86,6 +96,12 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
     for (const auto& [role, group] : remembered.memberships)
       if (const auto found = server.roles.find(role); found != server.roles.end() && found->second.member_of.contains(group))
         wish.memberships.emplace(role, group);
+    if (const Contents* contents = has_contents(*view) ? &answers.read(contents_ask(*view, *server_host), read_contents) : nullptr)
+      for (const Objects::Inside& one : remembered.schemas) {
+        const auto database = contents->databases.find(one.first);
+        const bool unknown = database == contents->databases.end() && server.databases.contains(one.first);
+        if (unknown || (database != contents->databases.end() && database->second.schemas.contains(one.second))) wish.schemas.insert(one);
+      }
     const File* found = answers.get<File>(ask);
     if (!found && !std::holds_alternative<Absent>(answers[ask])) return Later{path + " of " + host + " can be read", Impact::none, Action::update};
     const std::string now = found ? found->content : "", text = objects_file(wish);
@@ -96,7 +112,7 @@ StepPtr objects_step(const View& view, const TopologyHost& host) {
                   .reason = found ? "the spec describes other roles or databases" : "the file is not there"};
   };
   return make_step(
-      name, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(60), .keeps = {"file:" + path}, .common = view->derived(server_asks)});
+      name, {.asks = {ask}, .decide = decide, .settle = std::chrono::seconds(60), .keeps = {"file:" + path}, .common = view->derived(object_asks)});
 }
 
 }  // namespace pgcluster

@@ -10,12 +10,15 @@
 
 namespace pgcluster {
 
-/// Roles and databases that the spec describes, or once did.
+/// Roles, databases and what is in them, as the spec describes them, or once did.
 struct Objects {
   /// A role, and one that it is a member of.
   using Membership = std::pair<std::string, std::string>;
+  /// A database, and the name of something in it.
+  using Inside = std::pair<std::string, std::string>;
   std::set<std::string> roles, databases;
   std::set<Membership> memberships{};
+  std::set<Inside> schemas{};
   friend bool operator==(const Objects&, const Objects&) = default;
 };
 /// Those of the spec that are to be there. What pgcluster itself needs is no user's.

@@ -5,6 +5,7 @@
 
 #include "base/joined.hpp"
 #include "base/json.hpp"
+#include "component/postgresql/contents.hpp"
 #include "component/postgresql/objects.hpp"
 #include "op/answer_json.hpp"
 
@@ -48,6 +49,7 @@ std::string query(const ClusterView& view) {
     objects.roles.merge(one.roles);
     objects.databases.merge(one.databases);
   }
+  for (const SchemaSpec& schema : view.spec.postgresql_schemas) objects.databases.insert(schema.db);
   std::set<std::string> groups;
   for (const Objects* one : {&objects, &before})
     for (const auto& [role, group] : one->memberships) groups.insert(group);
@@ -111,13 +113,28 @@ std::string sql_literal(std::string_view text) {
   return (escaped ? " E" : "") + out + "'";  // a lone backslash is plain only under standard_conforming_strings
 }
 
+std::string psql_argument(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || c == '\\') out += c;
+    out += c;
+  }
+  return out + "'";
+}
+
 // A cluster, a database or a role may have settings for everybody: these must not change our session. Who may make functions, operators or temporary
 // tables in a database must not have us call them: search_path names pg_catalog only, and pg_temp last.
-static constexpr const char* own_session =
-    "dbname=postgres options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,pg_temp"
-    " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off -c "
-    "session_replication_role=origin"
-    " -c standard_conforming_strings=on -c DateStyle=ISO -c bytea_output=hex -c row_security=on -c client_min_messages=warning'";
+static std::string own_session(const std::string& database) {
+  std::string name;
+  for (const char c : database) name += c == '\'' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+  return (database == "postgres" ? "dbname=postgres" : "dbname='" + name + "'") +
+         " options='-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,pg_temp"
+         " -c client_encoding=UTF8 -c default_transaction_isolation=read\\\\ committed -c default_transaction_read_only=off"
+         " -c session_replication_role=origin -c standard_conforming_strings=on -c DateStyle=ISO -c bytea_output=hex -c row_security=on"
+         " -c client_min_messages=warning'";
+}
+
+std::string into_database(const std::string& database) { return "\\connect -reuse-previous=on " + psql_argument(own_session(database)) + "\n"; }
 
 std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more) {
   const std::string& account = view.platform(host).postgresql.account;
@@ -133,7 +150,7 @@ std::vector<std::string> psql(const ClusterView& view, const std::string& host, 
                                 "-U",
                                 view.spec.patroni_superuser_username,
                                 "-d",
-                                own_session};
+                                own_session("postgres")};
   argv.insert(argv.end(), more.begin(), more.end());
   return argv;
 }
@@ -144,9 +161,11 @@ Ask server_ask(const ClusterView& view, const TopologyHost& host) {
   const bool is_long = text->size() > (100U << 10);
   // Each described object makes the answer longer.
   const auto more = std::chrono::milliseconds(5) * (view.spec.postgresql_users.size() + view.spec.postgresql_databases.size());
+  std::vector<std::string> about{"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"};
+  if (has_contents(view)) about.emplace_back("sql:contents");  // it tells what a role owns there
   return {host.name, Exec{.argv = psql(view, host.name, is_long ? std::vector<std::string>{"-f", "-"} : std::vector<std::string>{"-c", *text}),
                           .input = is_long ? Text(*text + ";\n") : Text(),
-                          .about = {"unit:patroni.service", "dcs:config", "sql:roles", "sql:databases"},
+                          .about = std::move(about),
                           .limit = std::chrono::seconds(10) + more}};
 }
 

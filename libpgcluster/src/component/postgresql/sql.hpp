@@ -63,6 +63,10 @@ Server read_server(const Answer& answer);
 
 /// psql as the superuser, through the local socket.
 std::vector<std::string> psql(const ClusterView& view, const std::string& host, const std::vector<std::string>& more);
+/// The lines that lead a script of psql into another database, with the settings of our sessions.
+std::string into_database(const std::string& database);
+/// The argument as psql's own commands take it.
+std::string psql_argument(std::string_view text);
 /// Prints "f" where the server takes writes.
 Exec recovery_look(const ClusterView& view, const std::string& host);
 /// Prints the postmaster's start time as Server::started has it.

@@ -9,6 +9,7 @@
 #include "base/joined.hpp"
 #include "base/nearest.hpp"
 #include "base/strings.hpp"
+#include "component/postgresql/contents.hpp"
 #include "component/postgresql/locales.hpp"
 #include "component/postgresql/objects.hpp"
 #include "component/postgresql/scram.hpp"
@@ -417,8 +418,10 @@ Steps sql_steps(const ClusterView& cluster) {
   const auto view = shared(cluster);
   std::vector<Steps> steps{roles_step(view)};
   if (!view->spec.postgresql_databases.empty()) steps.push_back(databases_step(view));
+  steps.push_back(contents_steps(view));
   if (view->spec.pgbouncer_install) steps.push_back(search_step(view));
   const Objects dropped = dropped_objects(view->spec);
+  steps.push_back(dropped_contents_steps(view));
   if (!dropped.databases.empty()) steps.push_back(drop_step(view, {"", "patroni", "dropped-databases"}, "database", dropped.databases, Impact::data));
   if (!dropped.roles.empty()) steps.push_back(drop_step(view, {"", "patroni", "dropped-roles"}, "role", dropped.roles, Impact::none));
   std::vector<Steps> remembered;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/joined.hpp"
 #include "base/strings.hpp"
@@ -43,13 +44,60 @@ void set_flags(RoleState& role, const std::string& words) {
   }
 }
 
+// The argument of one of psql's own commands.
+std::string psql_word(const std::string& line) {
+  std::string word;
+  for (auto at = line.find('\'') + 1; at < line.size(); ++at) {
+    if (line[at] == '\'' && (at + 1 == line.size() || line[at + 1] != '\'')) break;
+    if (line[at] == '\'' || line[at] == '\\') ++at;
+    if (at < line.size()) word += line[at];
+  }
+  return word;
+}
+
+// The database that a \connect leads to.
+std::string database_of(const std::string& line) {
+  const std::string words = psql_word(line), key = "dbname=";
+  if (!words.starts_with(key + "'")) return words.substr(key.size(), words.find(' ') - key.size());
+  std::string name;
+  for (std::size_t at = key.size() + 1; at < words.size() && words[at] != '\''; ++at) name += words[at] == '\\' ? words[++at] : words[at];
+  return name;
+}
+
+const DatabaseContents& new_database() {
+  static const DatabaseContents made{.schemas = {{"public", "pg_database_owner"}}};
+  return made;
+}
+
+// A statement about what is in a database; what PostgreSQL says against it.
+std::string run_inside(DatabaseContents& inside, const std::map<std::string, RoleState>& roles, const std::string& one) {
+  std::size_t at = 0;
+  if (one.starts_with("create schema \"") || one.starts_with("alter schema ")) {
+    const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
+    if (inside.schemas.contains(name) == one.starts_with("create")) return "schema \"" + name + "\" is there already, or not there";
+    if (!roles.contains(owner)) return "role \"" + owner + "\" does not exist";
+    inside.schemas[name] = owner;
+  } else if (one.starts_with("drop schema ")) {
+    while (one.find('"', at) != std::string::npos)
+      if (const std::string name = quoted(one, '"', at); inside.schemas.erase(name) == 0) return "schema \"" + name + "\" does not exist";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string SqlCatalog::run(const std::string& script, const std::string& superuser) {
+  std::string inside = "postgres";
   for (std::size_t begin = 0; begin < script.size();) {
     const auto end = std::min(script.find(";\n", begin), script.size());
-    const std::string one = script.substr(begin, end - begin);
+    std::string one = script.substr(begin, end - begin);
     begin = end + 2;
+    while (one.starts_with('\\')) {
+      if (one.starts_with("\\connect ")) inside = database_of(one.substr(0, one.find('\n')));
+      if (!databases.contains(inside)) return "database \"" + inside + "\" does not exist";
+      one.erase(0, std::min(one.find('\n'), one.size() - 1) + 1);
+    }
+    if (std::string why = run_inside(contents.try_emplace(inside, new_database()).first->second, roles, one); !why.empty()) return why;
     std::size_t at = 0;
     if (one.starts_with("alter role all ")) {
       std::string name = quoted(one, '"', at);
@@ -78,11 +126,15 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
       const std::string name = quoted(one, '"', at);
       for (const auto& [database, state] : databases)
         if (state.owner == name) return "role \"" + name + "\" cannot be dropped because some objects depend on it";
+      for (const auto& [database, is] : contents)
+        for (const auto& [schema, owner] : is.schemas)
+          if (owner == name) return "role \"" + name + "\" cannot be dropped because some objects depend on it";
       if (roles.erase(name) == 0) return "role \"" + name + "\" does not exist";
       for (auto& [other, role] : roles) role.member_of.erase(name);
     } else if (one.starts_with("drop database ")) {
       const std::string name = quoted(one, '"', at);
       if (databases.erase(name) == 0) return "database \"" + name + "\" does not exist";
+      contents.erase(name);
     } else if (one.starts_with("create database ") || one.starts_with("alter database ")) {
       const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
       if (databases.contains(name) == one.starts_with("create")) return "database \"" + name + "\" is there already, or not there";
@@ -105,6 +157,23 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
     }
   }
   return {};
+}
+
+std::string SqlCatalog::contents_json(const std::string& script) const {
+  std::string all, inside;
+  std::istringstream lines(script);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("\\connect ")) inside = database_of(line);
+    if (!line.starts_with("\\set asked ") || !databases.contains(inside)) continue;
+    const Json asked = Json::parse(psql_word(line), nullptr, false);
+    const auto found = contents.find(inside);
+    const DatabaseContents& is = found == contents.end() ? new_database() : found->second;
+    Json json{{"db", inside}, {"schemas", Json::object()}};
+    for (const Json& name : asked.value("schemas", Json::array()))
+      if (const auto schema = is.schemas.find(name); schema != is.schemas.end()) json["schemas"][schema->first] = schema->second;
+    all += json.dump() + "\n";
+  }
+  return all;
 }
 
 std::string SqlCatalog::json(int version, bool recovery, const std::string& started, const std::string& config,
@@ -144,6 +213,9 @@ std::string SqlCatalog::json(int version, bool recovery, const std::string& star
     Json needed = Json::object();
     for (const auto& [name, one] : databases)
       if (query.find(sql_literal(one.owner), asked) != std::string::npos) needed[one.owner] = "owns the database " + name;
+    for (const auto& [name, is] : contents)
+      for (const auto& [schema, owner] : is.schemas)
+        if (query.find(sql_literal(owner), asked) != std::string::npos) needed[owner] = "owns 1 object of " + name;
     all["role_needed"] = needed;
   }
   all["session_settings"] = Json::array();

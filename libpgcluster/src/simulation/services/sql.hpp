@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "component/postgresql/contents.hpp"
 #include "component/postgresql/sql.hpp"
 
 namespace pgcluster {
@@ -14,11 +15,14 @@ namespace pgcluster {
 struct SqlCatalog {
   std::map<std::string, RoleState> roles{};
   std::map<std::string, DatabaseState> databases{};
+  std::map<std::string, DatabaseContents> contents{};  ///< by database
   std::optional<UserSearch> search{};
   std::map<std::string, std::string> session_settings{};  ///< of ALTER ROLE ALL SET
 
   /// The statements that components make; empty, or what PostgreSQL says against it.
   std::string run(const std::string& script, const std::string& superuser);
+  /// The answer to contents_ask() of a server that takes writes.
+  std::string contents_json(const std::string& script) const;
   /// The answer to server_ask(). `config`: the mark of the file that Patroni has read.
   std::string json(int version, bool recovery, const std::string& started, const std::string& config,
                    const std::map<std::string, std::string>& running, const std::set<std::string>& slots, bool reloaded,
