@@ -18,7 +18,7 @@ NOT_TOLD = {("CloudOptions", "wait")}
 # Keyword arguments in Python.
 OPTIONS = {"OperateOptions", "DeployOptions", "RotateOptions", "BackupOptions", "RestoreOptions", "ProveOptions", "ReportOptions", "LeaderOptions", "MemberOptions", "PlanOptions", "ApplyOptions"}
 # Records that people build piece by piece; all others are frozen.
-MUTABLE = {"Spec", "SshSpec", "HostSpec", "UserSpec", "DatabaseSpec", "SchemaSpec", "RepoSpec", "SpecSecret"}
+MUTABLE = {"Spec", "SshSpec", "HostSpec", "UserSpec", "DatabaseSpec", "SchemaSpec", "ExtensionSpec", "PrivilegeSpec", "RepoSpec", "SpecSecret"}
 NUMBERS = {"int", "long", "unsigned", "std::size_t", "std::int64_t", "std::uint64_t"}
 
 

@@ -60,6 +60,7 @@ struct World {
   std::map<std::string, DatabaseState> databases;
   std::map<std::string, std::string> needed;  ///< why a role or a database cannot be dropped: Server::needed
   std::string contents;                       ///< what the leader says of its databases: a line of JSON for each
+  std::string extensions = "{}";              ///< what each host says of the files that it has
   bool reloaded = false;
   std::set<std::string> slots{"pg1", "pg2", "pg3"};
   std::set<std::string> waiting;            // parameters that Patroni wants a restart for
@@ -153,7 +154,7 @@ struct World {
     if (argv[0] == "locale") return locales.contains(ask.at) ? Answer(Output{.out = locales.at(ask.at)}) : Answer(Output{.status = 1});
     if (argv[0] == "sh") return Output{.out = said.contains(step) ? said.at(step) : ""};
     if (!installed) return Output{.status = 127};
-    if (argv.back() == "-") return Output{.out = members.at(ask.at).leads ? "f\n" + contents : "t\n"};
+    if (argv.back() == "-") return Output{.out = members.at(ask.at).leads ? extensions + "\nf\n" + contents : extensions + "\nt\n"};
     return Output{.out = argv[0] == "curl" ? rest(ask.at) : server(ask.at)};
   }
   // What the DCS has under /sync.

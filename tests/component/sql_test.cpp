@@ -312,3 +312,112 @@ TEST_CASE("a schema that left the spec is remembered as long as it is there") {
   world.contents = R"({"db":"app","schemas":{}})";
   CHECK(is<Done>(world.decide("pg1/patroni/objects")));
 }
+
+namespace {
+
+const std::string available =
+    R"({"available":{"cube":{"default":"1.5","versions":{"1.4":[null,null],"1.5":[null,null]}},"earthdistance":{"default":"1.2","versions":{"1.2":[null,["cube"]]}},"pg_cron":{"default":"1.6","versions":{"1.6":["pg_catalog",null]}}}})";
+
+std::string refusal(const Decision& decision) {
+  REQUIRE(is<Refused>(decision));
+  return std::get<Refused>(decision).why.message + "; " + std::get<Refused>(decision).why.hint;
+}
+
+}  // namespace
+
+TEST_CASE("extensions: created in the order in which they require each other, updated and moved") {
+  World world;
+  world.converged();
+  world.extensions = available;
+  world.view.spec.postgresql_extensions = {{.ext = "earthdistance", .db = "app"}, {.ext = "cube", .db = "app"}, {.ext = "pg_cron", .db = "app"}};
+  world.contents = R"({"db":"app","schemas":{"public":"postgres","sales":"app"}})";
+  const std::string made = script_of(world.decide("cluster/patroni/extensions"));
+  CHECK(made.find("begin;\ncreate extension \"cube\" schema \"public\";\ncreate extension \"earthdistance\" schema \"public\";\ncreate extension "
+                  "\"pg_cron\";\ncommit;\n") != std::string::npos);
+  world.contents =
+      R"({"db":"app","schemas":{"public":"postgres","sales":"app"},"extensions":{"cube":["1.4","public",true,["1.5"]],"earthdistance":["1.2","public",true,null],"pg_cron":["1.6","pg_catalog",false,null]}})";
+  CHECK(is<Done>(world.decide("cluster/patroni/extensions")));
+  world.view.spec.postgresql_extensions[1] = {.ext = "cube", .db = "app", .schema = "sales", .version = "latest"};
+  const Decision decision = world.decide("cluster/patroni/extensions");
+  CHECK(script_of(decision).find("begin;\nalter extension \"cube\" update to '1.5';\nalter extension \"cube\" set schema \"sales\";\ncommit;\n") !=
+        std::string::npos);
+  CHECK(std::get<Change>(decision).diff.masked().find("-cube of app: version 1.4, schema public\n") != std::string::npos);
+  world.view.spec.postgresql_extensions[2].schema = "sales";
+  CHECK(refusal(world.decide("cluster/patroni/extensions")).find("is in the schema pg_catalog, and cannot be moved to sales") != std::string::npos);
+}
+
+TEST_CASE("an extension that cannot be is refused") {
+  World world;
+  world.converged();
+  world.extensions = available;
+  world.contents = R"({"db":"app","schemas":{"public":"postgres"}})";
+  for (const auto& [wish, words] : std::vector<std::pair<ExtensionSpec, std::string>>{
+           {{.ext = "vector", .db = "app"}, "pg1 has no files of the extension vector; install postgresql-17-pgvector on every database host"},
+           {{.ext = "cube", .db = "app", .version = "9"}, "pg1 has no version 9 of the extension cube; it has 1.4, 1.5"},
+           {{.ext = "earthdistance", .db = "app"}, "the extension earthdistance requires the extension cube in the database app; add - { ext: cube"},
+           {{.ext = "cube", .db = "app", .schema = "nowhere"}, "there is no schema nowhere in the database app for the extension cube"},
+           {{.ext = "pg_cron", .db = "app", .schema = "public"},
+            "the extension pg_cron can be in the schema pg_catalog only, and the spec says public"},
+           {{.ext = "cube", .db = "ap"}, "there is no database ap"}}) {
+    world.view.spec.postgresql_extensions = {wish};
+    const std::string said = refusal(world.decide("cluster/patroni/extensions"));
+    CHECK_MESSAGE(said.find(words) != std::string::npos, said);
+  }
+}
+
+TEST_CASE("privileges: what is missing is granted, what left the spec is revoked, and the rest stays") {
+  World world;
+  world.converged();
+  world.view.spec.postgresql_privs = {{.role = "app", .privs = {"select, INSERT"}, .objs = {"ALL_IN_SCHEMA"}, .schema = "sales", .db = "app"},
+                                      {.role = "app", .privs = {"ALL"}, .type = PrivilegeType::schema, .objs = {"sales"}, .db = "app"}};
+  remember(world, R"(role app
+database app
+privilege ["app","app","table","sales","ALL_IN_SCHEMA","",["INSERT","SELECT","UPDATE"]]
+privilege ["app","app","table","sales","orders","",["SELECT"]]
+privilege ["app","gone","table","sales","orders","",["SELECT"]]
+)");
+  // UPDATE on all tables has left the spec; SELECT on orders is part of the whole.
+  world.contents = R"({"db":"app","schemas":{"sales":"app"},"grants":{"0":[3,1,null],"1":[1,1,null],"2":[1,0,null],"3":[3,2,null]}})";
+  const Decision decision = world.decide("cluster/patroni/privileges");
+  const std::string script = script_of(decision);
+  const std::string shown = std::get<Change>(decision).diff.masked();
+  CHECK_MESSAGE(shown.find("+app: INSERT, SELECT on all tables in sales of app\n") != std::string::npos, shown);
+  CHECK_MESSAGE(shown.find("-app: UPDATE on all tables in sales of app\n") != std::string::npos, shown);
+  CHECK(shown.find("SELECT on table orders in sales of app") != std::string::npos);  // of the role that nobody described: it is ours
+  CHECK(script.find(R"("privs":["INSERT","SELECT"])") != std::string::npos);
+  CHECK(script.find("\n\\gexec\ncommit;\n") != std::string::npos);
+  world.contents = R"({"db":"app","schemas":{"sales":"app"},"grants":{"0":[3,0,null],"1":[1,0,null],"2":[1,0,null],"3":[3,0,null]}})";
+  CHECK(is<Done>(world.decide("cluster/patroni/privileges")));
+  world.pending = true;
+  CHECK(is<Later>(world.decide("cluster/patroni/privileges")));
+}
+
+TEST_CASE("privileges of a role that left the spec as a whole stay") {
+  World world;
+  world.converged();
+  remember(world, "role app\nrole former\ndatabase app\nprivilege [\"app\",\"former\",\"table\",\"sales\",\"orders\",\"\",[\"SELECT\"]]\n");
+  world.roles["former"] = {};
+  const auto names = world.names();
+  CHECK(std::find(names.begin(), names.end(), "cluster/patroni/privileges") == names.end());
+  const Decision decision = world.decide("pg1/patroni/objects");
+  REQUIRE(is<Change>(decision));
+  CHECK(std::get<WriteFile>(std::get<Change>(decision).todo.front().what).content.reveal().find("privilege [\"app\",\"former\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("privileges that cannot be granted are refused") {
+  World world;
+  world.converged();
+  world.contents = R"({"db":"app","schemas":{"public":"postgres"},"grants":{"0":[0,0,["orders"]]}})";
+  for (const auto& [wish, words] : std::vector<std::pair<PrivilegeSpec, std::string>>{
+           {{.role = "nobody", .privs = {"SELECT"}, .objs = {"orders"}, .db = "app"},
+            "there is no role nobody, neither in the spec nor on the server"},
+           {{.role = "app", .privs = {"SELECT"}, .objs = {"orders"}, .db = "app"},
+            "there is no table orders in the schema public of the database app"},
+           {{.role = "app", .privs = {"SELECT"}, .objs = {"orders"}, .schema = "sales", .db = "app"}, "there is no schema sales in the database app"},
+           {{.role = "app", .privs = {"SELECT"}, .objs = {"orders"}, .db = "ap"}, "there is no database ap"}}) {
+    world.view.spec.postgresql_privs = {wish};
+    const std::string said = refusal(world.decide("cluster/patroni/privileges"));
+    CHECK_MESSAGE(said.find(words) != std::string::npos, said);
+  }
+}

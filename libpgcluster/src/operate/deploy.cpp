@@ -305,6 +305,11 @@ class Deployment {
       if (!described.schemas.contains({database, schema}) && !dropped.schemas.contains({database, schema}) && !dropped.databases.contains(database))
         warn("the schema " + schema + " of the database " + database + " is no longer described, and stays with what is in it",
              "list it with state: absent to drop it once it is empty", "postgresql_schemas." + schema);
+    for (const auto& [database, extension] : before.extensions)
+      if (!described.extensions.contains({database, extension}) && !dropped.extensions.contains({database, extension}) &&
+          !dropped.databases.contains(database))
+        warn("the extension " + extension + " of the database " + database + " is no longer described, and stays",
+             "list it with state: absent to drop it", "postgresql_extensions." + extension);
   }
 
   // A host that left the spec goes on as a member, but gets no files any more: it could not log in with what is new.

@@ -52,6 +52,36 @@ std::string_view to_string(ObjectState state) noexcept {
   return {};
 }
 
+std::string_view to_string(PrivilegeType type) noexcept {
+  switch (type) {
+    case PrivilegeType::table:
+      return "table";
+    case PrivilegeType::sequence:
+      return "sequence";
+    case PrivilegeType::function:
+      return "function";
+    case PrivilegeType::procedure:
+      return "procedure";
+    case PrivilegeType::type:
+      return "type";
+    case PrivilegeType::schema:
+      return "schema";
+    case PrivilegeType::database:
+      return "database";
+    case PrivilegeType::language:
+      return "language";
+    case PrivilegeType::tablespace:
+      return "tablespace";
+    case PrivilegeType::foreign_data_wrapper:
+      return "foreign_data_wrapper";
+    case PrivilegeType::foreign_server:
+      return "foreign_server";
+    case PrivilegeType::default_privs:
+      return "default_privs";
+  }
+  return {};
+}
+
 std::string_view to_string(BackupType type) noexcept {
   switch (type) {
     case BackupType::full:

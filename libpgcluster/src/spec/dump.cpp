@@ -116,6 +116,8 @@ class Writer {
     return out;
   }
   Node node(const std::vector<DatabaseSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
+  Node node(const std::vector<ExtensionSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
+  Node node(const std::vector<PrivilegeSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
   Node node(const std::vector<SchemaSpec>& value, const std::string& path, const Rule&) const { return records(value, path); }
   Node node(const std::vector<RepoSpec>& value, const std::string& path, const Rule&) const {
     Node out = list();

@@ -45,6 +45,9 @@ const std::vector<Key<Spec>>& of<Spec>() {
        "Databases. One that is removed from the list is kept with its data until it is listed with state: absent."},
       {"postgresql_schemas", &S::postgresql_schemas,
        "Schemas in databases. One that is removed from the list is kept with what is in it until it is listed with state: absent."},
+      {"postgresql_extensions", &S::postgresql_extensions,
+       "Extensions in databases. One that is removed from the list is kept until it is listed with state: absent."},
+      {"postgresql_privs", &S::postgresql_privs, "Privileges of roles. One that is removed from the list is revoked; others that the role has stay."},
       {"postgresql_encoding", &S::postgresql_encoding, "Character encoding of the databases, set by initdb.", needed(Format::word), Effect::fixed,
        "give a new database an encoding of its own (postgresql_databases, encoding), or deploy a cluster with it, and move the data there"},
       {"postgresql_locale", &S::postgresql_locale, "Locale of the databases, set by initdb.", needed(Format::word), Effect::fixed,
@@ -345,6 +348,53 @@ const std::vector<Key<SchemaSpec>>& of<SchemaSpec>() {
       {"db", &S::db, "Database that it is in: one of postgresql_databases, or another that exists.", needed(Format::database)},
       {"owner", &S::owner, "Owner of the schema: one of postgresql_users, or the superuser, which is the default.", like(Format::database)},
       {"state", &S::state, "absent: the schema is dropped. Nothing must be in it."},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<ExtensionSpec>>& of<ExtensionSpec>() {
+  using E = ExtensionSpec;
+  static const std::vector<Key<ExtensionSpec>> keys{
+      {"ext", &E::ext, "Name of the extension. Every database host must have its files.", needed(Format::database)},
+      {"db", &E::db, "Database that it is in: one of postgresql_databases, or another that exists.", needed(Format::database)},
+      {"schema", &E::schema, "Schema that the objects of the extension are in. Default: public, or the one that the extension itself demands.",
+       like(Format::database)},
+      {"version", &E::version,
+       "Version of the extension; latest: the one that the files of the host have as their default. Without it, the default when the extension is "
+       "created, and no update later.",
+       like(Format::word)},
+      {"state", &E::state, "absent: the extension is dropped. Nothing must need it."},
+  };
+  return keys;
+}
+
+template <>
+const std::vector<Key<PrivilegeSpec>>& of<PrivilegeSpec>() {
+  using P = PrivilegeSpec;
+  static const std::vector<Key<PrivilegeSpec>> keys{
+      {"role", &P::role, "Role that gets the privileges: one of postgresql_users, another that exists, or PUBLIC.", needed(Format::database)},
+      {"privs", &P::privs, "Privileges, separated by commas: SELECT,INSERT. ALL: all that the type has.", {.required = true, .one_or_many = true}},
+      {"type", &P::type, "What the privileges are on."},
+      {"objs",
+       &P::objs,
+       "Names of the objects, separated by commas; ALL_IN_SCHEMA: all that the schema has at the time of an apply. Functions and procedures may "
+       "have their argument types: add(integer, integer). For type database: default db. For type default_privs: TABLES, SEQUENCES, FUNCTIONS, "
+       "TYPES, "
+       "SCHEMAS, or ALL_DEFAULT for the first four.",
+       {.one_or_many = true}},
+      {"schema", &P::schema,
+       "Schema of the objects, for the types table, sequence, function, procedure and type. Default: public. For type default_privs: default all "
+       "schemas.",
+       like(Format::database)},
+      {"db", &P::db, "Database that the objects are in: one of postgresql_databases, or another that exists.", needed(Format::database)},
+      {"target_roles",
+       &P::target_roles,
+       "For type default_privs: roles whose future objects get the privileges. Default: the owner of the schema or else of the database in this "
+       "file, "
+       "or else the superuser.",
+       {.format = Format::database, .one_or_many = true}},
+      {"state", &P::state, "absent: the privileges are revoked, whoever granted them as the owner."},
   };
   return keys;
 }

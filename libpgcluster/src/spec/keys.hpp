@@ -90,14 +90,14 @@ concept Group = std::same_as<T, HaproxyPorts> || std::same_as<T, HaproxyMaxconn>
 
 template <class Owner>
 struct Members {
-  using Type = std::variant<bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
-                            std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*,
-                            std::vector<UserSpec> Owner::*, std::vector<DatabaseSpec> Owner::*, std::vector<SchemaSpec> Owner::*,
-                            std::vector<RepoSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*, HaproxyMaxconn Owner::*,
-                            HaproxyTimeout Owner::*, TlsCa Owner::*, BackupSchedule Owner::*, BinarySpec Owner::*, RepoType Owner::*,
-                            ObjectState Owner::*, DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*, ConsulLayout Owner::*,
-                            ConsulDns Owner::*, std::optional<ConsulDns> Owner::*, std::optional<CloudProvider> Owner::*,
-                            std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
+  using Type = std::variant<
+      bool Owner::*, int Owner::*, long Owner::*, std::string Owner::*, SpecSecret Owner::*, std::optional<int> Owner::*,
+      std::optional<std::string> Owner::*, std::vector<std::string> Owner::*, Pairs Owner::*, SshSpec Owner::*, std::vector<UserSpec> Owner::*,
+      std::vector<DatabaseSpec> Owner::*, std::vector<SchemaSpec> Owner::*, std::vector<ExtensionSpec> Owner::*, std::vector<PrivilegeSpec> Owner::*,
+      PrivilegeType Owner::*, std::vector<RepoSpec> Owner::*, std::vector<HostSpec> Owner::*, HaproxyPorts Owner::*, HaproxyMaxconn Owner::*,
+      HaproxyTimeout Owner::*, TlsCa Owner::*, BackupSchedule Owner::*, BinarySpec Owner::*, RepoType Owner::*, ObjectState Owner::*,
+      DcsType Owner::*, PoolMode Owner::*, WatchdogMode Owner::*, ConsulLayout Owner::*, ConsulDns Owner::*, std::optional<ConsulDns> Owner::*,
+      std::optional<CloudProvider> Owner::*, std::optional<HostKeyPolicy> Owner::*, std::optional<Transport> Owner::*, std::vector<Role> Owner::*>;
 };
 template <class Owner>
 requires(Group<Owner> || std::same_as<Owner, BinarySpec>) struct Members<Owner> {
@@ -128,6 +128,10 @@ template <>
 const std::vector<Key<DatabaseSpec>>& of<DatabaseSpec>();
 template <>
 const std::vector<Key<SchemaSpec>>& of<SchemaSpec>();
+template <>
+const std::vector<Key<ExtensionSpec>>& of<ExtensionSpec>();
+template <>
+const std::vector<Key<PrivilegeSpec>>& of<PrivilegeSpec>();
 template <>
 const std::vector<Key<RepoSpec>>& of<RepoSpec>();
 template <>

@@ -1,6 +1,7 @@
 #include "spec/objects.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "spec/privileges.hpp"
 #include "spec/words.hpp"
 
 namespace pgcluster {
@@ -30,6 +32,9 @@ class ObjectChecker {
     circles();
     for (std::size_t i = 0; i < spec_.postgresql_databases.size(); ++i) database(spec_.postgresql_databases[i], item("postgresql_databases", i), i);
     for (std::size_t i = 0; i < spec_.postgresql_schemas.size(); ++i) schema(spec_.postgresql_schemas[i], item("postgresql_schemas", i));
+    for (std::size_t i = 0; i < spec_.postgresql_extensions.size(); ++i) extension(spec_.postgresql_extensions[i], item("postgresql_extensions", i));
+    for (std::size_t i = 0; i < spec_.postgresql_privs.size(); ++i) privilege(spec_.postgresql_privs[i], item("postgresql_privs", i));
+    contradictions();
   }
 
  private:
@@ -122,9 +127,108 @@ class ObjectChecker {
       error(path + ".state", "PgBouncer's function user_search is in the schema public of postgres", "let this one stay");
   }
 
+  void kept_schema(const std::string& db, const std::string& schema, const std::string& path) {
+    if (dropped_schemas_.contains({db, schema}))
+      error(path, words::shown(schema) + " has state: absent in postgresql_schemas", "name another schema, or let this one stay");
+  }
+
+  void extension(const ExtensionSpec& extension, const std::string& path) {
+    if (!extension.ext.empty() && !extension.db.empty() && !extensions_.emplace(extension.db, extension.ext).second)
+      error(path + ".ext", extension.ext + " of " + extension.db + " is given twice", "remove one of them");
+    in_database(extension.db, path + ".db");
+    if (extension.state == ObjectState::present) kept_schema(extension.db, extension.schema.empty() ? "public" : extension.schema, path + ".schema");
+  }
+
+  void privilege(const PrivilegeSpec& one, const std::string& path) {
+    const std::string type(to_string(one.type));
+    const bool present = one.state == ObjectState::present;
+    in_database(one.db, path + ".db");
+    if (present) present_role(one.role, path + ".role");
+    if (one.type == PrivilegeType::procedure && spec_.postgresql_version < 11)
+      error(path + ".type", "PostgreSQL has procedures since version 11", "write function");
+    if (one.type != PrivilegeType::default_privs && !one.target_roles.empty())
+      error(path + ".target_roles", "belongs to type default_privs only", "remove it");
+    for (const std::string& maker : one.target_roles)
+      if (present) present_role(maker, path + ".target_roles");
+    if (!one.schema.empty() && !privileges::in_schema(one.type) && one.type != PrivilegeType::default_privs)
+      error(path + ".schema", "the type " + type + " is in no schema",
+            one.type == PrivilegeType::schema ? "write the schema's name in objs" : "remove it");
+    if (present && (privileges::in_schema(one.type) || !one.schema.empty())) kept_schema(one.db, privileges::schema(one), path + ".schema");
+    const std::vector<std::string> objects = privileges::objects(one);
+    if (objects.empty()) error(path + ".objs", "is missing", privileges::has_all(one.type) ? "write names, or ALL_IN_SCHEMA" : "write names");
+    for (const std::string& object : objects) {
+      if (present && one.type == PrivilegeType::schema) kept_schema(one.db, object, path + ".objs");
+      if (present && one.type == PrivilegeType::database && dropped_databases_.contains(object))
+        error(path + ".objs", words::shown(object) + " has state: absent in postgresql_databases", "name another database, or let this one stay");
+      if (object == privileges::all_in_schema && !privileges::has_all(one.type))
+        error(path + ".objs", "ALL_IN_SCHEMA does not go with the type " + type, "write names");
+      if (object == privileges::all_in_schema && objects.size() > 1)
+        error(path + ".objs", "ALL_IN_SCHEMA includes the other names", "write it alone, or remove it");
+      if (one.type == PrivilegeType::default_privs) kind(object, one, path + ".objs");
+    }
+    const std::vector<std::string> written = privileges::items(one.privs);
+    if (written.empty()) error(path + ".privs", "is missing", "write some, or ALL");
+    std::set<std::string> bad;
+    for (const std::string& object : objects) {
+      const auto known = privileges::known(one.type, object, spec_.postgresql_version);
+      for (const std::string& word : privileges::words(one, object, spec_.postgresql_version)) {
+        if (known.empty() || !bad.insert(word).second) continue;
+        bad.erase(word);
+        if (std::find(known.begin(), known.end(), word) == known.end()) {
+          bad.insert(word);
+          const auto near = words::nearest(word, known);
+          const bool all = word == "ALL" || word == "ALL PRIVILEGES";
+          error(path + ".privs",
+                all ? "ALL includes the other privileges"
+                    : (one.type == PrivilegeType::default_privs ? object + " have" : "the type " + type + " has") + " no privilege " +
+                          words::shown(word),
+                all            ? "write it alone, or remove it"
+                : near.empty() ? "it takes " + words::one_of(known) + ", or ALL"
+                               : "did you mean " + std::string(near) + "?");
+          continue;
+        }
+        for (const std::string& maker : privileges::makers(spec_, one)) {
+          const Atom atom{one.db, privileges::role(one), type, privileges::schema(one), maker, word, object};
+          const auto [found, first] = atoms_.emplace(atom, std::pair{one.state, path});
+          if (first) continue;
+          if (found->second.first == one.state)
+            error(path + ".privs", word + " on " + object + " is given twice", "remove one of them");
+          else
+            error(path + ".state", word + " on " + object + " is to be present and absent", "keep one of them");
+        }
+      }
+    }
+  }
+
+  void kind(const std::string& object, const PrivilegeSpec& one, const std::string& path) {
+    static const std::vector<std::string_view> known{"TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS"};
+    if (std::find(known.begin(), known.end(), object) == known.end()) {
+      const auto near = words::nearest(object, known);
+      error(path, "there are no default privileges on " + words::shown(object),
+            near.empty() ? "write " + words::one_of(known) + ", or ALL_DEFAULT" : "did you mean " + std::string(near) + "?");
+    } else if (object == "SCHEMAS" && !one.schema.empty()) {
+      error(path, "a schema is in no schema", "remove schema");
+    }
+  }
+
+  // All objects of a schema are to have a privilege that one of them is not to have, or the other way round.
+  void contradictions() {
+    for (const auto& [atom, found] : atoms_) {
+      if (atom.back() == privileges::all_in_schema) continue;
+      Atom whole = atom;
+      whole.back() = privileges::all_in_schema;
+      const auto other = atoms_.find(whole);
+      if (other != atoms_.end() && other->second.first != found.first)
+        error(found.second + ".state", atom[5] + " on " + atom.back() + " contradicts " + other->second.second + " with ALL_IN_SCHEMA",
+              "keep one of them");
+    }
+  }
+
+  using Atom = std::array<std::string, 7>;  ///< database, role, type, schema, maker, privilege, object
   const Spec& spec_;
   std::vector<Diagnostic>& findings_;
-  std::set<std::pair<std::string, std::string>> schemas_, dropped_schemas_;  ///< database and name
+  std::map<Atom, std::pair<ObjectState, std::string>> atoms_;                             ///< with the item's path
+  std::set<std::pair<std::string, std::string>> schemas_, dropped_schemas_, extensions_;  ///< database and name
   std::set<std::string> roles_, dropped_roles_, databases_, dropped_databases_;
 };
 

@@ -406,6 +406,12 @@ class Reader {
   void value(const Node& node, const std::string& path, const Rule&, std::vector<SchemaSpec>& out) {
     records(node, path, out, "write - { schema: sales, db: app, owner: app }, a line for each schema");
   }
+  void value(const Node& node, const std::string& path, const Rule&, std::vector<ExtensionSpec>& out) {
+    records(node, path, out, "write - { ext: pg_trgm, db: app }, a line for each extension");
+  }
+  void value(const Node& node, const std::string& path, const Rule&, std::vector<PrivilegeSpec>& out) {
+    records(node, path, out, "write - { role: app, privs: SELECT, objs: ALL_IN_SCHEMA, db: app }, a line for each role and type");
+  }
   void value(const Node& node, const std::string& path, const Rule&, std::vector<RepoSpec>& out) {
     records(node, path, out, "write - { type: posix, host: HOST }, a line for each repository");
   }

@@ -122,6 +122,8 @@ Json type(const std::vector<HostSpec>&, const Rule&) {
 }
 Json type(const std::vector<UserSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<UserSpec>())}}; }
 Json type(const std::vector<DatabaseSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<DatabaseSpec>())}}; }
+Json type(const std::vector<ExtensionSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<ExtensionSpec>())}}; }
+Json type(const std::vector<PrivilegeSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<PrivilegeSpec>())}}; }
 Json type(const std::vector<SchemaSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<SchemaSpec>())}}; }
 Json type(const std::vector<RepoSpec>&, const Rule&) { return {{"type", "array"}, {"items", record(keys::of<RepoSpec>())}}; }
 

@@ -283,6 +283,8 @@ class Checker {
   void value(const std::vector<UserSpec>& users, const std::string& path, const Rule&) { records(users, path); }
   void value(const std::vector<DatabaseSpec>& databases, const std::string& path, const Rule&) { records(databases, path); }
   void value(const std::vector<SchemaSpec>& schemas, const std::string& path, const Rule&) { records(schemas, path); }
+  void value(const std::vector<ExtensionSpec>& extensions, const std::string& path, const Rule&) { records(extensions, path); }
+  void value(const std::vector<PrivilegeSpec>& privileges, const std::string& path, const Rule&) { records(privileges, path); }
   void value(const std::vector<RepoSpec>& repos, const std::string& path, const Rule&) { records(repos, path); }
   void value(const std::vector<HostSpec>& hosts, const std::string& path, const Rule&) {
     if (hosts.empty()) error(path, "no host is described", "write hosts: { pg1: { address: 10.77.0.11 } }");

@@ -42,6 +42,24 @@ enum class ObjectState {
 /// The word of the state: "absent".
 std::string_view to_string(ObjectState state) noexcept;
 
+/// What privileges are granted on.
+enum class PrivilegeType {
+  table,  ///< tables, views, materialized views and foreign tables
+  sequence,
+  function,
+  procedure,
+  type,
+  schema,
+  database,
+  language,
+  tablespace,
+  foreign_data_wrapper,
+  foreign_server,
+  default_privs,  ///< what others will create
+};
+/// The word of the type: "default_privs".
+std::string_view to_string(PrivilegeType type) noexcept;
+
 /// What a backup copies.
 enum class BackupType {
   full,  ///< all files

@@ -134,6 +134,49 @@ struct SchemaSpec {
   friend bool operator==(const SchemaSpec&, const SchemaSpec&) = default;
 };
 
+/// An extension to create in a database.
+struct ExtensionSpec {
+  /// Name of the extension. Every database host must have its files.
+  std::string ext;
+  /// Database that it is in: one of postgresql_databases, or another that exists.
+  std::string db;
+  /// Schema that the objects of the extension are in. Default: public, or the one that the
+  /// extension itself demands.
+  std::string schema{};
+  /// Version of the extension; latest: the one that the files of the host have as their default.
+  /// Without it, the default when the extension is created, and no update later.
+  std::string version{};
+  /// absent: the extension is dropped. Nothing must need it.
+  ObjectState state = ObjectState::present;
+  friend bool operator==(const ExtensionSpec&, const ExtensionSpec&) = default;
+};
+
+/// Privileges of a role in a database.
+struct PrivilegeSpec {
+  /// Role that gets the privileges: one of postgresql_users, another that exists, or PUBLIC.
+  std::string role;
+  /// Privileges, separated by commas: SELECT,INSERT. ALL: all that the type has.
+  std::vector<std::string> privs{};
+  /// What the privileges are on.
+  PrivilegeType type = PrivilegeType::table;
+  /// Names of the objects, separated by commas; ALL_IN_SCHEMA: all that the schema has at the time
+  /// of an apply. Functions and procedures may have their argument types: add(integer, integer).
+  /// For type database: default db. For type default_privs: TABLES, SEQUENCES, FUNCTIONS, TYPES,
+  /// SCHEMAS, or ALL_DEFAULT for the first four.
+  std::vector<std::string> objs{};
+  /// Schema of the objects, for the types table, sequence, function, procedure and type. Default:
+  /// public. For type default_privs: default all schemas.
+  std::string schema{};
+  /// Database that the objects are in: one of postgresql_databases, or another that exists.
+  std::string db;
+  /// For type default_privs: roles whose future objects get the privileges. Default: the owner of
+  /// the schema or else of the database in this file, or else the superuser.
+  std::vector<std::string> target_roles{};
+  /// absent: the privileges are revoked, whoever granted them as the owner.
+  ObjectState state = ObjectState::present;
+  friend bool operator==(const PrivilegeSpec&, const PrivilegeSpec&) = default;
+};
+
 /// Names and values in the order in which they are written.
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
@@ -270,6 +313,12 @@ struct Spec {
   /// Schemas in databases. One that is removed from the list is kept with what is in it until it is
   /// listed with state: absent.
   std::vector<SchemaSpec> postgresql_schemas{};
+  /// Extensions in databases. One that is removed from the list is kept until it is listed with
+  /// state: absent.
+  std::vector<ExtensionSpec> postgresql_extensions{};
+  /// Privileges of roles. One that is removed from the list is revoked; others that the role has
+  /// stay.
+  std::vector<PrivilegeSpec> postgresql_privs{};
   /// Character encoding of the databases, set by initdb.
   std::string postgresql_encoding = "UTF8";
   /// Locale of the databases, set by initdb.

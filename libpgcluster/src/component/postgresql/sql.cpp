@@ -50,6 +50,12 @@ std::string query(const ClusterView& view) {
     objects.databases.merge(one.databases);
   }
   for (const SchemaSpec& schema : view.spec.postgresql_schemas) objects.databases.insert(schema.db);
+  for (const ExtensionSpec& extension : view.spec.postgresql_extensions) objects.databases.insert(extension.db);
+  for (const PrivilegeSpec& one : view.spec.postgresql_privs) {
+    objects.databases.insert(one.db);
+    if (one.state == ObjectState::present) objects.roles.insert(one.role);
+    objects.roles.insert(one.target_roles.begin(), one.target_roles.end());
+  }
   std::set<std::string> groups;
   for (const Objects* one : {&objects, &before})
     for (const auto& [role, group] : one->memberships) groups.insert(group);

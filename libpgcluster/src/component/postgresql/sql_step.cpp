@@ -1,5 +1,7 @@
 #include "component/postgresql/sql_step.hpp"
 
+#include "base/nearest.hpp"
+
 #include <chrono>
 #include <utility>
 
@@ -29,6 +31,16 @@ Change on_server(const View& view, const TopologyHost& host, const Text& script,
 
 Later nobody_writes(const ClusterView& view, const Answers& answers, Action action) {
   return {.until = "one server, and only one, takes writes", .action = action, .seen = servers_in_words(view, answers)};
+}
+
+Refused no_such_role(const View& view, const Server& server, const std::string& role, const std::string& path) {
+  std::vector<std::string_view> known;
+  for (const auto& [name, state] : server.roles) known.push_back(name);
+  const auto near = nearest(role, known);
+  return Refused{{.message = "there is no role " + role + ", neither in the spec nor on the server",
+                  .hint = near.empty() || near == view->spec.patroni_replication_username ? "add - { name: " + role + " } to postgresql_users"
+                                                                                          : "did you mean " + std::string(near) + "?",
+                  .path = path}};
 }
 
 StepPtr sql_step(const View& view, const StepRef& name, OnServer decide, std::vector<Ask> more) {

@@ -130,16 +130,6 @@ void add_session_settings(const ClusterView& view, const Server& server, std::st
   }
 }
 
-Refused no_such_role(const View& view, const Server& server, const std::string& role, const std::string& path) {
-  std::vector<std::string_view> known;
-  for (const auto& [name, state] : server.roles) known.push_back(name);
-  const auto near = nearest(role, known);
-  return Refused{{.message = "there is no role " + role + ", neither in the spec nor on the server",
-                  .hint = near.empty() || near == view->spec.patroni_replication_username ? "add - { name: " + role + " } to postgresql_users"
-                                                                                          : "did you mean " + std::string(near) + "?",
-                  .path = path}};
-}
-
 // Memberships of described roles that the spec had before. What somebody else granted stays, and so does all of a role that left the spec.
 std::vector<Objects::Membership> left_memberships(const ClusterView& view, const Server& server) {
   const Objects described = described_objects(view.spec), remembered = remembered_objects(view.facts);

@@ -240,7 +240,7 @@ Output PatroniModel::psql(SimulatedHost& host, const std::vector<std::string>& a
     return {.status = 2, .err = "psql: error: connection refused\n"};
   const bool recovery = cluster->leader != host.name && member.phase != Phase::first_roles;
   const std::string& query = argv.back();
-  if (query == "-" && input.starts_with(contents_head)) return {.out = recovery ? "t\n" : "f\n" + cluster->catalog.contents_json(input)};
+  if (query == "-" && input.starts_with(contents_head)) return {.out = cluster->catalog.contents_json(input, recovery)};
   if (query == "-") {
     if (recovery) return {.status = 3, .err = "ERROR:  cannot execute this in a read-only transaction\n"};
     if (member.phase == Phase::first_roles) make_role(*cluster, member, "replication");  // Patroni comes first just now

@@ -64,6 +64,20 @@ std::string database_of(const std::string& line) {
   return name;
 }
 
+// What an item of a question about privileges is on: a text for each object.
+std::vector<std::string> targets(const Json& item) {
+  Json one{{"type", item["type"]}, {"role", item.value("role", "")}, {"schema", item.value("schema", "")}, {"maker", item.value("maker", "")}};
+  std::vector<std::string> all;
+  for (const Json& object : item.value("objs", Json::array({"*"}))) {
+    one["object"] = object;
+    all.push_back(one.dump());
+  }
+  return all;
+}
+
+// Of every extension that somebody asks for.
+constexpr const char* extension_versions[] = {"1.0", "1.1"};
+
 const DatabaseContents& new_database() {
   static const DatabaseContents made{.schemas = {{"public", "pg_database_owner"}}};
   return made;
@@ -77,6 +91,20 @@ std::string run_inside(DatabaseContents& inside, const std::map<std::string, Rol
     if (inside.schemas.contains(name) == one.starts_with("create")) return "schema \"" + name + "\" is there already, or not there";
     if (!roles.contains(owner)) return "role \"" + owner + "\" does not exist";
     inside.schemas[name] = owner;
+  } else if (one.starts_with("create extension \"")) {
+    const std::string name = quoted(one, '"', at), schema = quoted(one, '"', at);
+    if (!inside.schemas.contains(schema)) return "schema \"" + schema + "\" does not exist";
+    auto version = one.find(" version '", at);
+    const ExtensionState made{.version = version == std::string::npos ? "1.1" : quoted(one, '\'', version), .schema = schema, .relocatable = true};
+    if (!inside.extensions.emplace(name, made).second) return "extension \"" + name + "\" already exists";
+  } else if (one.starts_with("alter extension \"")) {
+    const auto found = inside.extensions.find(quoted(one, '"', at));
+    if (found == inside.extensions.end()) return "extension does not exist";
+    (one.find(" set schema ", at) == std::string::npos ? found->second.version : found->second.schema) =
+        quoted(one, one.find(" set schema ", at) == std::string::npos ? '\'' : '"', at);
+  } else if (one.starts_with("drop extension ")) {
+    while (one.find('"', at) != std::string::npos)
+      if (const std::string name = quoted(one, '"', at); inside.extensions.erase(name) == 0) return "extension \"" + name + "\" does not exist";
   } else if (one.starts_with("drop schema ")) {
     while (one.find('"', at) != std::string::npos)
       if (const std::string name = quoted(one, '"', at); inside.schemas.erase(name) == 0) return "schema \"" + name + "\" does not exist";
@@ -88,16 +116,31 @@ std::string run_inside(DatabaseContents& inside, const std::map<std::string, Rol
 
 std::string SqlCatalog::run(const std::string& script, const std::string& superuser) {
   std::string inside = "postgres";
+  Json asked;
   for (std::size_t begin = 0; begin < script.size();) {
     const auto end = std::min(script.find(";\n", begin), script.size());
     std::string one = script.substr(begin, end - begin);
     begin = end + 2;
     while (one.starts_with('\\')) {
       if (one.starts_with("\\connect ")) inside = database_of(one.substr(0, one.find('\n')));
+      if (one.starts_with("\\set asked ")) asked = Json::parse(psql_word(one.substr(0, one.find('\n'))), nullptr, false);
       if (!databases.contains(inside)) return "database \"" + inside + "\" does not exist";
       one.erase(0, std::min(one.find('\n'), one.size() - 1) + 1);
     }
     if (std::string why = run_inside(contents.try_emplace(inside, new_database()).first->second, roles, one); !why.empty()) return why;
+    if (one.find("\\gexec\n") != std::string::npos) {
+      for (const Json& item : asked.value("privileges", Json::array())) {
+        for (const std::string& target : targets(item)) {
+          auto& has = granted[inside][target];
+          for (const Json& word : item["privs"]) {
+            if (item["take"] == true)
+              has.erase(word.get<std::string>());
+            else
+              has.insert(word.get<std::string>());
+          }
+        }
+      }
+    }
     std::size_t at = 0;
     if (one.starts_with("alter role all ")) {
       std::string name = quoted(one, '"', at);
@@ -135,6 +178,7 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
       const std::string name = quoted(one, '"', at);
       if (databases.erase(name) == 0) return "database \"" + name + "\" does not exist";
       contents.erase(name);
+      granted.erase(name);
     } else if (one.starts_with("create database ") || one.starts_with("alter database ")) {
       const std::string name = quoted(one, '"', at), owner = quoted(one, '"', at);
       if (databases.contains(name) == one.starts_with("create")) return "database \"" + name + "\" is there already, or not there";
@@ -159,8 +203,15 @@ std::string SqlCatalog::run(const std::string& script, const std::string& superu
   return {};
 }
 
-std::string SqlCatalog::contents_json(const std::string& script) const {
+std::string SqlCatalog::contents_json(const std::string& script, bool recovery) const {
   std::string all, inside;
+  Json available{{"available", Json::object()}};
+  if (auto at = script.find("where a.name in ("); at != std::string::npos)
+    for (const auto end = script.find(") group by", at); at < end;)
+      if (const std::string name = quoted(script, '\'', at); at <= end)
+        available["available"][name] = {{"default", "1.1"}, {"versions", {{"1.0", {nullptr, nullptr}}, {"1.1", {nullptr, nullptr}}}}};
+  all = available.dump() + (recovery ? "\nt\n" : "\nf\n");
+  if (recovery) return all;
   std::istringstream lines(script);
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("\\connect ")) inside = database_of(line);
@@ -171,6 +222,23 @@ std::string SqlCatalog::contents_json(const std::string& script) const {
     Json json{{"db", inside}, {"schemas", Json::object()}};
     for (const Json& name : asked.value("schemas", Json::array()))
       if (const auto schema = is.schemas.find(name); schema != is.schemas.end()) json["schemas"][schema->first] = schema->second;
+    for (const Json& item : asked.value("privileges", Json::array())) {
+      int objects = 0, due = 0;
+      for (const std::string& target : targets(item)) {
+        const auto in = granted.find(inside);
+        const auto has = in == granted.end()           ? std::set<std::string>{}
+                         : in->second.contains(target) ? in->second.at(target)
+                                                       : std::set<std::string>{};
+        const bool take = item["take"] == true;
+        const auto& words = item["privs"];
+        ++objects;
+        if (std::any_of(words.begin(), words.end(), [&](const Json& word) { return has.contains(word.get<std::string>()) == take; })) ++due;
+      }
+      json["grants"][std::to_string(item["n"].get<int>())] = {objects, due, nullptr};
+    }
+    for (const Json& name : asked.value("extensions", Json::array()))
+      if (const auto one = is.extensions.find(name); one != is.extensions.end())
+        json["extensions"][one->first] = {one->second.version, one->second.schema, one->second.relocatable, extension_versions};
     all += json.dump() + "\n";
   }
   return all;

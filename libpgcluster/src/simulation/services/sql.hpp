@@ -16,13 +16,15 @@ struct SqlCatalog {
   std::map<std::string, RoleState> roles{};
   std::map<std::string, DatabaseState> databases{};
   std::map<std::string, DatabaseContents> contents{};  ///< by database
+  /// Privileges, by database and by what they are on; simulated tables exist as soon as somebody asks for them.
+  std::map<std::string, std::map<std::string, std::set<std::string>>> granted{};
   std::optional<UserSearch> search{};
   std::map<std::string, std::string> session_settings{};  ///< of ALTER ROLE ALL SET
 
   /// The statements that components make; empty, or what PostgreSQL says against it.
   std::string run(const std::string& script, const std::string& superuser);
-  /// The answer to contents_ask() of a server that takes writes.
-  std::string contents_json(const std::string& script) const;
+  /// The answer to contents_ask().
+  std::string contents_json(const std::string& script, bool recovery) const;
   /// The answer to server_ask(). `config`: the mark of the file that Patroni has read.
   std::string json(int version, bool recovery, const std::string& started, const std::string& config,
                    const std::map<std::string, std::string>& running, const std::set<std::string>& slots, bool reloaded,
