@@ -123,7 +123,8 @@ Ask contents_ask(const ClusterView& view, const TopologyHost& host) {
   return {host.name, Exec{.argv = psql(view, host.name, {"-f", "-"}),
                           .input = *view.derived(contents_script),
                           .about = {"unit:patroni.service", "dcs:config", "sql:databases", "sql:contents"},
-                          .limit = std::chrono::seconds(20) + std::chrono::milliseconds(500) * wishes->size()}};
+                          .limit = std::chrono::seconds(20) + std::chrono::milliseconds(500) * wishes->size() +
+                                   std::chrono::milliseconds(50) * view.derived(grant_items)->size()}};
 }
 
 std::vector<Ask> object_asks(const ClusterView& view) {

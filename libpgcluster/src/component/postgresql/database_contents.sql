@@ -28,7 +28,9 @@ select jsonb_build_object(
               and y.extname in (select jsonb_array_elements_text(asked -> 'dropped_extensions'))))) as found
       ) as needs
       group by name) as needed),
-  'grants', (select jsonb_object_agg(n, jsonb_build_array((select count(*) from item i where i.n = w.n), (select count(*) from due d where d.n = w.n),
-      (select jsonb_agg(o) from unnest(objs) as o where not exists (select from item i where i.n = w.n and o in (i.name, i.other)))))
-    from wish w)
+  'grants', (select jsonb_object_agg(n, jsonb_build_array(coalesce(found, 0), coalesce(needed, 0), missing)) from wish
+    left join (select n, count(*) as found from item group by n) as objects using (n)
+    left join (select n, count(*) as needed from due group by n) as changes using (n)
+    left join (select n, jsonb_agg(o) as missing from (select n, unnest(objs) as o from wish except (select n, name from item union all select n, other from item)) as names
+      group by n) as absent using (n))
 ) from (values (:'asked'::jsonb)) as wishes (asked);
