@@ -79,12 +79,12 @@ def test_an_error_is_found():
     assert "SC2086" in findings("rm $1\n", "sh")
 
 
-def test_each_file_of_shell_python_or_css_of_the_library_is_embedded_once():
+def test_each_file_of_shell_python_css_or_sql_of_the_library_is_embedded_once():
     listed = []
     for cmake in LIBRARY.glob("*/CMakeLists.txt"):
         for names in re.findall(r"pgcluster_embed\(pgcluster\s([^)]*)\)", cmake.read_text()):
             listed += [cmake.parent / name for name in names.split()]
-    assert sorted(listed) == sorted(path for ending in ("sh", "py", "css") for path in LIBRARY.rglob(f"*.{ending}"))
+    assert sorted(listed) == sorted(path for ending in ("sh", "py", "css", "sql") for path in LIBRARY.rglob(f"*.{ending}"))
     names = [path.stem for path in listed]
     assert len(set(names)) == len(names), "two constants of one name"
 

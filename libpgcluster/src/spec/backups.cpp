@@ -1,4 +1,4 @@
-// Backups: what of their keys contradicts the rest of a spec, or says nothing.
+// Findings about the keys of backups.
 #include "spec/backups.hpp"
 
 #include <algorithm>

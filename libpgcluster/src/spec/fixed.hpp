@@ -9,8 +9,8 @@
 // with which the cluster was created.
 namespace pgcluster {
 
-/// The content of that file, with a line for each fixed key. `recorded` is its earlier content, or "". A recorded value that is only another spelling
-/// of the spec's value is kept.
+/// The content of /var/lib/pgcluster/begun, with a line for each fixed key. `recorded` is its earlier content, or "". A recorded value that is only
+/// another spelling of the spec's value is kept.
 std::string begun_with(const Spec& spec, const std::string& recorded);
 /// Whether a cluster with this record runs with archive_mode on: since its creation, or since backups were enabled. Earlier versions created clusters
 /// with archive_mode off.

@@ -168,7 +168,7 @@ struct Tag {
 };
 const std::vector<Tag>& patroni_tags();
 
-/// A regular expression of a format; empty where none says it.
+/// The regular expression of a format; empty if no regular expression can express it.
 std::string_view pattern(Format format);
 
 }  // namespace pgcluster::keys

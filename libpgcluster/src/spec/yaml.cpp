@@ -123,7 +123,7 @@ class Builder final : public YAML::EventHandler {
     }
   }
 
-  // "<<: *defaults": what the map itself does not say comes from there.
+  // "<<: *defaults": adds the keys of *defaults that the map itself does not have.
   static void merge(Node& map) {
     std::vector<Node> from;
     for (std::size_t i = 0; i < map.keys.size();) {
@@ -163,7 +163,7 @@ bool has_tab_indent(const std::string& text, int line) {
   return first != std::string::npos && s[first] == '\t';
 }
 
-// yaml-cpp takes the end of the file for the end of a quoted text, too.
+// Whether the quoted text at `at` has its closing quote. yaml-cpp does not miss one at the end of the file.
 bool closed(std::string_view text, std::size_t at) {
   while (at < text.size() && (text[at] == '!' || text[at] == '&'))  // a tag, an anchor
     at = std::min(text.find_first_not_of(" \t\r\n", text.find_first_of(" \t\r\n", at)), text.size());

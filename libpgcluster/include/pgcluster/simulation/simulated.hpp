@@ -179,24 +179,24 @@ class SimulatedExecutor final : public Executor {
   void clear_trace();
   /// Starts the unit, with the bookkeeping that systemd does on a host; for models and tests.
   void start_unit(SimulatedHost& host, const std::string& unit);
-  /// Stops the unit in the same way.
+  /// Stops the unit, with the same bookkeeping.
   void stop_unit(SimulatedHost& host, const std::string& unit);
   /// Makes the unit fail by itself; `journal` is appended to its journal.
   void fail_unit(SimulatedHost& host, const std::string& unit, const std::string& journal = {});
-  /// Reloads the unit in the same way.
+  /// Reloads the unit, with the bookkeeping that systemd does on a host.
   void reload_unit(SimulatedHost& host, const std::string& unit);
   /// Installs a package with what it depends on, at once. Throws Error (command_failed) where there is none of that name.
   void install(SimulatedHost& host, const std::string& package);
   /// Power off and on: /run is empty, enabled units start, the lock is gone, the boot id is another.
   void reboot(SimulatedHost& host);
 
-  // Faults. Each is used up when it has happened, but fail().
+  // Faults. Each happens once, except those of fail().
 
   /// Where the connection breaks: before the Do, after it, or while the host goes on with the whole program as an orphan.
   enum class Lost { before, after, orphan };
   /// The connection to `host` breaks at its nth Do from now, counted from 1: Error connection_lost, state unknown.
   void lose_connection(const std::string& host, std::size_t nth, Lost how);
-  /// Dos for which it returns an Output fail with that; asked just before they would act. Empty function: none.
+  /// `which` is called just before each Do acts: if it returns an Output, the Do fails with that. An empty function ends this.
   void fail(std::function<std::optional<Output>(const Do&)> which);
   /// At the nth Do of the fleet from now, counted from 1, before or after it, `thrower` is called: the controller is killed.
   void interrupt(std::size_t nth, bool after, std::function<void()> thrower);

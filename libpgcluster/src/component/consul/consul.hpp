@@ -28,7 +28,7 @@ inline constexpr const char* consul_services_file = "/etc/consul.d/pgcluster-ser
 inline constexpr const char* consul_certificate = "consul";
 /// What a host's agent listens on; 8300 and 8302 are a server's.
 std::vector<PortNeed> consul_ports(const Spec& spec, const TopologyHost& host);
-/// A server knows a leader only when there is a quorum, and the other hosts may still be busy with apt.
+/// How long a step waits for Consul. A server knows a leader only when there is a quorum, and the other hosts may still be busy with apt.
 constexpr std::chrono::seconds consul_patience{300};
 
 /// Whether the host runs an agent: servers, database hosts, clients, and balancers whose confd asks it.

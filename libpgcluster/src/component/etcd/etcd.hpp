@@ -12,7 +12,7 @@
 
 namespace pgcluster {
 
-/// etcd says that it has started only when it has a quorum: the other hosts may still be busy with apt.
+/// How long a step waits for etcd. A member tells that it has started only when there is a quorum, and the other hosts may still be busy with apt.
 constexpr std::chrono::seconds etcd_patience{300};
 
 /// The members of etcd as a quorum of it knows them (etcd 3.4: as the member itself does), asked on this host: of its own member, else of any that

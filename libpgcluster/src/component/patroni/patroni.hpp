@@ -45,7 +45,7 @@ WriteFile await_server_drop_in(const ClusterView& view, const std::string& host)
 /// Whether Patroni's callback must cut the sessions of clients on a former leader: PgBouncer would keep them, and the clients' way to the leader may
 /// not cut them.
 bool cuts_sessions(const Spec& spec);
-/// The program that Patroni calls for this.
+/// The program that Patroni calls when the role of its member changes.
 WriteFile role_change_program(const Spec& spec);
 
 /// The settings of the whole cluster but for postgresql.parameters: dotted path and value, true, false or a number.

@@ -25,7 +25,7 @@ struct SshSaid {
 /// Parses the output of `ssh -G` for the name.
 SshSaid read_ssh_said(std::string_view text, const std::string& name);
 
-/// Lines of an ssh_config that include the user's file and the system's. Throws Error if the path cannot be written there.
+/// Lines of an ssh_config that include the user's file and the system's. Throws Error if the path has characters that ssh_config cannot express.
 std::string ssh_config_includes(const SshConfig& config);
 /// The path in the syntax of ssh_config. Throws Error.
 std::string ssh_config_path(const std::string& path);

@@ -154,7 +154,7 @@ void SshConnection::handshake(const HostAccess& host, Clock::time_point deadline
   // A host has several keys. Request the type of a known one; another key of the host would look like a changed key.
   const auto [name, port] = known_as(host);
   const std::vector<std::string> known = KnownHosts(known_hosts_of(host)).types(name, port);
-  // Only names that this libssh2 knows: it removes others with a memcpy of overlapping memory.
+  // Only names that this libssh2 knows: it would remove others with a memcpy of overlapping memory, which is undefined.
   const char** supported = nullptr;
   const int count = libssh2_session_supported_algs(session_, LIBSSH2_METHOD_HOSTKEY, &supported);
   const std::vector<std::string> all(supported, supported + std::max(count, 0));

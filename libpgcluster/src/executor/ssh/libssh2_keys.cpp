@@ -221,7 +221,7 @@ void answer(const char*, int, const char*, int, int count, const LIBSSH2_USERAUT
 
 void try_password(LIBSSH2_SESSION* session, const HostAccess& host, const std::string& offered, Tried& tried) {
   const auto size = static_cast<unsigned>(host.user.size());
-  // Splits a list of methods: "publickey,password,keyboard-interactive".
+  // `offered` is a list: "publickey,password,keyboard-interactive".
   const auto offers = [list = "," + offered + ","](const std::string& method) { return list.find("," + method + ",") != std::string::npos; };
   int error = 0;
   if (offers("password")) {

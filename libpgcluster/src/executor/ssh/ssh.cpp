@@ -190,8 +190,8 @@ class SshExecutor::Impl {
     return at.connection && !at.connection->is_shut() ? "" : "connects to " + executor::shown(access);
   }
 
-  // Makes the connection that a program asks for, and keeps it for the programs to come. Without it the program does not begin, the established
-  // connection goes on, and answers the asks.
+  // Runs the program over a new connection, and keeps that one for later programs. If the host accepts no new connection, no Do of the program
+  // runs, and its asks are put over the established one.
   ProgramResult run_anew(const HostAccess& access, const Program& program) {
     Host& at = connected(access);
     try {

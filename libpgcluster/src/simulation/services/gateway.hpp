@@ -7,7 +7,7 @@
 
 namespace pgcluster {
 
-/// What a command asks etcd's gateway, by the first endpoint that answers; an empty path where it asks something else.
+/// A command as a request to etcd's gateway, with its endpoints in order. `path` is empty if the command is no such request.
 struct GatewayCall {
   std::string path{};
   std::string key{}, range_end{};  ///< in base64

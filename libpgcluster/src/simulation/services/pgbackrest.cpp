@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::json;
 using namespace std::chrono_literals;
 
-// The values of a key in the host's configuration: "pg1-path" exactly, or by the end of the name.
+// The values of all keys in the host's configuration whose names end like this: "-cipher-pass".
 std::vector<std::string> option(const SimulatedHost& host, const std::string& end) {
   std::vector<std::string> found;
   const std::string* text = host.read(pgbackrest::config_path);
