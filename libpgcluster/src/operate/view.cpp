@@ -52,17 +52,13 @@ std::shared_ptr<const ClusterView> make_view(const Spec& spec, const Topology& t
   view->without = std::move(without);
   view->left = std::move(left);
   view->pruned = std::move(pruned);
+  view->forgotten = std::move(forgotten);
   view->rebuilds = rebuilds;
   Resolved resolved = resolve_secrets(secret_needs(*view, components), topology, facts, rotated);
   view->secrets = std::move(resolved.secrets);
   view->rotations = std::move(resolved.rotations);
   view->rotated = std::move(rotated);
   view->facts = std::move(facts);
-  view->without = std::move(without);
-  view->left = std::move(left);
-  view->pruned = std::move(pruned);
-  view->forgotten = std::move(forgotten);
-  view->rebuilds = rebuilds;
   std::map<std::string, std::vector<Needs>> needs;
   for (const TopologyHost& host : topology.hosts)
     for (Declaration& one : declarations(node_of(*view, host), components)) {
