@@ -156,13 +156,24 @@ TEST_CASE("etcd's members also change with a firewall, with balancers, and witho
   }
 }
 
-TEST_CASE("where the spec names no host for etcd, its members follow the default rule") {
+TEST_CASE("where the spec names no host for etcd, its members stay, and other ones take their names") {
   Fleet fleet;
   finishes(fleet, spec_of(scheme_a(3)), three_hosts);
-  finishes(fleet, spec_of(scheme_a(7)), five_hosts);
+  const std::string why = refusal(fleet, spec_of(scheme_a(7)));
+  CHECK(says(why, "etcd runs on pg1, pg2, pg3, and the spec places it on pg1, pg2, pg3, pg4, pg5"));
+  CHECK(says(why, "pg3: roles: [postgres, etcd]"));
   Spec without_the_second = spec_of(scheme_a(4));
   std::erase_if(without_the_second.hosts, [](const HostSpec& host) { return host.name == "pg2"; });
   fleet.executor.advance(1min);
+  try {
+    (void)plan_deploy(without_the_second, fleet.executor, {.prune = true});
+    FAIL("a default moved a member of etcd");
+  } catch (const Error& error) {
+    CHECK(error.code() == Code::refused);
+  }
+  for (const char* name : {"pg1", "pg3", "pg4"})
+    for (HostSpec& host : without_the_second.hosts)
+      if (host.name == name) host.roles = {Role::postgres, Role::etcd};
   finishes(fleet, without_the_second, {"pg1", "pg3", "pg4"}, {.prune = true});
 }
 

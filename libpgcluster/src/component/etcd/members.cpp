@@ -49,9 +49,11 @@ EtcdMembership etcd_membership(const ClusterView& cluster) {
   const bool begun = std::any_of(cluster.facts.begin(), cluster.facts.end(), [](const auto& one) { return !one.second.begun.empty(); });
   if (cluster.topology.dcs_type != DcsType::etcd || !begun || cluster.rebuilds) return found;
   const std::vector<std::string>& wanted = cluster.topology.dcs_members;
+  const std::set<std::string> remembered = remembered_members(cluster);
+  // A default places etcd once. Where it would now place it elsewhere, the plan is refused, with the roles to write.
+  if (!cluster.topology.dcs_named && !remembered.empty() && remembered != std::set<std::string>(wanted.begin(), wanted.end())) return found;
   for (const std::string& name : wanted)
     if (!cluster.leaves_out(name) && !owns_etcd(cluster, name)) found.joining.push_back(name);
-  const std::set<std::string> remembered = remembered_members(cluster);
   for (const TopologyHost& host : cluster.topology.hosts)
     if (!contains(wanted, host.name) && (owns_etcd(cluster, host.name) || remembered.contains(host.name)))
       found.leaving.push_back({host, !cluster.leaves_out(host.name)});
