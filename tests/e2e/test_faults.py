@@ -120,8 +120,12 @@ def test_etcds_leader_leaves_the_leaders_host(synchronous):
     leader = synchronous.status()["leader"]
     synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader is elsewhere")
     member = next(line.split(",")[0] for line in synchronous.inside("pg1", f"{ETCDCTL} member list").splitlines() if address(leader) in line)
-    synchronous.inside(etcd_leader(synchronous), f"{ETCDCTL} move-leader {member}")
-    assert etcd_leader(synchronous) == leader
+
+    def moved():    # etcd gives up where the other one lags for a moment
+        synchronous.inside(etcd_leader(synchronous), f"{ETCDCTL} move-leader {member}", check=False)
+        return etcd_leader(synchronous) == leader
+
+    synchronous.wait(moved, 30, "that etcd's leadership moves there")
     synchronous.wait(lambda: etcd_leader(synchronous) != leader, 30, "that etcd's leader has moved")
     assert synchronous.status()["leader"] == leader
     synchronous.assert_converged()
