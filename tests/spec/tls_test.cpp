@@ -1,6 +1,9 @@
 // The findings about tls_ca, with their places. Its files are made while the test runs.
+#include <ctime>
+
 #include <pgcluster/spec/spec.hpp>
 
+#include "base/certificate.hpp"
 #include "openssl.hpp"
 
 using namespace pgcluster;
@@ -101,4 +104,18 @@ TEST_CASE("tls_cert_generate: false is warned of, and takes no authority") {
       alone.find("nothing that crosses a network is encrypted: passwords and data can be read, and changed, on the way") != std::string::npos, alone);
   const std::string both = scene.found(scene.path("chain.crt"), scene.path("middle.key"), "tls_cert_generate: false\n");
   CHECK_MESSAGE(both.find("tls_ca: has no effect with tls_cert_generate: false") != std::string::npos, both);
+}
+
+TEST_CASE("tls_ca: a certificate that has expired, and one that is no authority's") {
+  const TlsScene scene;
+  const auto certificate = [&](const std::string& file, const std::string& key) { return scene.found(scene.path(file), scene.path(key)); };
+  scene.must("req -x509 -key middle.key -subj /CN=weak -out weak.crt -addext basicConstraints=critical,CA:TRUE -addext keyUsage=digitalSignature");
+  CHECK(certificate("weak.crt", "middle.key")
+            .starts_with("cluster.yaml:3:16: error: tls_ca.certificate: the certificate is no authority's: it may not sign others"));
+  constexpr std::int64_t day = 86400;
+  const std::string old = x509::make_authority("old", std::time(nullptr) - 2 * day, std::time(nullptr) - day);
+  const auto begin = old.find("-----BEGIN CERTIFICATE");
+  scene.write("old.key", old.substr(0, begin));
+  scene.write("old.crt", old.substr(begin));
+  CHECK(certificate("old.crt", "old.key").starts_with("cluster.yaml:3:16: error: tls_ca.certificate: the certificate of CN=old has expired"));
 }
