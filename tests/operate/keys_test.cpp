@@ -337,4 +337,18 @@ TEST_CASE("synchronous_mode: an apply ends when a synchronous standby stands, an
   }
   CHECK_MESSAGE(refused.find("is not fit to lead: it is not a synchronous standby") != std::string::npos, refused);
   CHECK_MESSAGE(refused.find("fit to lead: pg") != std::string::npos, refused);
+  // With both standbys gone, status tells that none is synchronous; once they are back it is well again.
+  const auto told = [&] {
+    const Status status = read_status(spec, fleet.executor);
+    return std::any_of(status.problems.begin(), status.problems.end(), [](const auto& one) { return one.what.cause == "no_synchronous_standby"; });
+  };
+  CHECK_FALSE(told());
+  for (const HostSpec& host : spec.hosts)
+    if (host.name != leader) fleet.executor.stop_unit(fleet.executor.host(host.name), "patroni.service");
+  fleet.executor.advance(1min);
+  CHECK(told());
+  for (const HostSpec& host : spec.hosts)
+    if (host.name != leader) fleet.executor.start_unit(fleet.executor.host(host.name), "patroni.service");
+  fleet.executor.advance(1min);
+  CHECK_FALSE(told());
 }
