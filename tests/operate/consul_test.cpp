@@ -402,7 +402,7 @@ TEST_CASE("a running cluster is not moved to another DCS, nor to other hosts of 
   Fleet fleet;
   apply_it(fleet, apart("etcd", "etcd", "a"));
   CHECK(error_of(fleet, apart("consul", "consul", "b")).find("a1 runs etcd for this cluster, and dcs_type is consul") != std::string::npos);
-  CHECK(error_of(fleet, apart("etcd", "etcd", "b")).find("a1 is a member of the DCS") != std::string::npos);
+  CHECK(error_of(fleet, apart("etcd", "etcd", "b")).find("a1 is no longer in the spec, and is a member of the DCS") != std::string::npos);
   Fleet other;
   apply_it(other, apart("consul", "consul", "a"));
   CHECK(error_of(other, apart("consul", "consul", "b")).find("a1 is a member of the DCS") != std::string::npos);
