@@ -19,8 +19,6 @@ inline StepRef cleared() { return {"", "etcd", "cleared"}; }
 inline StepRef added(const std::string& host) { return {host, "etcd", "added"}; }
 /// All members that join have a vote. Planned where some join: clients may be told of them then.
 inline StepRef voting() { return {"", "etcd", "voting"}; }
-/// The host's member has left the list of members. Planned where it leaves, after all clients know those that stay.
-inline StepRef left(const std::string& host) { return {"", "etcd", "left-" + host}; }
 
 /// etcd has its users; or it lets in everybody again, where the cluster gives up TLS. Planned where it has users or gives them up.
 inline StepRef users() { return {"", "etcd", "users"}; }

@@ -103,6 +103,10 @@ class EtcdScene {
   std::vector<Ask> asks_;
 };
 
+namespace etcd {
+/// The host's member has left the list of members. Planned where it leaves, after all clients know those that stay.
+inline StepRef left(const std::string& host) { return {"", "etcd", "left-" + host}; }
+}  // namespace etcd
 /// The member of a host that joins is in etcd's list, which comes before it starts.
 StepPtr etcd_added(const NodeView& node);
 /// What belongs to no host: the dead go first, those that leave go last.
