@@ -267,7 +267,8 @@ class ExtensionWork {
   }
 
   void create_in_order() {
-    for (auto& [database, all] : new_)
+    for (auto& [database, of_database] : new_) {
+      auto& all = of_database;
       while (!all.empty()) {
         auto next = std::find_if(all.begin(), all.end(), [&](const NewExtension& one) {
           return std::none_of(all.begin(), all.end(), [&](const NewExtension& other) { return one.awaits.contains(other.wish->ext); });
@@ -283,6 +284,7 @@ class ExtensionWork {
         append(work_.reason, shown(wish) + " is not there");
         all.erase(next);
       }
+    }
   }
 
   const View& view_;
