@@ -220,7 +220,7 @@ void CommandLine::reading() {
       add({"report", "Make a page about the cluster, in HTML",
            "Asks all hosts, and writes one page for people: the topology as a picture, health, lag, backups, pending changes with their\n"
            "differences, and the last apply; with its log, also as a picture of when each step ran. The page has no secrets, and needs\n"
-           "nothing but a browser. What cannot be read is said on it.",
+           "nothing but a browser. The page lists what could not be read.",
            "  pgcluster report -f cluster.yaml -o cluster.html\n"
            "  pgcluster apply -f cluster.yaml --log apply.log && pgcluster report -f cluster.yaml --log apply.log -o cluster.html",
            "0 the page was made, whatever it says; 1 it failed; 64 wrong usage, such as a file that is no log of an apply;\n"

@@ -168,6 +168,18 @@ class Cluster:
         process.wait()
         assert "killed" in said
 
+    def kill_at(self, process, moment):
+        """Kills a command, as start_apply() begins it, at the line of its output that begins so; the hosts are unlocked afterwards."""
+        seen = []
+        for line in process.stdout:
+            seen.append(line)
+            if line.startswith(moment):
+                break
+        assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        self.wait_unlocked()
+
     def start_apply(self, *args):
         return subprocess.Popen(self.argv("apply", "--yes", *args), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 start_new_session=True)

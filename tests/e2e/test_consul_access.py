@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import subprocess
 import time
 
@@ -214,15 +212,7 @@ def test_a_rotation_that_was_killed_is_ended_by_the_next_apply(consul, moment, l
     with clients(consul):
         process = subprocess.Popen(consul.argv("rotate", "consul", "--yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    start_new_session=True)
-        seen = []
-        for line in process.stdout:
-            seen.append(line)
-            if line.startswith(moment):
-                break
-        assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        consul.wait_unlocked()
+        consul.kill_at(process, moment)
         consul.wait_healthy()
         consul.apply()
         time.sleep(6)

@@ -1,8 +1,6 @@
 """etcd lets in its users only, each to what it needs; Patroni's password for it is replaced under a client that writes."""
 
 import contextlib
-import os
-import signal
 import subprocess
 import time
 
@@ -161,15 +159,7 @@ def test_a_cluster_that_runs_without_users_gets_them_under_clients(cluster, mome
         time.sleep(1)
         process = subprocess.Popen(cluster.argv("rotate", "etcd", "--yes"), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    start_new_session=True)
-        seen = []
-        for line in process.stdout:
-            seen.append(line)
-            if line.startswith(moment):
-                break
-        assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        cluster.wait_unlocked()
+        cluster.kill_at(process, moment)
         cluster.wait_healthy()
         cluster.apply()
         time.sleep(15)    # each Patroni has gone through its loop

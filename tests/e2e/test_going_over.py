@@ -1,7 +1,5 @@
 """A running cluster goes over from plain to TLS by one apply, and back, while a client writes; and an apply that is killed on the way."""
 
-import os
-import signal
 import time
 
 import pytest
@@ -63,15 +61,7 @@ def test_killed_on_the_way_the_next_apply_ends_it(cluster, encrypted, number, lo
     cluster.write(tls_cert_generate=encrypted)
     moment = MOMENTS[encrypted][number]
     process = cluster.start_apply()
-    seen = []
-    for line in process.stdout:
-        seen.append(line)
-        if line.startswith(moment):
-            break
-    assert process.poll() is None, f"never: {moment}\n{''.join(seen[-60:])}"
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    cluster.wait_unlocked()
+    cluster.kill_at(process, moment)
     cluster.apply()
     cluster.wait_healthy()
     cluster.assert_converged()

@@ -280,7 +280,7 @@ def html_report(spec: Spec, executor: Executor, *, log: str = "", components: Se
                 stop: StopSource | None = None, deadline: Seconds = _TWO_MINUTES, parallel: int = 32,
                 poll: Callable[[], object] | None = None) -> str:
     """A page about the cluster in HTML: its topology, health, backups, pending changes, and the last apply. It needs no script, and has no secrets.
-    What cannot be read is said on it.
+    The page lists what could not be read.
 
     log: lines of json(event) of an apply, as apply --log writes them; the page then shows when each step ran. Raises RefusedError if it is none"""
     return _core.html_report(spec, executor, dict(log=log, components=components, stop=stop, deadline=deadline, parallel=parallel, poll=poll))

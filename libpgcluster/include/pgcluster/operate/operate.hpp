@@ -329,7 +329,7 @@ struct History {
 /// Asks all hosts of the spec for the applies that they remember: the last 200. Throws the hosts' error where none of them can be asked.
 History read_history(const Spec& spec, Executor& executor, const OperateOptions& options = {});
 
-/// What html_report takes.
+/// Options of html_report().
 struct ReportOptions {
   std::stop_token stop{};
   std::chrono::seconds deadline{120};                                ///< for asking the hosts
@@ -340,7 +340,7 @@ struct ReportOptions {
   operator OperateOptions() const { return common_options(*this); }  ///< what it has in common with other planners
 };
 /// A page about the cluster for people, in HTML: its topology as a picture, health, backups, pending changes, and the last apply; as a picture, too,
-/// if there is a log of it. It needs no script and nothing from elsewhere, and has no secrets. What cannot be read is said on the page. Throws Error:
+/// if there is a log of it. It needs no script and nothing from elsewhere, and has no secrets. The page lists what could not be read. Throws Error:
 /// spec_invalid; cancelled; refused where the log is none.
 std::string html_report(const Spec& spec, Executor& executor, const ReportOptions& options = {});
 

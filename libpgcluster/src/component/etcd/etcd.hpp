@@ -49,7 +49,7 @@ struct EtcdLeaver {
   TopologyHost host;
   bool asked = true;  ///< whether the plan can ask its host
 };
-/// What changes in a running cluster, by what its hosts own and remember.
+/// The changes of the members of a running cluster, derived from what its hosts own and remember.
 struct EtcdMembership {
   std::vector<std::string> joining{};  ///< hosts of the spec that get a member, in the order in which they join
   std::vector<EtcdLeaver> leaving{};   ///< also such as have left already, while something of theirs may be there
@@ -109,7 +109,7 @@ inline StepRef left(const std::string& host) { return {"", "etcd", "left-" + hos
 }  // namespace etcd
 /// The member of a host that joins is in etcd's list, which comes before it starts.
 StepPtr etcd_added(const NodeView& node);
-/// What belongs to no host: the dead go first, those that leave go last.
+/// The cluster's own steps: dead members are removed first, those that leave last.
 Steps etcd_membership_steps(const ClusterView& cluster);
 
 /// Where its members serve clients: "https://10.77.0.11:2379" of each.

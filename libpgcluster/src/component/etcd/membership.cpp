@@ -39,7 +39,7 @@ std::string name_of(const EtcdScene::Member& member) {
 
 Refused refused(std::string message, std::string hint) { return {{.message = std::move(message), .hint = std::move(hint)}}; }
 
-// What forbids any change of the members.
+// The reason why no member may change now, if there is one.
 std::optional<Refused> forbidden(const ClusterView& cluster, const EtcdScene::Now& now) {
   if (!now.known) {
     std::vector<std::string> hosts;

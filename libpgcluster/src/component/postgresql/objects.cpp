@@ -25,36 +25,30 @@ static void add_privileges(const Spec& spec, ObjectState state, Objects& all) {
   }
 }
 
-Objects described_objects(const Spec& spec) {
+namespace {
+
+Objects objects_in(const Spec& spec, ObjectState state) {
   Objects all;
   for (const UserSpec& user : spec.postgresql_users) {
-    if (user.state == ObjectState::absent) continue;
+    if (user.state != state) continue;
     all.roles.insert(user.name);
-    for (const std::string& group : user.member_of) all.memberships.emplace(user.name, group);
+    if (state == ObjectState::present)
+      for (const std::string& group : user.member_of) all.memberships.emplace(user.name, group);
   }
   for (const DatabaseSpec& database : spec.postgresql_databases)
-    if (database.state == ObjectState::present) all.databases.insert(database.db);
+    if (database.state == state) all.databases.insert(database.db);
   for (const SchemaSpec& schema : spec.postgresql_schemas)
-    if (schema.state == ObjectState::present) all.schemas.emplace(schema.db, schema.schema);
+    if (schema.state == state) all.schemas.emplace(schema.db, schema.schema);
   for (const ExtensionSpec& extension : spec.postgresql_extensions)
-    if (extension.state == ObjectState::present) all.extensions.emplace(extension.db, extension.ext);
-  add_privileges(spec, ObjectState::present, all);
+    if (extension.state == state) all.extensions.emplace(extension.db, extension.ext);
+  add_privileges(spec, state, all);
   return all;
 }
 
-Objects dropped_objects(const Spec& spec) {
-  Objects all;
-  for (const UserSpec& user : spec.postgresql_users)
-    if (user.state == ObjectState::absent) all.roles.insert(user.name);
-  for (const DatabaseSpec& database : spec.postgresql_databases)
-    if (database.state == ObjectState::absent) all.databases.insert(database.db);
-  for (const SchemaSpec& schema : spec.postgresql_schemas)
-    if (schema.state == ObjectState::absent) all.schemas.emplace(schema.db, schema.schema);
-  for (const ExtensionSpec& extension : spec.postgresql_extensions)
-    if (extension.state == ObjectState::absent) all.extensions.emplace(extension.db, extension.ext);
-  add_privileges(spec, ObjectState::absent, all);
-  return all;
-}
+}  // namespace
+
+Objects described_objects(const Spec& spec) { return objects_in(spec, ObjectState::present); }
+Objects dropped_objects(const Spec& spec) { return objects_in(spec, ObjectState::absent); }
 
 Objects left_privileges(const ClusterView& view) {
   const Objects described = described_objects(view.spec), dropped = dropped_objects(view.spec), before = remembered_objects(view.facts);
